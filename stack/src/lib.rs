@@ -1,0 +1,3 @@
+//! Launches the whole stack on loopback.
+
+pub mod envoy;
