@@ -1,0 +1,37 @@
+//! What the edge and custody say to each other.
+//!
+//! The wire types of the custody contract, version 1 (JSON over mTLS), and the few words both sides
+//! must understand alike: a [`Host`], a [`HostPattern`], a [`Handle`], a [`Secret`]. Everything is
+//! pure: time comes in as an argument, nothing is read or sent here.
+//!
+//! Both sides enforce the limits of a lease with the same code ([`Lease::live`]), so that a mistake
+//! on one side is caught by the other.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod answer;
+mod authority;
+mod handle;
+mod header;
+mod host;
+mod pattern;
+mod public_suffix;
+mod refusal;
+mod request;
+mod secret;
+
+pub use answer::{LEASE_CEILING, LEASE_DEFAULT, Lease, LeaseFault, LiveLease};
+pub use authority::{Authority, AuthorityError, HTTPS_PORT};
+pub use handle::{Handle, HandleError};
+pub use header::{HeaderFault, HeaderName, LeaseHeader, is_hop_by_hop};
+pub use host::{Host, HostError};
+pub use pattern::{HostPattern, PatternError};
+pub use refusal::RefusalCode;
+pub use request::{Binding, LeaseRequest, Malformed};
+pub use secret::Secret;
+
+/// Seconds since the Unix epoch, whole (RFC 7519 `NumericDate`).
+pub type UnixSeconds = u64;

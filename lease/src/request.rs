@@ -1,0 +1,157 @@
+//! What the edge asks of custody: `POST /v1/leases`.
+
+use crate::authority::Authority;
+use crate::handle::Handle;
+use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// What a lease is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Binding {
+    /// To the session and destination; the edge may keep it until it expires.
+    Session,
+    /// To one operation; never kept.
+    SingleUse,
+}
+
+/// One request for a lease.
+pub struct LeaseRequest {
+    /// The guest's Session JWT, which custody verifies for itself.
+    pub session: Secret,
+    pub handle: Handle,
+    /// Where the credential is going to be sent.
+    pub destination: Authority,
+    pub method: String,
+    /// The canonical path, without the query.
+    pub path: String,
+    pub fingerprint: Option<String>,
+    pub idempotency_key: Option<String>,
+    pub binding: Binding,
+}
+
+/// The bytes do not follow the contract. What they say instead is never repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    session: Cow<'a, str>,
+    handle: Handle,
+    destination: Authority,
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    #[serde(borrow)]
+    path: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<String>,
+    binding: Binding,
+}
+
+// === impl LeaseRequest ===
+
+impl LeaseRequest {
+    /// The JSON body. It holds the Session JWT, so it is wiped when dropped.
+    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Malformed> {
+        let wire = Wire {
+            session: std::str::from_utf8(self.session.expose()).map_err(|_| Malformed)?.into(),
+            handle: self.handle.clone(),
+            destination: self.destination.clone(),
+            method: Cow::Borrowed(&self.method),
+            path: Cow::Borrowed(&self.path),
+            fingerprint: self.fingerprint.clone(),
+            idempotency_key: self.idempotency_key.clone(),
+            binding: self.binding,
+        };
+        // Large enough that the vector never moves and leaves a copy behind.
+        let room = 1024 + 6 * (self.session.expose().len() + self.path.len() + self.method.len());
+        let mut body = Zeroizing::new(Vec::with_capacity(room));
+        serde_json::to_writer(&mut *body, &wire).map_err(|_| Malformed)?;
+        Ok(body)
+    }
+
+    pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
+        let wire: Wire<'_> = serde_json::from_slice(body).map_err(|_| Malformed)?;
+        Ok(Self {
+            session: Secret::new(wire.session.into_owned()),
+            handle: wire.handle,
+            destination: wire.destination,
+            method: wire.method.into_owned(),
+            path: wire.path.into_owned(),
+            fingerprint: wire.fingerprint,
+            idempotency_key: wire.idempotency_key,
+            binding: wire.binding,
+        })
+    }
+}
+
+// === impl Malformed ===
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body does not follow the custody contract")
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn request() -> LeaseRequest {
+        LeaseRequest {
+            session: Secret::new("a.b.c"),
+            handle: "github-ci".parse().unwrap(),
+            destination: Authority::parse(b"api.github.com", 443).unwrap(),
+            method: "GET".into(),
+            path: "/repos/acme/\"x\"".into(),
+            fingerprint: None,
+            idempotency_key: Some("k".into()),
+            binding: Binding::Session,
+        }
+    }
+
+    #[test]
+    fn there_and_back() {
+        let back = LeaseRequest::decode(&request().encode().unwrap()).unwrap();
+        assert_eq!(back.session.expose(), b"a.b.c");
+        assert_eq!(back.destination.to_string(), "api.github.com:443");
+        assert_eq!(back.path, request().path);
+        assert_eq!(back.idempotency_key.as_deref(), Some("k"));
+        assert_eq!(back.binding, Binding::Session);
+    }
+
+    #[test]
+    fn the_contract_is_strict() {
+        let good = r#"{"session":"s","handle":"h","destination":"a.example:443","method":"GET","path":"/","binding":"session"}"#;
+        assert!(LeaseRequest::decode(good.as_bytes()).is_ok());
+        for (from, to) in [
+            (r#""handle":"h""#, r#""handle":"../h""#),
+            (r#""handle":"h","#, ""),
+            ("a.example:443", "a..example:443"),
+            (r#""session":"s""#, r#""session":1"#),
+            (r#""binding":"session""#, r#""binding":"forever""#),
+            (r#""path":"/""#, r#""path":"/","extra":1"#),
+        ] {
+            let bad = good.replace(from, to);
+            assert_ne!(bad, good);
+            assert!(LeaseRequest::decode(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(LeaseRequest::decode(&bytes).is_err());
+        }
+    }
+}
