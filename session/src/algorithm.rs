@@ -1,0 +1,40 @@
+//! The three signature algorithms a Session JWT may use, and no other.
+
+/// A JWS signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1). `none` and every HMAC
+/// are left out on purpose: what this type can not name can not be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8032). The default.
+    EdDsa,
+    /// ECDSA over P-256 with SHA-256.
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+}
+
+// === impl Algorithm ===
+
+impl Algorithm {
+    /// Every algorithm, the default first.
+    pub const ALL: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
+
+    /// The JOSE name, as in the `alg` member of a header or a JWK.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::EdDsa => "EdDSA",
+            Algorithm::Es256 => "ES256",
+            Algorithm::Rs256 => "RS256",
+        }
+    }
+
+    /// By its exact JOSE name; names are case-sensitive (RFC 7515 section 4.1.1).
+    pub fn from_name(name: &str) -> Option<Algorithm> {
+        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}
+
+impl std::fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,196 @@
+//! Key sets (RFC 7517 section 5): which public key a `kid` stands for, its algorithm pinned.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::algorithm::Algorithm;
+use crate::base64url;
+use crate::jwks_error::JwksError;
+use crate::public_key::PublicKey;
+use crate::refusal::Refusal;
+use crate::unverified::UnverifiedHeader;
+
+/// Members only a private or a symmetric key has (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1).
+const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Public keys by `kid`; never empty.
+#[derive(Debug, Clone)]
+pub struct KeySet {
+    keys: BTreeMap<String, PublicKey>,
+}
+
+/// One member object of `keys`, with its place for error paths.
+struct Jwk<'v> {
+    index: usize,
+    members: &'v Map<String, Value>,
+    errors: Vec<JwksError>,
+}
+
+// === impl KeySet ===
+
+impl KeySet {
+    /// From `{"keys": [...]}`. Every key must be one we can use: a signing key set is short, and a
+    /// key that is quietly left out shows only when its tokens are refused.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its path; never with key material.
+    pub fn from_jwks(jwks: &Value) -> Result<KeySet, Vec<JwksError>> {
+        let Some(entries) = jwks.get("keys").and_then(Value::as_array) else {
+            let reason = "a key set is an object with an array `keys`: {\"keys\": [...]}";
+            return Err(vec![JwksError::new("keys", reason)]);
+        };
+        if entries.is_empty() {
+            return Err(vec![JwksError::new("keys", "holds no key; no token could be verified")]);
+        }
+        let mut keys = BTreeMap::new();
+        let mut errors = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let Some(members) = entry.as_object() else {
+                errors.push(JwksError::new(format!("keys[{index}]"), "must be an object"));
+                continue;
+            };
+            match (Jwk { index, members, errors: Vec::new() }).read() {
+                Err(found) => errors.extend(found),
+                Ok((kid, key)) => {
+                    if keys.insert(kid, key).is_some() {
+                        let reason = "an earlier key has this kid; every key needs its own";
+                        errors.push(JwksError::new(format!("keys[{index}].kid"), reason));
+                    }
+                }
+            }
+        }
+        if errors.is_empty() { Ok(KeySet { keys }) } else { Err(errors) }
+    }
+
+    /// Every `kid` with its pinned algorithm, in order of the `kid`.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, Algorithm)> {
+        self.keys.iter().map(|(kid, key)| (kid.as_str(), key.algorithm()))
+    }
+
+    /// The key a header names. The algorithm is the key's; the header may only agree.
+    pub(crate) fn find(&self, header: &UnverifiedHeader) -> Result<&PublicKey, Refusal> {
+        let algorithm = Algorithm::from_name(&header.algorithm).ok_or(Refusal::Algorithm)?;
+        let kid = header.key_id.as_deref().ok_or(Refusal::UnknownKey)?;
+        let key = self.keys.get(kid).ok_or(Refusal::UnknownKey)?;
+        if key.algorithm() == algorithm { Ok(key) } else { Err(Refusal::Algorithm) }
+    }
+}
+
+// === impl Jwk ===
+
+impl Jwk<'_> {
+    fn read(mut self) -> Result<(String, PublicKey), Vec<JwksError>> {
+        let kid = self.kid();
+        self.refuse_secrets();
+        self.check_use();
+        self.check_key_ops();
+        let key = self.key();
+        if let Some(key) = &key {
+            self.check_algorithm(key.algorithm());
+        }
+        match (kid, key) {
+            (Some(kid), Some(key)) if self.errors.is_empty() => Ok((kid, key)),
+            _ => Err(self.errors),
+        }
+    }
+
+    fn error(&mut self, member: &str, reason: &str) {
+        self.errors.push(JwksError::new(format!("keys[{}].{member}", self.index), reason));
+    }
+
+    fn kid(&mut self) -> Option<String> {
+        match self.members.get("kid") {
+            Some(Value::String(kid)) if !kid.is_empty() => Some(kid.clone()),
+            _ => {
+                self.error("kid", "must be a non-empty string; tokens name their key by it");
+                None
+            }
+        }
+    }
+
+    fn refuse_secrets(&mut self) {
+        for member in SECRET_MEMBERS {
+            if self.members.contains_key(member) {
+                let reason = "belongs to a private or symmetric key; give the public key only, \
+                              and replace this one: it has been disclosed";
+                self.error(member, reason);
+            }
+        }
+    }
+
+    fn check_use(&mut self) {
+        match self.members.get("use") {
+            None => {}
+            Some(Value::String(sig)) if sig == "sig" => {}
+            Some(_) => self.error("use", "must be \"sig\" or left out"),
+        }
+    }
+
+    fn check_key_ops(&mut self) {
+        let verifies = |operations: &Vec<Value>| operations.iter().any(|one| one == "verify");
+        match self.members.get("key_ops") {
+            None => {}
+            Some(Value::Array(operations)) if verifies(operations) => {}
+            Some(_) => self.error("key_ops", "must be an array with \"verify\", or left out"),
+        }
+    }
+
+    fn check_algorithm(&mut self, pinned: Algorithm) {
+        match self.members.get("alg") {
+            None => {}
+            Some(Value::String(name)) if name == pinned.name() => {}
+            Some(_) => {
+                self.error("alg", &format!("must be \"{pinned}\" for this kty, or left out"));
+            }
+        }
+    }
+
+    fn key(&mut self) -> Option<PublicKey> {
+        match self.members.get("kty").and_then(Value::as_str) {
+            Some("OKP") => {
+                self.check_curve("Ed25519")?;
+                let x = self.bytes("x")?;
+                self.made("x", PublicKey::ed25519(&x))
+            }
+            Some("EC") => {
+                self.check_curve("P-256")?;
+                let (x, y) = (self.bytes("x"), self.bytes("y"));
+                self.made("x", PublicKey::p256(&x?, &y?))
+            }
+            Some("RSA") => {
+                let (n, e) = (self.bytes("n"), self.bytes("e"));
+                self.made("n", PublicKey::rsa(&n?, &e?))
+            }
+            Some("oct") => {
+                self.error("kty", "oct is a symmetric key, and HMAC tokens are never accepted");
+                None
+            }
+            _ => {
+                self.error("kty", "must be \"OKP\" (Ed25519), \"EC\" (P-256) or \"RSA\"");
+                None
+            }
+        }
+    }
+
+    fn check_curve(&mut self, wanted: &str) -> Option<()> {
+        if self.members.get("crv").and_then(Value::as_str) == Some(wanted) {
+            return Some(());
+        }
+        self.error("crv", &format!("must be \"{wanted}\" for this kty"));
+        None
+    }
+
+    fn bytes(&mut self, member: &str) -> Option<Vec<u8>> {
+        let text = self.members.get(member).and_then(Value::as_str);
+        let bytes = text.and_then(|text| base64url::decode(text.as_bytes()));
+        if bytes.is_none() {
+            self.error(member, "must be base64url without padding");
+        }
+        bytes
+    }
+
+    fn made(&mut self, member: &str, key: Result<PublicKey, &'static str>) -> Option<PublicKey> {
+        key.map_err(|reason| self.error(member, reason)).ok()
+    }
+}

@@ -1,0 +1,123 @@
+//! A token before its signature was checked: whoever sent it wrote every byte of it.
+//!
+//! Nothing here may be believed, which is why every name says so. The header serves only to find
+//! the key; keys that a token brings along (`jwk`, `jku`, `x5u`, `x5c`) are not so much as read.
+
+use serde_json::{Map, Value};
+
+use crate::base64url;
+use crate::public_key::PublicKey;
+use crate::refusal::Refusal;
+use crate::rules::TOKEN_BYTES;
+use crate::strict_json;
+
+/// The longest header, in bytes of JSON.
+const HEADER_BYTES: usize = 1024;
+
+/// Three segments of base64url (RFC 7515 section 7.1), taken apart but not believed.
+#[derive(Clone, Copy)]
+pub struct UnverifiedToken<'t> {
+    header: &'t [u8],
+    payload: &'t [u8],
+    signature: &'t [u8],
+    /// `header.payload` as sent: what the signature covers.
+    signing_input: &'t [u8],
+}
+
+/// The members of the header that choose the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnverifiedHeader {
+    /// As written; it may name anything.
+    pub algorithm: String,
+    /// `None` if the header has no `kid`.
+    pub key_id: Option<String>,
+}
+
+// === impl UnverifiedToken ===
+
+impl<'t> UnverifiedToken<'t> {
+    /// # Errors
+    /// [`Refusal::TooLarge`], or [`Refusal::Malformed`] if there are not exactly three segments. An
+    /// empty signature gets through here, so that `none` can be refused by its name.
+    pub fn parse(token: &'t [u8]) -> Result<UnverifiedToken<'t>, Refusal> {
+        if token.len() > TOKEN_BYTES {
+            return Err(Refusal::TooLarge);
+        }
+        let mut segments = token.split(|byte| *byte == b'.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Err(Refusal::Malformed);
+        };
+        if header.is_empty() || payload.is_empty() {
+            return Err(Refusal::Malformed);
+        }
+        let covered = header.len() + 1 + payload.len();
+        let signing_input = token.get(..covered).ok_or(Refusal::Malformed)?;
+        Ok(UnverifiedToken { header, payload, signature, signing_input })
+    }
+
+    /// # Errors
+    /// [`Refusal::TooLarge`] over 1 KiB; [`Refusal::Malformed`] if it is not a JSON object with a
+    /// string `alg`, has `crit` (RFC 7515 section 4.1.11: we understand no extension), a `kid` that
+    /// is not a string, or a `typ` other than `JWT` and `at+jwt`.
+    pub fn unverified_header(&self) -> Result<UnverifiedHeader, Refusal> {
+        let members = self.unverified_header_members()?;
+        if members.contains_key("crit") {
+            return Err(Refusal::Malformed);
+        }
+        match members.get("typ") {
+            None => {}
+            Some(Value::String(typ)) if is_jwt_type(typ) => {}
+            Some(_) => return Err(Refusal::Malformed),
+        }
+        let Some(Value::String(algorithm)) = members.get("alg") else {
+            return Err(Refusal::Malformed);
+        };
+        let key_id = match members.get("kid") {
+            None => None,
+            Some(Value::String(key_id)) => Some(key_id.clone()),
+            Some(_) => return Err(Refusal::Malformed),
+        };
+        Ok(UnverifiedHeader { algorithm: algorithm.clone(), key_id })
+    }
+
+    /// Every member of the header; for showing to people.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`] or [`Refusal::Malformed`].
+    pub fn unverified_header_members(&self) -> Result<Map<String, Value>, Refusal> {
+        let json = base64url::decode(self.header).ok_or(Refusal::Malformed)?;
+        if json.len() > HEADER_BYTES {
+            return Err(Refusal::TooLarge);
+        }
+        strict_json::object(&json).ok_or(Refusal::Malformed)
+    }
+
+    /// Every claim; for showing to people.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`].
+    pub fn unverified_claims(&self) -> Result<Map<String, Value>, Refusal> {
+        let json = base64url::decode(self.payload).ok_or(Refusal::Malformed)?;
+        strict_json::object(&json).ok_or(Refusal::Malformed)
+    }
+
+    /// The decoded payload, once the signature fits.
+    pub(crate) fn authenticate(&self, key: &PublicKey) -> Result<Vec<u8>, Refusal> {
+        if self.signature.is_empty() {
+            return Err(Refusal::Malformed);
+        }
+        let signature = base64url::decode(self.signature).ok_or(Refusal::Malformed)?;
+        let payload = base64url::decode(self.payload).ok_or(Refusal::Malformed)?;
+        if !key.verifies(self.signing_input, &signature) {
+            return Err(Refusal::Signature);
+        }
+        Ok(payload)
+    }
+}
+
+/// RFC 7519 section 5.1 and RFC 9068 section 2.1; media types have no case.
+fn is_jwt_type(typ: &str) -> bool {
+    typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("at+jwt")
+}

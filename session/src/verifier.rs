@@ -1,0 +1,61 @@
+//! The one place that turns token bytes into a [`Session`].
+
+use crate::claims::Claims;
+use crate::refusal::Refusal;
+use crate::rules::{LEEWAY_CEILING, Rules};
+use crate::unverified::UnverifiedToken;
+use crate::verified::Session;
+use crate::{KeySet, UnixSeconds};
+
+/// Verifies tokens against one issuer's rules and keys. Has no state: verifying twice gives the
+/// same answer twice.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    rules: Rules,
+    keys: KeySet,
+}
+
+// === impl Verifier ===
+
+impl Verifier {
+    /// A leeway over [`LEEWAY_CEILING`] is cut to it.
+    pub fn new(rules: Rules, keys: KeySet) -> Verifier {
+        let leeway = rules.leeway.min(LEEWAY_CEILING);
+        Verifier { rules: Rules { leeway, ..rules }, keys }
+    }
+
+    /// Signature and every rule, the cheap ones first: size, shape, header, key, signature,
+    /// claims, issuer, audience, times.
+    ///
+    /// # Errors
+    /// The first rule that the token breaks.
+    pub fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Session, Refusal> {
+        let unverified = UnverifiedToken::parse(token)?;
+        let header = unverified.unverified_header()?;
+        let key = self.keys.find(&header)?;
+        let payload = unverified.authenticate(key)?;
+        let session = Session::new(Claims::from_authenticated(&payload)?);
+        self.check_parties(&session)?;
+        self.check_time(&session, now)?;
+        Ok(session)
+    }
+
+    /// The part that depends on the time, for a session that was authenticated before and kept.
+    ///
+    /// # Errors
+    /// [`Refusal::Lifetime`], [`Refusal::Expired`] or [`Refusal::NotYetValid`].
+    pub fn check_time(&self, session: &Session, now: UnixSeconds) -> Result<(), Refusal> {
+        session.claims().check_time(self.rules.leeway, now)
+    }
+
+    fn check_parties(&self, session: &Session) -> Result<(), Refusal> {
+        let claims = session.claims();
+        if claims.issuer != self.rules.issuer {
+            return Err(Refusal::Issuer);
+        }
+        if !claims.audiences.contains(&self.rules.audience) {
+            return Err(Refusal::Audience);
+        }
+        Ok(())
+    }
+}
