@@ -1,0 +1,64 @@
+//! A certificate authority that lives as long as one stack, for the origins Envoy calls.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
+};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// A throwaway root; its key never leaves this process.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+// === impl Authority ===
+
+impl Authority {
+    /// Makes a root with a key of its own (ECDSA P-256).
+    ///
+    /// # Errors
+    /// No randomness to be had.
+    pub fn new(common_name: &str) -> Result<Self> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().context("making the key of a throwaway CA")?;
+        let issuer = CertifiedIssuer::self_signed(params, key)
+            .context("signing the certificate of a throwaway CA")?;
+        Ok(Self { issuer })
+    }
+
+    /// The root certificate, PEM: what a client of the origins has to trust.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A TLS server with a new certificate for `names`, offering `alpn` in that order.
+    ///
+    /// # Errors
+    /// A name that can stand in no certificate.
+    pub fn server(&self, names: &[String], alpn: &[&str]) -> Result<Arc<ServerConfig>> {
+        let mut params = CertificateParams::new(names.to_vec())
+            .with_context(|| format!("a certificate for {names:?}"))?;
+        params.distinguished_name.push(DnType::CommonName, "leasehold demo origin");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate().context("making the key of an origin")?;
+        let leaf = params.signed_by(&key, &self.issuer).context("signing an origin's leaf")?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .context("choosing TLS versions")?
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)
+            .context("an origin's certificate and key")?;
+        server.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Ok(Arc::new(server))
+    }
+}

@@ -1,0 +1,73 @@
+//! Where the things are that cargo has built: one place knows the layout of the target folder.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// Finished programs and the module, as found in the target folder.
+#[derive(Clone, Debug)]
+pub struct Built {
+    target: PathBuf,
+}
+
+// === impl Built ===
+
+impl Built {
+    /// Finds the target folder by the program that is running: `target/debug/xtask` or
+    /// `target/debug/deps/a_test`.
+    ///
+    /// # Errors
+    /// The running program lies in no `debug` or `release` folder.
+    pub fn find() -> Result<Self> {
+        let exe = env::current_exe().context("asking for the path of the running program")?;
+        let profile = exe
+            .ancestors()
+            .find(|folder| folder.ends_with("debug") || folder.ends_with("release"))
+            .with_context(|| format!("{} is not inside a target folder", exe.display()))?;
+        let target = profile.parent().context("the target folder has no path")?;
+        Ok(Self { target: target.to_owned() })
+    }
+
+    /// The target folder itself.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// The root of the source tree.
+    pub fn root() -> PathBuf {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+        own.parent().unwrap_or(own).to_owned()
+    }
+
+    /// One of our programs, such as `custody`.
+    ///
+    /// # Errors
+    /// It has not been built.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        let path = self.target.join("debug").join(name);
+        if !path.is_file() {
+            bail!(
+                "{} is not there: build it with `cargo build -p {name}`, or run `cargo xtask test`",
+                path.display()
+            );
+        }
+        Ok(path)
+    }
+
+    /// The filter as Envoy loads it.
+    ///
+    /// # Errors
+    /// It has not been built.
+    pub fn filter(&self) -> Result<PathBuf> {
+        let path = self.target.join("wasm32-wasip1/wasm/leasehold_filter.wasm");
+        if !path.is_file() {
+            bail!(
+                "{} is not there: build it with `cargo build -p filter --target wasm32-wasip1 \
+                 --profile wasm`, or run `cargo xtask test`",
+                path.display()
+            );
+        }
+        Ok(path)
+    }
+}
