@@ -1,0 +1,155 @@
+//! Mints leaves for the names of the policy and remembers them.
+//!
+//! A name lives as long as its leaf is remembered: what falls out of the bounded memory, or out
+//! of the policy, is withdrawn from Envoy too. Envoy itself never forgets a secret (60 KB each),
+//! so this bound is what keeps a guest that makes up names under a wildcard from filling it.
+
+use crate::authority::Authority;
+use crate::leaf::Leaf;
+use crate::name::DnsName;
+use crate::policy::Policy;
+use lru::LruCache;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+
+/// Where the time comes from, so that tests can live through a week.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// How leaves are minted.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Life of a leaf; renewed after half of it.
+    pub life: Duration,
+    /// Names remembered at once; beyond it the one asked for longest ago is forgotten.
+    pub names: NonZeroUsize,
+}
+
+/// The mint: one for all Envoys.
+pub struct Minter {
+    authority: Authority,
+    limits: Limits,
+    clock: Clock,
+    state: Mutex<State>,
+    /// Told whenever a leaf that was handed out may have to be replaced or withdrawn.
+    changes: watch::Sender<()>,
+}
+
+struct State {
+    policy: Policy,
+    leaves: LruCache<DnsName, Arc<Leaf>>,
+}
+
+/// Why no leaf is minted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("not in the policy")]
+    NotInPolicy,
+    #[error("the authority's certificate has run out")]
+    AuthorityExpired,
+    #[error("signing failed: {0}")]
+    Signature(#[from] rcgen::Error),
+}
+
+// === impl Minter ===
+
+impl Minter {
+    pub fn new(authority: Authority, policy: Policy, limits: Limits, clock: Clock) -> Self {
+        let state = State { policy, leaves: LruCache::new(limits.names) };
+        let (changes, _) = watch::channel(());
+        Self { authority, limits, clock, state: Mutex::new(state), changes }
+    }
+
+    /// The leaf for a name that is asked for: the remembered one while it is young, else a new one.
+    pub fn leaf(&self, name: &DnsName) -> Result<Arc<Leaf>, Refusal> {
+        let now = (self.clock)();
+        let mut state = self.state();
+        if !state.policy.permits(name) {
+            return Err(Refusal::NotInPolicy);
+        }
+        if let Some(leaf) = state.leaves.get(name).filter(|leaf| now < leaf.renew_after) {
+            return Ok(Arc::clone(leaf));
+        }
+        // Signed under the lock: 0.1 ms, and two guests who ask at once get one leaf.
+        let leaf = Arc::new(self.mint(name, now)?);
+        let displaced = state.leaves.push(name.clone(), Arc::clone(&leaf));
+        drop(state);
+        if let Some((other, _)) = displaced.filter(|(other, _)| other != name) {
+            tracing::info!(name = %other, "forgotten: more names than --max-names");
+            self.changes.send_replace(());
+        }
+        Ok(leaf)
+    }
+
+    /// What a name that was handed out stands at now: its leaf, renewed if it is past half its
+    /// life, or `None` if it has to be withdrawn.
+    ///
+    /// A leaf that cannot be renewed is kept for as long as it lives.
+    pub fn standing(&self, name: &DnsName) -> Option<Arc<Leaf>> {
+        let now = (self.clock)();
+        let mut state = self.state();
+        let leaf = Arc::clone(state.leaves.peek(name)?);
+        if now < leaf.renew_after {
+            return Some(leaf);
+        }
+        match self.mint(name, now) {
+            Ok(renewed) => {
+                let renewed = Arc::new(renewed);
+                if let Some(place) = state.leaves.peek_mut(name) {
+                    *place = Arc::clone(&renewed);
+                }
+                Some(renewed)
+            }
+            Err(refusal) => {
+                tracing::error!(%name, %refusal, "not renewed");
+                (now < leaf.not_after).then_some(leaf)
+            }
+        }
+    }
+
+    /// Puts a new policy in force. Names it no longer has are forgotten, and so withdrawn.
+    pub fn replace_policy(&self, policy: Policy) {
+        let mut state = self.state();
+        let gone: Vec<DnsName> = state
+            .leaves
+            .iter()
+            .filter(|(name, _)| !policy.permits(name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in gone {
+            state.leaves.pop(&name);
+        }
+        state.policy = policy;
+        drop(state);
+        self.changes.send_replace(());
+    }
+
+    /// Has everyone who was handed a leaf look at its [`standing`](Self::standing).
+    pub fn recheck(&self) {
+        self.changes.send_replace(());
+    }
+
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Can leaves be minted at all?
+    pub fn is_able(&self) -> bool {
+        (self.clock)() < self.authority.not_after()
+    }
+
+    fn mint(&self, name: &DnsName, now: SystemTime) -> Result<Leaf, Refusal> {
+        if now >= self.authority.not_after() {
+            return Err(Refusal::AuthorityExpired);
+        }
+        let leaf = Leaf::mint(&self.authority, name, self.limits.life, now)?;
+        tracing::info!(%name, serial = leaf.serial, "minted");
+        Ok(leaf)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A poisoned lock guards a policy and a cache, both whole between any two statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

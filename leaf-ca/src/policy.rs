@@ -1,0 +1,200 @@
+//! Which names leaves are minted for, and no other.
+//!
+//! The policy is read from the very file that configures the filter, so that what guests may
+//! reach is written once; or from a file that holds nothing but `hosts`.
+
+use crate::name::{DnsName, NameError};
+use serde_yaml_ng::Value;
+use std::collections::HashSet;
+use std::fmt;
+
+/// The names leaves are minted for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    exact: HashSet<DnsName>,
+    /// The parts behind `*.`.
+    below: HashSet<DnsName>,
+}
+
+/// One entry of a policy: `api.example.com` (that name and no other) or `*.example.com` (names
+/// below it at any depth, never `example.com` itself).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    Exact(DnsName),
+    Below(DnsName),
+    /// An address: allowed in the filter's file, but nothing is ever minted for it.
+    Address,
+}
+
+/// Why a text is no [`Pattern`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    #[error("{0:?} is no host: {1}")]
+    Name(String, NameError),
+    #[error("{0:?}: a '*' stands only as the whole first label, as in \"*.example.com\"")]
+    Star(String),
+    #[error("{0:?} covers a public suffix; name a domain below it")]
+    PublicSuffix(String),
+    #[error("{0:?}: a port does not belong in a host")]
+    Port(String),
+}
+
+/// Everything that is wrong with a policy file, each fault with the path of its field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyErrors(Vec<String>);
+
+// === impl Policy ===
+
+impl Policy {
+    /// Reads the filter's plugin configuration (`destinations[].hosts`; every other field belongs
+    /// to the filter) or a file with `hosts` alone. YAML, and therefore JSON too.
+    pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
+        let file: Value = serde_yaml_ng::from_str(text)
+            .map_err(|error| PolicyErrors(vec![format!("not YAML or JSON: {error}")]))?;
+        let mut reader = Reader::default();
+        match (file.get("hosts"), file.get("destinations")) {
+            (Some(_), Some(_)) => reader.fault("", "has both `hosts` and `destinations`; keep one"),
+            (None, None) => reader.fault(
+                "",
+                "names no host: expected `destinations` (the filter's configuration) or `hosts`",
+            ),
+            (Some(hosts), None) => {
+                reader.only_hosts(&file);
+                reader.hosts("hosts", hosts);
+            }
+            (None, Some(destinations)) => reader.destinations(destinations),
+        }
+        if reader.faults.is_empty() { Ok(reader.policy) } else { Err(PolicyErrors(reader.faults)) }
+    }
+
+    pub fn insert(&mut self, pattern: Pattern) {
+        match pattern {
+            Pattern::Exact(name) => {
+                self.exact.insert(name);
+            }
+            Pattern::Below(suffix) => {
+                self.below.insert(suffix);
+            }
+            Pattern::Address => {}
+        }
+    }
+
+    /// Is this a name leaves are minted for?
+    pub fn permits(&self, name: &DnsName) -> bool {
+        self.exact.contains(name) || name.parents().any(|parent| self.below.contains(parent))
+    }
+
+    /// How many patterns can ever match.
+    pub fn len(&self) -> usize {
+        self.exact.len() + self.below.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+// === impl Pattern ===
+
+impl std::str::FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let bracketed = text.starts_with('[') && text.ends_with(']');
+        if bracketed || text.parse::<std::net::Ipv4Addr>().is_ok() {
+            return Ok(Self::Address);
+        }
+        if text.contains(':') {
+            return Err(PatternError::Port(text.to_owned()));
+        }
+        let (rest, below) = match text.strip_prefix("*.") {
+            Some(suffix) => (suffix, true),
+            None => (text, false),
+        };
+        if rest.contains('*') {
+            return Err(PatternError::Star(text.to_owned()));
+        }
+        let name =
+            DnsName::parse(rest).map_err(|error| PatternError::Name(text.to_owned(), error))?;
+        match below {
+            false => Ok(Self::Exact(name)),
+            true if psl::suffix_str(name.as_str()) == Some(name.as_str()) => {
+                Err(PatternError::PublicSuffix(text.to_owned()))
+            }
+            true => Ok(Self::Below(name)),
+        }
+    }
+}
+
+// === impl PolicyErrors ===
+
+impl PolicyErrors {
+    pub fn messages(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for PolicyErrors {
+    /// A line a fault.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for PolicyErrors {}
+
+/// Walks the file and keeps every fault, so that one run shows them all.
+#[derive(Default)]
+struct Reader {
+    policy: Policy,
+    faults: Vec<String>,
+}
+
+// === impl Reader ===
+
+impl Reader {
+    fn fault(&mut self, path: &str, what: impl fmt::Display) {
+        self.faults.push(match path {
+            "" => format!("the policy {what}"),
+            path => format!("{path}: {what}"),
+        });
+    }
+
+    /// A file of our own form has no other fields: a misspelt one would be a rule nobody follows.
+    fn only_hosts(&mut self, file: &Value) {
+        for key in file.as_mapping().into_iter().flat_map(|fields| fields.keys()) {
+            match key.as_str() {
+                Some("hosts") => {}
+                Some(other) => self.fault(other, "unknown field; a file with `hosts` has no other"),
+                None => self.fault("", "has a field whose name is no text"),
+            }
+        }
+    }
+
+    fn destinations(&mut self, destinations: &Value) {
+        let Some(list) = destinations.as_sequence() else {
+            return self.fault("destinations", "expected a list");
+        };
+        for (at, destination) in list.iter().enumerate() {
+            let path = format!("destinations[{at}].hosts");
+            match destination.get("hosts") {
+                Some(hosts) => self.hosts(&path, hosts),
+                None => self.fault(&path, "missing; expected a list of hosts"),
+            }
+        }
+    }
+
+    fn hosts(&mut self, path: &str, hosts: &Value) {
+        let Some(list) = hosts.as_sequence() else {
+            return self.fault(path, "expected a list of hosts");
+        };
+        for (at, host) in list.iter().enumerate() {
+            let path = format!("{path}[{at}]");
+            match host.as_str().map(str::parse) {
+                Some(Ok(pattern)) => self.policy.insert(pattern),
+                Some(Err(error)) => self.fault(&path, error),
+                None => self.fault(&path, "expected a text such as \"api.example.com\""),
+            }
+        }
+    }
+}
