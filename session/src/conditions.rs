@@ -38,6 +38,15 @@ impl ClaimConditions {
         self.0.is_empty()
     }
 
+    /// Whether some session could meet both, as far as the values show: false where a claim named in
+    /// both has no value in common. (A claim that is a list can still hold one value of each.)
+    pub fn overlaps(&self, other: &ClaimConditions) -> bool {
+        self.0.iter().all(|(name, wanted)| {
+            let theirs = other.0.get(name);
+            theirs.is_none_or(|theirs| wanted.iter().any(|value| theirs.contains(value)))
+        })
+    }
+
     /// The names of the claims looked at, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

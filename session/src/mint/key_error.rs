@@ -7,7 +7,7 @@ pub enum KeyError {
     Pem,
     /// RSA with fewer than 2048 or more than 4096 bits, or another exponent than 65537.
     WeakRsa,
-    /// Making a key failed; the system's source of randomness, most likely.
+    /// Making a key or a name failed; the system's source of randomness, most likely.
     Generate,
     /// Signing failed.
     Sign,
@@ -22,7 +22,7 @@ impl std::fmt::Display for KeyError {
                 "not an unencrypted PKCS#8 PEM private key (BEGIN PRIVATE KEY) of Ed25519, P-256 or RSA"
             }
             KeyError::WeakRsa => "the RSA key must have 2048 to 4096 bits and the exponent 65537",
-            KeyError::Generate => "no key could be made; is there a source of randomness?",
+            KeyError::Generate => "this machine gives no randomness",
             KeyError::Sign => "signing failed",
         })
     }

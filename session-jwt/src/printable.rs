@@ -1,0 +1,33 @@
+//! Standard output, and text from a stranger on a terminal.
+
+use std::io::Write;
+
+/// One line on standard output. A reader that went away (`| head`) is an error, not a panic.
+///
+/// # Errors
+/// Standard output can not be written.
+pub fn line(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+/// Escapes what could move the cursor or reorder text: a token's author chose these bytes.
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_invisible(character) {
+            safe.extend(character.escape_unicode());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Zero-width and bidirectional control characters, which `char::is_control` leaves out.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
