@@ -1,0 +1,17 @@
+//! Secrets for one run.
+
+use anyhow::{Result, anyhow};
+use rustls::crypto::ring;
+
+/// `bytes` random bytes as lower-case hexadecimal.
+///
+/// # Errors
+/// The system's source of randomness fails.
+pub fn hex(bytes: usize) -> Result<String> {
+    let mut random = vec![0; bytes];
+    ring::default_provider()
+        .secure_random
+        .fill(&mut random)
+        .map_err(|_| anyhow!("the system's source of randomness failed"))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
