@@ -28,7 +28,7 @@ pub struct Lease {
 pub struct LiveLease(Lease);
 
 /// Why a lease is not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeaseFault {
     Malformed,
     NoExpiry,
@@ -36,6 +36,8 @@ pub enum LeaseFault {
     /// It ends later than the ceiling allows.
     TooLong,
     Header(HeaderFault),
+    /// Bound otherwise than asked for.
+    Binding,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -153,6 +155,7 @@ impl fmt::Display for LeaseFault {
             Self::Expired => f.write_str("the lease has expired"),
             Self::TooLong => f.write_str("the lease lives longer than the ceiling"),
             Self::Header(fault) => write!(f, "a header of the lease: {fault}"),
+            Self::Binding => f.write_str("the lease is bound otherwise than asked for"),
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct LeaseHeader {
 }
 
 /// The header would break the message it is written into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeaderFault {
     /// No token, or a pseudo header.
     Name,

@@ -46,7 +46,7 @@ impl Refusal {
     ];
 
     /// The stable code that goes to the guest, to metrics and to logs.
-    pub fn code(&self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Refusal::TooLarge => "session_too_large",
             Refusal::Malformed => "session_malformed",

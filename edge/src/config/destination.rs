@@ -1,0 +1,149 @@
+//! `destinations`: the allow-list, an entry each.
+
+use super::ConfigErrors;
+use crate::destination::{Credential, Destination, Methods, Rule};
+use lease::{HTTPS_PORT, Handle, HostPattern};
+use serde::{Deserialize, Serialize};
+use session::ClaimConditions;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// One entry of the allow-list: hosts, what may be asked of them, by whom, with which credential.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DestinationConfig {
+    /// For people, logs and metrics; unique.
+    pub name: String,
+    /// `api.example.com`, or `*.example.com` for the names below it (never `example.com` itself).
+    pub hosts: Vec<String>,
+    /// Default: 443.
+    #[serde(default = "default_ports")]
+    pub ports: Vec<u16>,
+    /// What may be asked; a request passes if one of the rules fits it.
+    pub allow: Vec<AllowConfig>,
+    /// Which sessions may; all valid ones if absent.
+    #[serde(default)]
+    pub sessions: SessionsConfig,
+    /// What is injected; nothing if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialConfig>,
+}
+
+/// Methods and paths that may be asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AllowConfig {
+    /// `GET`, `POST`, ...; `*` for every method.
+    pub methods: Vec<String>,
+    /// Globs over the canonical path without the query: `*` within a segment, `**` for any number of
+    /// segments.
+    pub paths: Vec<String>,
+}
+
+/// Conditions on the session.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SessionsConfig {
+    /// Each claim named must be one of the values, or a list that holds one of them.
+    #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "std::collections::BTreeMap<String, Vec<serde_json::Value>>")
+    )]
+    pub claims: ClaimConditions,
+}
+
+/// Which credential is injected.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CredentialConfig {
+    /// The credential's opaque name in custody.
+    pub handle: String,
+}
+
+fn default_ports() -> Vec<u16> {
+    vec![HTTPS_PORT]
+}
+
+// === impl DestinationConfig ===
+
+impl DestinationConfig {
+    /// `None` where anything is wrong; what, stands in `errors`.
+    pub(super) fn compile(&self, path: &str, errors: &mut ConfigErrors) -> Option<Destination> {
+        self.check_name(path, errors);
+        let hosts: Vec<HostPattern> = parse_all(&self.hosts, &format!("{path}.hosts"), errors);
+        self.check_ports(path, errors);
+        not_empty(&self.allow, &format!("{path}.allow"), errors);
+        let allow = self.allow.iter().enumerate();
+        let allow =
+            allow.map(|(n, rule)| rule.compile(&format!("{path}.allow[{n}]"), errors)).collect();
+        let credential = match &self.credential {
+            None => None,
+            Some(credential) => {
+                let field = format!("{path}.credential.handle");
+                let handle: Handle = errors.keep(field, credential.handle.parse())?;
+                Some(Credential { handle })
+            }
+        };
+        Some(Destination {
+            name: self.name.clone(),
+            hosts,
+            ports: self.ports.clone(),
+            allow,
+            sessions: self.sessions.claims.clone(),
+            credential,
+        })
+    }
+
+    fn check_name(&self, path: &str, errors: &mut ConfigErrors) {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.bytes().all(plain) {
+            errors.push(format!("{path}.name"), "1 to 64 of A-Z a-z 0-9 . _ -");
+        }
+    }
+
+    fn check_ports(&self, path: &str, errors: &mut ConfigErrors) {
+        not_empty(&self.ports, &format!("{path}.ports"), errors);
+        for (n, port) in self.ports.iter().enumerate() {
+            let field = format!("{path}.ports[{n}]");
+            match port {
+                0 => errors.push(field, "a port is a number from 1 to 65535"),
+                80 if self.credential.is_some() => errors.push(
+                    field,
+                    "port 80 is plain HTTP, where a credential would travel in the clear",
+                ),
+                _ => {}
+            }
+        }
+    }
+}
+
+// === impl AllowConfig ===
+
+impl AllowConfig {
+    fn compile(&self, path: &str, errors: &mut ConfigErrors) -> Rule {
+        let methods = parse_all(&self.methods, &format!("{path}.methods"), errors);
+        let paths = parse_all(&self.paths, &format!("{path}.paths"), errors);
+        Rule { methods: Methods::new(methods), paths }
+    }
+}
+
+/// What parses; the rest is noted under `path[n]`, an empty list under `path`.
+fn parse_all<T>(texts: &[String], path: &str, errors: &mut ConfigErrors) -> Vec<T>
+where
+    T: FromStr<Err: Display>,
+{
+    not_empty(texts, path, errors);
+    let parsed = texts.iter().enumerate();
+    parsed.filter_map(|(n, text)| errors.keep(format!("{path}[{n}]"), text.parse())).collect()
+}
+
+fn not_empty<T>(list: &[T], path: &str, errors: &mut ConfigErrors) {
+    if list.is_empty() {
+        errors.push(path, "an empty list allows nothing; name at least one");
+    }
+}

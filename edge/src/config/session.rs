@@ -1,0 +1,90 @@
+//! `session`: whose Session JWTs are good.
+
+use super::{Carrier, ConfigErrors, Posture, Span};
+use serde::{Deserialize, Serialize};
+use session::{KeySet, LEEWAY_CEILING, LEEWAY_DEFAULT, Rules, Verifier};
+
+/// Which Session JWTs are accepted, and where they are read from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SessionConfig {
+    /// The one `iss` that is accepted (RFC 7519 section 4.1.1).
+    pub issuer: String,
+    /// What `aud` must be or hold (RFC 7519 section 4.1.3).
+    pub audience: String,
+    pub keys: KeysConfig,
+    /// How far clocks may differ when `exp`, `nbf` and `iat` are read; at most five minutes.
+    #[serde(default = "default_leeway")]
+    pub leeway: Span,
+    /// Where the token may stand, in this order. Default: `proxy-authorization` in the explicit
+    /// posture; the header `x-leasehold-session`, then `authorization` in the gateway posture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carriers: Option<Vec<Carrier>>,
+}
+
+/// The issuer's public keys.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// A JWK Set (RFC 7517) of public keys, each with a `kid`: Ed25519, P-256 or RSA.
+    pub jwks: serde_json::Value,
+}
+
+const MAX_LEEWAY: Span = Span::from_secs(LEEWAY_CEILING);
+
+fn default_leeway() -> Span {
+    Span::from_secs(LEEWAY_DEFAULT)
+}
+
+// === impl SessionConfig ===
+
+impl SessionConfig {
+    pub(super) fn verifier(&self, errors: &mut ConfigErrors) -> Option<Verifier> {
+        for (field, text) in [("issuer", &self.issuer), ("audience", &self.audience)] {
+            if text.is_empty() {
+                errors.push(format!("session.{field}"), "must not be empty");
+            }
+        }
+        if self.leeway > MAX_LEEWAY {
+            errors.push("session.leeway", format!("at most {LEEWAY_CEILING}s"));
+        }
+        let rules = Rules {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            leeway: self.leeway.get().as_secs(),
+        };
+        match KeySet::from_jwks(&self.keys.jwks) {
+            Ok(keys) => Some(Verifier::new(rules, keys)),
+            Err(faults) => {
+                for fault in faults {
+                    errors.push(join("session.keys.jwks", fault.path()), fault.reason());
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn carriers(&self, posture: Posture, errors: &mut ConfigErrors) -> Vec<Carrier> {
+        let Some(carriers) = &self.carriers else {
+            return match posture {
+                Posture::Explicit => vec![Carrier::ProxyAuthorization],
+                Posture::Gateway => {
+                    vec![Carrier::Header("x-leasehold-session".into()), Carrier::Authorization]
+                }
+            };
+        };
+        if carriers.is_empty() {
+            errors.push("session.carriers", "name at least one place to read the session from");
+        }
+        for (n, carrier) in carriers.iter().enumerate() {
+            carrier.check(&format!("session.carriers[{n}]"), errors);
+        }
+        carriers.clone()
+    }
+}
+
+fn join(base: &str, path: &str) -> String {
+    if path.is_empty() { base.to_owned() } else { format!("{base}.{path}") }
+}

@@ -1,0 +1,308 @@
+//! Every way to say no.
+
+use lease::{LeaseFault, RefusalCode};
+use session::Refusal;
+
+/// A refusal with a stable reason code. The first that applies is the one that is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Denial {
+    // --- the session ---
+    SessionMissing,
+    /// Two carriers, or two values of one, hold different tokens.
+    SessionAmbiguous,
+    Session(Refusal),
+    // --- the request ---
+    AuthorityMalformed,
+    /// In the explicit posture a request comes through a tunnel.
+    ConnectRequired,
+    NestedConnect,
+    /// The request's authority is not the CONNECT's.
+    AuthorityMismatch,
+    /// The request's host is not the SNI.
+    SniMismatch,
+    PathMalformed,
+    RequestMalformed,
+    // --- the allow-list ---
+    HostNotAllowed,
+    PortNotAllowed,
+    SessionNotAllowed,
+    MethodNotAllowed,
+    PathNotAllowed,
+    DestinationAmbiguous,
+    // --- custody and its leases ---
+    CustodyRefused,
+    CustodyRateLimited,
+    CustodyUnavailable,
+    CustodyTimeout,
+    CustodyUnknownCluster,
+    /// An answer outside the contract.
+    CustodyAnswer,
+    Lease(LeaseFault),
+    // --- ourselves ---
+    NotConfigured,
+    /// A host call failed, or an event came that the phase does not expect.
+    Internal,
+}
+
+/// What is told of a denial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Stable; goes to the guest, to metrics and to logs.
+    pub code: &'static str,
+    /// The HTTP status; 401 becomes 407 on a CONNECT.
+    pub status: u16,
+    /// For people.
+    pub title: &'static str,
+}
+
+// === impl Denial ===
+
+impl Denial {
+    /// All of them, for metrics and for the table in the documentation.
+    pub const ALL: [Self; 40] = [
+        Self::SessionMissing,
+        Self::SessionAmbiguous,
+        Self::Session(Refusal::TooLarge),
+        Self::Session(Refusal::Malformed),
+        Self::Session(Refusal::Algorithm),
+        Self::Session(Refusal::UnknownKey),
+        Self::Session(Refusal::Signature),
+        Self::Session(Refusal::Issuer),
+        Self::Session(Refusal::Audience),
+        Self::Session(Refusal::Expired),
+        Self::Session(Refusal::NotYetValid),
+        Self::Session(Refusal::Lifetime),
+        Self::Session(Refusal::Claims("")),
+        Self::AuthorityMalformed,
+        Self::ConnectRequired,
+        Self::NestedConnect,
+        Self::AuthorityMismatch,
+        Self::SniMismatch,
+        Self::PathMalformed,
+        Self::RequestMalformed,
+        Self::HostNotAllowed,
+        Self::PortNotAllowed,
+        Self::SessionNotAllowed,
+        Self::MethodNotAllowed,
+        Self::PathNotAllowed,
+        Self::DestinationAmbiguous,
+        Self::CustodyRefused,
+        Self::CustodyRateLimited,
+        Self::CustodyUnavailable,
+        Self::CustodyTimeout,
+        Self::CustodyUnknownCluster,
+        Self::CustodyAnswer,
+        Self::Lease(LeaseFault::Malformed),
+        Self::Lease(LeaseFault::NoExpiry),
+        Self::Lease(LeaseFault::Expired),
+        Self::Lease(LeaseFault::TooLong),
+        Self::Lease(LeaseFault::Header(lease::HeaderFault::Value)),
+        Self::Lease(LeaseFault::Binding),
+        Self::NotConfigured,
+        Self::Internal,
+    ];
+
+    /// What guests are told.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Session(refusal) => of_session(refusal),
+            Self::Lease(fault) => of_lease(fault),
+            Self::HostNotAllowed
+            | Self::PortNotAllowed
+            | Self::SessionNotAllowed
+            | Self::MethodNotAllowed
+            | Self::PathNotAllowed
+            | Self::DestinationAmbiguous => of_allow_list(self),
+            Self::CustodyRefused
+            | Self::CustodyRateLimited
+            | Self::CustodyUnavailable
+            | Self::CustodyTimeout
+            | Self::CustodyUnknownCluster
+            | Self::CustodyAnswer => of_custody(self),
+            _ => of_request(self),
+        }
+    }
+
+    pub const fn code(self) -> &'static str {
+        self.reason().code
+    }
+
+    /// What a refusal of custody means to the guest. Why it refused stays in custody (invariant 8).
+    pub fn of_refusal(code: RefusalCode) -> Self {
+        match code {
+            RefusalCode::SessionRefused | RefusalCode::NotGranted | RefusalCode::ReplayRejected => {
+                Self::CustodyRefused
+            }
+            RefusalCode::RateLimited => Self::CustodyRateLimited,
+            RefusalCode::Unavailable => Self::CustodyUnavailable,
+            RefusalCode::BadRequest => Self::CustodyAnswer,
+        }
+    }
+}
+
+const fn of_request(denial: Denial) -> Reason {
+    let (code, status, title) = match denial {
+        Denial::SessionMissing => ("session_missing", 401, "No Session JWT came with the request."),
+        Denial::SessionAmbiguous => {
+            ("session_ambiguous", 401, "The request carries two different session tokens.")
+        }
+        Denial::AuthorityMalformed => {
+            ("authority_malformed", 403, "The authority is not a host with an optional port.")
+        }
+        Denial::ConnectRequired => (
+            "connect_required",
+            403,
+            "This proxy takes CONNECT for https, and nothing in the clear.",
+        ),
+        Denial::NestedConnect => ("nested_connect", 403, "A tunnel can not be opened here."),
+        Denial::AuthorityMismatch => {
+            ("authority_mismatch", 403, "The request's authority is not the one of its CONNECT.")
+        }
+        Denial::SniMismatch => {
+            ("sni_mismatch", 403, "The request's host is not the server name of its TLS handshake.")
+        }
+        Denial::PathMalformed => {
+            ("path_malformed", 403, "The path can be read in more than one way.")
+        }
+        Denial::RequestMalformed => {
+            ("request_malformed", 403, "The request has no single method, authority and path.")
+        }
+        Denial::NotConfigured => {
+            ("not_configured", 503, "The edge is not configured for this request.")
+        }
+        _ => ("internal", 503, "The edge could not decide, and so denies."),
+    };
+    Reason::new(code, status, title)
+}
+
+const fn of_allow_list(denial: Denial) -> Reason {
+    let (code, title) = match denial {
+        Denial::HostNotAllowed => ("host_not_allowed", "The host is not on the allow-list."),
+        Denial::PortNotAllowed => ("port_not_allowed", "The port is not on the allow-list."),
+        Denial::SessionNotAllowed => {
+            ("session_not_allowed", "This session may not use this destination.")
+        }
+        Denial::MethodNotAllowed => ("method_not_allowed", "The method is not on the allow-list."),
+        Denial::PathNotAllowed => ("path_not_allowed", "The path is not on the allow-list."),
+        _ => (
+            "destination_ambiguous",
+            "Two destinations with different credentials match the request.",
+        ),
+    };
+    Reason::new(code, 403, title)
+}
+
+const fn of_session(refusal: Refusal) -> Reason {
+    let title = match refusal {
+        Refusal::TooLarge => "The session token is over 8 KiB.",
+        Refusal::Malformed => "The session token is no well-formed JWT.",
+        Refusal::Algorithm => "The session token's algorithm is not its key's.",
+        Refusal::UnknownKey => "The session token's key is not known.",
+        Refusal::Signature => "The session token's signature is wrong.",
+        Refusal::Issuer => "The session token has another issuer.",
+        Refusal::Audience => "The session token is for another audience.",
+        Refusal::Expired => "The session has expired.",
+        Refusal::NotYetValid => "The session is not valid yet.",
+        Refusal::Lifetime => "The session token is valid for more than an hour.",
+        Refusal::Claims(_) => "The session token lacks a claim, or has one of the wrong type.",
+    };
+    Reason::new(refusal.code(), 401, title)
+}
+
+const fn of_custody(denial: Denial) -> Reason {
+    match denial {
+        Denial::CustodyRefused => {
+            Reason::new("custody_refused", 403, "Custody grants this session no credential here.")
+        }
+        Denial::CustodyRateLimited => Reason::new(
+            "custody_rate_limited",
+            429,
+            "Custody has leased too much to this session; try later.",
+        ),
+        Denial::CustodyTimeout => {
+            Reason::new("custody_timeout", 503, "Custody did not answer in time.")
+        }
+        Denial::CustodyUnknownCluster => {
+            Reason::new("custody_unknown_cluster", 503, "The edge has no route to custody.")
+        }
+        Denial::CustodyAnswer => {
+            Reason::new("custody_answer", 502, "Custody's answer is not one of the contract's.")
+        }
+        _ => Reason::new(
+            "custody_unavailable",
+            503,
+            "Custody can not be reached, or can not lease now.",
+        ),
+    }
+}
+
+const fn of_lease(fault: LeaseFault) -> Reason {
+    match fault {
+        LeaseFault::Malformed => {
+            Reason::new("lease_malformed", 502, "Custody's lease is malformed.")
+        }
+        LeaseFault::NoExpiry => {
+            Reason::new("lease_no_expiry", 502, "Custody's lease has no expiry.")
+        }
+        LeaseFault::Expired => {
+            Reason::new("lease_expired", 502, "Custody's lease has already expired.")
+        }
+        LeaseFault::TooLong => {
+            Reason::new("lease_too_long", 502, "Custody's lease lives longer than the ceiling.")
+        }
+        LeaseFault::Header(_) => Reason::new(
+            "lease_header",
+            502,
+            "Custody's lease has a header that can not be written.",
+        ),
+        LeaseFault::Binding => {
+            Reason::new("lease_binding", 502, "Custody's lease is bound otherwise than asked.")
+        }
+    }
+}
+
+impl From<Refusal> for Denial {
+    fn from(refusal: Refusal) -> Self {
+        Self::Session(refusal)
+    }
+}
+
+impl From<LeaseFault> for Denial {
+    fn from(fault: LeaseFault) -> Self {
+        Self::Lease(fault)
+    }
+}
+
+// === impl Reason ===
+
+impl Reason {
+    const fn new(code: &'static str, status: u16, title: &'static str) -> Self {
+        Self { code, status, title }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_code_is_its_own_and_every_status_denies() {
+        let codes: HashSet<_> = Denial::ALL.iter().map(|denial| denial.code()).collect();
+        assert_eq!(codes.len(), Denial::ALL.len());
+        for denial in Denial::ALL {
+            let Reason { code, status, title } = denial.reason();
+            assert!(matches!(status, 401 | 403 | 429 | 502 | 503), "{code}");
+            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
+            assert!(title.ends_with('.') && title.len() < 80, "{title}");
+        }
+        assert!(Refusal::CODES.iter().all(|code| codes.contains(code)));
+    }
+
+    #[test]
+    fn no_refusal_of_custody_is_a_yes() {
+        for code in RefusalCode::ALL {
+            assert!(Denial::of_refusal(code).code().starts_with("custody_"));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One entry of the allow-list, compiled.
+
+use crate::glob::PathGlob;
+use crate::path::CanonicalPath;
+use lease::{Handle, Host, HostPattern};
+use session::ClaimConditions;
+use std::fmt;
+use std::str::FromStr;
+
+/// Hosts, what may be asked of them, by whom, with which credential.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    pub name: String,
+    pub hosts: Vec<HostPattern>,
+    pub ports: Vec<u16>,
+    pub allow: Vec<Rule>,
+    pub sessions: ClaimConditions,
+    pub credential: Option<Credential>,
+}
+
+/// Methods and paths that go together.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub methods: Methods,
+    pub paths: Vec<PathGlob>,
+}
+
+/// Which credential a destination gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    pub handle: Handle,
+}
+
+/// A set of methods; `*` is all of them.
+#[derive(Clone, Debug)]
+pub struct Methods(Vec<Method>);
+
+/// A method (RFC 9110 section 9.1), case-sensitive, or `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Method(Box<str>);
+
+/// The text is no method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodError(String);
+
+// === impl Destination ===
+
+impl Destination {
+    pub fn has_host(&self, host: &Host) -> bool {
+        self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+
+    /// Could one request match both? Errs on the side of yes.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let hosts = self.hosts.iter().any(|a| other.hosts.iter().any(|b| a.overlaps(b)));
+        let ports = self.ports.iter().any(|port| other.ports.contains(port));
+        let rules = || self.allow.iter().any(|a| other.allow.iter().any(|b| a.overlaps(b)));
+        hosts && ports && self.sessions.overlaps(&other.sessions) && rules()
+    }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    pub fn matches(&self, method: &str, path: &CanonicalPath) -> bool {
+        self.methods.contain(method) && self.paths.iter().any(|glob| glob.matches(path))
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.methods.overlap(&other.methods)
+            && self.paths.iter().any(|a| other.paths.iter().any(|b| a.overlaps(b)))
+    }
+}
+
+// === impl Methods ===
+
+impl Methods {
+    pub fn new(methods: Vec<Method>) -> Self {
+        Self(methods)
+    }
+
+    pub fn contain(&self, method: &str) -> bool {
+        self.0.iter().any(|own| own.is_any() || &*own.0 == method)
+    }
+
+    fn overlap(&self, other: &Self) -> bool {
+        self.0.iter().any(|a| other.0.iter().any(|b| a.is_any() || b.is_any() || a == b))
+    }
+}
+
+// === impl Method ===
+
+impl Method {
+    fn is_any(&self) -> bool {
+        &*self.0 == "*"
+    }
+}
+
+impl FromStr for Method {
+    type Err = MethodError;
+
+    fn from_str(text: &str) -> Result<Self, MethodError> {
+        let upper = |b: u8| b.is_ascii_uppercase() || b == b'-' || b == b'_';
+        let token = !text.is_empty() && text.len() <= 32 && text.bytes().all(upper);
+        // A tunnel inside a tunnel hides what is in it.
+        if text == "*" || (token && text != "CONNECT") {
+            Ok(Self(text.into()))
+        } else {
+            Err(MethodError(text.to_owned()))
+        }
+    }
+}
+
+// === impl MethodError ===
+
+impl fmt::Display for MethodError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.0;
+        match text.as_str() {
+            "CONNECT" => {
+                f.write_str("CONNECT can not be allowed; name the methods inside the tunnel")
+            }
+            _ => write!(f, "{text:?} is no method; write it in capitals, as in \"GET\", or \"*\""),
+        }
+    }
+}
+
+impl std::error::Error for MethodError {}

@@ -1,0 +1,68 @@
+//! The request goes on.
+
+use crate::denial::Denial;
+use crate::edits::Edits;
+use crate::headers::Headers;
+use crate::permit::{Permit, TunnelPermit};
+use lease::LiveLease;
+
+/// A request that may go on, once its edits are made.
+pub struct Forwarded {
+    passage: Passage,
+    edits: Edits,
+}
+
+/// What the safety net behind the filter has to know: which of the two kinds of yes was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// A CONNECT may open its tunnel.
+    Connect,
+    /// A request may go to its upstream.
+    Request,
+}
+
+// === impl Forwarded ===
+
+impl Forwarded {
+    pub(super) fn connect(_: TunnelPermit) -> Self {
+        Self { passage: Passage::Connect, edits: Edits::default() }
+    }
+
+    /// # Errors
+    /// [`Denial::Internal`] where the permit asks for a credential: that one needs a lease.
+    pub(super) fn bare(permit: &Permit, stripped: Edits) -> Result<Self, Denial> {
+        match permit.handle() {
+            None => Ok(Self { passage: Passage::Request, edits: stripped }),
+            Some(_) => Err(Denial::Internal),
+        }
+    }
+
+    pub(super) fn with_lease(
+        _: &Permit,
+        stripped: Edits,
+        sent: &Headers,
+        lease: &LiveLease,
+    ) -> Self {
+        Self { passage: Passage::Request, edits: stripped.inject(sent, lease) }
+    }
+
+    pub fn passage(&self) -> Passage {
+        self.passage
+    }
+
+    pub fn edits(&self) -> &Edits {
+        &self.edits
+    }
+}
+
+// === impl Passage ===
+
+impl Passage {
+    /// The value of filter state `wasm.leasehold.permit` that Envoy's RBAC filter demands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Request => "request",
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The paths an allow-list rule means.
+
+use crate::path::{CanonicalPath, PathError};
+use crate::wildcard;
+use std::fmt;
+use std::str::FromStr;
+
+/// A pattern over canonical paths: `*` stands for any run of bytes inside one segment (a segment
+/// that is only `*` is not empty), `**` as a whole segment for any number of segments, also none.
+///
+/// `/repos/acme/**` matches `/repos/acme`, `/repos/acme/` and everything below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathGlob(Vec<Segment>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    /// `**`
+    Many,
+    /// With stars or without.
+    One(Box<str>),
+}
+
+/// The text is no [`PathGlob`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GlobError {
+    text: String,
+    fault: GlobFault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GlobFault {
+    Path(PathError),
+    /// `**` beside other bytes in a segment.
+    DoubleStar,
+    Query,
+    /// Not in the spelling that paths are brought into, so that it could never match.
+    Spelling,
+    TooLong,
+}
+
+const MAX_LENGTH: usize = 1024;
+
+// === impl PathGlob ===
+
+impl PathGlob {
+    pub fn matches(&self, path: &CanonicalPath) -> bool {
+        let segments: Vec<&str> = path.segments().collect();
+        wildcard::matches(
+            &self.0,
+            &segments,
+            |part| *part == Segment::Many,
+            |part, segment| part.matches(segment),
+        )
+    }
+
+    /// Is there a path that both match? May say yes where the answer is no, never the reverse.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        wildcard::overlaps(&self.0, &other.0, |part| *part == Segment::Many, Segment::overlaps)
+    }
+}
+
+impl FromStr for PathGlob {
+    type Err = GlobError;
+
+    fn from_str(text: &str) -> Result<Self, GlobError> {
+        parse(text).map_err(|fault| GlobError { text: text.to_owned(), fault })
+    }
+}
+
+fn parse(text: &str) -> Result<PathGlob, GlobFault> {
+    if text.len() > MAX_LENGTH {
+        return Err(GlobFault::TooLong);
+    }
+    if text.contains('?') {
+        return Err(GlobFault::Query);
+    }
+    let path = CanonicalPath::parse(text.as_bytes()).map_err(GlobFault::Path)?;
+    if path.as_str() != text {
+        return Err(GlobFault::Spelling);
+    }
+    let segments = path.segments().map(|segment| match segment {
+        "**" => Ok(Segment::Many),
+        _ if segment.contains("**") => Err(GlobFault::DoubleStar),
+        _ => Ok(Segment::One(segment.into())),
+    });
+    segments.collect::<Result<_, _>>().map(PathGlob)
+}
+
+// === impl Segment ===
+
+impl Segment {
+    fn matches(&self, segment: &str) -> bool {
+        match self {
+            Self::Many => false,
+            Self::One(own) if &**own == "*" => !segment.is_empty(),
+            Self::One(own) => wildcard::matches(
+                own.as_bytes(),
+                segment.as_bytes(),
+                |part| *part == b'*',
+                |part, byte| part == byte,
+            ),
+        }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::One(a), Self::One(b)) => {
+                wildcard::overlaps(a.as_bytes(), b.as_bytes(), |part| *part == b'*', |x, y| x == y)
+            }
+            _ => true,
+        }
+    }
+}
+
+// === impl GlobError ===
+
+impl fmt::Display for GlobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.text;
+        match self.fault {
+            GlobFault::Path(error) => write!(f, "{text:?} matches no path: {error}"),
+            GlobFault::DoubleStar => write!(f, "{text:?}: '**' stands only as a whole segment"),
+            GlobFault::Query => write!(f, "{text:?}: the query is not part of the path"),
+            GlobFault::Spelling => write!(
+                f,
+                "{text:?}: write letters, digits and -._~ plainly and other escapes as %XX in upper case"
+            ),
+            GlobFault::TooLong => write!(f, "a path pattern has at most {MAX_LENGTH} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for GlobError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn glob(text: &str) -> PathGlob {
+        text.parse().unwrap()
+    }
+
+    fn path(text: &str) -> CanonicalPath {
+        CanonicalPath::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn segments() {
+        for (pattern, yes, no) in [
+            ("/", &["/"][..], &["/a"][..]),
+            ("/a", &["/a"], &["/a/", "/A", "/ab", "/"]),
+            ("/repos/*", &["/repos/x"], &["/repos/", "/repos", "/repos/x/y"]),
+            (
+                "/repos/acme/**",
+                &["/repos/acme", "/repos/acme/", "/repos/acme/x/y"],
+                &["/repos/acmes"],
+            ),
+            ("/**", &["/", "/a", "/a/b/"], &[]),
+            ("/**/issues", &["/issues", "/a/b/issues"], &["/a/issues/1"]),
+            ("/v*/x", &["/v/x", "/v12/x"], &["/w/x", "/v1/2/x"]),
+            ("/a/**/b/**/c", &["/a/b/c", "/a/1/b/2/3/c"], &["/a/c", "/a/b"]),
+        ] {
+            yes.iter().for_each(|p| assert!(glob(pattern).matches(&path(p)), "{pattern} {p}"));
+            no.iter().for_each(|p| assert!(!glob(pattern).matches(&path(p)), "{pattern} {p}"));
+        }
+    }
+
+    #[test]
+    fn errors_name_the_pattern_and_the_fix() {
+        for (text, part) in [
+            ("repos/**", "begins with '/'"),
+            ("/a**", "'**' stands only as a whole segment"),
+            ("/a?x=1", "the query is not part"),
+            ("/a/../b", "no '.' or '..'"),
+            ("/%61", "write letters"),
+            ("/a%c3", "upper case"),
+        ] {
+            let message = text.parse::<PathGlob>().unwrap_err().to_string();
+            assert!(message.contains(part) && message.contains(text), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_path_is_matched_in_time() {
+        let pattern = glob("/**/a*a*a*a*b/**/a*a*a*b/**/c");
+        let long = format!("/{}", ["aaaaaaaaaaaaaaaa"; 200].join("/"));
+        assert!(!pattern.matches(&path(&long)));
+    }
+
+    proptest! {
+        #[test]
+        fn overlap_is_never_missed(
+            a in "(/([ab]|\\*|\\*\\*|a\\*)){1,4}", b in "(/([ab]|\\*|\\*\\*|a\\*)){1,4}",
+            p in "(/[ab]{1,2}){1,5}",
+        ) {
+            let (a, b) = (glob(&a), glob(&b));
+            if a.matches(&path(&p)) && b.matches(&path(&p)) {
+                prop_assert!(a.overlaps(&b) && b.overlaps(&a));
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Every decision of the trust-edge, without I/O.
+//!
+//! Nothing here asks the clock, the network or the host: a request, a time and custody's answer go
+//! in, a verdict comes out. That is why all of it runs natively in tests, and why the adapter to
+//! Envoy (`filter/`) has so little to say.
+//!
+//! ```text
+//! request --> AwaitRequest --admit--> cached lease? --yes--> Forwarded
+//!                  |                        | no
+//!                  |                        +--> callout --> AwaitLease --settle--> Forwarded
+//!                  +-- any Denial --> Denied
+//! ```
+//!
+//! The chain that cannot be bypassed: only [`AllowList`](allow_list::AllowList) makes a
+//! [`Permit`](permit::Permit), only a permit makes a lease request, and only a permit (with a live
+//! lease, where the destination has a credential) makes a [`Forwarded`](exchange::Forwarded).
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod allow_list;
+mod bounded;
+pub mod config;
+pub mod denial;
+pub mod destination;
+pub mod edits;
+pub mod exchange;
+pub mod glob;
+pub mod headers;
+mod leases;
+pub mod path;
+pub mod permit;
+mod policy;
+pub mod problem;
+mod request;
+mod session_token;
+mod sessions;
+mod wildcard;
+
+mod trust_edge;
+
+pub use policy::Policy;
+pub use trust_edge::TrustEdge;
+
+/// Seconds since the Unix epoch, whole (RFC 7519 `NumericDate`).
+pub type UnixSeconds = u64;

@@ -1,0 +1,91 @@
+//! The proof that the policy said yes.
+
+use crate::destination::{Credential, Destination};
+use crate::path::CanonicalPath;
+use lease::{Authority, Binding, Handle, LeaseRequest, Secret};
+use session::Session;
+
+/// Proof that the allow-list lets this session make this request.
+///
+/// There is no public constructor: only the allow-list makes one, and nothing is forwarded and no
+/// lease asked for without it.
+#[derive(Debug)]
+pub struct Permit {
+    destination: String,
+    handle: Option<Handle>,
+    authority: Authority,
+    method: String,
+    path: CanonicalPath,
+    session: Session,
+}
+
+/// Proof that the allow-list lets this session open a tunnel. What goes through the tunnel needs a
+/// [`Permit`] of its own.
+#[derive(Debug)]
+pub struct TunnelPermit(());
+
+// === impl Permit ===
+
+impl Permit {
+    pub(crate) fn new(
+        destination: &Destination,
+        session: &Session,
+        authority: &Authority,
+        method: &str,
+        path: &CanonicalPath,
+    ) -> Self {
+        Self {
+            destination: destination.name.clone(),
+            handle: destination.credential.as_ref().map(|Credential { handle }| handle.clone()),
+            authority: authority.clone(),
+            method: method.to_owned(),
+            path: path.clone(),
+            session: session.clone(),
+        }
+    }
+
+    /// The name of the allow-list entry.
+    pub fn destination(&self) -> &str {
+        &self.destination
+    }
+
+    /// What is to be leased; `None` where the destination has no credential.
+    pub fn handle(&self) -> Option<&Handle> {
+        self.handle.as_ref()
+    }
+
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The request for the lease that this permit is good for; `None` where there is nothing to
+    /// lease. `token` is the Session JWT, for custody to verify for itself.
+    pub fn lease_request(&self, token: Secret) -> Option<LeaseRequest> {
+        Some(LeaseRequest {
+            session: token,
+            handle: self.handle.clone()?,
+            destination: self.authority.clone(),
+            method: self.method.clone(),
+            path: self.path.as_str().to_owned(),
+            fingerprint: None,
+            idempotency_key: None,
+            binding: Binding::Session,
+        })
+    }
+}
+
+// === impl TunnelPermit ===
+
+impl TunnelPermit {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}

@@ -1,0 +1,103 @@
+//! A denial as the guest sees it: RFC 9457 problem details. The one place that turns a denial into
+//! a reply.
+
+use crate::denial::{Denial, Reason};
+use serde::Serialize;
+
+/// A local reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    /// `application/problem+json`.
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// Basic first: clients that know only one scheme (git, Java) know that one.
+const CHALLENGES: [&str; 2] = ["Basic realm=\"leasehold\"", "Bearer realm=\"leasehold\""];
+const MAX_REQUEST_ID: usize = 64;
+
+// === impl Reply ===
+
+impl Reply {
+    /// `to_connect`: a CONNECT is challenged as a proxy does, with 407 (RFC 9110 section 15.5.8).
+    pub fn new(denial: Denial, to_connect: bool, request_id: Option<&str>) -> Self {
+        let Reason { code, status, title } = denial.reason();
+        let (status, challenge) = match (status, to_connect) {
+            (401, true) => (407, Some("proxy-authenticate")),
+            (401, false) => (401, Some("www-authenticate")),
+            _ => (status, None),
+        };
+        let mut headers = vec![
+            ("content-type", "application/problem+json".to_owned()),
+            ("cache-control", "no-store".to_owned()),
+            ("x-deny-reason", code.to_owned()),
+        ];
+        if let Some(name) = challenge {
+            headers.extend(CHALLENGES.map(|challenge| (name, challenge.to_owned())));
+        }
+        let r#type = format!("urn:leasehold:denial:{code}");
+        let problem = Problem { r#type, title, status, reason: code, request_id };
+        // Strings and a number: serialising them can not fail, and a reply without a body is one still.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        Self { status, headers, body }
+    }
+}
+
+/// A request id that may stand in a log line and a reply: what Envoy makes, and nothing stranger.
+pub fn printable_request_id(bytes: &[u8]) -> Option<&str> {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-';
+    let fits = !bytes.is_empty() && bytes.len() <= MAX_REQUEST_ID && bytes.iter().all(plain);
+    std::str::from_utf8(bytes).ok().filter(|_| fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problem_details() {
+        let reply = Reply::new(Denial::HostNotAllowed, false, Some("r-1"));
+        let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        let expected = serde_json::json!({
+            "type": "urn:leasehold:denial:host_not_allowed",
+            "title": "The host is not on the allow-list.",
+            "status": 403,
+            "reason": "host_not_allowed",
+            "request_id": "r-1",
+        });
+        assert_eq!(body, expected);
+        assert!(reply.headers.contains(&("x-deny-reason", "host_not_allowed".into())));
+        assert!(reply.headers.contains(&("content-type", "application/problem+json".into())));
+    }
+
+    #[test]
+    fn a_connect_is_challenged_as_a_proxy_does() {
+        let names = |reply: &Reply| reply.headers.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+        let reply = Reply::new(Denial::SessionMissing, true, None);
+        assert_eq!(reply.status, 407);
+        assert!(names(&reply).contains(&"proxy-authenticate"));
+        let reply = Reply::new(Denial::SessionMissing, false, None);
+        assert_eq!(reply.status, 401);
+        assert!(names(&reply).contains(&"www-authenticate"));
+        assert_eq!(Reply::new(Denial::HostNotAllowed, true, None).status, 403);
+    }
+
+    #[test]
+    fn request_ids_are_plain_or_absent() {
+        assert_eq!(printable_request_id(b"5f0c-1A"), Some("5f0c-1A"));
+        for bad in [&b""[..], b"a b", b"a\nb", b"a\"b", b"\xff", &[b'a'; 65]] {
+            assert_eq!(printable_request_id(bad), None);
+        }
+    }
+}
