@@ -1,12 +1,14 @@
 //! Mints leaves for the names of the policy and remembers them.
 //!
 //! A name lives as long as its leaf is remembered: what falls out of the bounded memory, or out
-//! of the policy, is withdrawn from Envoy too. Envoy itself never forgets a secret (60 KB each),
-//! so this bound is what keeps a guest that makes up names under a wildcard from filling it.
+//! of the policy, is withdrawn from Envoy too. Envoy itself never forgets a secret (about 60 KB
+//! and a gRPC stream each), so this bound is what keeps a guest that makes up names under a
+//! wildcard from filling it. For the same reason leaves are remembered by the name as the guest
+//! spelt it: to Envoy `API.example.com` and `api.example.com` are two secrets.
 
 use crate::authority::Authority;
 use crate::leaf::Leaf;
-use crate::name::DnsName;
+use crate::name::{DnsName, NameError};
 use crate::policy::Policy;
 use lru::LruCache;
 use std::num::NonZeroUsize;
@@ -22,7 +24,7 @@ pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 pub struct Limits {
     /// Life of a leaf; renewed after half of it.
     pub life: Duration,
-    /// Names remembered at once; beyond it the one asked for longest ago is forgotten.
+    /// Spellings of names remembered at once; beyond it the one asked for longest ago is forgotten.
     pub names: NonZeroUsize,
 }
 
@@ -38,12 +40,20 @@ pub struct Minter {
 
 struct State {
     policy: Policy,
-    leaves: LruCache<DnsName, Arc<Leaf>>,
+    /// By the name as it was asked for.
+    leaves: LruCache<String, Minted>,
+}
+
+struct Minted {
+    name: DnsName,
+    leaf: Arc<Leaf>,
 }
 
 /// Why no leaf is minted.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
+    #[error(transparent)]
+    NoName(#[from] NameError),
     #[error("not in the policy")]
     NotInPolicy,
     #[error("the authority's certificate has run out")]
@@ -62,21 +72,23 @@ impl Minter {
     }
 
     /// The leaf for a name that is asked for: the remembered one while it is young, else a new one.
-    pub fn leaf(&self, name: &DnsName) -> Result<Arc<Leaf>, Refusal> {
+    pub fn leaf(&self, asked: &str) -> Result<Arc<Leaf>, Refusal> {
+        let name = DnsName::parse(asked)?;
         let now = (self.clock)();
         let mut state = self.state();
-        if !state.policy.permits(name) {
+        if !state.policy.permits(&name) {
             return Err(Refusal::NotInPolicy);
         }
-        if let Some(leaf) = state.leaves.get(name).filter(|leaf| now < leaf.renew_after) {
-            return Ok(Arc::clone(leaf));
+        if let Some(minted) = state.leaves.get(asked).filter(|m| now < m.leaf.renew_after) {
+            return Ok(Arc::clone(&minted.leaf));
         }
-        // Signed under the lock: 0.1 ms, and two guests who ask at once get one leaf.
-        let leaf = Arc::new(self.mint(name, now)?);
-        let displaced = state.leaves.push(name.clone(), Arc::clone(&leaf));
+        // Signed under the lock: it takes 0.1 ms, and two guests who ask at once get one leaf.
+        let leaf = Arc::new(self.mint(&name, now)?);
+        let minted = Minted { name, leaf: Arc::clone(&leaf) };
+        let displaced = state.leaves.push(asked.to_owned(), minted);
         drop(state);
-        if let Some((other, _)) = displaced.filter(|(other, _)| other != name) {
-            tracing::info!(name = %other, "forgotten: more names than --max-names");
+        if let Some((_, other)) = displaced.filter(|(other, _)| other != asked) {
+            tracing::info!(name = %other.name, "forgotten: more names than --max-names");
             self.changes.send_replace(());
         }
         Ok(leaf)
@@ -86,40 +98,30 @@ impl Minter {
     /// life, or `None` if it has to be withdrawn.
     ///
     /// A leaf that cannot be renewed is kept for as long as it lives.
-    pub fn standing(&self, name: &DnsName) -> Option<Arc<Leaf>> {
+    pub fn standing(&self, asked: &str) -> Option<Arc<Leaf>> {
         let now = (self.clock)();
         let mut state = self.state();
-        let leaf = Arc::clone(state.leaves.peek(name)?);
-        if now < leaf.renew_after {
-            return Some(leaf);
+        // Not `get`: looking after a leaf is no sign that a guest still wants it.
+        let minted = state.leaves.peek_mut(asked)?;
+        if now < minted.leaf.renew_after {
+            return Some(Arc::clone(&minted.leaf));
         }
-        match self.mint(name, now) {
-            Ok(renewed) => {
-                let renewed = Arc::new(renewed);
-                if let Some(place) = state.leaves.peek_mut(name) {
-                    *place = Arc::clone(&renewed);
-                }
-                Some(renewed)
-            }
+        match self.mint(&minted.name, now) {
+            Ok(renewed) => minted.leaf = Arc::new(renewed),
             Err(refusal) => {
-                tracing::error!(%name, %refusal, "not renewed");
-                (now < leaf.not_after).then_some(leaf)
+                tracing::error!(name = %minted.name, %refusal, "not renewed");
+                if now >= minted.leaf.not_after {
+                    return None;
+                }
             }
         }
+        Some(Arc::clone(&minted.leaf))
     }
 
     /// Puts a new policy in force. Names it no longer has are forgotten, and so withdrawn.
     pub fn replace_policy(&self, policy: Policy) {
         let mut state = self.state();
-        let gone: Vec<DnsName> = state
-            .leaves
-            .iter()
-            .filter(|(name, _)| !policy.permits(name))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in gone {
-            state.leaves.pop(&name);
-        }
+        state.leaves.retain(|_, minted| policy.permits(&minted.name));
         state.policy = policy;
         drop(state);
         self.changes.send_replace(());

@@ -5,7 +5,6 @@
 
 use crate::leaf::Leaf;
 use crate::minter::Minter;
-use crate::name::DnsName;
 use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     Secret, TlsCertificate, secret,
@@ -27,15 +26,9 @@ const MAX_LOGGED: usize = 256;
 /// The subscriptions of one stream.
 pub struct Subscriptions {
     minter: Arc<Minter>,
-    /// By the name as Envoy spelt it: a guest's SNI in any case is a subscription of its own.
-    held: BTreeMap<String, Held>,
+    /// Name, as Envoy spelt it, to the version of the leaf it has or was sent.
+    held: BTreeMap<String, String>,
     responses: u64,
-}
-
-struct Held {
-    name: DnsName,
-    /// The version Envoy has, or was sent.
-    version: String,
 }
 
 /// The stream asks for something that is not served here.
@@ -80,15 +73,15 @@ impl Subscriptions {
     pub fn on_change(&mut self) -> Option<DeltaDiscoveryResponse> {
         let mut resources = Vec::new();
         let mut removed = Vec::new();
-        self.held.retain(|asked, held| match self.minter.standing(&held.name) {
-            Some(leaf) if leaf.serial == held.version => true,
+        self.held.retain(|asked, version| match self.minter.standing(asked) {
+            Some(leaf) if leaf.serial == *version => true,
             Some(leaf) => {
                 resources.push(resource(asked, &leaf));
-                held.version.clone_from(&leaf.serial);
+                version.clone_from(&leaf.serial);
                 true
             }
             None => {
-                tracing::info!(name = %held.name, "withdrawn");
+                tracing::info!(name = %for_log(asked), "withdrawn");
                 removed.push(asked.clone());
                 false
             }
@@ -97,22 +90,13 @@ impl Subscriptions {
     }
 
     fn subscribe(&mut self, asked: &str) -> Option<Arc<Leaf>> {
-        let name = match DnsName::parse(asked) {
-            Ok(name) => name,
-            Err(reason) => {
-                tracing::warn!(name = %for_log(asked), %reason, "refused");
-                self.held.remove(asked);
-                return None;
-            }
-        };
-        match self.minter.leaf(&name) {
+        match self.minter.leaf(asked) {
             Ok(leaf) => {
-                let held = Held { name, version: leaf.serial.clone() };
-                self.held.insert(asked.to_owned(), held);
+                self.held.insert(asked.to_owned(), leaf.serial.clone());
                 Some(leaf)
             }
             Err(reason) => {
-                tracing::warn!(%name, %reason, "refused");
+                tracing::warn!(name = %for_log(asked), %reason, "refused");
                 self.held.remove(asked);
                 None
             }
