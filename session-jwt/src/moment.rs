@@ -38,7 +38,9 @@ pub fn rfc3339(moment: UnixSeconds) -> Option<String> {
 
 /// `in 14m 59s`, `3h ago`, `now`.
 pub fn distance(moment: UnixSeconds, now: UnixSeconds) -> String {
-    let apart = humantime::format_duration(Duration::from_secs(moment.abs_diff(now)));
+    let apart = humantime::format_duration(Duration::from_secs(moment.abs_diff(now))).to_string();
+    // The two largest units say enough.
+    let apart = apart.split(' ').take(2).collect::<Vec<_>>().join(" ");
     match moment.cmp(&now) {
         std::cmp::Ordering::Less => format!("{apart} ago"),
         std::cmp::Ordering::Equal => "now".to_owned(),

@@ -12,12 +12,15 @@ pub fn line(text: &str) -> std::io::Result<()> {
     stdout.flush()
 }
 
-/// Escapes what could move the cursor or reorder text: a token's author chose these bytes.
+/// Escapes what could move the cursor or reorder text, as JSON does (`\u001b`): a token's author
+/// chose these bytes. JSON stays the same JSON, as long as it has no newlines between its members.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() || is_invisible(character) {
-            safe.extend(character.escape_unicode());
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             safe.push(character);
         }

@@ -70,13 +70,14 @@ impl Report {
             }
             Verdict::Unverified => ("unverified", Value::Null),
         };
-        serde_json::to_string_pretty(&json!({
+        let pretty = serde_json::to_string_pretty(&json!({
             "verdict": verdict,
             "refusal": refusal,
             "header": self.header,
             "claims": self.claims,
             "times": self.times(now),
-        }))
+        }))?;
+        Ok(pretty.lines().map(escaped).collect::<Vec<_>>().join("\n"))
     }
 
     fn times(&self, now: UnixSeconds) -> Map<String, Value> {

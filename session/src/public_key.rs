@@ -88,3 +88,67 @@ impl PublicKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base64url::decode;
+
+    fn bytes(text: &str) -> Vec<u8> {
+        decode(text.as_bytes()).unwrap()
+    }
+
+    /// Verifies a compact JWS, and refuses it with its last signature bit changed.
+    fn check(key: &PublicKey, jws: &str) {
+        let (input, signature) = jws.rsplit_once('.').unwrap();
+        let mut signature = bytes(signature);
+        assert!(key.verifies(input.as_bytes(), &signature));
+        assert!(!key.verifies(&input.as_bytes()[1..], &signature));
+        *signature.last_mut().unwrap() ^= 1;
+        assert!(!key.verifies(input.as_bytes(), &signature));
+    }
+
+    #[test]
+    fn rfc_8037_appendix_a_4() {
+        let key =
+            PublicKey::ed25519(&bytes("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")).unwrap();
+        check(
+            &key,
+            "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
+             hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+        );
+    }
+
+    #[test]
+    fn rfc_7515_appendix_a_3() {
+        let key = PublicKey::p256(
+            &bytes("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"),
+            &bytes("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"),
+        );
+        check(
+            &key.unwrap(),
+            "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt\
+             cGxlLmNvbS9pc19yb290Ijp0cnVlfQ.\
+             DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+        );
+    }
+
+    #[test]
+    fn rfc_7515_appendix_a_2() {
+        let n = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJ\
+                 PMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0\
+                 LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uD\
+                 Zlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2\
+                 PAcDTW9gb54h4FRWyuXpoQ";
+        let key = PublicKey::rsa(&bytes(n), &bytes("AQAB")).unwrap();
+        check(
+            &key,
+            "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt\
+             cGxlLmNvbS9pc19yb290Ijp0cnVlfQ.\
+             cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W\
+             2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkS\
+             jtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnv\
+             Wh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw",
+        );
+    }
+}
