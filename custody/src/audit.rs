@@ -1,0 +1,19 @@
+//! The audit log: who was given which lease, and who was not.
+//!
+//! A file of JSON lines. Each line ends in the SHA-256 of itself, which covers the hash of the line
+//! before it ([`chain`]); so a line that is changed, removed, added or moved breaks the chain from
+//! there on. What the chain cannot show is that the newest lines were cut off: keep the last hash
+//! (`custody audit verify` prints it) somewhere else for that.
+//!
+//! A record is durable (written and synced) before anything it speaks of happens ([`writer`]).
+
+pub mod chain;
+pub mod entry;
+pub mod medium;
+pub mod recovery;
+pub mod sampling;
+pub mod verify;
+pub mod writer;
+
+pub use entry::{Entry, Event, Outcome};
+pub use writer::{AuditFault, AuditLog};

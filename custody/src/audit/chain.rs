@@ -1,0 +1,153 @@
+//! One line, and how it hangs on the line before.
+//!
+//! ```text
+//! line = body ,"hash":"H"}                       body = {"seq":N,"time":"...",...,"prev":"P"
+//! H    = lower-case hex of SHA-256("leasehold/custody/v1/audit" || 0x00 || body)
+//! P    = H of the line before; 64 zeros before the first
+//! ```
+//! The hash is over the bytes as they stand, so there is no second, canonical form that could
+//! differ from what is read.
+
+use crate::audit::entry::Entry;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// The end of a chain, which the next line hangs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Number of the last line; 0 before the first.
+    pub seq: u64,
+    pub hash: String,
+}
+
+/// Why a line is not the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineFault {
+    #[error("it is not an audit record")]
+    Form,
+    #[error("its hash does not fit its content: the record was changed")]
+    Hash,
+    #[error("it does not follow the record before it: records were removed, added or moved")]
+    Order,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    seq: u64,
+    time: &'a str,
+    #[serde(flatten)]
+    entry: &'a Entry,
+    prev: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    seq: u64,
+    prev: String,
+}
+
+const DOMAIN: &[u8] = b"leasehold/custody/v1/audit\0";
+const BEFORE_HASH: &[u8] = b",\"hash\":\"";
+const AFTER_HASH: &[u8] = b"\"}";
+const HASH: usize = 64;
+
+// === impl Head ===
+
+impl Head {
+    /// Before the first line.
+    pub fn genesis() -> Self {
+        Self { seq: 0, hash: "0".repeat(HASH) }
+    }
+
+    /// Appends the next line, with its line end, to `lines`, and is the new head.
+    ///
+    /// `time` is RFC 3339.
+    pub fn seal(
+        &self,
+        entry: &Entry,
+        time: &str,
+        lines: &mut Vec<u8>,
+    ) -> Result<Self, serde_json::Error> {
+        let seq = self.seq + 1;
+        let mut body = serde_json::to_vec(&Body { seq, time, entry, prev: &self.hash })?;
+        body.pop(); // the closing brace, which comes back after the hash
+        let hash = hash_of(&body);
+        lines.append(&mut body);
+        lines.extend_from_slice(BEFORE_HASH);
+        lines.extend_from_slice(hash.as_bytes());
+        lines.extend_from_slice(AFTER_HASH);
+        lines.push(b'\n');
+        Ok(Self { seq, hash })
+    }
+
+    /// Is this line (without its line end) the next one? If so, the new head.
+    pub fn follow(&self, line: &[u8]) -> Result<Self, LineFault> {
+        let (next, prev) = read(line)?;
+        if Some(next.seq) != self.seq.checked_add(1) || prev != self.hash {
+            return Err(LineFault::Order);
+        }
+        Ok(next)
+    }
+}
+
+/// A line that is whole in itself, wherever it stands: its head, and the hash it hangs on.
+pub fn read(line: &[u8]) -> Result<(Head, String), LineFault> {
+    let rest = line.strip_suffix(AFTER_HASH).ok_or(LineFault::Form)?;
+    let (rest, hash) = rest.split_last_chunk::<HASH>().ok_or(LineFault::Form)?;
+    let body = rest.strip_suffix(BEFORE_HASH).ok_or(LineFault::Form)?;
+    let expected = hash_of(body);
+    if expected.as_bytes() != hash {
+        return Err(LineFault::Hash);
+    }
+    let json = [body, b"}"].concat();
+    let link: Link = serde_json::from_slice(&json).map_err(|_| LineFault::Form)?;
+    Ok((Head { seq: link.seq, hash: expected }, link.prev))
+}
+
+fn hash_of(body: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(DOMAIN).chain_update(body).finalize();
+    let mut hex = String::with_capacity(HASH);
+    for byte in digest {
+        // Writing into a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::entry::{Asked, Event, Outcome};
+
+    #[test]
+    fn a_line_as_documented() {
+        let mut lines = Vec::new();
+        let mut entry = Entry::new(Event::Lease, Outcome::Deny);
+        entry.asked = Some(Asked {
+            handle: "h".into(),
+            destination: "a.example:443".into(),
+            method: "GET".into(),
+            path: "/\n\u{1b}\"\\".into(),
+        });
+        let head = Head::genesis().seal(&entry, "2026-01-01T00:00:00.000Z", &mut lines).unwrap();
+        let text = String::from_utf8(lines.clone()).unwrap();
+        assert_eq!(text.matches('\n').count(), 1, "{text}");
+        let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(parsed["seq"], 1);
+        assert_eq!(parsed["path"], "/\n\u{1b}\"\\");
+        assert_eq!(parsed["prev"], "0".repeat(64));
+        assert_eq!(parsed["hash"], head.hash);
+        assert!(!text.trim_end().contains(char::is_control));
+        assert_eq!(Head::genesis().follow(lines.trim_ascii_end()), Ok(head));
+    }
+
+    #[test]
+    fn a_second_reader_agrees_about_the_hash() {
+        // SHA-256 of the domain, a zero byte and `{"a":1`, taken with sha256sum.
+        assert_eq!(
+            hash_of(b"{\"a\":1"),
+            "eb41bdd83aefb0e3c8075af7401dfacf9fa2380c62c84af0c388d491bba2ecd9"
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! What one audit record says.
+
+use lease::UnixSeconds;
+use serde::Serialize;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A lease was asked for, and granted or denied.
+    Lease,
+    /// A lease that was granted could not be given; the credential was not there.
+    LeaseFailed,
+    /// A Session JWT did not verify. A sample: these are written at a bounded rate, because
+    /// whoever reaches custody can send as many as they like.
+    SessionRefused,
+    /// Custody began to serve.
+    Started,
+    /// Custody ended in good order.
+    Stopped,
+    /// A half-written line was found at the end of the file and set aside.
+    Recovered,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Allow,
+    Deny,
+    /// Nothing was decided; the record is about custody itself.
+    Note,
+}
+
+/// The content of a record. Number, time and hashes are added when it is written.
+///
+/// There is no field for a token or a secret, and the texts come from verified claims, from parsed
+/// types, or from configuration; JSON escaping keeps control characters from breaking a line.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    pub event: Event,
+    pub outcome: Outcome,
+    /// The refusal code, where there was a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// Why, in more detail than the edge is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    #[serde(flatten)]
+    pub session: Option<SessionId>,
+    #[serde(flatten)]
+    pub asked: Option<Asked>,
+    #[serde(flatten)]
+    pub given: Option<Given>,
+    /// `x-request-id` of the call, if it was printable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// For samples: how many alike were not written since the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<u64>,
+    #[serde(flatten)]
+    pub torn: Option<Torn>,
+}
+
+/// Whose request it was: claims of a session that verified.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionId {
+    pub issuer: String,
+    pub subject: String,
+    pub jwt_id: String,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Asked {
+    pub handle: String,
+    pub destination: String,
+    pub method: String,
+    /// Without query and fragment, at most [`MAX_PATH`] bytes.
+    pub path: String,
+}
+
+/// What was given.
+#[derive(Clone, Debug, Serialize)]
+pub struct Given {
+    pub lease_id: String,
+    pub actor: String,
+    pub expires_at: UnixSeconds,
+}
+
+/// The half-written line that was set aside.
+#[derive(Clone, Debug, Serialize)]
+pub struct Torn {
+    pub torn_bytes: u64,
+    /// Name of the file beside the log that holds them now.
+    pub torn_file: String,
+}
+
+/// Longer paths are cut off in the log.
+pub const MAX_PATH: usize = 1024;
+const MAX_METHOD: usize = 32;
+const MAX_REQUEST_ID: usize = 128;
+
+// === impl Entry ===
+
+impl Entry {
+    pub fn new(event: Event, outcome: Outcome) -> Self {
+        Self {
+            event,
+            outcome,
+            code: None,
+            reason: None,
+            session: None,
+            asked: None,
+            given: None,
+            request_id: None,
+            suppressed: None,
+            torn: None,
+        }
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    pub fn of(request: &lease::LeaseRequest) -> Self {
+        Self {
+            handle: request.handle.to_string(),
+            destination: request.destination.to_string(),
+            method: cut(&request.method, MAX_METHOD),
+            path: cut(without_query(&request.path), MAX_PATH),
+        }
+    }
+}
+
+/// Queries hold tokens often enough that none is written down.
+fn without_query(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or("")
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    let end = (0..=limit.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or(0)).unwrap_or("").to_owned()
+}
+
+/// A request id as it may be written down: visible ASCII, at most 128 bytes.
+pub fn request_id(header: &[u8]) -> Option<String> {
+    let plain = !header.is_empty()
+        && header.len() <= MAX_REQUEST_ID
+        && header.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(header).ok().filter(|_| plain).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_never_written() {
+        for (path, expected) in
+            [("/a?token=x", "/a"), ("/a#token", "/a"), ("?x", ""), ("/a/b", "/a/b"), ("", "")]
+        {
+            assert_eq!(without_query(path), expected);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_at_a_character() {
+        assert_eq!(cut("abc", 2), "ab");
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("é", 0), "");
+        assert_eq!(cut(&"x".repeat(5000), MAX_PATH).len(), MAX_PATH);
+    }
+
+    #[test]
+    fn only_printable_request_ids() {
+        assert_eq!(request_id(b"3f-1").as_deref(), Some("3f-1"));
+        for bad in [&b""[..], b"a b", b"a\n", b"\xff", &[b'a'; 129]] {
+            assert_eq!(request_id(bad), None);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Reading a chain from end to end.
+
+use crate::audit::chain::{Head, LineFault, read};
+use std::io::{self, BufRead, Read};
+
+/// A chain without a break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intact {
+    pub head: Head,
+    /// Whole lines that were read.
+    pub records: u64,
+    /// Bytes up to the end of the last whole line.
+    pub whole_bytes: u64,
+    /// What stands behind the last line end: a line that was being written when custody died.
+    pub torn: Vec<u8>,
+}
+
+/// The chain does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainFault {
+    #[error("line {line}: {fault}")]
+    Broken { line: u64, fault: LineFault },
+    #[error("line {line}: longer than any record")]
+    Endless { line: u64 },
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Where reading begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// At the first line of the file.
+    Genesis,
+    /// In the middle: the first line is taken as it is, and the others must follow from it.
+    Anywhere,
+}
+
+/// No record is longer: a request body is at most 64 KiB, and JSON makes six bytes of one at most.
+const LONGEST: u64 = 1 << 20;
+
+/// Follows the chain to its end. Memory: one line.
+pub fn follow(mut file: impl BufRead, from: From) -> Result<Intact, ChainFault> {
+    let mut head = (from == From::Genesis).then(Head::genesis);
+    let (mut records, mut whole_bytes) = (0, 0);
+    loop {
+        let mut line = Vec::new();
+        let length = file.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
+        let length = u64::try_from(length).unwrap_or(LONGEST);
+        let number = records + 1;
+        match line.strip_suffix(b"\n") {
+            Some(whole) => {
+                let next = match &head {
+                    Some(head) => head.follow(whole),
+                    None => read(whole).map(|(head, _)| head),
+                };
+                head = Some(next.map_err(|fault| ChainFault::Broken { line: number, fault })?);
+                records = number;
+                whole_bytes += length;
+            }
+            None if length == LONGEST => return Err(ChainFault::Endless { line: number }),
+            None => {
+                let head = head.unwrap_or_else(Head::genesis);
+                return Ok(Intact { head, records, whole_bytes, torn: line });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::entry::{Entry, Event, Outcome};
+    use proptest::prelude::*;
+
+    fn chain(length: usize) -> Vec<u8> {
+        let (mut lines, mut head) = (Vec::new(), Head::genesis());
+        for _ in 0..length {
+            let entry = Entry::new(Event::Lease, Outcome::Allow);
+            head = head.seal(&entry, "2026-01-01T00:00:00.000Z", &mut lines).unwrap();
+        }
+        lines
+    }
+
+    fn outcome(bytes: &[u8]) -> Result<Intact, ChainFault> {
+        follow(bytes, From::Genesis)
+    }
+
+    fn is_sound(bytes: &[u8]) -> bool {
+        outcome(bytes).is_ok_and(|intact| intact.torn.is_empty())
+    }
+
+    fn broken_line(bytes: &[u8]) -> Option<u64> {
+        match outcome(bytes) {
+            Err(ChainFault::Broken { line, .. } | ChainFault::Endless { line }) => Some(line),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_whole_chain_and_an_empty_one() {
+        let lines = chain(5);
+        let intact = outcome(&lines).unwrap();
+        assert_eq!((intact.records, intact.head.seq), (5, 5));
+        assert_eq!(intact.whole_bytes, lines.len() as u64);
+        assert_eq!(outcome(b"").unwrap().head, Head::genesis());
+    }
+
+    #[test]
+    fn every_flipped_bit_of_every_byte_is_seen() {
+        let lines = chain(3);
+        for at in 0..lines.len() {
+            for bit in 0..8 {
+                let mut changed = lines.clone();
+                changed[at] ^= 1 << bit;
+                assert!(!is_sound(&changed), "byte {at} bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_value_of_a_byte_is_seen() {
+        let lines = chain(2);
+        for at in 0..lines.len() {
+            for value in (0..=u8::MAX).filter(|value| *value != lines[at]) {
+                let mut changed = lines.clone();
+                changed[at] = value;
+                assert!(!is_sound(&changed), "byte {at} value {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_broken_line_is_named() {
+        let lines = chain(4);
+        let each: Vec<&[u8]> = lines.split_inclusive(|b| *b == b'\n').collect();
+        let of = |order: &[usize]| order.iter().map(|at| each[*at]).collect::<Vec<_>>().concat();
+        assert_eq!(broken_line(&of(&[0, 1, 2, 3])), None);
+        assert_eq!(broken_line(&of(&[1, 2, 3])), Some(1), "the first removed");
+        assert_eq!(broken_line(&of(&[0, 2, 3])), Some(2), "one removed");
+        assert_eq!(broken_line(&of(&[0, 1, 1, 2])), Some(3), "one doubled");
+        assert_eq!(broken_line(&of(&[0, 2, 1, 3])), Some(2), "two exchanged");
+        let mut changed = of(&[0, 1, 2, 3]);
+        let in_the_third = each[0].len() + each[1].len() + 10;
+        changed[in_the_third] ^= 1;
+        assert_eq!(broken_line(&changed), Some(3));
+        let blank = [each[0], b"\n", each[1]].concat();
+        assert_eq!(broken_line(&blank), Some(2), "a blank line");
+    }
+
+    #[test]
+    fn a_torn_tail_is_told_from_a_break() {
+        let lines = chain(3);
+        let second_ends = lines.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(1).unwrap().0;
+        for cut in second_ends + 1..lines.len() {
+            let intact = outcome(&lines[..cut]).unwrap();
+            assert_eq!((intact.records, intact.torn.len()), (2, cut - second_ends - 1));
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_does_not_fill_the_memory() {
+        let endless = io::repeat(b'x');
+        let outcome = follow(io::BufReader::new(endless), From::Genesis);
+        assert!(matches!(outcome, Err(ChainFault::Endless { line: 1 })));
+    }
+
+    #[test]
+    fn the_middle_can_be_read_alone() {
+        let lines = chain(4);
+        let first_ends = lines.iter().position(|b| *b == b'\n').unwrap() + 1;
+        let intact = follow(&lines[first_ends..], From::Anywhere).unwrap();
+        assert_eq!((intact.records, intact.head.seq), (3, 4));
+    }
+
+    proptest! {
+        #[test]
+        fn inserted_bytes_are_seen(
+            at in any::<prop::sample::Index>(),
+            inserted in prop::collection::vec(any::<u8>(), 1..20),
+        ) {
+            let mut lines = chain(3);
+            let at = at.index(lines.len() + 1);
+            lines.splice(at..at, inserted);
+            prop_assert!(!is_sound(&lines));
+        }
+    }
+}

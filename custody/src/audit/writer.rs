@@ -1,0 +1,203 @@
+//! Writing records: one thread, many waiting requests, one sync.
+
+use crate::audit::chain::Head;
+use crate::audit::entry::Entry;
+use crate::audit::medium::Medium;
+use crate::audit::recovery::Opened;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::SystemTime;
+use tokio::sync::{mpsc, oneshot};
+
+/// The way to the log. Cheap to clone.
+#[derive(Clone)]
+pub struct AuditLog {
+    orders: mpsc::Sender<Order>,
+    counts: Arc<Counts>,
+}
+
+/// The record is not durable; whatever it speaks of must not happen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuditFault {
+    #[error("the audit log cannot be written: {0}")]
+    Disk(String),
+    #[error("the audit log is closed")]
+    Closed,
+}
+
+/// What the log has done, for the metrics.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub records: AtomicU64,
+    /// Fewer than records when requests wait together.
+    pub syncs: AtomicU64,
+    pub failures: AtomicU64,
+}
+
+/// The thread that owns the file; to be joined when all is written.
+pub struct Writing(JoinHandle<()>);
+
+enum Order {
+    Append(Box<Entry>, Receipt),
+    /// Is the log writable? Also the occasion to repair what a failed write left.
+    Probe(Receipt),
+    Close(Receipt),
+}
+
+type Receipt = oneshot::Sender<Result<(), AuditFault>>;
+
+struct Writer<M> {
+    medium: M,
+    head: Head,
+    /// Up to here everything is durable and whole.
+    durable: u64,
+    /// A failed write may have left bytes behind `durable`.
+    dirty: bool,
+    counts: Arc<Counts>,
+}
+
+/// Requests that may wait for the log at once; more wait for a place.
+const QUEUE: usize = 1024;
+/// Records in one sync.
+const BATCH: usize = 256;
+
+// === impl AuditLog ===
+
+impl AuditLog {
+    /// Starts the writing thread, and writes what recovery has to say.
+    pub async fn start(opened: Opened) -> Result<(Self, Writing), AuditFault> {
+        let Opened { file, head, length, recovered } = opened;
+        let (log, writing) = Self::over(file, head, length)?;
+        if let Some(entry) = recovered {
+            log.append(entry).await?;
+        }
+        Ok((log, writing))
+    }
+
+    /// A log over any medium that ends, at `length`, in the line that `head` stands for.
+    pub fn over(
+        medium: impl Medium,
+        head: Head,
+        length: u64,
+    ) -> Result<(Self, Writing), AuditFault> {
+        let (orders, inbox) = mpsc::channel(QUEUE);
+        let counts = Arc::new(Counts::default());
+        let writer =
+            Writer { medium, head, durable: length, dirty: false, counts: Arc::clone(&counts) };
+        let thread = std::thread::Builder::new()
+            .name("audit".into())
+            .spawn(move || writer.run(inbox))
+            .map_err(|error| AuditFault::Disk(error.to_string()))?;
+        Ok((Self { orders, counts }, Writing(thread)))
+    }
+
+    /// Returns when the record is durable.
+    pub async fn append(&self, entry: Entry) -> Result<(), AuditFault> {
+        self.order(|receipt| Order::Append(Box::new(entry), receipt)).await
+    }
+
+    /// Can the next record be written, as far as can be told without writing one?
+    pub async fn probe(&self) -> Result<(), AuditFault> {
+        self.order(Order::Probe).await
+    }
+
+    /// Writes what is waiting and ends; later records are refused.
+    pub async fn close(&self) -> Result<(), AuditFault> {
+        self.order(Order::Close).await
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    async fn order(&self, order: impl FnOnce(Receipt) -> Order) -> Result<(), AuditFault> {
+        let (receipt, outcome) = oneshot::channel();
+        self.orders.send(order(receipt)).await.map_err(|_| AuditFault::Closed)?;
+        // A writer that died took the receipt with it.
+        outcome.await.unwrap_or(Err(AuditFault::Closed))
+    }
+}
+
+// === impl Writing ===
+
+impl Writing {
+    /// Waits for the thread to end, which it does after [`AuditLog::close`] or with the last log.
+    pub fn join(self) {
+        // A panic in the thread was printed there, and every record since was refused.
+        let _ = self.0.join();
+    }
+}
+
+// === impl Writer ===
+
+impl<M: Medium> Writer<M> {
+    fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
+        let mut batch = Vec::new();
+        while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
+            let (mut entries, mut receipts, mut closing) = (Vec::new(), Vec::new(), Vec::new());
+            for order in batch.drain(..) {
+                match order {
+                    Order::Append(entry, receipt) => {
+                        entries.push(entry);
+                        receipts.push(receipt);
+                    }
+                    Order::Probe(receipt) => receipts.push(receipt),
+                    Order::Close(receipt) => closing.push(receipt),
+                }
+            }
+            let outcome = self.commit(&entries).map_err(|e| AuditFault::Disk(e.to_string()));
+            if let Err(fault) = &outcome {
+                self.counts.failures.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%fault, "no lease is given while the audit log fails");
+            }
+            let last = !closing.is_empty();
+            for receipt in receipts.into_iter().chain(closing) {
+                // Nobody waits any more when the caller has hung up.
+                let _ = receipt.send(outcome.clone());
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// All of the records are durable, or none of them is in the file.
+    fn commit(&mut self, entries: &[Box<Entry>]) -> io::Result<()> {
+        self.repair()?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let (mut lines, mut head) = (Vec::new(), self.head.clone());
+        for entry in entries {
+            head = head.seal(entry, &time, &mut lines).map_err(io::Error::other)?;
+        }
+        self.dirty = true;
+        self.medium.append(&lines)?;
+        self.medium.sync()?;
+        self.dirty = false;
+        self.durable += lines.len() as u64;
+        self.head = head;
+        self.counts.records.fetch_add(entries.len() as u64, Ordering::Relaxed);
+        self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Cuts off what a failed write or sync left. After a failed sync the kernel may have dropped
+    /// pages it calls clean, so those bytes are written anew and never trusted.
+    fn repair(&mut self) -> io::Result<()> {
+        let length = self.medium.length()?;
+        if self.dirty && length >= self.durable {
+            self.medium.cut(self.durable)?;
+            self.dirty = false;
+        } else if length != self.durable {
+            return Err(io::Error::other("somebody else has changed the file"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

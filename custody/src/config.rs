@@ -1,0 +1,91 @@
+//! The configuration file: read, checked, and told apart from what is wrong with it.
+//!
+//! Every section is read on its own and every fault is collected, so that one run shows all of
+//! them. Unknown fields are faults: a misspelt `claims` must not quietly mean "none".
+
+mod fault;
+mod grants;
+mod listeners;
+mod session;
+mod storage;
+
+use crate::grants::Grants;
+use fault::Faults;
+pub use fault::{ConfigFaults, Fault};
+pub use listeners::{AdminListener, EdgeListener, Protection, TlsFiles};
+use serde_yaml_ng::{Mapping, Value};
+pub use session::SessionRules;
+use std::path::Path;
+pub use storage::Storage;
+
+/// A configuration without faults. Paths are as the running program needs them.
+#[derive(Debug)]
+pub struct Config {
+    pub edge: EdgeListener,
+    pub admin: AdminListener,
+    pub session: SessionRules,
+    pub storage: Storage,
+    pub grants: Grants,
+}
+
+const SECTIONS: [&str; 6] = ["edge", "admin", "session", "store", "audit", "grants"];
+
+// === impl Config ===
+
+impl Config {
+    /// Reads the file. Relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with the path of its field.
+    pub fn load(path: &Path) -> Result<Self, ConfigFaults> {
+        let of_file = |faults| ConfigFaults { file: path.to_owned(), faults };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| of_file(vec![Fault::new("", error)]))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder).map_err(of_file)
+    }
+
+    /// As [`Config::load`], from a text that stands in `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let mut sections = read_sections(text, &mut faults);
+        let edge = listeners::read_edge(sections.remove("edge"), folder, &mut faults);
+        let admin = listeners::read_admin(sections.remove("admin"), &mut faults);
+        let session = session::read(sections.remove("session"), folder, &mut faults);
+        let store = sections.remove("store");
+        let storage = storage::read(store, sections.remove("audit"), folder, &mut faults);
+        let grants = grants::read(sections.remove("grants"), &mut faults);
+        match (edge, admin, session, storage, grants, faults.0.is_empty()) {
+            (Some(edge), Some(admin), Some(session), Some(storage), Some(grants), true) => {
+                Ok(Self { edge, admin, session, storage, grants })
+            }
+            _ => Err(faults.0),
+        }
+    }
+}
+
+fn read_sections(text: &str, faults: &mut Faults) -> Mapping {
+    match serde_yaml_ng::from_str(text) {
+        Ok(Value::Mapping(sections)) => {
+            for name in sections.keys() {
+                let name = name.as_str().unwrap_or("(not a text)");
+                if !SECTIONS.contains(&name) {
+                    let known = SECTIONS.join(", ");
+                    faults.add(name, format!("unknown section; there are {known}"));
+                }
+            }
+            sections
+        }
+        Ok(_) => {
+            faults.add("", "a configuration is a mapping: edge, admin, session, ...");
+            Mapping::new()
+        }
+        Err(error) => {
+            faults.add("", format!("not YAML: {error}"));
+            Mapping::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

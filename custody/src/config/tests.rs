@@ -1,0 +1,158 @@
+use super::*;
+
+const KEY: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+fn good() -> String {
+    format!(
+        r#"
+edge:
+  listen: 127.0.0.1:8443
+  tls: {{certificate: server.pem, key: server.key, client_ca: ca.pem}}
+admin: {{listen: 127.0.0.1:8444}}
+session:
+  issuer: https://control-plane.example
+  audience: leasehold-edge
+  keys: {{jwks: {{keys: [{{kty: OKP, crv: Ed25519, kid: k1, x: {KEY}}}]}}}}
+  leeway: 30s
+store: {{path: custody.db, root_key: root.key}}
+audit: {{path: audit.jsonl}}
+grants:
+  - handle: github-ci
+    destinations: [api.github.com, "*.example.com:8443"]
+    claims: {{team: [build]}}
+    methods: [GET, HEAD]
+    ttl: 5m
+"#
+    )
+}
+
+fn faults_of(text: &str) -> Vec<String> {
+    match Config::parse(text, Path::new("/etc/custody")) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The one fault after one change to a good file.
+fn fault_after(from: &str, to: &str) -> String {
+    let text = good().replacen(from, to, 1);
+    assert_ne!(text, good(), "{from}");
+    let faults = faults_of(&text);
+    assert_eq!(faults.len(), 1, "{to}: {faults:?}");
+    faults[0].clone()
+}
+
+#[test]
+fn a_good_file() {
+    let config = Config::parse(&good(), Path::new("/etc/custody")).unwrap();
+    assert_eq!(config.storage.audit, Path::new("/etc/custody/audit.jsonl"));
+    let Protection::MutualTls(tls) = &config.edge.protection else { panic!("plaintext") };
+    assert_eq!(tls.key, Path::new("/etc/custody/server.key"));
+    assert_eq!(config.grants.iter().next().unwrap().ttl, 300);
+    assert_eq!(config.session.rules.leeway, 30);
+}
+
+#[test]
+fn absolute_paths_stay() {
+    let text = good().replace("audit.jsonl", "/var/log/audit.jsonl");
+    let config = Config::parse(&text, Path::new("/etc/custody")).unwrap();
+    assert_eq!(config.storage.audit, Path::new("/var/log/audit.jsonl"));
+}
+
+#[test]
+fn every_fault_names_its_field() {
+    let loopback = "tls: {certificate: server.pem, key: server.key, client_ca: ca.pem}";
+    for (from, to, begin) in [
+        (
+            "api.github.com",
+            "\"*.com\"",
+            "grants[0].destinations[0]: \"*.com\" covers a public suffix",
+        ),
+        ("*.example.com:8443", "*.example.com:0", "grants[0].destinations[1]: "),
+        ("github-ci", "../etc/passwd", "grants[0].handle: "),
+        ("[GET, HEAD]", "[get]", "grants[0].methods[0]: "),
+        ("[GET, HEAD]", "[]", "grants[0].methods: is empty"),
+        ("ttl: 5m", "ttl: 901s", "grants[0].ttl: must be 1s to 900s"),
+        ("ttl: 5m", "ttl: 0s", "grants[0].ttl: must be 1s to 900s"),
+        ("ttl: 5m", "ttl: 1500ms", "grants[0].ttl: is a duration in whole seconds"),
+        ("ttl: 5m", "ttl: soon", "grants[0].ttl: is a duration"),
+        ("ttl: 5m", "tll: 5m", "grants[0].tll: unknown field"),
+        ("claims: {team: [build]}", "claims: {}", "grants[0].claims: names no claim"),
+        ("    claims: {team: [build]}\n", "", "grants[0]: missing field `claims`"),
+        ("claims: {team: [build]}", "claims: {team: []}", "grants[0].claims"),
+        ("leeway: 30s", "leeway: 10m", "session.leeway: must be 0s to 300s"),
+        ("crv: Ed25519", "crv: X25519", "session.keys.jwks.keys[0]"),
+        ("keys: {jwks: {", "keys: {jwks_file: a, jwks: {", "session.keys: has either"),
+        ("issuer: https://control-plane.example", "issuer: ''", "session.issuer: is empty"),
+        ("127.0.0.1:8443", "localhost:8443", "edge.listen: is an IP address and a port"),
+        ("127.0.0.1:8444", "0.0.0.0:8444", "admin.listen: 0.0.0.0:8444 is no loopback"),
+        (loopback, "plaintext: 'true'", "edge.plaintext: the only value"),
+        (loopback, "", "edge.tls: is missing"),
+        ("  tls:", "  plaintext: loopback-only\n  tls:", "edge.plaintext: contradicts edge.tls"),
+        ("audit: {path: audit.jsonl}", "", "audit: is missing"),
+        ("audit.jsonl", "..", "audit.path: names no file"),
+        ("grants:", "grant: 1\ngrants:", "grant: unknown section"),
+        ("root_key: root.key", "rootkey: root.key", "store.rootkey: unknown field"),
+    ] {
+        let fault = fault_after(from, to);
+        assert!(fault.starts_with(begin), "{fault} | {begin}");
+    }
+}
+
+#[test]
+fn plaintext_only_on_loopback() {
+    let tls = "tls: {certificate: server.pem, key: server.key, client_ca: ca.pem}";
+    let plain = good().replace(tls, "plaintext: loopback-only");
+    assert_eq!(faults_of(&plain), Vec::<String>::new());
+    for address in ["127.0.0.9:1", "'[::1]:1'", "'[::ffff:127.0.0.1]:1'"] {
+        assert_eq!(faults_of(&plain.replace("127.0.0.1:8443", address)), Vec::<String>::new());
+    }
+    for address in ["0.0.0.0:8443", "10.0.0.1:8443", "'[::]:8443'", "'[::ffff:10.0.0.1]:1'"] {
+        let faults = faults_of(&plain.replace("127.0.0.1:8443", address));
+        assert_eq!(faults.len(), 1, "{address}");
+        assert!(faults[0].starts_with("edge.plaintext: refused:"), "{faults:?}");
+    }
+}
+
+#[test]
+fn all_faults_at_once() {
+    let text = good()
+        .replace("127.0.0.1:8443", "nowhere")
+        .replace("audit: {path", "audit: {file")
+        .replace("api.github.com", "\"*.com\"")
+        .replace("github-ci", "a b");
+    let faults = faults_of(&text);
+    let paths: Vec<_> = faults.iter().map(|fault| fault.split(": ").next().unwrap()).collect();
+    assert_eq!(
+        paths,
+        ["edge.listen", "audit.file", "grants[0].handle", "grants[0].destinations[0]"]
+    );
+}
+
+#[test]
+fn one_handle_has_one_actor() {
+    let more = "  - {handle: github-ci, actor: other, destinations: [a.example], claims: {a: [b]}}";
+    assert_eq!(
+        faults_of(&format!("{}{more}\n", good())),
+        ["grants[1].actor: differs from grants[0].actor for the same handle"]
+    );
+}
+
+#[test]
+fn what_is_no_configuration() {
+    assert!(faults_of("- a").iter().any(|fault| fault.starts_with("a configuration is a mapping")));
+    assert!(faults_of("a: [").iter().any(|fault| fault.starts_with("not YAML")));
+    assert!(!faults_of("").is_empty());
+    let twice = format!("{}admin: {{listen: 127.0.0.1:1}}\n", good());
+    assert!(!faults_of(&twice).is_empty(), "the same section twice");
+}
+
+#[test]
+fn no_grants_is_a_configuration_that_grants_nothing() {
+    let text = good();
+    let without = text.split("grants:").next().unwrap();
+    for end in ["", "grants:\n", "grants: []\n"] {
+        let config = Config::parse(&format!("{without}{end}"), Path::new("")).unwrap();
+        assert_eq!(config.grants.iter().count(), 0);
+    }
+}

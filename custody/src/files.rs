@@ -1,0 +1,133 @@
+//! Files that only their owner may read.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Reading a private file failed; every text names the file, and the fix where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum FileFault {
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error(
+        "{path}: others may read it (mode {mode:04o}); fix: chmod 600 {path}",
+        path = path.display()
+    )]
+    Exposed { path: PathBuf, mode: u32 },
+    #[error("{}: larger than {limit} bytes; is this the right file?", path.display())]
+    TooLarge { path: PathBuf, limit: u64 },
+}
+
+/// Who, besides the owner, may have access to a file that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    Owner,
+    /// Kubernetes hands secrets to a pod through its group (`fsGroup`).
+    OwnerAndGroup,
+}
+
+const LIMIT: u64 = 1 << 20;
+
+/// The whole of a private file, at most 1 MiB.
+///
+/// The mode is asked of the opened file, so that it cannot change in between.
+pub fn read_private(path: &Path, readers: Readers) -> Result<Zeroizing<Vec<u8>>, FileFault> {
+    let io = |source| FileFault::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    let forbidden = match readers {
+        Readers::Owner => 0o077,
+        Readers::OwnerAndGroup => 0o037,
+    };
+    if metadata.mode() & forbidden != 0 {
+        return Err(FileFault::Exposed { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
+    }
+    if metadata.len() > LIMIT {
+        return Err(FileFault::TooLarge { path: path.to_owned(), limit: LIMIT });
+    }
+    // Sized up front: a vector that grows leaves copies of the secret behind.
+    let room = usize::try_from(metadata.len()).unwrap_or(0) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+/// Creates a file of mode 0600; one that is there already is an error, never overwritten.
+pub fn create_private(path: &Path, contents: &[u8]) -> Result<(), FileFault> {
+    create(path, contents, 0o600)
+}
+
+/// Creates a file that everybody may read (mode 0644 less the umask); never overwrites.
+pub fn create_public(path: &Path, contents: &[u8]) -> Result<(), FileFault> {
+    create(path, contents, 0o644)
+}
+
+fn create(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileFault> {
+    let io = |source| FileFault::Io { path: path.to_owned(), source };
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(path).map_err(io)?;
+    file.write_all(contents).and_then(|()| file.sync_all()).map_err(io)
+}
+
+/// Creates a folder (and those above it) of mode 0700, if it is not there.
+pub fn create_private_folder(path: &Path) -> Result<(), FileFault> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| FileFault::Io { path: path.to_owned(), source })
+}
+
+/// Makes the creation, renaming or removal of a file in this folder survive a power failure.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_others_may_read_is_refused_with_the_fix() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("root.key");
+        create_private(&path, b"x").unwrap();
+        assert_eq!(&*read_private(&path, Readers::Owner).unwrap(), b"x");
+        for (mode, readers, fine) in [
+            (0o640, Readers::Owner, false),
+            (0o604, Readers::Owner, false),
+            (0o620, Readers::OwnerAndGroup, false),
+            (0o644, Readers::OwnerAndGroup, false),
+            (0o440, Readers::OwnerAndGroup, true),
+            (0o400, Readers::Owner, true),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            match read_private(&path, readers) {
+                Ok(_) => assert!(fine, "{mode:o}"),
+                Err(fault) => {
+                    assert!(!fine, "{mode:o}");
+                    let text = fault.to_string();
+                    assert!(text.contains(&format!("chmod 600 {}", path.display())), "{text}");
+                    assert!(text.contains(&format!("{mode:04o}")), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        create_private(&path, b"first").unwrap();
+        assert!(create_private(&path, b"second").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
+}

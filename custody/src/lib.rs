@@ -1,0 +1,24 @@
+//! The custody service: the only part that touches long-lived secrets.
+//!
+//! It trusts nobody: it verifies the Session JWT itself, matches grants of its own, and writes a
+//! durable audit record, all before it touches a credential (invariant 5).
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod actor;
+pub mod audit;
+pub mod backend;
+pub mod clock;
+pub mod config;
+pub mod credential;
+pub mod files;
+pub mod grants;
+pub mod hardening;
+pub mod http;
+pub mod issue;
+pub mod metrics;
+pub mod server;
+pub mod store;

@@ -1,0 +1,3 @@
+//! The custody service.
+
+fn main() {}

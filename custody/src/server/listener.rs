@@ -1,0 +1,146 @@
+//! One listening socket: accept, TLS, HTTP, and an end in good order.
+
+use crate::metrics::Metrics;
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+/// A socket and what is served on it.
+pub struct Listener {
+    socket: TcpListener,
+    door: Arc<Door>,
+}
+
+/// What every connection of a listener shares.
+struct Door {
+    tls: Option<TlsAcceptor>,
+    routes: Router,
+    http: auto::Builder<TokioExecutor>,
+    metrics: Arc<Metrics>,
+}
+
+/// Connections at once; more wait in the socket's queue.
+const CONNECTIONS: usize = 1024;
+/// From the first byte to the end of the TLS handshake.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+/// From the first byte of a request to the end of its head (HTTP/1).
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 256;
+/// How long requests in flight may take once the end has come.
+const GRACE: Duration = Duration::from_secs(10);
+/// After accept failed (too many open files), so as not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+// === impl Listener ===
+
+impl Listener {
+    pub fn new(
+        socket: TcpListener,
+        tls: Option<TlsAcceptor>,
+        routes: Router,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).half_close(false);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .keep_alive_interval(Some(Duration::from_secs(30)));
+        let metrics = Arc::clone(metrics);
+        Self { socket, door: Arc::new(Door { tls, routes, http, metrics }) }
+    }
+
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until `stop` turns true (or its sender is gone), then finishes what is in flight.
+    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let (stream, place) = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                accepted = accept(&self.socket, &places) => match accepted {
+                    Some(accepted) => accepted,
+                    None => continue,
+                },
+            };
+            let served = Arc::clone(&self.door).serve(stream, graceful.watcher());
+            tokio::spawn(async move {
+                served.await;
+                drop(place);
+            });
+        }
+        drop(self.socket);
+        if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+            tracing::warn!("connections were still open after {GRACE:?}; they are cut");
+        }
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone is a program that is ending.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn accept(
+    socket: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match socket.accept().await {
+        Ok((stream, _peer)) => Some((stream, place)),
+        Err(error) => {
+            tracing::warn!(%error, "accept");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+// === impl Door ===
+
+impl Door {
+    async fn serve(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
+        // Small answers, waited for: nothing to gain from holding them back.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return self.http(stream, watcher).await;
+        };
+        match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.http(stream, watcher).await,
+            Ok(Err(error)) => {
+                self.metrics.handshake_failed();
+                tracing::info!(%error, "TLS handshake refused");
+            }
+            Err(_elapsed) => {
+                self.metrics.handshake_failed();
+                tracing::info!("TLS handshake took too long");
+            }
+        }
+    }
+
+    async fn http<S>(&self, stream: S, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let routes = TowerToHyperService::new(self.routes.clone());
+        let connection = self.http.serve_connection(TokioIo::new(stream), routes).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+}
