@@ -8,7 +8,7 @@ mod await_request;
 mod denied;
 mod forwarded;
 
-pub use await_lease::{Answer, AwaitLease};
+pub use await_lease::{Answer, AwaitLease, MAX_ANSWER};
 pub use await_request::AwaitRequest;
 pub use denied::Denied;
 pub use forwarded::{Forwarded, Passage};

@@ -1,0 +1,67 @@
+//! A counter a decision, in Envoy's stats under `wasmcustom.`.
+
+use crate::host;
+use edge::denial::Denial;
+use edge::exchange::Passage;
+use std::collections::HashMap;
+
+/// Counters, defined once a configuration; a decision costs one host call.
+#[derive(Default)]
+pub struct Metrics {
+    ids: HashMap<&'static str, u32>,
+}
+
+const ALLOWED: &str = "leasehold.allowed";
+const TUNNELS: &str = "leasehold.tunnels";
+const LEASES: &str = "leasehold.leases";
+const DENIED: &str = "leasehold.denied.";
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Defines every counter, so that each is there, at zero, before its first event.
+    pub fn define() -> Self {
+        let mut ids = HashMap::new();
+        for name in [ALLOWED, TUNNELS, LEASES] {
+            ids.extend(defined(name, name));
+        }
+        for denial in Denial::ALL {
+            let code = denial.code();
+            ids.extend(defined(code, &format!("{DENIED}{code}")));
+        }
+        Self { ids }
+    }
+
+    pub fn count_forwarded(&self, passage: Passage) {
+        self.count(match passage {
+            Passage::Connect => TUNNELS,
+            Passage::Request => ALLOWED,
+        });
+    }
+
+    pub fn count_denied(&self, denial: Denial) {
+        self.count(denial.code());
+    }
+
+    /// Custody has been asked.
+    pub fn count_callout(&self) {
+        self.count(LEASES);
+    }
+
+    /// A counter that the host refuses is a number less, and no reason to deny.
+    fn count(&self, key: &'static str) {
+        if let Some(id) = self.ids.get(key) {
+            let _ = host::increment(*id);
+        }
+    }
+}
+
+fn defined(key: &'static str, name: &str) -> Option<(&'static str, u32)> {
+    match host::define_counter(name) {
+        Ok(id) => Some((key, id)),
+        Err(_) => {
+            log::warn!("leasehold: the host refuses the counter {name}");
+            None
+        }
+    }
+}
