@@ -159,6 +159,30 @@ impl Drop for Running {
     }
 }
 
+/// Runs `command` to its end with `input` on standard input; what it wrote to standard output.
+///
+/// # Errors
+/// It cannot be started or fails; with what it wrote to standard error.
+pub fn run(command: &mut Command, input: &str) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {name}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that does not read it all says so by its own exit code.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().with_context(|| format!("waiting for {name}"))?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} failed ({}): {}", output.status, complaint.trim_end());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// The environment and folder that the caller set on the command that the shell becomes.
 fn carry_over(from: &Command, to: &mut Command) {
     for (name, value) in from.get_envs() {

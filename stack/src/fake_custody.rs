@@ -1,17 +1,22 @@
 //! A custody that does what it is told, for the faults a real one never shows on command.
 //!
-//! It shows custody's own certificate, takes connections without asking who calls, and speaks
-//! HTTP/1.1 by hand: one request a connection, so that a change of the script holds from the next
-//! request on, and so that it can also say what no HTTP library would let it.
+//! It shows custody's own certificate, takes connections without asking who calls, and speaks h2
+//! and HTTP/1.1. What it does is read anew for every request.
 
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -20,19 +25,17 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-
-/// More than any lease request.
-const LARGEST_REQUEST: usize = 1 << 20;
 
 /// What the fake does with a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// A well-formed HTTP answer, after `delay`.
     Reply { status: u16, content_type: &'static str, body: Vec<u8>, delay: Duration },
-    /// These bytes in place of an HTTP answer, and the connection closed.
+    /// These bytes in place of anything HTTP, and the connection closed. Connections that are open
+    /// when this becomes the answer are closed too.
     Bytes(Vec<u8>),
     /// Reads the request and never answers.
     Stall,
@@ -47,8 +50,15 @@ pub struct FakeCustody {
 }
 
 struct Script {
-    answer: Mutex<Answer>,
+    answer: watch::Sender<Answer>,
     asked: Mutex<Vec<Value>>,
+}
+
+/// What a request is answered with: the script, and a way to end its own connection.
+#[derive(Clone)]
+struct Conversation {
+    script: Arc<Script>,
+    close: Arc<Notify>,
 }
 
 // === impl Answer ===
@@ -90,7 +100,8 @@ impl FakeCustody {
         answer: Answer,
     ) -> Result<Self> {
         let tls = TlsAcceptor::from(Arc::new(tls(certificate, key)?));
-        let script = Arc::new(Script { answer: Mutex::new(answer), asked: Mutex::new(Vec::new()) });
+        let script =
+            Arc::new(Script { answer: watch::Sender::new(answer), asked: Mutex::new(Vec::new()) });
         let listener = std::net::TcpListener::bind(address)
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
             .with_context(|| format!("a fake custody on {address}"))?;
@@ -102,7 +113,7 @@ impl FakeCustody {
 
     /// What it does from the next request on.
     pub fn answer(&self, answer: Answer) {
-        *self.script.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        self.script.answer.send_replace(answer);
     }
 
     /// The body of every lease request so far (it holds the Session JWT).
@@ -118,18 +129,19 @@ impl Drop for FakeCustody {
 }
 
 fn tls(certificate: &Path, key: &Path) -> Result<ServerConfig> {
-    let named = |path: &Path| format!("reading {}", path.display());
-    let chain = fs::read(certificate).with_context(|| named(certificate))?;
-    let chain = CertificateDer::pem_slice_iter(&chain)
-        .collect::<Result<Vec<_>, _>>()
-        .with_context(|| named(certificate))?;
-    let key = PrivateKeyDer::from_pem_file(key).with_context(|| named(key))?;
-    ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let reading = |path: &Path| format!("reading {}", path.display());
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| reading(certificate))?;
+    let key = PrivateKeyDer::from_pem_file(key).with_context(|| reading(key))?;
+    let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .context("choosing TLS versions")?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .context("custody's certificate and key")
+        .context("custody's certificate and key")?;
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(server)
 }
 
 async fn serve(listener: TcpListener, tls: TlsAcceptor, script: Arc<Script>) {
@@ -144,55 +156,46 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, script: Arc<Script>) {
     }
 }
 
-/// One connection, one request. A caller that goes away early is what some faults are about.
+/// One connection. A caller that goes away early is what some faults are about.
 async fn converse(stream: TcpStream, tls: TlsAcceptor, script: Arc<Script>) {
     let Ok(mut stream) = tls.accept(stream).await else { return };
-    let Ok(Some(body)) = read_request(&mut stream).await else { return };
+    let mut answers = script.answer.subscribe();
+    let now = answers.borrow_and_update().clone();
+    if let Answer::Bytes(bytes) = now {
+        // Whatever the caller begins with: an answer nobody asked for would be another fault.
+        let _ = stream.read_u8().await;
+        let _ = stream.write_all(&bytes).await;
+        let _ = stream.shutdown().await;
+        return;
+    }
+    let close = Arc::new(Notify::new());
+    let router = Router::new()
+        .fallback(reply)
+        .with_state(Conversation { script: Arc::clone(&script), close: Arc::clone(&close) });
+    let server = auto::Builder::new(TokioExecutor::new());
+    let serving = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::select! {
+        _ = serving => {}
+        () = close.notified() => {}
+        _ = answers.wait_for(|answer| matches!(answer, Answer::Bytes(_))) => {}
+    }
+}
+
+async fn reply(State(conversation): State<Conversation>, body: Bytes) -> Response {
+    let Conversation { script, close } = conversation;
     let asked = serde_json::from_slice(&body).unwrap_or(Value::Null);
     script.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
-    let answer = script.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let answer = script.answer.borrow().clone();
     match answer {
         Answer::Reply { status, content_type, body, delay } => {
             tokio::time::sleep(delay).await;
-            let head = format!(
-                "HTTP/1.1 {status} Scripted\r\ncontent-type: {content_type}\r\n\
-                 content-length: {}\r\nconnection: close\r\n\r\n",
-                body.len()
-            );
-            let _ = stream.write_all(&[head.as_bytes(), &body].concat()).await;
-        }
-        Answer::Bytes(bytes) => {
-            let _ = stream.write_all(&bytes).await;
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, [("content-type", content_type)], Body::from(body)).into_response()
         }
         Answer::Stall => std::future::pending().await,
-        Answer::Close => {}
-    }
-    let _ = stream.shutdown().await;
-}
-
-/// The body of one request with a content-length; `None` if the caller went away.
-async fn read_request(stream: &mut TlsStream<TcpStream>) -> io::Result<Option<Vec<u8>>> {
-    let mut read = Vec::new();
-    loop {
-        if let Some((head, body)) = split_head(&read) {
-            let length = content_length(head);
-            if body.len() >= length {
-                return Ok(Some(body.to_vec()));
-            }
-        }
-        if read.len() > LARGEST_REQUEST || stream.read_buf(&mut read).await? == 0 {
-            return Ok(None);
+        Answer::Close | Answer::Bytes(_) => {
+            close.notify_one();
+            std::future::pending().await
         }
     }
-}
-
-fn split_head(read: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = read.windows(4).position(|window| window == b"\r\n\r\n")?;
-    Some((read.get(..end)?, read.get(end + 4..)?))
-}
-
-fn content_length(head: &[u8]) -> usize {
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let value = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
 }

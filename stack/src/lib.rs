@@ -5,14 +5,27 @@
 //! ports, files and keys of its own, so any number of them run at the same time.
 
 pub mod authority;
+mod background;
+pub mod builder;
 pub mod built;
 pub mod child;
+pub mod custody;
 pub mod dns;
 pub mod envoy;
 pub mod fake_custody;
+mod folder;
+pub mod leaf_ca;
 pub mod origin;
 pub mod policy;
 pub mod ports;
 pub mod progress;
 mod random;
+mod seat;
 pub mod sessions;
+pub mod stack;
+
+pub use builder::{StackBuilder, Way};
+pub use custody::Credential;
+pub use fake_custody::Answer;
+pub use random::hex;
+pub use stack::Stack;

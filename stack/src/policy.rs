@@ -1,6 +1,7 @@
 //! The plugin configuration a stack runs with: what somebody wrote, completed by what only the
 //! running stack knows (its keys, its custody, the origin's port).
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -90,6 +91,12 @@ pub fn complete(policy: &Value, sessions: &Sessions, posture: &str) -> Value {
     let mut policy = policy.clone();
     fill(&mut policy, &defaults, 2);
     policy
+}
+
+/// Tells a gateway under which names it is called itself, unless the policy says so already.
+pub fn name_the_gateway(policy: &mut Value, listen: SocketAddr) {
+    let own = [listen.to_string(), format!("localhost:{}", listen.port())];
+    fill(policy, &json!({"gateway": {"authorities": own}}), 2);
 }
 
 /// Grants that let every session the policy allows lease what the policy names: good enough for

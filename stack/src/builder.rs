@@ -1,0 +1,351 @@
+//! What a stack is to be, before it is started.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::authority::Authority;
+use crate::background::Background;
+use crate::built::Built;
+use crate::custody::{Credential, CustodyHome};
+use crate::dns::Dns;
+use crate::envoy::{EdgeSettings, Envoy, EnvoyBinary, LeafCaLink, Posture};
+use crate::folder::Folder;
+use crate::leaf_ca::LeafCa;
+use crate::origin::{Origin, OriginSettings};
+use crate::policy;
+use crate::ports;
+use crate::progress::Progress;
+use crate::seat::Seat;
+use crate::sessions::Sessions;
+use crate::stack::Stack;
+
+/// How guests reach the edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// `HTTPS_PROXY`, with leaves from leaf-ca.
+    #[default]
+    Explicit,
+    /// A plain API base URL.
+    Gateway,
+}
+
+/// Every choice has a default that suits a test: a new folder, free ports, the demo's policy.
+pub struct StackBuilder {
+    way: Way,
+    policy: Value,
+    grants: Option<Vec<Value>>,
+    credentials: Vec<Credential>,
+    custody_config: Option<PathBuf>,
+    origin: Option<OriginSettings>,
+    names: Vec<String>,
+    upstream_ca: Option<PathBuf>,
+    private_upstreams: bool,
+    filter: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    folder: Option<PathBuf>,
+}
+
+// === impl Way ===
+
+impl Way {
+    /// As the plugin configuration calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Explicit => "explicit",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+// === impl StackBuilder ===
+
+impl Default for StackBuilder {
+    fn default() -> Self {
+        let names = [policy::DEMO_HOST, policy::OTHER_HOST].map(str::to_owned).to_vec();
+        Self {
+            way: Way::default(),
+            policy: policy::demo(),
+            grants: None,
+            credentials: Vec::new(),
+            custody_config: None,
+            origin: Some(OriginSettings::new(names.clone())),
+            names,
+            upstream_ca: None,
+            private_upstreams: true,
+            filter: None,
+            listen: None,
+            folder: None,
+        }
+    }
+}
+
+impl StackBuilder {
+    pub fn way(mut self, way: Way) -> Self {
+        self.way = way;
+        self
+    }
+
+    /// The plugin configuration; what is missing of `posture`, `session` and `custody` is filled
+    /// in, and [`policy::ORIGIN_PORT`] replaced.
+    pub fn policy(mut self, policy: Value) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Custody's grants, with [`policy::ORIGIN_PORT`] replaced. Without: what the policy names, for
+    /// the sessions it allows.
+    pub fn grants(mut self, grants: Vec<Value>) -> Self {
+        self.grants = Some(grants);
+        self
+    }
+
+    /// Puts one more credential into custody's store.
+    pub fn credential(mut self, credential: Credential) -> Self {
+        self.credentials.push(credential);
+        self
+    }
+
+    /// Serves this custody configuration as it stands instead of making one; its grants and its
+    /// credentials are its author's.
+    pub fn custody_config(mut self, config: &Path) -> Self {
+        self.custody_config = Some(config.to_owned());
+        self
+    }
+
+    /// The demo origin; its certificate's names also resolve.
+    pub fn origin(mut self, origin: OriginSettings) -> Self {
+        self.names.extend(origin.certificate_names.iter().cloned());
+        self.origin = Some(origin);
+        self
+    }
+
+    /// Names that resolve to the demo origin beside those of its certificate.
+    pub fn names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// No demo origin and no DNS server: the world as it is. Upstream certificates must chain to
+    /// the roots in `roots`; private addresses are refused as everywhere, unless `private`.
+    pub fn real_world(mut self, roots: &Path, private: bool) -> Self {
+        self.origin = None;
+        self.upstream_ca = Some(roots.to_owned());
+        self.private_upstreams = private;
+        self
+    }
+
+    /// Trusts these roots (PEM) instead of the demo origin's.
+    pub fn upstream_ca(mut self, roots: &Path) -> Self {
+        self.upstream_ca = Some(roots.to_owned());
+        self
+    }
+
+    /// Loads another module in place of the filter.
+    pub fn filter(mut self, module: &Path) -> Self {
+        self.filter = Some(module.to_owned());
+        self
+    }
+
+    /// Where guests connect to.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = Some(address);
+        self
+    }
+
+    /// A folder that stays, in which keys are made once and found again.
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// Starts everything; returns when guests can come.
+    ///
+    /// # Errors
+    /// Something is not built or does not come up. Whatever runs already is taken down.
+    pub fn start(self) -> Result<Stack> {
+        self.start_telling(&mut Progress::silent())
+    }
+
+    /// How many steps [`StackBuilder::start_telling`] tells.
+    pub const STEPS: usize = 4;
+
+    /// The same, telling each step.
+    ///
+    /// # Errors
+    /// As [`StackBuilder::start`].
+    pub fn start_telling(self, progress: &mut Progress) -> Result<Stack> {
+        let built = Built::find()?;
+        let mut step = progress.step("fetching Envoy");
+        let binary = {
+            let step = std::cell::RefCell::new(&mut step);
+            EnvoyBinary::locate_or_fetch(&|news| step.borrow_mut().still(news))?
+        };
+        step.finish_with(&format!("Envoy {}", binary.version()));
+
+        let step = progress.step("making keys, certificates and the policy");
+        let prepared = self.prepare(&built)?;
+        step.finish();
+
+        let step = progress.step("starting custody and leaf-ca");
+        let (seat, leaf_ca) = prepared.start_services(&built)?;
+        step.finish();
+
+        let step = progress.step("starting Envoy");
+        let stack = prepared.start_edge(binary, seat, leaf_ca)?;
+        step.finish();
+        Ok(stack)
+    }
+
+    fn prepare(self, built: &Built) -> Result<Prepared> {
+        let background = Background::start()?;
+        let on = ports::address();
+        let folder = match &self.folder {
+            Some(path) => Folder::kept(path)?,
+            None => Folder::temporary(built)?,
+        };
+        let sessions = self.sessions(&folder)?;
+        let (origin, dns, upstream_ca) = self.world(&background, &folder)?;
+        let listen = self.listen.map_or_else(|| ports::free(on), Ok).context("the guests' port")?;
+        let port = origin.as_ref().map_or(0, Origin::port);
+        let mut policy = policy::with_origin_port(&self.policy, port);
+        policy = policy::complete(&policy, &sessions, self.way.name());
+        if self.way == Way::Gateway {
+            policy::name_the_gateway(&mut policy, listen);
+        }
+        let policy_file = folder.write("policy.json", &format!("{policy:#}"))?;
+        let custody = match &self.custody_config {
+            Some(config) => CustodyHome::of(built, config)?,
+            None => {
+                let grants = self.grants.clone().unwrap_or_else(|| policy::grants_for(&policy));
+                let grants: Vec<_> =
+                    grants.iter().map(|grant| policy::with_origin_port(grant, port)).collect();
+                let addresses = [ports::free(on)?, ports::free(on)?];
+                let home = folder.folder("custody")?;
+                CustodyHome::make(built, &home, addresses, &sessions, &grants)?
+            }
+        };
+        for credential in &self.credentials {
+            custody.put(credential)?;
+        }
+        let filter = self.filter.clone().map_or_else(|| built.filter(), Ok)?;
+        Ok(Prepared {
+            choices: self,
+            background,
+            folder,
+            sessions,
+            origin,
+            dns,
+            upstream_ca,
+            listen,
+            policy,
+            policy_file,
+            custody,
+            filter,
+        })
+    }
+
+    /// A folder that stays keeps its session key; a policy may name issuer and audience itself.
+    fn sessions(&self, folder: &Folder) -> Result<Sessions> {
+        let sessions = Sessions::load_or_generate(&folder.file("session.key"))?;
+        let named = |field: &str, default: &str| {
+            let written = self.policy.pointer(&format!("/session/{field}"));
+            written.and_then(Value::as_str).unwrap_or(default).to_owned()
+        };
+        let issuer = named("issuer", sessions.issuer());
+        let audience = named("audience", sessions.audience());
+        Ok(sessions.named(&issuer, &audience))
+    }
+
+    /// The origin, its DNS server, and the roots Envoy trusts.
+    fn world(
+        &self,
+        background: &Background,
+        folder: &Folder,
+    ) -> Result<(Option<Origin>, Option<Dns>, PathBuf)> {
+        let Some(settings) = &self.origin else {
+            let roots = self.upstream_ca.clone();
+            return Ok((None, None, roots.context("no roots for upstream certificates")?));
+        };
+        let authority = Authority::new("Leasehold demo origin CA")?;
+        let local = Ipv4Addr::LOCALHOST;
+        let runtime = background.handle();
+        let origin = Origin::start(runtime, local.into(), settings, &authority)?;
+        let dns = Dns::start(runtime, local.into(), self.names.iter().cloned(), local)
+            .context("a DNS server for the demo origin")?;
+        let own_roots = folder.write("origin-ca.pem", &authority.pem())?;
+        Ok((Some(origin), Some(dns), self.upstream_ca.clone().unwrap_or(own_roots)))
+    }
+}
+
+/// Everything that is made before the first program starts.
+struct Prepared {
+    choices: StackBuilder,
+    background: Background,
+    folder: Folder,
+    sessions: Sessions,
+    origin: Option<Origin>,
+    dns: Option<Dns>,
+    upstream_ca: PathBuf,
+    listen: SocketAddr,
+    policy: Value,
+    policy_file: PathBuf,
+    custody: CustodyHome,
+    filter: PathBuf,
+}
+
+// === impl Prepared ===
+
+impl Prepared {
+    fn start_services(&self, built: &Built) -> Result<(Seat, Option<LeafCa>)> {
+        let seat = Seat::real(self.custody.clone(), self.folder.log("custody"))?;
+        let leaf_ca = match self.choices.way {
+            Way::Explicit => Some(LeafCa::start(built, &self.folder, &self.policy_file)?),
+            Way::Gateway => None,
+        };
+        Ok((seat, leaf_ca))
+    }
+
+    fn start_edge(
+        self,
+        binary: EnvoyBinary,
+        custody: Seat,
+        leaf_ca: Option<LeafCa>,
+    ) -> Result<Stack> {
+        let posture = match &leaf_ca {
+            Some(leaf_ca) => Posture::Explicit { leaf_ca: LeafCaLink::Tcp(leaf_ca.address()) },
+            None => Posture::Gateway,
+        };
+        let settings = EdgeSettings {
+            posture,
+            listen: self.listen,
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
+            filter: self.filter,
+            plugin: self.policy,
+            custody: Some(self.custody.link()),
+            resolver: self.dns.as_ref().map(Dns::address),
+            upstream_ca: self.upstream_ca,
+            access_log: None,
+            private_upstreams: self.choices.private_upstreams,
+        };
+        let envoy = Envoy::start(&binary, &settings.render()?, &self.folder.folder("envoy")?)?;
+        let secrets =
+            self.choices.credentials.into_iter().map(|credential| credential.secret).collect();
+        Ok(Stack {
+            envoy: Some(envoy),
+            custody,
+            leaf_ca,
+            origin: self.origin,
+            dns: self.dns,
+            way: self.choices.way,
+            sessions: self.sessions,
+            secrets,
+            binary,
+            settings,
+            folder: self.folder,
+            background: self.background,
+        })
+    }
+}
