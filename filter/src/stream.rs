@@ -161,7 +161,7 @@ impl Context for Stream {
         match std::mem::replace(&mut self.phase, Phase::Denied) {
             Phase::AwaitLease { wait, token: own } if own == token => {
                 match read_answer(headers, body) {
-                    Ok(Some((status, body))) => {
+                    Ok(Some(Received { status, body })) => {
                         self.settle(wait, Answer::Response { status, body: &body });
                     }
                     Ok(None) => self.settle(wait, Answer::Reset),
