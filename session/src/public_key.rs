@@ -57,12 +57,9 @@ impl PublicKey {
         if !RSA_BITS.contains(&(modulus.bits() as u64)) {
             return Err("n must have 2048 to 4096 bits");
         }
-        if n.last().is_none_or(|octet| octet & 1 == 0) {
-            return Err("n is even and so no RSA modulus");
-        }
         RsaPublicKey::new(modulus, BigUint::from_bytes_be(e))
             .map(PublicKey::Rs256)
-            .map_err(|_| "n and e are no usable RSA key")
+            .map_err(|_| "n is no RSA modulus")
     }
 
     /// The one algorithm this key is for.
