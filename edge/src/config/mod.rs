@@ -205,3 +205,6 @@ fn without_values(error: &serde_json::Error) -> String {
     }
     text.to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,485 @@
+//! Phase by phase: what goes in, what comes out, and that nothing comes out without a permit and a
+//! live lease.
 
+use super::*;
+use crate::TrustEdge;
+use crate::config::Config;
+use crate::denial::Denial;
+use crate::edits::Edit;
+use lease::LeaseFault;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use session::mint::SigningKey;
+use session::{Algorithm, Refusal};
+use std::sync::LazyLock;
+
+const NOW: u64 = 1_800_000_000;
+
+static KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::EdDsa, Some("k1")).unwrap());
+
+fn token_with(change: impl FnOnce(&mut Value)) -> String {
+    let mut claims = json!({
+        "iss": "https://cp.example", "aud": "leasehold-edge", "sub": "agent-7", "jti": "j-1",
+        "iat": NOW - 10, "exp": NOW + 600, "team": "build",
+    });
+    change(&mut claims);
+    KEY.sign(&claims).unwrap()
+}
+
+fn token() -> String {
+    token_with(|_| {})
+}
+
+fn config() -> Value {
+    json!({
+        "session": {
+            "issuer": "https://cp.example",
+            "audience": "leasehold-edge",
+            "keys": {"jwks": {"keys": [KEY.public_jwk()]}},
+        },
+        "custody": {"cluster": "custody"},
+        "destinations": [
+            {
+                "name": "github",
+                "hosts": ["api.github.com"],
+                "allow": [{"methods": ["GET"], "paths": ["/repos/acme/**"]}],
+                "sessions": {"claims": {"team": ["build"]}},
+                "credential": {"handle": "github-ci"},
+            },
+            {
+                "name": "open",
+                "hosts": ["*.open.example"],
+                "ports": [443, 8443],
+                "allow": [{"methods": ["*"], "paths": ["/**"]}],
+            },
+        ],
+    })
+}
+
+fn edge_of(config: &Value) -> TrustEdge {
+    let policy = Config::read(config.to_string().as_bytes());
+    TrustEdge::new(policy.unwrap_or_else(|errors| panic!("{errors}")))
+}
+
+fn edge() -> TrustEdge {
+    edge_of(&config())
+}
+
+fn gateway() -> TrustEdge {
+    let mut config = config();
+    config["posture"] = json!("gateway");
+    config["gateway"] = json!({"authorities": ["edge.internal:8080"]});
+    edge_of(&config)
+}
+
+/// A decrypted request, its tunnel and SNI as an honest guest has them.
+fn request(method: &str, host: &str, path: &str, token: &str) -> Request {
+    let headers = Headers::from([
+        (":method", method),
+        (":authority", host),
+        (":path", path),
+        (":scheme", "https"),
+    ]);
+    let name = host.split(':').next().unwrap();
+    Request {
+        headers,
+        sni: Some(name.into()),
+        tunnel: Some(Tunnel {
+            authority: if host.contains(':') { host.into() } else { format!("{host}:443").into() },
+            proxy_authorization: Some(format!("Bearer {token}").into()),
+        }),
+    }
+}
+
+fn with<const N: usize>(mut request: Request, more: [(&str, &str); N]) -> Request {
+    let own = request.headers.iter().map(|(name, value)| (name.to_owned(), value.to_vec()));
+    let more = more.map(|(name, value)| (name.to_owned(), value.into()));
+    request.headers = Headers::new(own.chain(more).collect());
+    request
+}
+
+fn plain(method: &str, authority: &str, path: &str) -> Request {
+    let headers = Headers::from([
+        (":method", method),
+        (":authority", authority),
+        (":path", path),
+        (":scheme", "http"),
+    ]);
+    Request { headers, ..Request::default() }
+}
+
+fn lease_body(change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let mut lease = json!({
+        "lease_id": "lse-1", "expires_at": NOW + 300, "renew_after": NOW + 240,
+        "headers": [{"name": "authorization", "value": "Bearer s3cret"}], "binding": "session",
+    });
+    change(&mut lease);
+    lease.to_string().into_bytes()
+}
+
+fn admit(edge: &mut TrustEdge, request: Request) -> Verdict {
+    AwaitRequest::default().admit(edge, request, NOW)
+}
+
+fn denied(edge: &mut TrustEdge, request: Request) -> Denial {
+    match admit(edge, request) {
+        Verdict::Deny(denied) => denied.denial(),
+        Verdict::Forward(_) => panic!("forwarded"),
+        Verdict::Ask(..) => panic!("custody was asked"),
+    }
+}
+
+fn asked(edge: &mut TrustEdge, request: Request) -> (AwaitLease, Callout) {
+    match admit(edge, request) {
+        Verdict::Ask(wait, callout) => (wait, callout),
+        Verdict::Deny(denied) => panic!("{:?}", denied.denial()),
+        Verdict::Forward(_) => panic!("forwarded"),
+    }
+}
+
+fn forwarded(verdict: Verdict) -> Vec<String> {
+    match verdict {
+        Verdict::Forward(forwarded) => shown(&forwarded),
+        Verdict::Deny(denied) => panic!("{:?}", denied.denial()),
+        Verdict::Ask(..) => panic!("custody was asked"),
+    }
+}
+
+/// `-name` and `name=value`, in order.
+fn shown(forwarded: &Forwarded) -> Vec<String> {
+    let show = |edit: &Edit| match edit {
+        Edit::Remove(name) => format!("-{name}"),
+        Edit::Set { name, value } => format!("{name}={}", String::from_utf8_lossy(value.expose())),
+    };
+    forwarded.edits().iter().map(show).collect()
+}
+
+fn settled(status: u16, body: &[u8]) -> Verdict {
+    let mut edge = edge();
+    let (wait, _) = asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &token()));
+    wait.settle(&mut edge, Answer::Response { status, body }, NOW)
+}
+
+fn refused(verdict: Verdict) -> Denial {
+    match verdict {
+        Verdict::Deny(denied) => denied.denial(),
+        _ => panic!("not denied"),
+    }
+}
+
+// === the way through ===
+
+#[test]
+fn a_lease_is_asked_for_and_written_over_what_the_guest_sent() {
+    let mut edge = edge();
+    let request = with(
+        request("GET", "API.GitHub.com", "/repos/acme/%78?q", &token()),
+        [("authorization", "Bearer guess"), ("authorization", "Bearer again"), ("proxy-foo", "1")],
+    );
+    let (wait, callout) = asked(&mut edge, request);
+    assert_eq!(callout.cluster, "custody");
+    let body: Value = serde_json::from_slice(&callout.body).unwrap();
+    assert_eq!(body["handle"], "github-ci");
+    assert_eq!(body["destination"], "api.github.com:443");
+    assert_eq!(body["path"], "/repos/acme/x");
+    assert_eq!(body["session"], token().as_str());
+    let verdict =
+        wait.settle(&mut edge, Answer::Response { status: 200, body: &lease_body(|_| {}) }, NOW);
+    let expected = [
+        ":authority=api.github.com",
+        ":path=/repos/acme/x?q",
+        "-authorization",
+        "-proxy-foo",
+        "authorization=Bearer s3cret",
+    ];
+    assert_eq!(forwarded(verdict), expected);
+}
+
+#[test]
+fn a_lease_serves_its_own_scope_until_it_expires() {
+    let mut edge = edge();
+    let ask = || request("GET", "api.github.com", "/repos/acme/x", &token());
+    let (wait, _) = asked(&mut edge, ask());
+    let body = lease_body(|lease| lease["expires_at"] = json!(NOW + 20));
+    wait.settle(&mut edge, Answer::Response { status: 200, body: &body }, NOW);
+    assert_eq!(forwarded(admit(&mut edge, ask())), ["authorization=Bearer s3cret"]);
+    let other = token_with(|claims| claims["jti"] = json!("j-2"));
+    asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &other));
+    assert!(matches!(
+        AwaitRequest::default().admit(&mut edge, ask(), NOW + 19),
+        Verdict::Forward(_)
+    ));
+    assert!(matches!(AwaitRequest::default().admit(&mut edge, ask(), NOW + 20), Verdict::Ask(..)));
+}
+
+#[test]
+fn without_a_credential_nothing_is_asked_and_the_guests_own_stays() {
+    let request = with(
+        request("PUT", "a.open.example:8443", "/x", &token()),
+        [
+            ("authorization", "Bearer own"),
+            ("connection", "keep-alive, authorization"),
+            ("te", "gzip"),
+        ],
+    );
+    assert_eq!(forwarded(admit(&mut edge(), request)), ["-connection", "-te"]);
+}
+
+#[test]
+fn a_websocket_keeps_its_upgrade_and_nothing_else_of_the_connection() {
+    let request = with(
+        request("GET", "a.open.example", "/ws", &token()),
+        [("connection", "Upgrade, Authorization"), ("upgrade", "websocket"), ("te", "trailers")],
+    );
+    assert_eq!(forwarded(admit(&mut edge(), request)), ["connection=upgrade"]);
+}
+
+#[test]
+fn a_connect_is_checked_and_nothing_of_it_is_changed() {
+    let bearer = format!("Bearer {}", token());
+    let connect = |authority: &str| {
+        with(plain("CONNECT", authority, ""), [("proxy-authorization", bearer.as_str())])
+    };
+    match admit(&mut edge(), connect("api.github.com:443")) {
+        Verdict::Forward(forwarded) => {
+            assert_eq!((forwarded.passage(), shown(&forwarded)), (Passage::Connect, vec![]));
+        }
+        _ => panic!("not forwarded"),
+    }
+    assert_eq!(denied(&mut edge(), connect("evil.example:443")), Denial::HostNotAllowed);
+    assert_eq!(denied(&mut edge(), connect("api.github.com:22")), Denial::PortNotAllowed);
+    assert_eq!(denied(&mut edge(), connect("a b:443")), Denial::AuthorityMalformed);
+    assert_eq!(
+        denied(&mut edge(), plain("CONNECT", "api.github.com:443", "")),
+        Denial::SessionMissing
+    );
+}
+
+#[test]
+fn a_gateway_finds_the_upstream_in_the_path_or_the_authority() {
+    let bearer = format!("Bearer {}", token());
+    let call = |authority: &str, path: &str| {
+        let request = with(plain("GET", authority, path), [("authorization", bearer.as_str())]);
+        asked(&mut gateway(), request)
+    };
+    for (authority, path) in [
+        ("edge.internal:8080", "/api.github.com/repos/acme/x"),
+        ("edge.internal:8080", "/API.github.com:443/repos/acme/x"),
+        ("api.github.com", "/repos/acme/x"),
+    ] {
+        let (wait, callout) = call(authority, path);
+        let body: Value = serde_json::from_slice(&callout.body).unwrap();
+        assert_eq!(body["destination"], "api.github.com:443", "{authority}{path}");
+        let answer = Answer::Response { status: 200, body: &lease_body(|_| {}) };
+        let edits = forwarded(wait.settle(&mut gateway(), answer, NOW));
+        assert!(edits.ends_with(&["-authorization".into(), "authorization=Bearer s3cret".into()]));
+        assert_eq!(edits.contains(&":path=/repos/acme/x".into()), authority.starts_with("edge"));
+        assert!(edits.contains(&":scheme=https".into()));
+    }
+    for (path, denial) in [
+        ("/evil.example/x", Denial::HostNotAllowed),
+        ("/", Denial::AuthorityMalformed),
+        ("//api.github.com/x", Denial::AuthorityMalformed),
+        ("/api.github.com%2frepos/acme", Denial::AuthorityMalformed),
+        ("/api.github.com", Denial::PathNotAllowed),
+    ] {
+        let bearer = [("authorization", bearer.as_str())];
+        let request = with(plain("GET", "edge.internal:8080", path), bearer);
+        assert_eq!(denied(&mut gateway(), request), denial, "{path}");
+    }
+}
+
+// === the ways that end ===
+
+#[test]
+fn one_and_the_same_host_or_nowhere() {
+    let good = || request("GET", "api.github.com", "/repos/acme/x", &token());
+    let tunnel_to = |authority: &str| {
+        let mut request = good();
+        request.tunnel.as_mut().unwrap().authority = authority.into();
+        request
+    };
+    let sni = |sni: Option<&str>| Request { sni: sni.map(Into::into), ..good() };
+    assert_eq!(denied(&mut edge(), tunnel_to("a.open.example:443")), Denial::AuthorityMismatch);
+    assert_eq!(denied(&mut edge(), tunnel_to("api.github.com:8443")), Denial::AuthorityMismatch);
+    assert_eq!(denied(&mut edge(), tunnel_to("")), Denial::AuthorityMismatch);
+    assert_eq!(denied(&mut edge(), sni(None)), Denial::SniMismatch);
+    assert_eq!(denied(&mut edge(), sni(Some("a.open.example"))), Denial::SniMismatch);
+    asked(&mut edge(), tunnel_to("API.github.com.:443"));
+    asked(&mut edge(), sni(Some("Api.GitHub.com")));
+    assert_eq!(denied(&mut edge(), Request { tunnel: None, ..good() }), Denial::ConnectRequired);
+    let nested = request("CONNECT", "api.github.com:443", "", &token());
+    assert_eq!(denied(&mut edge(), nested), Denial::NestedConnect);
+    let to_gateway = plain("CONNECT", "api.github.com:443", "");
+    assert_eq!(denied(&mut gateway(), to_gateway), Denial::NestedConnect);
+}
+
+#[test]
+fn what_is_not_on_the_list() {
+    for (method, host, path, denial) in [
+        ("GET", "github.com", "/repos/acme/x", Denial::HostNotAllowed),
+        ("GET", "open.example", "/", Denial::HostNotAllowed),
+        ("GET", "10.0.0.1", "/", Denial::HostNotAllowed),
+        ("GET", "api.github.com:8443", "/repos/acme/x", Denial::PortNotAllowed),
+        ("POST", "api.github.com", "/repos/acme/x", Denial::MethodNotAllowed),
+        ("get", "api.github.com", "/repos/acme/x", Denial::MethodNotAllowed),
+        ("GET", "api.github.com", "/repos/evil/x", Denial::PathNotAllowed),
+        ("GET", "api.github.com", "/repos/acme/../evil", Denial::PathMalformed),
+        ("GET", "api.github.com", "/repos/acme%2f..%2fevil", Denial::PathMalformed),
+    ] {
+        assert_eq!(
+            denied(&mut edge(), request(method, host, path, &token())),
+            denial,
+            "{host}{path}"
+        );
+    }
+    let other_team = token_with(|claims| claims["team"] = json!("sales"));
+    let request = request("GET", "api.github.com", "/repos/acme/x", &other_team);
+    assert_eq!(denied(&mut edge(), request), Denial::SessionNotAllowed);
+}
+
+#[test]
+fn a_bad_session_never_reaches_custody() {
+    let bad = [
+        (
+            token_with(|claims| {
+                (claims["iat"], claims["exp"]) = (json!(NOW - 90), json!(NOW - 30))
+            }),
+            Refusal::Expired,
+        ),
+        (token_with(|claims| claims["nbf"] = json!(NOW + 31)), Refusal::NotYetValid),
+        (token_with(|claims| claims["iss"] = json!("x")), Refusal::Issuer),
+        (token_with(|claims| claims["exp"] = json!("9")), Refusal::Claims("exp")),
+        ("x".repeat(8193), Refusal::TooLarge),
+        ("a.b.c".into(), Refusal::Malformed),
+    ];
+    for (token, refusal) in bad {
+        let request = request("GET", "api.github.com", "/repos/acme/x", &token);
+        assert_eq!(denied(&mut edge(), request), Denial::Session(refusal));
+    }
+}
+
+#[test]
+fn a_remembered_session_still_expires() {
+    let mut edge = edge();
+    let ask = || request("GET", "a.open.example", "/", &token());
+    let at = |edge: &mut TrustEdge, now| AwaitRequest::default().admit(edge, ask(), now);
+    assert!(matches!(at(&mut edge, NOW), Verdict::Forward(_)));
+    assert!(matches!(at(&mut edge, NOW + 600), Verdict::Forward(_)), "within the leeway");
+    for now in [NOW + 630, NOW + 631, u64::MAX] {
+        assert_eq!(refused(at(&mut edge, now)), Denial::Session(Refusal::Expired));
+    }
+    // And it is not remembered as bad either: time set back, it is judged anew.
+    assert!(matches!(at(&mut edge, NOW), Verdict::Forward(_)));
+}
+
+#[test]
+fn every_answer_of_custody_that_is_no_lease() {
+    for (status, body, denial) in [
+        (401, r#"{"code":"session_refused"}"#, Denial::CustodyRefused),
+        (403, r#"{"code":"not_granted"}"#, Denial::CustodyRefused),
+        (409, r#"{"code":"replay_rejected"}"#, Denial::CustodyRefused),
+        (429, r#"{"code":"rate_limited"}"#, Denial::CustodyRateLimited),
+        (503, r#"{"code":"unavailable"}"#, Denial::CustodyUnavailable),
+        (400, r#"{"code":"bad_request"}"#, Denial::CustodyAnswer),
+        (503, "no healthy upstream", Denial::CustodyUnavailable),
+        (504, "upstream request timeout", Denial::CustodyTimeout),
+        (403, "<html>", Denial::CustodyAnswer),
+        (302, "", Denial::CustodyAnswer),
+        (204, "", Denial::CustodyAnswer),
+        (0, "", Denial::CustodyAnswer),
+        (200, "", Denial::Lease(LeaseFault::Malformed)),
+        (200, "[]", Denial::Lease(LeaseFault::Malformed)),
+    ] {
+        assert_eq!(refused(settled(status, body.as_bytes())), denial, "{status} {body}");
+    }
+    assert_eq!(refused(settled(200, &vec![b' '; MAX_ANSWER + 1])), Denial::CustodyAnswer);
+    // A body that would be a lease is none under another status.
+    assert_eq!(refused(settled(201, &lease_body(|_| {}))), Denial::CustodyAnswer);
+}
+
+#[test]
+fn every_fault_of_a_lease() {
+    type Change = fn(&mut Value);
+    let faults: [(Change, LeaseFault); 7] = [
+        (|lease| lease["expires_at"] = json!(null), LeaseFault::NoExpiry),
+        (|lease| lease["expires_at"] = json!(NOW), LeaseFault::Expired),
+        (|lease| lease["expires_at"] = json!(NOW + 901), LeaseFault::TooLong),
+        (|lease| lease["headers"] = json!([]), LeaseFault::Malformed),
+        (|lease| lease["binding"] = json!("single_use"), LeaseFault::Binding),
+        (
+            |lease| lease["headers"][0]["value"] = json!("a\r\nhost: evil"),
+            LeaseFault::Header(lease::HeaderFault::Value),
+        ),
+        (
+            |lease| lease["headers"][0]["name"] = json!("Host"),
+            LeaseFault::Header(lease::HeaderFault::Reserved),
+        ),
+    ];
+    for (change, fault) in faults {
+        assert_eq!(refused(settled(200, &lease_body(change))), Denial::Lease(fault));
+    }
+    assert!(matches!(settled(200, &lease_body(|_| {})), Verdict::Forward(_)));
+}
+
+#[test]
+fn no_failure_is_kept() {
+    let mut edge = edge();
+    let ask = || request("GET", "api.github.com", "/repos/acme/x", &token());
+    for answer in [Answer::Reset, Answer::NotSent(Denial::CustodyUnknownCluster)] {
+        let (wait, _) = asked(&mut edge, ask());
+        assert!(matches!(wait.settle(&mut edge, answer, NOW), Verdict::Deny(_)));
+    }
+    let (wait, _) = asked(&mut edge, ask());
+    let good = lease_body(|_| {});
+    let answer = Answer::Response { status: 200, body: &good };
+    assert!(matches!(wait.settle(&mut edge, answer, NOW), Verdict::Forward(_)));
+}
+
+#[test]
+fn a_session_that_ends_while_custody_thinks_gets_nothing() {
+    let mut edge = edge();
+    let (wait, _) = asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &token()));
+    let late = NOW + 630;
+    let body = lease_body(|lease| lease["expires_at"] = json!(late + 10));
+    let verdict = wait.settle(&mut edge, Answer::Response { status: 200, body: &body }, late);
+    assert_eq!(refused(verdict), Denial::Session(Refusal::Expired));
+}
+
+proptest! {
+    /// Whatever is sent, a credential goes only where the list says: to that host, that path.
+    #[test]
+    fn nothing_is_asked_outside_the_list(
+        method in "GET|POST|get|\\*",
+        host in "(api\\.)?github\\.com(\\.evil)?|a\\.open\\.example",
+        path in "/(repos|acme|evil|\\.\\.|%2e|%2f|;|//|\\\\|\\?){0,6}",
+    ) {
+        if let Verdict::Ask(_, callout) = admit(&mut edge(), request(&method, &host, &path, &token())) {
+            let body: Value = serde_json::from_slice(&callout.body).unwrap();
+            prop_assert_eq!(&body["destination"], "api.github.com:443");
+            let path = body["path"].as_str().unwrap();
+            prop_assert!(path == "/repos/acme" || path.starts_with("/repos/acme/"));
+            prop_assert!(!path.contains("..") && !path.contains("//"));
+        }
+    }
+
+    /// Any answer at any time: forwarded only with a lease that is live then.
+    #[test]
+    fn no_answer_forwards_without_a_live_lease(
+        status in prop_oneof![Just(200u16), any::<u16>()],
+        expires in 0u64..2000,
+        waited in 0u64..1000,
+        noise in proptest::option::of("[ -~]{0,40}"),
+    ) {
+        let mut edge = edge();
+        let (wait, _) = asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &token()));
+        let body = match &noise {
+            Some(noise) => noise.clone().into_bytes(),
+            None => lease_body(|lease| lease["expires_at"] = json!(NOW + expires)),
+        };
+        let verdict = wait.settle(&mut edge, Answer::Response { status, body: &body }, NOW + waited);
+        let live = noise.is_none() && waited < expires && expires - waited <= 900 && waited < 630;
+        prop_assert_eq!(matches!(verdict, Verdict::Forward(_)), status == 200 && live);
+    }
+}

@@ -1,0 +1,203 @@
+use super::*;
+use serde_json::{Value, json};
+
+fn good() -> Value {
+    json!({
+        "session": {
+            "issuer": "https://cp.example",
+            "audience": "edge",
+            "keys": {"jwks": {"keys": [
+                {"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+            ]}},
+        },
+        "custody": {"cluster": "custody"},
+        "destinations": [destination("github", "api.github.com", "gh")],
+    })
+}
+
+fn destination(name: &str, host: &str, handle: &str) -> Value {
+    json!({
+        "name": name,
+        "hosts": [host],
+        "allow": [{"methods": ["GET"], "paths": ["/**"]}],
+        "credential": {"handle": handle},
+    })
+}
+
+fn errors(config: &Value) -> Vec<String> {
+    errors_in(&config.to_string())
+}
+
+fn errors_in(text: &str) -> Vec<String> {
+    match Config::read(text.as_bytes()) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn errors_with(change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let mut config = good();
+    change(&mut config);
+    errors(&config)
+}
+
+#[test]
+fn a_good_configuration_and_its_defaults() {
+    let policy = Config::read(good().to_string().as_bytes()).unwrap();
+    assert_eq!(policy.posture, Posture::Explicit);
+    assert_eq!(policy.carriers, [Carrier::ProxyAuthorization]);
+    assert_eq!(policy.custody().unwrap().timeout, Span::from_secs(2));
+}
+
+#[test]
+fn every_mistake_at_once() {
+    let mut config = good();
+    config["custody"]["timeout"] = json!("1 hour");
+    config["session"]["keys"]["jwks"]["keys"][0]["alg"] = json!("HS256");
+    config["destinations"][0]["credential"]["handle"] = json!("../etc");
+    let mut second = destination("github", "*.com", "x");
+    second["ports"] = json!([0, 80]);
+    second["allow"][0]["methods"] = json!(["get", "CONNECT"]);
+    second["allow"][0]["paths"] = json!(["/a//b", "b"]);
+    config["destinations"].as_array_mut().unwrap().push(second);
+    config["destinations"].as_array_mut().unwrap().push(json!({"name": "x", "host": []}));
+    let found = errors(&config).join("\n");
+    for expected in [
+        "custody.timeout: from 10ms to 30s",
+        "session.keys.jwks.keys[0].alg: ",
+        "destinations[0].credential.handle: a handle is",
+        "destinations[1].hosts[0]: \"*.com\" covers a public suffix",
+        "destinations[1].ports[0]: a port is",
+        "destinations[1].ports[1]: port 80 is plain HTTP",
+        "destinations[1].allow[0].methods[0]: \"get\" is no method",
+        "destinations[1].allow[0].methods[1]: CONNECT can not be allowed",
+        "destinations[1].allow[0].paths[0]: \"/a//b\" matches no path",
+        "destinations[1].allow[0].paths[1]: \"b\" matches no path",
+        "destinations[2].host: unknown field `host`",
+    ] {
+        assert!(found.contains(expected), "{expected}\n--- in ---\n{found}");
+    }
+}
+
+#[test]
+fn shapes() {
+    for (text, expected) in [
+        ("", "configuration: EOF while parsing"),
+        ("[]", "configuration: expected "),
+        ("{}", "session: is missing"),
+        ("{\"a\": 1}", "unknown field `a`"),
+        ("{\"posture\": \"transparent\"}", "posture: unknown variant"),
+        ("{\"session\": 1, \"session\": 2}", "duplicate field `session`"),
+        ("{} {}", "configuration: trailing characters"),
+    ] {
+        let found = errors_in(text).join("\n");
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+    let twice = good().to_string().replace("\"cluster\"", "\"cluster\":\"a\",\"cluster\"");
+    assert!(errors_in(&twice)[0].contains("duplicate field `cluster`"));
+}
+
+#[test]
+fn a_value_is_never_repeated() {
+    for found in [
+        errors_with(|config| config["destinations"][0]["ports"] = json!(["sk-secret"])),
+        errors_with(|config| config["custody"] = json!("sk-secret")),
+        errors_with(|config| config["custody"]["timeout"] = json!("sk-secret")),
+        errors_with(|config| {
+            config["session"]["keys"]["jwks"]["keys"][0]["x"] = json!("sk-secret")
+        }),
+        errors_with(|config| config["session"]["issuer"] = json!(["sk-secret"])),
+    ] {
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(!found[0].contains("sk-secret"), "{found:?}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    assert_eq!(
+        errors_with(|config| _ = config.as_object_mut().unwrap().remove("custody")),
+        ["custody: is missing, and a destination has a credential"]
+    );
+    assert_eq!(
+        errors_with(|config| _ = config["session"].as_object_mut().unwrap().remove("issuer")),
+        ["session: missing field `issuer`"]
+    );
+    for field in ["hosts", "ports"] {
+        let found = errors_with(|config| config["destinations"][0][field] = json!([]));
+        assert_eq!(
+            found,
+            [format!("destinations[0].{field}: an empty list allows nothing; name at least one")]
+        );
+    }
+}
+
+#[test]
+fn carriers() {
+    let with = |carriers: Value| errors_with(|config| config["session"]["carriers"] = carriers);
+    assert_eq!(with(json!(["authorization", {"header": "x-api-key"}])), [""; 0]);
+    for bad in ["X-Api-Key", "", "host", "connection", "a b", ":path", "authorization", "x-envoy-a"]
+    {
+        let found = with(json!([{"header": bad}]));
+        assert!(found[0].starts_with("session.carriers[0].header: "), "{bad}: {found:?}");
+    }
+    assert_eq!(with(json!([])).len(), 1);
+}
+
+#[test]
+fn two_credentials_for_one_request_are_an_error() {
+    let pair = |change: fn(&mut Value)| {
+        errors_with(|config| {
+            let mut second = destination("second", "api.github.com", "other");
+            change(&mut second);
+            config["destinations"].as_array_mut().unwrap().push(second);
+        })
+    };
+    let conflict =
+        "destinations[1]: matches requests that \"github\" matches too, with another credential";
+    assert_eq!(pair(|_| {}), [conflict]);
+    assert_eq!(pair(|d| d["hosts"] = json!(["*.github.com"])), [conflict]);
+    assert_eq!(pair(|d| d["allow"][0]["paths"] = json!(["/repos/*"])), [conflict]);
+    assert_eq!(pair(|d| _ = d.as_object_mut().unwrap().remove("credential")), [conflict]);
+    assert_eq!(pair(|d| d["credential"]["handle"] = json!("gh")), [""; 0]);
+    assert_eq!(pair(|d| d["hosts"] = json!(["github.com"])), [""; 0]);
+    assert_eq!(pair(|d| d["ports"] = json!([8443])), [""; 0]);
+    assert_eq!(pair(|d| d["allow"][0]["methods"] = json!(["POST"])), [""; 0]);
+    assert_eq!(pair(|d| d["name"] = json!("github")).len(), 2);
+}
+
+#[test]
+fn the_order_of_two_overlapping_entries_does_not_matter() {
+    let found = errors_with(|config| {
+        config["destinations"] = json!([
+            destination("wide", "*.github.com", "a"),
+            destination("narrow", "x.api.github.com", "b"),
+            destination("between", "*.api.github.com", "c"),
+        ]);
+    });
+    let paths: Vec<_> = found.iter().map(|e| e.split(':').next().unwrap()).collect();
+    assert_eq!(paths, ["destinations[1]", "destinations[2]"]);
+}
+
+#[test]
+fn exclusive_claims_may_share_a_host() {
+    let teams = |a: Value, b: Value| {
+        errors_with(|config| {
+            let mut second = destination("second", "api.github.com", "other");
+            second["sessions"] = json!({"claims": {"team": b}});
+            config["destinations"][0]["sessions"] = json!({"claims": {"team": a}});
+            config["destinations"].as_array_mut().unwrap().push(second);
+        })
+    };
+    assert_eq!(teams(json!(["build"]), json!(["ops"])), [""; 0]);
+    assert_eq!(teams(json!(["build", "ops"]), json!(["ops"])).len(), 1);
+}
+
+#[cfg(feature = "schema")]
+#[test]
+fn the_schema_names_every_section() {
+    let schema = serde_json::to_value(Config::schema()).unwrap();
+    for section in ["posture", "gateway", "session", "custody", "destinations"] {
+        assert!(schema["properties"][section].is_object(), "{section}");
+    }
+}
