@@ -114,7 +114,7 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Bound> {
         Some(parent) => parent,
         None => return Err(io::Error::other("not a path of a file")),
     };
-    let private = parent.join(format!(".{}", std::process::id()));
+    let private = parent.join(format!(".{:08x}", random_name()?));
     DirBuilder::new().mode(0o700).create(&private)?;
     let hidden = private.join("s");
     let place = || {
@@ -130,6 +130,13 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Bound> {
     }
     let _ = fs::remove_dir(&private);
     bound
+}
+
+/// A folder left behind by a run that was killed must not stand in the way of the next.
+fn random_name() -> io::Result<u32> {
+    ring::rand::generate::<[u8; 4]>(&ring::rand::SystemRandom::new())
+        .map(|bytes| u32::from_be_bytes(bytes.expose()))
+        .map_err(|_| io::Error::other("the operating system gives no random bytes"))
 }
 
 // === impl Bound ===
@@ -153,5 +160,67 @@ impl Drop for SocketFile {
         if still_ours {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unix_and_loopback_only() {
+        for text in ["127.0.0.1:0", "127.9.9.9:18001", "[::1]:18001", "unix:/run/a.sock", "unix:a"]
+        {
+            assert!(text.parse::<Listen>().is_ok(), "{text}");
+        }
+        for text in ["0.0.0.0:18001", "[::]:18001", "10.0.0.1:18001", "192.0.2.1:1"] {
+            let refused = text.parse::<Listen>().unwrap_err().to_string();
+            assert!(refused.starts_with(text) && refused.contains("unencrypted"), "{refused}");
+        }
+        for text in ["", "unix:", "localhost:1", "127.0.0.1", ":18001", "/run/a.sock"] {
+            assert_eq!(text.parse::<Listen>(), Err(ListenError::Form), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_unix_socket_is_private_and_cleans_up_after_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let listen = Listen::Unix(path.clone());
+        let bound = listen.bind(0o600).await.unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing but the socket");
+        assert!(matches!(listen.bind(0o600).await, Err(BindError::InUse(_))));
+        drop(bound);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_file_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let bound = Listen::Unix(path.clone()).bind(0o660).await.unwrap();
+        assert_eq!(bound.address().unwrap(), format!("unix:{}", path.display()));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+
+        let file = dir.path().join("precious");
+        fs::write(&file, "x").unwrap();
+        let refused = Listen::Unix(file.clone()).bind(0o600).await;
+        assert!(matches!(refused, Err(BindError::NotASocket(_))));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "x");
+    }
+
+    #[tokio::test]
+    async fn a_successor_keeps_its_socket_when_we_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let ours = Listen::Unix(path.clone()).bind(0o600).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        let theirs = Listen::Unix(path.clone()).bind(0o600).await.unwrap();
+        drop(ours);
+        assert!(path.exists());
+        drop(theirs);
+        assert!(!path.exists());
     }
 }

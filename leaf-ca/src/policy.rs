@@ -7,6 +7,7 @@ use crate::name::{DnsName, NameError};
 use serde_yaml_ng::Value;
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 
 /// The names leaves are minted for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,8 +130,11 @@ impl std::str::FromStr for Pattern {
 // === impl PolicyErrors ===
 
 impl PolicyErrors {
-    pub fn messages(&self) -> &[String] {
-        &self.0
+    /// A line a fault, each with the file it stands in.
+    pub fn in_file(&self, file: &Path) -> String {
+        let lines: Vec<_> =
+            self.0.iter().map(|fault| format!("{}: {fault}", file.display())).collect();
+        lines.join("\n")
     }
 }
 
@@ -196,5 +200,107 @@ impl Reader {
                 None => self.fault(&path, "expected a text such as \"api.example.com\""),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permits(policy: &str, name: &str) -> bool {
+        Policy::parse(policy).unwrap().permits(&DnsName::parse(name).unwrap())
+    }
+
+    fn faults(policy: &str) -> Vec<String> {
+        Policy::parse(policy).unwrap_err().0
+    }
+
+    #[test]
+    fn exact_and_below() {
+        let policy = r#"hosts: [Api.Example.com., "*.wild.example.com"]"#;
+        for name in
+            ["api.example.com", "API.EXAMPLE.COM.", "a.wild.example.com", "a.b.wild.example.com"]
+        {
+            assert!(permits(policy, name), "{name}");
+        }
+        for name in [
+            "wild.example.com",
+            "example.com",
+            "x.api.example.com",
+            "awild.example.com",
+            "a.wild.example.com.evil.org",
+            "api.example.co",
+        ] {
+            assert!(!permits(policy, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_file_of_the_filter() {
+        let yaml = "posture: explicit\n\
+                    session: {issuer: https://cp.example, keys: {jwks: {keys: []}}}\n\
+                    destinations:\n\
+                    - {name: a, hosts: [api.github.com], ports: [443], credential: {handle: h}}\n\
+                    - {name: b, hosts: ['*.example.com', 10.0.0.1, '[::1]']}\n";
+        let json = r#"{"destinations": [{"hosts": ["api.github.com", "*.example.com"]}]}"#;
+        for file in [yaml, json] {
+            assert!(permits(file, "api.github.com"));
+            assert!(permits(file, "a.example.com"));
+            assert!(!permits(file, "github.com"));
+            assert_eq!(Policy::parse(file).unwrap().len(), 2, "addresses are never minted");
+        }
+        assert!(Policy::parse("destinations: []").unwrap().is_empty());
+    }
+
+    #[test]
+    fn every_fault_with_its_path() {
+        let file = r#"destinations:
+          - hosts: ["*.com", api.example.com]
+          - {name: no hosts}
+          - hosts: api.example.com
+          - hosts: ["a.*.example.com", 7, "example.com:443", "*.co.uk", "a b", "*", "127.1", "*.10.0.0.1"]
+        "#;
+        assert_eq!(
+            faults(file),
+            [
+                "destinations[0].hosts[0]: \"*.com\" covers a public suffix; name a domain below it",
+                "destinations[1].hosts: missing; expected a list of hosts",
+                "destinations[2].hosts: expected a list of hosts",
+                "destinations[3].hosts[0]: \"a.*.example.com\": a '*' stands only as the whole first \
+                 label, as in \"*.example.com\"",
+                "destinations[3].hosts[1]: expected a text such as \"api.example.com\"",
+                "destinations[3].hosts[2]: \"example.com:443\": a port does not belong in a host",
+                "destinations[3].hosts[3]: \"*.co.uk\" covers a public suffix; name a domain below it",
+                "destinations[3].hosts[4]: \"a b\" is no host: a name has only letters, digits, '-' \
+                 and '_' (internationalised names as A-labels)",
+                "destinations[3].hosts[5]: \"*\": a '*' stands only as the whole first label, as in \
+                 \"*.example.com\"",
+                "destinations[3].hosts[6]: \"127.1\" is no host: an address is no name, nor is \
+                 anything that ends in a number",
+                "destinations[3].hosts[7]: \"*.10.0.0.1\" is no host: an address is no name, nor is \
+                 anything that ends in a number",
+            ]
+        );
+    }
+
+    #[test]
+    fn files_of_no_known_form() {
+        for (file, fault) in [
+            ("", "the policy names no host"),
+            ("[api.example.com]", "the policy names no host"),
+            ("hosts: a.example\ndestinations: []", "the policy has both"),
+            ("hosts: [a.example]\nhots: [b.example]", "hots: unknown field"),
+            ("hosts: {a: b}", "hosts: expected a list"),
+            ("destinations: {a: b}", "destinations: expected a list"),
+            ("hosts: [a.example", "not YAML or JSON"),
+            ("hosts: [a.example]\nhosts: [b.example]", "not YAML or JSON"),
+        ] {
+            assert!(faults(file)[0].starts_with(fault), "{file}: {:?}", faults(file));
+        }
+        assert_eq!(
+            Policy::parse("hosts: ['*.com', '*.org']").unwrap_err().in_file(Path::new("p.yaml")),
+            "p.yaml: hosts[0]: \"*.com\" covers a public suffix; name a domain below it\n\
+             p.yaml: hosts[1]: \"*.org\" covers a public suffix; name a domain below it"
+        );
     }
 }

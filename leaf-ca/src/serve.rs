@@ -22,6 +22,8 @@ use tonic_health::server::HealthReporter;
 const RECHECK: Duration = Duration::from_secs(60);
 /// How long streams may take to end before the process does.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long before its end an authority is warned about.
+const WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Streams on one connection beyond one a name: health checks, names about to be withdrawn.
 const SPARE_STREAMS: u32 = 1024;
 
@@ -57,6 +59,7 @@ pub async fn serve(options: Serve) -> anyhow::Result<()> {
     if policy.is_empty() {
         tracing::warn!("the policy has no DNS name: every handshake will be refused");
     }
+    warn_before_it_runs_out(&authority);
     let patterns = policy.len();
     let minter =
         Arc::new(Minter::new(authority, policy, options.limits, Arc::new(SystemTime::now)));
@@ -114,7 +117,7 @@ impl Names {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("cannot read the policy {}", path.display()))?;
-                Policy::parse(&text).with_context(|| format!("{} is wrong", path.display()))?
+                Policy::parse(&text).map_err(|wrong| anyhow::anyhow!(wrong.in_file(path)))?
             }
         };
         self.allow.iter().cloned().for_each(|pattern| policy.insert(pattern));
@@ -147,6 +150,14 @@ impl Signals {
                 }
             }
         }
+    }
+}
+
+fn warn_before_it_runs_out(authority: &Authority) {
+    let left = authority.not_after().duration_since(SystemTime::now()).unwrap_or_default();
+    if left < WARNING {
+        let days = left.as_secs() / (24 * 60 * 60);
+        tracing::warn!(days, "the authority's certificate runs out; make the next one in time");
     }
 }
 
