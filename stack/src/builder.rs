@@ -224,7 +224,7 @@ impl StackBuilder {
                     grants.iter().map(|grant| policy::with_origin_port(grant, port)).collect();
                 let addresses = [ports::free(on)?, ports::free(on)?];
                 let home = folder.folder("custody")?;
-                CustodyHome::make(built, &home, addresses, &sessions, &grants)?
+                CustodyHome::make(built, &home, addresses, &policy["session"], &grants)?
             }
         };
         for credential in &self.credentials {

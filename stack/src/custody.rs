@@ -14,7 +14,6 @@ use crate::built::Built;
 use crate::child::{self, Running};
 use crate::envoy::{CustodyLink, MutualTls};
 use crate::policy::CUSTODY_AUTHORITY;
-use crate::sessions::Sessions;
 
 /// How long it may take to be ready on a machine that is busy with other tests.
 const READY: Duration = Duration::from_secs(30);
@@ -61,8 +60,8 @@ impl Credential {
 // === impl CustodyHome ===
 
 impl CustodyHome {
-    /// Makes a home in `folder` unless there is one, to listen on these addresses, believe
-    /// `sessions` and grant `grants`.
+    /// Makes a home in `folder` unless there is one, to listen on these addresses (edge, admin),
+    /// believe the sessions that `session` of the plugin configuration believes, and grant `grants`.
     ///
     /// # Errors
     /// The program is not built or refuses, or the files cannot be written.
@@ -70,7 +69,7 @@ impl CustodyHome {
         built: &Built,
         folder: &Path,
         [edge, admin]: [SocketAddr; 2],
-        sessions: &Sessions,
+        session: &Value,
         grants: &[Value],
     ) -> Result<Self> {
         let program = built.program("custody")?;
@@ -82,11 +81,7 @@ impl CustodyHome {
         let mut written = home.read()?;
         set(&mut written, "/edge/listen", json!(edge.to_string()))?;
         set(&mut written, "/admin/listen", json!(admin.to_string()))?;
-        written["session"] = json!({
-            "issuer": sessions.issuer(),
-            "audience": sessions.audience(),
-            "keys": {"jwks": sessions.jwks()},
-        });
+        written["session"] = without_carriers(session);
         written["grants"] = json!(grants);
         let text = serde_yaml_ng::to_string(&written).context("writing custody.yaml")?;
         fs::write(&home.config, text)
@@ -170,6 +165,11 @@ impl CustodyHome {
         self.admin
     }
 
+    /// The program that serves it and puts credentials into its store.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Its configuration file.
     pub fn config(&self) -> &Path {
         &self.config
@@ -199,6 +199,15 @@ impl CustodyHome {
             format!("{}: {listener}.listen: {text:?} is no address", self.config.display())
         })
     }
+}
+
+/// Where a session stands in a request is the edge's business alone.
+fn without_carriers(session: &Value) -> Value {
+    let mut session = session.clone();
+    if let Some(fields) = session.as_object_mut() {
+        fields.remove("carriers");
+    }
+    session
 }
 
 /// Sets the field at `pointer`, whose parents must be there.

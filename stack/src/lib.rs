@@ -14,6 +14,7 @@ pub mod dns;
 pub mod envoy;
 pub mod fake_custody;
 mod folder;
+pub mod guest;
 pub mod leaf_ca;
 pub mod origin;
 pub mod policy;

@@ -116,6 +116,36 @@ pub fn grants_for(policy: &Value) -> Vec<Value> {
         .collect()
 }
 
+/// Claims that meet the conditions of every destination: for each claim named, an array of all the
+/// values that would do.
+pub fn claims_for(policy: &Value) -> Value {
+    let mut claims = serde_json::Map::new();
+    for destination in destinations(policy) {
+        let conditions = destination.pointer("/sessions/claims").and_then(Value::as_object);
+        for (name, values) in conditions.into_iter().flatten() {
+            let claim = claims.entry(name.clone()).or_insert_with(|| json!([]));
+            if let (Some(claim), Some(values)) = (claim.as_array_mut(), values.as_array()) {
+                claim.extend(values.iter().cloned());
+            }
+        }
+    }
+    Value::Object(claims)
+}
+
+/// The handles a policy names, in its order.
+pub fn handles(policy: &Value) -> Vec<String> {
+    let named = destinations(policy).filter_map(|destination| {
+        Some(destination.pointer("/credential/handle")?.as_str()?.to_owned())
+    });
+    let mut handles: Vec<String> = Vec::new();
+    for handle in named {
+        if !handles.contains(&handle) {
+            handles.push(handle);
+        }
+    }
+    handles
+}
+
 /// Every host of a destination with every port of it, as custody's grants want them.
 fn authorities(destination: &Value) -> Vec<String> {
     let listed = |name| destination.get(name).and_then(Value::as_array).into_iter().flatten();
@@ -183,6 +213,8 @@ mod tests {
             "claims": {"team": ["demo"]},
         }]);
         assert_eq!(json!(grants_for(&policy)), expected);
+        assert_eq!(claims_for(&policy), json!({"team": ["demo"]}));
+        assert_eq!(handles(&policy), ["demo-api"]);
         assert_eq!(
             complete(&policy, &Sessions::generate().unwrap(), "explicit")["custody"]["cluster"],
             "custody"

