@@ -45,6 +45,22 @@ impl Config {
         Self::parse(&text, folder).map_err(of_file)
     }
 
+    /// The `store` and `audit` sections alone: what keeping credentials needs. The rest of the file
+    /// may still be unfinished.
+    pub fn load_storage(path: &Path) -> Result<Storage, ConfigFaults> {
+        let of_file = |faults| ConfigFaults { file: path.to_owned(), faults };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| of_file(vec![Fault::new("", error)]))?;
+        let mut faults = Faults::default();
+        let mut sections = read_sections(&text, &mut faults);
+        let (store, audit) = (sections.remove("store"), sections.remove("audit"));
+        let folder = path.parent().unwrap_or(Path::new(""));
+        match (storage::read(store, audit, folder, &mut faults), faults.0.is_empty()) {
+            (Some(storage), true) => Ok(storage),
+            _ => Err(of_file(faults.0)),
+        }
+    }
+
     /// As [`Config::load`], from a text that stands in `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::default();

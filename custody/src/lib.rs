@@ -11,6 +11,7 @@
 pub mod actor;
 pub mod audit;
 pub mod backend;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credential;
@@ -18,6 +19,7 @@ pub mod files;
 pub mod grants;
 pub mod hardening;
 pub mod http;
+pub mod init;
 pub mod issue;
 pub mod metrics;
 pub mod server;

@@ -1,5 +1,6 @@
 //! One listening socket: accept, TLS, HTTP, and an end in good order.
 
+use crate::audit::sampling::Sampler;
 use crate::metrics::Metrics;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -8,8 +9,8 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -27,6 +28,7 @@ struct Door {
     routes: Router,
     http: auto::Builder<TokioExecutor>,
     metrics: Arc<Metrics>,
+    refused: Mutex<Sampler>,
 }
 
 /// Connections at once; more wait in the socket's queue.
@@ -58,7 +60,8 @@ impl Listener {
             .max_concurrent_streams(STREAMS)
             .keep_alive_interval(Some(Duration::from_secs(30)));
         let metrics = Arc::clone(metrics);
-        Self { socket, door: Arc::new(Door { tls, routes, http, metrics }) }
+        let refused = Mutex::new(Sampler::new(Instant::now()));
+        Self { socket, door: Arc::new(Door { tls, routes, http, metrics, refused }) }
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
@@ -122,14 +125,17 @@ impl Door {
         };
         match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.http(stream, watcher).await,
-            Ok(Err(error)) => {
-                self.metrics.handshake_failed();
-                tracing::info!(%error, "TLS handshake refused");
-            }
-            Err(_elapsed) => {
-                self.metrics.handshake_failed();
-                tracing::info!("TLS handshake took too long");
-            }
+            Ok(Err(error)) => self.turn_away(&error.to_string()),
+            Err(_elapsed) => self.turn_away("it took too long"),
+        }
+    }
+
+    /// Logged, as whoever sets an edge up must see why; but only so often.
+    fn turn_away(&self, reason: &str) {
+        self.metrics.handshake_failed();
+        let mut sampler = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(suppressed) = sampler.admit(Instant::now()) {
+            tracing::warn!(reason, suppressed, "TLS handshake refused");
         }
     }
 

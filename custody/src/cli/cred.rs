@@ -1,0 +1,157 @@
+//! `custody cred`
+
+use super::stdin::read_secret;
+use super::{ConfigArgument, Usage};
+use crate::actor::Actor;
+use crate::config::Config;
+use crate::credential::{Credential, CredentialFault, Shape};
+use crate::store::root_key::RootKey;
+use crate::store::{Listed, Missing, SealedStore};
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use lease::{Handle, HeaderFault};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Store or replace a credential. The secret is read from standard input.
+    #[command(after_help = "Examples:\n  \
+        custody cred put github-ci < token.txt\n  \
+        pass show registry | custody cred put registry --type basic --user ci\n  \
+        pass show openai   | custody cred put llm --type header --header x-api-key")]
+    Put(Put),
+    /// Show what is stored; never the secrets.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// Delete a credential.
+    Delete {
+        handle: Handle,
+        /// Whose credential it is.
+        #[arg(long, default_value = Actor::DEFAULT)]
+        actor: Actor,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Put {
+    /// The name grants and destinations know it by.
+    handle: Handle,
+    /// How the secret is shown to its upstream.
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t = Type::Bearer)]
+    shape: Type,
+    /// The user name of --type basic.
+    #[arg(long, required_if_eq("shape", "basic"))]
+    user: Option<String>,
+    /// The header of --type header.
+    #[arg(long, value_name = "NAME", required_if_eq("shape", "header"))]
+    header: Option<String>,
+    /// Whose credential it is.
+    #[arg(long, default_value = Actor::DEFAULT)]
+    actor: Actor,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Type {
+    /// authorization: Bearer SECRET
+    Bearer,
+    /// authorization: Basic base64(USER:SECRET)
+    Basic,
+    /// NAME: SECRET
+    Header,
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::Put(put) => run_put(put),
+        Command::List { json, config } => list(&config.config, json),
+        Command::Delete { handle, actor, config } => delete(&config.config, &actor, &handle),
+    }
+}
+
+fn run_put(put: Put) -> Result<()> {
+    let Put { handle, shape, user, header, actor, config } = put;
+    let shape = shape_of(shape, user, header)?;
+    let store = open(&config.config)?;
+    let credential = Credential { shape, secret: read_secret()? };
+    credential.headers().map_err(|fault| match fault {
+        CredentialFault::Header(HeaderFault::Value) => anyhow::anyhow!(
+            "standard input: the secret is over 16 KiB or has a line break or other control \
+             character inside; it could not be sent in a header"
+        ),
+        other => anyhow::anyhow!("{other}"),
+    })?;
+    let version = store.put(&actor, &handle, &credential)?;
+    println!("stored {handle} ({}) for actor {actor}, version {version}", credential.shape);
+    Ok(())
+}
+
+fn shape_of(shape: Type, user: Option<String>, header: Option<String>) -> Result<Shape> {
+    let stray = |flag: &str, of: &str| Usage(format!("{flag} goes with --type {of} only"));
+    match (shape, user, header) {
+        (Type::Bearer, None, None) => Ok(Shape::Bearer),
+        (Type::Basic, Some(user), None) => Ok(Shape::Basic { user }),
+        (Type::Header, None, Some(name)) => {
+            Shape::header(&name).map_err(|fault| Usage(format!("--header: {fault}")).into())
+        }
+        (Type::Basic, None, _) => Err(stray("--user is missing; it", "basic").into()),
+        (Type::Header, _, None) => Err(stray("--header is missing; it", "header").into()),
+        (_, Some(_), _) => Err(stray("--user", "basic").into()),
+        (_, _, Some(_)) => Err(stray("--header", "header").into()),
+    }
+}
+
+fn list(config: &Path, json: bool) -> Result<()> {
+    let listed = open(config)?.list()?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&listed)?);
+        return Ok(());
+    }
+    if listed.is_empty() {
+        println!("nothing is stored; see custody cred put --help");
+        return Ok(());
+    }
+    let width =
+        |of: fn(&Listed) -> usize, head: usize| listed.iter().map(of).max().unwrap_or(0).max(head);
+    let (handles, actors) = (width(|l| l.handle.len(), 6), width(|l| l.actor.len(), 5));
+    println!("{:handles$}  {:actors$}  {:>7}  {:20}  TYPE", "HANDLE", "ACTOR", "VERSION", "STORED");
+    for Listed { actor, handle, version, shape, stored_at } in &listed {
+        let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(*stored_at));
+        println!("{handle:handles$}  {actor:actors$}  {version:>7}  {time}  {shape}");
+    }
+    Ok(())
+}
+
+fn delete(config: &Path, actor: &Actor, handle: &Handle) -> Result<()> {
+    let deleted = open(config)?.delete(actor, handle)?;
+    anyhow::ensure!(
+        deleted,
+        "nothing is stored under {handle} for actor {actor}; see custody cred list"
+    );
+    println!(
+        "deleted {handle} of actor {actor}; leases given before live to their end (at most 15m)"
+    );
+    Ok(())
+}
+
+fn open(config: &Path) -> Result<SealedStore> {
+    let storage = Config::load_storage(config)?;
+    let root = RootKey::load(&storage.root_key).context("store.root_key")?;
+    SealedStore::open(&storage.store, &root, Missing::Create)
+        .with_context(|| format!("store.path: {}", storage.store.display()))
+}

@@ -1,0 +1,95 @@
+//! The texts `custody init` writes and prints.
+
+use super::Wishes;
+use std::path::Path;
+
+/// The configuration, with comments.
+pub fn config(wishes: &Wishes) -> String {
+    let Wishes { issuer, audience, edge_listen, admin_listen, .. } = wishes;
+    let (issuer, audience) = (quoted(issuer), quoted(audience));
+    format!(
+        r#"# Configuration of custody. Relative paths are relative to this file's folder.
+# Check it with:  custody check --config custody.yaml
+
+# Where the edge (Envoy) asks for leases. Without a client certificate of client_ca it is refused.
+edge:
+  listen: "{edge_listen}"
+  tls:
+    certificate: server.pem
+    key: server.key
+    client_ca: ca.pem
+
+# /healthz and /metrics, plain HTTP, on loopback only.
+admin:
+  listen: "{admin_listen}"
+
+# Whose Session JWTs are believed. Custody verifies each one itself.
+session:
+  issuer: {issuer}
+  audience: {audience}
+  keys:
+    jwks_file: jwks.json
+  leeway: 30s
+
+# Credentials, each sealed under a key derived from root.key. Back the two up apart from each other.
+store:
+  path: custody.db
+  root_key: root.key
+
+# Who was given which lease, and who was not. Check it with:  custody audit verify audit.jsonl
+audit:
+  path: audit.jsonl
+
+# Which sessions may lease which credential for which destinations. What no grant names is denied.
+grants: []
+#  - handle: github-ci                     # as in:  custody cred put github-ci
+#    destinations: [api.github.com]        # also "*.example.com:8443"; port 443 if none is named
+#    claims: {{team: [build]}}               # every claim named must have one of its values
+#    methods: [GET, HEAD]                  # optional; without it every method
+#    ttl: 5m                               # optional; at most 15m
+"#
+    )
+}
+
+/// What to do now, for people.
+pub fn next_steps(wishes: &Wishes, config: &Path) -> String {
+    let folder = wishes.folder.display();
+    let config = config.display();
+    let mut steps = Vec::new();
+    if wishes.jwks.is_none() {
+        let Wishes { issuer, audience, .. } = wishes;
+        steps.push(format!(
+            "Put the public keys of your control plane into {folder}/jwks.json. To try it without \
+             one:\n       session-jwt keygen --out session-key.pem\n       session-jwt jwks \
+             session-key.pem > {folder}/jwks.json\n     and mint tokens with\n       session-jwt \
+             mint --key session-key.pem --iss {issuer} --aud {audience} --sub me --claim team=build"
+        ));
+    }
+    steps.push(format!(
+        "Store a credential; it is read from standard input:\n       \
+         custody cred put github-ci --config {config} < token.txt"
+    ));
+    steps.push(format!(
+        "Grant it: edit `grants` in {config}, then\n       custody check --config {config}"
+    ));
+    steps.push(format!("Serve:\n       custody serve --config {config}"));
+    steps.push(format!(
+        "Give the edge {folder}/edge-client.pem, {folder}/edge-client.key and {folder}/ca.pem; it \
+         finds\n     custody at {} under the name custody.internal.",
+        wishes.edge_listen
+    ));
+    let mut text = format!("Custody is set up in {folder}. Next:\n");
+    for (at, step) in steps.iter().enumerate() {
+        text.push_str(&format!("  {}. {step}\n", at + 1));
+    }
+    text.push_str(&format!(
+        "Keep {folder}/root.key and {folder}/ca.key to yourself: the one opens the store, the \
+         other makes edges.\n"
+    ));
+    text
+}
+
+/// A JSON string is a YAML string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
