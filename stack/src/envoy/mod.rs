@@ -8,14 +8,14 @@
 pub mod admin;
 pub mod binary;
 pub mod error;
-pub mod leash;
-pub mod render;
+mod fetch;
+mod place;
+mod render;
 pub mod running;
 pub mod settings;
 
 pub use admin::Admin;
 pub use binary::EnvoyBinary;
 pub use error::EnvoyError;
-pub use leash::Leashed;
 pub use running::Envoy;
 pub use settings::{CustodyLink, EdgeSettings, LeafCaLink, MutualTls, Posture};

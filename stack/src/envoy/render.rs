@@ -2,10 +2,189 @@
 //! few values that differ are replaced where they stand, and a place that is missing is an
 //! error, so file and code cannot drift apart silently.
 
-use super::{EdgeSettings, EnvoyError};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::place::{at, each_of_type};
+use super::{CustodyLink, EdgeSettings, EnvoyError, LeafCaLink, MutualTls, Posture};
+
+/// Where nobody answers: the discard port, for a custody that is not there.
+const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 
 /// See [`EdgeSettings::render`].
 pub(super) fn render(settings: &EdgeSettings) -> Result<String, EnvoyError> {
-    let _ = settings;
-    Err(EnvoyError::Template { file: "explicit.yaml", place: "being written".to_owned() })
+    let mut shipped = Shipped::of(&settings.posture)?;
+    shipped.put("admin.address", socket_address(settings.admin))?;
+    shipped.put("static_resources.listeners[guests].address", socket_address(settings.listen))?;
+    shipped.put_plugin(&settings.filter, &settings.plugin)?;
+    for cluster in ["destinations", "destinations_http1"] {
+        let roots = "transport_socket.typed_config.common_tls_context.validation_context";
+        let place = format!("static_resources.clusters[{cluster}].{roots}.trusted_ca.filename");
+        shipped.put(&place, json!(settings.upstream_ca))?;
+    }
+    if let Some(resolver) = settings.resolver {
+        shipped.put_resolver(resolver)?;
+    }
+    if let Some(file) = &settings.access_log {
+        shipped.put_access_log(file)?;
+    }
+    if settings.private_upstreams {
+        shipped.allow_private_upstreams()?;
+    }
+    shipped.put_custody(settings.custody.as_ref())?;
+    if let Posture::Explicit { leaf_ca } = &settings.posture {
+        shipped.put_endpoint("leaf_ca", &leaf_ca_address(leaf_ca))?;
+    }
+    Ok(format!("{:#}\n", shipped.root))
 }
+
+/// One of the shipped files, parsed; aliases (`*name`) are expanded.
+struct Shipped {
+    file: &'static str,
+    root: Value,
+}
+
+// === impl Shipped ===
+
+impl Shipped {
+    fn of(posture: &Posture) -> Result<Self, EnvoyError> {
+        let (file, text) = match posture {
+            Posture::Explicit { .. } => {
+                ("explicit.yaml", include_str!("../../../envoy/explicit.yaml"))
+            }
+            Posture::Gateway => ("gateway.yaml", include_str!("../../../envoy/gateway.yaml")),
+        };
+        let root = serde_yaml_ng::from_str(text).map_err(|error| EnvoyError::Template {
+            file,
+            place: format!("YAML in it: {error}"),
+        })?;
+        Ok(Self { file, root })
+    }
+
+    fn missing(&self, place: &str) -> EnvoyError {
+        EnvoyError::Template { file: self.file, place: place.to_owned() }
+    }
+
+    /// Replaces what is there; something must be there.
+    fn put(&mut self, place: &str, value: Value) -> Result<(), EnvoyError> {
+        let missing = self.missing(place);
+        *at(&mut self.root, place).ok_or(missing)? = value;
+        Ok(())
+    }
+
+    /// Calls `change` on every message of a type; there must be one, and it must be whole.
+    fn each(
+        &mut self,
+        message: &str,
+        mut change: impl FnMut(&mut Value) -> Option<()>,
+    ) -> Result<(), EnvoyError> {
+        match each_of_type(&mut self.root, message, &mut change) {
+            Some(found) if found > 0 => Ok(()),
+            _ => Err(self.missing(message)),
+        }
+    }
+
+    /// The module and its configuration, in every filter that loads it.
+    fn put_plugin(&mut self, module: &Path, plugin: &Value) -> Result<(), EnvoyError> {
+        self.each("Wasm", |filter| {
+            *at(filter, "config.vm_config.code.local.filename")? = json!(module);
+            *at(filter, "config.configuration.value")? = plugin.clone();
+            Some(())
+        })
+    }
+
+    /// The one DNS server to ask, in place of the machine's.
+    fn put_resolver(&mut self, resolver: SocketAddr) -> Result<(), EnvoyError> {
+        self.each("CaresDnsResolverConfig", |cares| {
+            let fields = cares.as_object_mut()?;
+            fields.insert("resolvers".to_owned(), json!([socket_address(resolver)]));
+            Some(())
+        })
+    }
+
+    fn put_access_log(&mut self, file: &Path) -> Result<(), EnvoyError> {
+        self.each("StdoutAccessLog", |log| {
+            let fields = log.as_object_mut()?;
+            let kind = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
+            fields.insert("@type".to_owned(), json!(kind));
+            fields.insert("path".to_owned(), json!(file));
+            Some(())
+        })
+    }
+
+    /// Takes the refusal of special-purpose addresses out of the router's upstream filters.
+    fn allow_private_upstreams(&mut self) -> Result<(), EnvoyError> {
+        let mut refusals = 0;
+        self.each("Router", |router| {
+            if let Some(filters) = router.get_mut("upstream_http_filters") {
+                let filters = filters.as_array_mut()?;
+                let before = filters.len();
+                filters.retain(|filter| {
+                    filter.get("name") != Some(&json!("envoy.filters.http.upstream_rbac"))
+                });
+                refusals += before - filters.len();
+            }
+            Some(())
+        })?;
+        if refusals == 0 {
+            return Err(self.missing("envoy.filters.http.upstream_rbac"));
+        }
+        Ok(())
+    }
+
+    fn put_custody(&mut self, link: Option<&CustodyLink>) -> Result<(), EnvoyError> {
+        self.put("static_resources.clusters[custody].type", json!("STATIC"))?;
+        let address = link.map_or(NOBODY, |link| link.address);
+        self.put_endpoint("custody", &socket_address(address))?;
+        match link.and_then(|link| link.tls.as_ref()) {
+            Some(tls) => self.put_mutual_tls(tls),
+            None => {
+                let custody = "static_resources.clusters[custody]";
+                let fields = at(&mut self.root, custody).and_then(Value::as_object_mut);
+                let tls = fields.and_then(|fields| fields.remove("transport_socket"));
+                tls.map(|_| ()).ok_or_else(|| self.missing(&format!("{custody}.transport_socket")))
+            }
+        }
+    }
+
+    fn put_mutual_tls(&mut self, tls: &MutualTls) -> Result<(), EnvoyError> {
+        let context = "static_resources.clusters[custody].transport_socket.typed_config";
+        let common = format!("{context}.common_tls_context");
+        let names = "validation_context.match_typed_subject_alt_names[0].matcher.exact";
+        for (place, value) in [
+            (format!("{context}.sni"), json!(tls.server_name)),
+            (
+                format!("{common}.tls_certificates[0].certificate_chain.filename"),
+                json!(tls.certificate),
+            ),
+            (format!("{common}.tls_certificates[0].private_key.filename"), json!(tls.key)),
+            (format!("{common}.validation_context.trusted_ca.filename"), json!(tls.server_ca)),
+            (format!("{common}.{names}"), json!(tls.server_name)),
+        ] {
+            self.put(&place, value)?;
+        }
+        Ok(())
+    }
+
+    fn put_endpoint(&mut self, cluster: &str, address: &Value) -> Result<(), EnvoyError> {
+        let endpoint = "load_assignment.endpoints[0].lb_endpoints[0].endpoint.address";
+        let place = format!("static_resources.clusters[{cluster}].{endpoint}");
+        self.put(&place, address.clone())
+    }
+}
+
+fn socket_address(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
+
+fn leaf_ca_address(link: &LeafCaLink) -> Value {
+    match link {
+        LeafCaLink::Pipe(path) => json!({"pipe": {"path": path}}),
+        LeafCaLink::Tcp(address) => socket_address(*address),
+    }
+}
+
+#[cfg(test)]
+mod tests;

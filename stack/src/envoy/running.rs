@@ -1,21 +1,29 @@
 //! An Envoy process: started with a configuration, awaited, questioned, stopped.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
-use super::{Admin, EnvoyBinary, EnvoyError, Leashed};
+use super::{Admin, EnvoyBinary, EnvoyError};
+use crate::child::Running;
 
 /// The name of the listener that guests connect to, in both shipped files.
 pub const GUEST_LISTENER: &str = "guests";
 
-/// A running Envoy; dropping it stops it, and so does the death of this process.
-#[derive(Debug)]
+/// A start takes half a second; loading the module under load of a whole test run, several.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at a starting Envoy.
+const POLL: Duration = Duration::from_millis(10);
+/// Standard output, the access log by default, goes to a file of its own (`$1`).
+const APART: &str = "output=$1; shift; exec \"$@\" >>\"$output\"";
+
+/// A running Envoy; dropping it kills it, and so does the death of this process.
 pub struct Envoy {
-    child: Leashed,
+    child: Running,
     admin: Admin,
     listen: SocketAddr,
-    log: PathBuf,
     output: PathBuf,
 }
 
@@ -24,13 +32,23 @@ pub struct Envoy {
 impl Envoy {
     /// Writes `config` to `directory/envoy.yaml`, starts Envoy there and returns when `/ready`
     /// says LIVE and the guests' listener has its port. Log: `directory/envoy.log`; standard
-    /// output (the access log, unless the settings name a file): `directory/envoy.out`.
+    /// output (the access log, unless the settings name a file): `directory/envoy.out`. Both are
+    /// appended to.
     ///
     /// # Errors
-    /// [`EnvoyError::Exited`] or [`EnvoyError::NotReady`], both with the end of the log.
+    /// [`EnvoyError::Start`] when it ends early or is not ready in time, with the end of the log.
     pub fn start(binary: &EnvoyBinary, config: &str, directory: &Path) -> Result<Self, EnvoyError> {
-        let _ = (binary, config, directory);
-        Err(EnvoyError::Fetch { step: "start", reason: "being written".to_owned() })
+        let file = directory.join("envoy.yaml");
+        fs::write(&file, config).map_err(EnvoyError::io(file.display().to_string()))?;
+        let output = directory.join("envoy.out");
+        let admin_file = directory.join("admin-address");
+        // Left over from a start in the same directory, it would name the old port.
+        let _ = fs::remove_file(&admin_file);
+        let command = command(binary, &file, &output, &admin_file);
+        let log = directory.join("envoy.log");
+        let child = Running::start("envoy", &command, &log)
+            .map_err(|error| EnvoyError::Start(format!("{error:#}")))?;
+        Starting { child, admin_file, since: Instant::now() }.finish(output)
     }
 
     /// Where guests connect to, with the real port.
@@ -51,12 +69,17 @@ impl Envoy {
         self.child.pid()
     }
 
-    /// Resident memory in bytes (Linux; 0 elsewhere).
+    /// Resident memory in bytes, from `/proc` (Linux).
     ///
     /// # Errors
     /// [`EnvoyError::Io`] when the system will not say, for one when Envoy is gone.
     pub fn resident_bytes(&self) -> Result<u64, EnvoyError> {
-        Ok(0)
+        let path = format!("/proc/{}/status", self.pid());
+        let status = fs::read_to_string(&path).map_err(EnvoyError::io(path.clone()))?;
+        resident_in(&status).ok_or_else(|| EnvoyError::Io {
+            what: path,
+            source: std::io::Error::other("no VmRSS line: the process is gone"),
+        })
     }
 
     /// Envoy's own log so far (the filter's log lines are in it).
@@ -64,7 +87,7 @@ impl Envoy {
     /// # Errors
     /// [`EnvoyError::Io`] when the file cannot be read.
     pub fn log(&self) -> Result<String, EnvoyError> {
-        std::fs::read_to_string(&self.log).map_err(EnvoyError::io(self.log.display().to_string()))
+        read(self.child.log())
     }
 
     /// What Envoy wrote to standard output so far: the access log by default.
@@ -72,29 +95,114 @@ impl Envoy {
     /// # Errors
     /// [`EnvoyError::Io`] when the file cannot be read.
     pub fn output(&self) -> Result<String, EnvoyError> {
-        std::fs::read_to_string(&self.output)
-            .map_err(EnvoyError::io(self.output.display().to_string()))
+        read(&self.output)
     }
 
     /// The files of [`Self::log`] and [`Self::output`].
     #[must_use]
     pub fn log_paths(&self) -> [&Path; 2] {
-        [&self.log, &self.output]
+        [self.child.log(), &self.output]
     }
 
     /// How it ended, if it ended on its own.
     ///
     /// # Errors
-    /// [`EnvoyError::Io`] when the system will not say.
+    /// [`EnvoyError::Start`] when the system will not say.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>, EnvoyError> {
-        self.child.ended()
+        self.child.ended().map_err(|error| EnvoyError::Start(format!("{error:#}")))
     }
 
     /// Stops it: SIGTERM, a few seconds' grace, SIGKILL.
     ///
     /// # Errors
-    /// [`EnvoyError::Io`] when it cannot be waited for.
-    pub fn stop(self) -> Result<ExitStatus, EnvoyError> {
-        self.child.stop(std::time::Duration::from_secs(5))
+    /// [`EnvoyError::Start`] when it had ended on its own before, with the end of its log.
+    pub fn stop(mut self) -> Result<(), EnvoyError> {
+        if let Some(status) = self.ended()? {
+            let tail = self.child.tail();
+            return Err(EnvoyError::Start(format!("envoy had ended ({status})\n{tail}")));
+        }
+        self.child.stop();
+        Ok(())
     }
 }
+
+/// An Envoy that is not ready yet.
+struct Starting {
+    child: Running,
+    admin_file: PathBuf,
+    since: Instant,
+}
+
+// === impl Starting ===
+
+impl Starting {
+    fn finish(mut self, output: PathBuf) -> Result<Envoy, EnvoyError> {
+        let (admin, listen) = loop {
+            if let Some(found) = self.look() {
+                break found;
+            }
+            self.still_hopeful()?;
+            std::thread::sleep(POLL);
+        };
+        Ok(Envoy { child: self.child, admin, listen, output })
+    }
+
+    /// The admin interface and the guests' address, once both are there and Envoy is LIVE.
+    fn look(&self) -> Option<(Admin, SocketAddr)> {
+        let address = fs::read_to_string(&self.admin_file).ok()?.trim().parse().ok()?;
+        let admin = Admin::new(address);
+        if admin.get("/ready").ok()?.trim() != "LIVE" {
+            return None;
+        }
+        let listen = *admin.listeners().ok()?.get(GUEST_LISTENER)?;
+        Some((admin, listen))
+    }
+
+    fn still_hopeful(&mut self) -> Result<(), EnvoyError> {
+        let ended = self.child.ended().map_err(|error| EnvoyError::Start(format!("{error:#}")))?;
+        let tail = self.child.tail();
+        if let Some(status) = ended {
+            return Err(EnvoyError::Start(format!(
+                "envoy ended ({status}) before it was ready\n{tail}"
+            )));
+        }
+        if self.since.elapsed() > PATIENCE {
+            return Err(EnvoyError::Start(format!("envoy is not ready in {PATIENCE:?}\n{tail}")));
+        }
+        Ok(())
+    }
+}
+
+fn command(binary: &EnvoyBinary, config: &Path, output: &Path, admin_file: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", APART, "sh"]).arg(output).arg(binary.path()).arg("-c").arg(config);
+    command.arg("--admin-address-path").arg(admin_file).args([
+        // With hot restart, Envoys on one machine share memory by number, and each asks the
+        // kernel to end it when the *thread* that started it ends (PR_SET_PDEATHSIG).
+        "--disable-hot-restart",
+        "--concurrency",
+        "2",
+        "--log-level",
+        "info",
+        // The access log is there soon after the request.
+        "--file-flush-interval-msec",
+        "50",
+        "--drain-time-s",
+        "1",
+    ]);
+    command
+}
+
+/// The `VmRSS: 91748 kB` line of `/proc/PID/status`, in bytes.
+fn resident_in(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+fn read(path: &Path) -> Result<String, EnvoyError> {
+    fs::read_to_string(path).map_err(EnvoyError::io(path.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -61,9 +61,9 @@ pub struct EdgeSettings {
     pub admin: SocketAddr,
     /// The wasm module.
     pub filter: PathBuf,
-    /// The plugin configuration (the JSON object of `leasehold.schema.json`).
+    /// The plugin configuration: one JSON object, as the filter reads it.
     pub plugin: serde_json::Value,
-    /// Custody; `None` leaves the shipped address, which on a test machine nobody answers.
+    /// Custody; `None` is a custody that nobody answers for.
     pub custody: Option<CustodyLink>,
     /// The DNS server that resolves destinations; `None` uses the machine's.
     pub resolver: Option<SocketAddr>,
@@ -79,7 +79,7 @@ pub struct EdgeSettings {
 // === impl EdgeSettings ===
 
 impl EdgeSettings {
-    /// The shipped file with these settings put in, as YAML for [`super::Envoy::start`].
+    /// The shipped file with these settings put in, as JSON for [`super::Envoy::start`].
     ///
     /// # Errors
     /// [`EnvoyError::Template`] when the shipped file lacks a place that a setting belongs to.
