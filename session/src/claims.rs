@@ -37,6 +37,12 @@ impl Claims {
         })
     }
 
+    /// Why a payload is refused that jwt-simple could not read although its signature fits: our own
+    /// rule where one says so.
+    pub(crate) fn refusal_of(payload: &[u8]) -> Refusal {
+        Claims::from_authenticated(payload).err().unwrap_or(Refusal::Malformed)
+    }
+
     /// Everything about time. Saturating, so that no number a token carries can wrap around.
     pub(crate) fn check_time(&self, leeway: u64, now: UnixSeconds) -> Result<(), Refusal> {
         match self.expires_at.checked_sub(self.issued_at) {

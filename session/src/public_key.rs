@@ -1,25 +1,38 @@
 //! Public keys, and whether a signature fits one.
 //!
-//! This uses the signature primitives and nothing above them: a JWT library would parse header
-//! and claims a second time by laxer rules of its own, and give one error for all of it.
+//! jwt-simple checks the signature. It also reads header and claims by rules of its own, laxer than
+//! ours and with one error for everything, so its rules are switched off and what it finds is asked
+//! for one thing only: does the signature fit?
 
-use p256::ecdsa::signature::Verifier;
-use rsa::sha2::{Digest, Sha256};
-use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
+use jwt_simple::prelude::{
+    ECDSAP256PublicKeyLike, ES256PublicKey, Ed25519PublicKey, EdDSAPublicKeyLike, NoCustomClaims,
+    RS256PublicKey, RSAPublicKeyLike, Token, UnixTimeStamp, VerificationOptions,
+};
 
 use crate::algorithm::Algorithm;
 
 /// RSA moduli we take, in bits: below is weak (RFC 7518 section 3.3), above is slow for no gain.
-const RSA_BITS: std::ops::RangeInclusive<u64> = 2048..=4096;
+const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=4096;
 /// The exponent everybody uses. Small ones have a history of forgeries by lax padding checks.
 const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 
 /// A key that was checked when it was made, and that knows its one algorithm.
 #[derive(Debug, Clone)]
 pub(crate) enum PublicKey {
-    EdDsa(ed25519_compact::PublicKey),
-    Es256(p256::ecdsa::VerifyingKey),
-    Rs256(RsaPublicKey),
+    EdDsa(Ed25519PublicKey),
+    Es256(ES256PublicKey),
+    Rs256(Box<RS256PublicKey>),
+}
+
+/// Why a token is not authentic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The header cannot be read.
+    Header,
+    /// The signature does not fit.
+    Signature,
+    /// The signature fits, and jwt-simple cannot read the claims; nor will we.
+    Claims,
 }
 
 // === impl PublicKey ===
@@ -28,10 +41,12 @@ impl PublicKey {
     /// `x` of an OKP key (RFC 8037 section 2). Refuses points off the curve and of small order:
     /// under those a signature can be made without a private key.
     pub(crate) fn ed25519(x: &[u8]) -> Result<PublicKey, &'static str> {
-        let key = ed25519_compact::PublicKey::from_slice(x)
-            .map_err(|_| "must be 32 bytes, as base64url")?;
-        key.validate().map_err(|_| "is no usable Ed25519 key: off the curve or of small order")?;
-        Ok(PublicKey::EdDsa(key))
+        if x.len() != 32 {
+            return Err("must be 32 bytes, as base64url");
+        }
+        Ed25519PublicKey::from_bytes(x)
+            .map(PublicKey::EdDsa)
+            .map_err(|_| "is no usable Ed25519 key: off the curve or of small order")
     }
 
     /// `x` and `y` of an EC key (RFC 7518 section 6.2.1), 32 bytes each, on the curve.
@@ -40,25 +55,25 @@ impl PublicKey {
             return Err("x and y must be 32 bytes each, as base64url");
         }
         let uncompressed = [&[4u8][..], x, y].concat();
-        p256::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed)
+        ES256PublicKey::from_bytes(&uncompressed)
             .map(PublicKey::Es256)
             .map_err(|_| "x and y are not a point of the curve P-256")
     }
 
     /// `n` and `e` of an RSA key (RFC 7518 section 6.3.1), big-endian without leading zeros.
     pub(crate) fn rsa(n: &[u8], e: &[u8]) -> Result<PublicKey, &'static str> {
-        if n.first().is_none_or(|octet| *octet == 0) {
+        let Some(first) = n.first().filter(|octet| **octet != 0) else {
             return Err("n must not start with a zero byte");
-        }
+        };
         if e != RSA_EXPONENT {
             return Err("e must be AQAB (65537)");
         }
-        let modulus = BigUint::from_bytes_be(n);
-        if !RSA_BITS.contains(&(modulus.bits() as u64)) {
+        let bits = u32::try_from(n.len() * 8).unwrap_or(u32::MAX) - first.leading_zeros();
+        if !RSA_BITS.contains(&bits) {
             return Err("n must have 2048 to 4096 bits");
         }
-        RsaPublicKey::new(modulus, BigUint::from_bytes_be(e))
-            .map(PublicKey::Rs256)
+        RS256PublicKey::from_components(n, e)
+            .map(|key| PublicKey::Rs256(Box::new(key)))
             .map_err(|_| "n is no RSA modulus")
     }
 
@@ -71,18 +86,34 @@ impl PublicKey {
         }
     }
 
-    /// Whether `signature` (raw: 64 bytes, `r || s`, or as long as the modulus) fits `message`.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match self {
-            PublicKey::EdDsa(key) => ed25519_compact::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-            PublicKey::Es256(key) => p256::ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-            PublicKey::Rs256(key) => {
-                let hash = Sha256::digest(message);
-                key.verify(Pkcs1v15Sign::new::<Sha256>(), &hash, signature).is_ok()
-            }
-        }
+    /// Whether the signature of a compact JWS fits.
+    pub(crate) fn authenticate(&self, token: &str) -> Result<(), Fault> {
+        // The signature covers the header, so this is asked first: later errors are about the
+        // signature or, behind it, the claims.
+        Token::decode_metadata(token).map_err(|_| Fault::Header)?;
+        let rules = Some(no_rules());
+        let verified = match self {
+            PublicKey::EdDsa(key) => key.verify_token::<NoCustomClaims>(token, rules),
+            PublicKey::Es256(key) => key.verify_token::<NoCustomClaims>(token, rules),
+            PublicKey::Rs256(key) => key.verify_token::<NoCustomClaims>(token, rules),
+        };
+        // Only Ok is a yes. Which no it is decides nothing but the code the guest reads: claims are
+        // parsed behind the signature, and nothing else there is JSON.
+        verified.map(drop).map_err(|error| {
+            if error.is::<serde_json::Error>() { Fault::Claims } else { Fault::Signature }
+        })
+    }
+}
+
+/// Times, issuer, audience and size are judged by [`Claims`](crate::claims::Claims) and the verifier,
+/// in one place. At time zero nothing has expired, and jwt-simple never asks the clock.
+fn no_rules() -> VerificationOptions {
+    VerificationOptions {
+        accept_future: true,
+        artificial_time: Some(UnixTimeStamp::from_secs(0)),
+        time_tolerance: None,
+        max_token_length: None,
+        ..VerificationOptions::default()
     }
 }
 
@@ -95,14 +126,16 @@ mod tests {
         decode(text.as_bytes()).unwrap()
     }
 
-    /// Verifies a compact JWS, and refuses it with its last signature bit changed.
-    fn check(key: &PublicKey, jws: &str) {
+    /// Verifies a compact JWS, and refuses it with a bit of its signature or its payload changed.
+    fn check(key: &PublicKey, jws: &str, fits: Result<(), Fault>) {
+        assert_eq!(key.authenticate(jws), fits);
         let (input, signature) = jws.rsplit_once('.').unwrap();
-        let mut signature = bytes(signature);
-        assert!(key.verifies(input.as_bytes(), &signature));
-        assert!(!key.verifies(&input.as_bytes()[1..], &signature));
-        *signature.last_mut().unwrap() ^= 1;
-        assert!(!key.verifies(input.as_bytes(), &signature));
+        let mut changed = bytes(signature);
+        changed[7] ^= 1;
+        let changed = format!("{input}.{}", crate::base64url::encode(&changed));
+        assert_eq!(key.authenticate(&changed), Err(Fault::Signature));
+        let changed = format!("{}A.{signature}", &input[..input.len() - 1]);
+        assert_eq!(key.authenticate(&changed), Err(Fault::Signature));
     }
 
     #[test]
@@ -113,6 +146,8 @@ mod tests {
             &key,
             "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
              hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+            // Its payload is a sentence and no claims.
+            Err(Fault::Claims),
         );
     }
 
@@ -127,6 +162,7 @@ mod tests {
             "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt\
              cGxlLmNvbS9pc19yb290Ijp0cnVlfQ.\
              DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+            Ok(()),
         );
     }
 
@@ -146,6 +182,7 @@ mod tests {
              2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkS\
              jtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnv\
              Wh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw",
+            Ok(()),
         );
     }
 }

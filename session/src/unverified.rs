@@ -1,12 +1,14 @@
 //! A token before its signature was checked: whoever sent it wrote every byte of it.
 //!
 //! Nothing here may be believed, which is why every name says so. The header serves only to find
-//! the key; keys that a token brings along (`jwk`, `jku`, `x5u`, `x5c`) are not so much as read.
+//! the key; keys that a token brings along (`jku`, `x5u`, `x5c`) are never looked at, and a `jwk` is
+//! refused.
 
 use serde_json::{Map, Value};
 
 use crate::base64url;
-use crate::public_key::PublicKey;
+use crate::claims::Claims;
+use crate::public_key::{Fault, PublicKey};
 use crate::refusal::Refusal;
 use crate::rules::TOKEN_BYTES;
 use crate::strict_json;
@@ -20,8 +22,8 @@ pub struct UnverifiedToken<'t> {
     header: &'t [u8],
     payload: &'t [u8],
     signature: &'t [u8],
-    /// `header.payload` as sent: what the signature covers.
-    signing_input: &'t [u8],
+    /// All three as sent.
+    token: &'t [u8],
 }
 
 /// The members of the header that choose the key.
@@ -52,9 +54,7 @@ impl<'t> UnverifiedToken<'t> {
         if header.is_empty() || payload.is_empty() {
             return Err(Refusal::Malformed);
         }
-        let covered = header.len() + 1 + payload.len();
-        let signing_input = token.get(..covered).ok_or(Refusal::Malformed)?;
-        Ok(UnverifiedToken { header, payload, signature, signing_input })
+        Ok(UnverifiedToken { header, payload, signature, token })
     }
 
     /// # Errors
@@ -108,12 +108,16 @@ impl<'t> UnverifiedToken<'t> {
         if self.signature.is_empty() {
             return Err(Refusal::Malformed);
         }
-        let signature = base64url::decode(self.signature).ok_or(Refusal::Malformed)?;
+        // Strict decoding first: a lax one would let two spellings of one token pass.
+        base64url::decode(self.signature).ok_or(Refusal::Malformed)?;
         let payload = base64url::decode(self.payload).ok_or(Refusal::Malformed)?;
-        if !key.verifies(self.signing_input, &signature) {
-            return Err(Refusal::Signature);
+        let token = std::str::from_utf8(self.token).map_err(|_| Refusal::Malformed)?;
+        match key.authenticate(token) {
+            Ok(()) => Ok(payload),
+            Err(Fault::Header) => Err(Refusal::Malformed),
+            Err(Fault::Signature) => Err(Refusal::Signature),
+            Err(Fault::Claims) => Err(Claims::refusal_of(&payload)),
         }
-        Ok(payload)
     }
 }
 
