@@ -90,7 +90,8 @@ impl Shipped {
     fn put_plugin(&mut self, module: &Path, plugin: &Value) -> Result<(), EnvoyError> {
         self.each("Wasm", |filter| {
             *at(filter, "config.vm_config.code.local.filename")? = json!(module);
-            *at(filter, "config.configuration.value")? = plugin.clone();
+            // A StringValue: Envoy hands its text to the module as it is.
+            *at(filter, "config.configuration.value")? = json!(plugin.to_string());
             Some(())
         })
     }

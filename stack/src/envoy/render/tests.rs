@@ -71,7 +71,7 @@ fn every_filter_gets_the_module_and_the_same_plugin_configuration() {
             let module = at(filter, "config.vm_config.code.local.filename")?.clone();
             assert_eq!(module, json!("/somewhere/module.wasm"));
             let plugin = at(filter, "config.configuration.value")?.clone();
-            assert_eq!(plugin, json!({"marker": "plugin"}));
+            assert_eq!(plugin, json!(r#"{"marker":"plugin"}"#));
             seen += 1;
             Some(())
         });

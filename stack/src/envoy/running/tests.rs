@@ -52,6 +52,8 @@ fn a_thread_that_ends_takes_no_envoy_with_it() {
     // The signal, if there were one, was sent before the thread could be joined.
     assert_eq!(running.admin().stat("server.live").unwrap(), 1);
     assert!(running.ended().unwrap().is_none());
+    let log = running.log().unwrap();
+    assert!(!log.contains("ENVOY_SIGTERM"), "{log}");
     running.stop().unwrap();
 }
 
