@@ -125,7 +125,8 @@ impl CustodyHome {
         let mut command = Command::new(&self.program);
         command.arg("serve").arg("--config").arg(&self.config);
         let mut running = Running::start("custody", &command, log)?;
-        running.wait_listening(self.edge, READY)?;
+        // Both listeners are bound before either takes connections; the edge's would log that a
+        // stranger came.
         running.wait_listening(self.admin, READY)?;
         Ok(running)
     }
@@ -133,7 +134,7 @@ impl CustodyHome {
     /// What Envoy must know to call it.
     pub fn link(&self) -> CustodyLink {
         let tls = MutualTls {
-            server_ca: self.beside("custody-ca.pem"),
+            server_ca: self.beside("ca.pem"),
             server_name: CUSTODY_AUTHORITY.to_owned(),
             certificate: self.beside("edge-client.pem"),
             key: self.beside("edge-client.key"),

@@ -6,7 +6,7 @@
 
 pub mod authority;
 mod background;
-pub mod builder;
+mod builder;
 pub mod built;
 pub mod child;
 pub mod custody;
@@ -23,7 +23,7 @@ pub mod progress;
 mod random;
 mod seat;
 pub mod sessions;
-pub mod stack;
+mod stack;
 
 pub use builder::{StackBuilder, Way};
 pub use custody::Credential;
