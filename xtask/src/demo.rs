@@ -107,6 +107,7 @@ impl Demo {
         let denied = Expected::Denied(403, "path_not_allowed");
         self.step("GET /admin", session, &[&format!("{api}/admin")], &denied)?;
         let dots = format!("{api}/v1/../admin");
+        let denied = Expected::Denied(403, "path_malformed");
         self.step("GET /v1/../admin", session, &[&dots], &denied)?;
         let session = self.session(&json!({"team": "other"}))?;
         let denied = Expected::Denied(403, "session_not_allowed");
@@ -140,7 +141,7 @@ impl Demo {
     fn nowhere(&mut self) {
         let wrong = (self.leaks > 0).then(|| "the credential in none of them".to_owned());
         self.story.tell(&Line {
-            sent: "and looks for the credential in every answer it got",
+            sent: "looks for the credential in all it got",
             got: format!("{} answers, {} leaks", self.answers, self.leaks),
             origin: String::new(),
             wrong,

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 /// Widths of the columns for what the guest sent and what it got.
-const SENT: usize = 58;
-const GOT: usize = 28;
+const SENT: usize = 49;
+const GOT: usize = 26;
 
 /// Counts steps and prints them.
 #[derive(Default)]
