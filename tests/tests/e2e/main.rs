@@ -1,0 +1,7 @@
+//! End-to-end tests on real Envoy, real custody and real TLS, all on loopback. One binary, because
+//! linking is slow; a module a subject.
+//!
+//! Needs what `cargo xtask test` builds first: custody, leaf-ca, session-jwt and the filter.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod refusals;
