@@ -80,12 +80,18 @@ impl Methods {
     }
 
     pub fn contain(&self, method: &str) -> bool {
-        self.0.iter().any(|own| own.is_any() || &*own.0 == method)
+        !is_never_allowed(method) && self.0.iter().any(|own| own.is_any() || &*own.0 == method)
     }
 
     fn overlap(&self, other: &Self) -> bool {
         self.0.iter().any(|a| other.0.iter().any(|b| a.is_any() || b.is_any() || a == b))
     }
+}
+
+/// A CONNECT hides what is in it. TRACE (and TRACK, its twin) sends the request back as the server
+/// got it, and with it the credential (RFC 9110 section 9.3.8).
+fn is_never_allowed(method: &str) -> bool {
+    ["CONNECT", "TRACE", "TRACK"].iter().any(|never| method.eq_ignore_ascii_case(never))
 }
 
 // === impl Method ===
@@ -102,8 +108,7 @@ impl FromStr for Method {
     fn from_str(text: &str) -> Result<Self, MethodError> {
         let upper = |b: u8| b.is_ascii_uppercase() || b == b'-' || b == b'_';
         let token = !text.is_empty() && text.len() <= 32 && text.bytes().all(upper);
-        // A tunnel inside a tunnel hides what is in it.
-        if text == "*" || (token && text != "CONNECT") {
+        if text == "*" || (token && !is_never_allowed(text)) {
             Ok(Self(text.into()))
         } else {
             Err(MethodError(text.to_owned()))
@@ -117,9 +122,7 @@ impl fmt::Display for MethodError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = &self.0;
         match text.as_str() {
-            "CONNECT" => {
-                f.write_str("CONNECT can not be allowed; name the methods inside the tunnel")
-            }
+            _ if is_never_allowed(text) => write!(f, "{text} can not be allowed"),
             _ => write!(f, "{text:?} is no method; write it in capitals, as in \"GET\", or \"*\""),
         }
     }

@@ -4,6 +4,7 @@ use crate::config::Carrier;
 use crate::headers::Headers;
 use crate::request::Head;
 use lease::{HTTPS_PORT, LiveLease, Secret};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// One change of a request's headers.
@@ -40,14 +41,16 @@ impl Edits {
         let names: BTreeSet<&str> = headers.iter().map(|(name, _)| name).collect();
         let upgrade = is_upgrade(headers);
         for name in names {
-            let removed = match name {
+            let read_as = read_as(name);
+            let removed = match &*read_as {
                 "authorization" if takes_credential => true,
                 "connection" | "upgrade" => !upgrade,
                 "te" => !headers.all(name).all(|value| value.eq_ignore_ascii_case(b"trailers")),
                 "keep-alive" | "trailer" => true,
                 // Envoy obeys many of these (retries, timeouts); a guest has no say there.
-                _ if name.starts_with("proxy-") || name.starts_with("x-envoy-") => true,
-                _ => carriers.iter().any(|carrier| carrier.header() == name),
+                other if other.starts_with("proxy-") || other.starts_with("x-envoy-") => true,
+                other if OVERRIDES.contains(&other) => true,
+                other => carriers.iter().any(|carrier| carrier.header() == other),
             };
             if removed {
                 edits.0.push(Edit::Remove(name.to_owned()));
@@ -64,10 +67,12 @@ impl Edits {
     pub fn inject(mut self, headers: &Headers, lease: &LiveLease) -> Self {
         for header in &lease.lease().headers {
             let name = header.name.as_str();
-            let removed =
-                self.0.iter().any(|edit| matches!(edit, Edit::Remove(own) if own == name));
-            if headers.has(name) && !removed {
-                self.0.push(Edit::Remove(name.to_owned()));
+            let sent: BTreeSet<&str> =
+                headers.iter().map(|(own, _)| own).filter(|own| read_as(own) == name).collect();
+            for own in sent {
+                if !self.removes(own) {
+                    self.0.push(Edit::Remove(own.to_owned()));
+                }
             }
             self.0.push(Edit::Set { name: name.to_owned(), value: header.value().duplicate() });
         }
@@ -78,11 +83,33 @@ impl Edits {
         self.0.iter()
     }
 
+    fn removes(&self, name: &str) -> bool {
+        self.0.iter().any(|edit| matches!(edit, Edit::Remove(own) if own == name))
+    }
+
     fn set_where_different(&mut self, headers: &Headers, name: &str, value: &[u8]) {
         if headers.single(name) != Some(value) {
             self.0.push(Edit::Set { name: name.to_owned(), value: Secret::new(value) });
         }
     }
+}
+
+/// Headers by which some servers let a request be another one than it says: another method, path or
+/// host than the allow-list judged.
+const OVERRIDES: [&str; 8] = [
+    "forwarded",
+    "x-forwarded-host",
+    "x-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
+/// The name as a server behind CGI reads it, to whom `x_api_key` and `x-api-key` are one header.
+fn read_as(name: &str) -> Cow<'_, str> {
+    if name.contains('_') { name.replace('_', "-").into() } else { name.into() }
 }
 
 /// Without the port where it is https's own: so most clients spell it, and so origins expect it.

@@ -236,6 +236,37 @@ fn a_websocket_keeps_its_upgrade_and_nothing_else_of_the_connection() {
 }
 
 #[test]
+fn a_request_is_what_it_says_it_is() {
+    let overrides = with(
+        request("POST", "a.open.example", "/", &token()),
+        [
+            ("x-http-method-override", "DELETE"),
+            ("x-original-url", "/admin"),
+            ("x_forwarded_host", "b"),
+        ],
+    );
+    let expected = ["-x-http-method-override", "-x-original-url", "-x_forwarded_host"];
+    assert_eq!(forwarded(admit(&mut edge(), overrides)), expected);
+    for method in ["TRACE", "TRACK", "trace"] {
+        let echo = request(method, "a.open.example", "/", &token());
+        assert_eq!(denied(&mut edge(), echo), Denial::MethodNotAllowed, "{method}");
+    }
+}
+
+#[test]
+fn a_lease_leaves_no_other_spelling_of_its_header() {
+    let mut edge = edge();
+    let sent = with(
+        request("GET", "api.github.com", "/repos/acme/x", &token()),
+        [("x_api_key", "guess"), ("x-api-key", "guess"), ("Authorization_", "kept")],
+    );
+    let (wait, _) = asked(&mut edge, sent);
+    let body = lease_body(|lease| lease["headers"][0]["name"] = json!("X-Api-Key"));
+    let verdict = wait.settle(&mut edge, Answer::Response { status: 200, body: &body }, NOW);
+    assert_eq!(forwarded(verdict), ["-x-api-key", "-x_api_key", "x-api-key=Bearer s3cret"]);
+}
+
+#[test]
 fn a_connect_is_checked_and_nothing_of_it_is_changed() {
     let bearer = format!("Bearer {}", token());
     let connect = |authority: &str| {
