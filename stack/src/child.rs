@@ -29,7 +29,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Between two looks at something that has no way of telling us.
 const POLL: Duration = Duration::from_millis(5);
 /// Lines of a log shown when its program ends too early.
-const TAIL_LINES: usize = 25;
+const TAIL_LINES: usize = 15;
+/// Characters of each that are shown: some of Envoy's lines are pages long.
+const TAIL_COLUMNS: usize = 300;
 
 /// A running program, its leash and its log.
 pub struct Running {
@@ -131,8 +133,9 @@ impl Running {
     /// The last lines of the log, for an error message.
     pub fn tail(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        let tail = lines.get(lines.len().saturating_sub(TAIL_LINES)..).unwrap_or_default();
+        let lines = log.lines().skip(log.lines().count().saturating_sub(TAIL_LINES));
+        let tail: Vec<_> =
+            lines.map(|line| line.chars().take(TAIL_COLUMNS).collect::<String>()).collect();
         format!("--- end of {}\n{}", self.log.display(), tail.join("\n"))
     }
 

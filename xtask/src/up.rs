@@ -1,7 +1,7 @@
 //! `cargo xtask up`: the whole stack, until Ctrl-C.
 
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -73,13 +73,9 @@ impl Up {
             Posture::Gateway => Way::Gateway,
         };
         let folder = Built::find()?.target().join("leasehold");
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let mut builder = Stack::builder().way(way).folder(&folder);
-        if self.port != 0 {
-            free(listen)?;
-            builder = builder.listen(listen);
-        }
-        builder = self.world(builder, policy.as_ref())?;
+        let _alone = alone(&folder)?;
+        let builder = Stack::builder().way(way).folder(&folder).listen(self.listen()?);
+        let builder = self.world(builder, policy.as_ref())?;
         let mut progress = Progress::new(cargo::BUILD_STEPS + StackBuilder::STEPS);
         cargo::build(&mut progress)?;
         let stack = builder.start_telling(&mut progress)?;
@@ -90,6 +86,18 @@ impl Up {
         let outcome = keep_up(stack, &interrupt);
         let _ = fs::remove_file(&written);
         outcome.map(|()| ExitCode::SUCCESS)
+    }
+
+    /// The port guests connect to; that it is taken is said before anything is built.
+    fn listen(&self) -> Result<SocketAddr> {
+        let local = Ipv4Addr::LOCALHOST;
+        if self.port == 0 {
+            return stack::ports::free(local.into()).context("a free port for guests");
+        }
+        let listen = SocketAddr::from((local, self.port));
+        TcpListener::bind(listen).map(|_| listen).with_context(|| {
+            format!("{listen} cannot be had; stop what uses it or choose another with --port")
+        })
     }
 
     /// The demo API, or the world as it is.
@@ -124,10 +132,13 @@ fn keep_up(mut stack: Stack, interrupt: &Interrupt) -> Result<()> {
     stack.stop()
 }
 
-fn free(address: SocketAddr) -> Result<()> {
-    std::net::TcpListener::bind(address).map(|_| ()).with_context(|| {
-        format!("{address} cannot be had; stop what uses it or choose with --port")
-    })
+/// Holds the folder as long as the file is open: two stacks would write over each other's files.
+fn alone(folder: &Path) -> Result<File> {
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
+    file.try_lock().context("`cargo xtask up` runs already; end it with Ctrl-C first")?;
+    Ok(file)
 }
 
 fn system_roots() -> Result<PathBuf> {

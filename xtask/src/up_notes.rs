@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use stack::built::Built;
+use stack::origin::fingerprint;
 use stack::{Stack, Way, policy};
 
 use crate::up::demo_url;
@@ -30,6 +31,8 @@ pub struct UpNotes {
     put: Vec<String>,
     /// `host:port` of the demo API.
     demo: Option<String>,
+    /// What the credentials we made look like to an origin.
+    fingerprints: Vec<String>,
 }
 
 // === impl UpNotes ===
@@ -64,6 +67,7 @@ impl UpNotes {
             folder: stack.folder().display().to_string(),
             put: handles.iter().map(put).collect(),
             demo: demo_url(stack),
+            fingerprints: stack.secrets().iter().map(bearer).collect(),
         })
     }
 
@@ -110,6 +114,12 @@ impl UpNotes {
         if let Some(example) = self.example() {
             let _ = writeln!(text, "  {example}");
         }
+        if let [secret] = self.fingerprints.as_slice() {
+            let _ = writeln!(
+                text,
+                "\nThe demo API answers what it saw of a credential; custody's is {secret}."
+            );
+        }
         if self.session.is_none() {
             text.push_str(
                 "\nThe policy names session keys of its own: put a session of theirs for SESSION.\n",
@@ -145,6 +155,10 @@ impl UpNotes {
         let proxy = self.environment.iter().find(|(name, _)| *name == "HTTPS_PROXY");
         proxy.map(|(_, url)| url.as_str())
     }
+}
+
+fn bearer(secret: &String) -> String {
+    fingerprint(format!("Bearer {secret}").as_bytes())
 }
 
 /// What the common clients read: curl, OpenSSL and Go; Python's requests; Node.
