@@ -64,6 +64,7 @@ pub fn policy() -> Value {
             "hosts": [format!("*.{APEX}")],
             "ports": [ORIGIN_PORT],
             "allow": [{"methods": ["GET"], "paths": ["/**"]}],
+            "sessions": {"claims": {"team": ["demo"]}},
             "credential": {"handle": "api"},
         },
         {
