@@ -16,6 +16,8 @@ use envelope::Place;
 use lease::Handle;
 use root_key::{RootKey, StoreKeys};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -54,7 +56,7 @@ pub enum StoreFault {
     Sqlite(#[from] rusqlite::Error),
     #[error("this root key did not seal this store; give store.root_key the key it was made with")]
     WrongKey,
-    #[error("this SQLite file belongs to another program; give store.path another name")]
+    #[error("the file belongs to another program; give store.path another name")]
     Foreign,
     #[error("the store has layout {0}, which this version of custody does not know")]
     Layout(i64),
@@ -80,6 +82,7 @@ impl SealedStore {
             files::sync_folder_of(path)
                 .map_err(|source| files::FileFault::Io { path: path.to_owned(), source })?;
         }
+        refuse_foreign(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         schema::prepare(&connection)?;
@@ -167,6 +170,16 @@ impl SealedStore {
         // A panic between two statements leaves no half transaction: SQLite rolls it back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// SQLite takes a file of less than a page, whatever it says, for an empty one and overwrites it.
+fn refuse_foreign(path: &Path) -> Result<(), StoreFault> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let io = |source| files::FileFault::Io { path: path.to_owned(), source };
+    let mut begin = Vec::with_capacity(MAGIC.len());
+    let file = File::open(path).map_err(io)?;
+    file.take(MAGIC.len() as u64).read_to_end(&mut begin).map_err(io)?;
+    if begin.is_empty() || begin == MAGIC { Ok(()) } else { Err(StoreFault::Foreign) }
 }
 
 impl Backend for SealedStore {

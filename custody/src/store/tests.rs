@@ -152,6 +152,12 @@ fn a_foreign_file_is_left_alone() {
     foreign.execute_batch("CREATE TABLE theirs (x)").unwrap();
     let fault = SealedStore::open(&fixture.path(), &fixture.root, Missing::Create).err().unwrap();
     assert!(matches!(fault, StoreFault::Foreign), "{fault}");
+    for text in ["x", "SQLite format 2\0", "a note of somebody else's"] {
+        std::fs::write(fixture.path(), text).unwrap();
+        let fault = SealedStore::open(&fixture.path(), &fixture.root, Missing::Create).err();
+        assert!(matches!(fault, Some(StoreFault::Foreign)));
+        assert_eq!(std::fs::read(fixture.path()).unwrap(), text.as_bytes());
+    }
 }
 
 #[test]

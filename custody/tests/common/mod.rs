@@ -55,7 +55,16 @@ pub fn run(command: &mut Command, input: &[u8]) -> Output {
         .unwrap();
     // One that does not read its input is fine: its exit status is what counts.
     let _ = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
+    let (pid, (sender, ended)) = (child.id(), channel());
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match ended.recv_timeout(PATIENCE) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            // A `serve` that should have refused to start would run for ever.
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            panic!("{command:?} does not end");
+        }
+    }
 }
 
 pub fn text(output: &Output) -> String {

@@ -1,0 +1,133 @@
+//! The command line: what it takes, what it prints, how it ends.
+
+mod common;
+
+use common::{CANARY, Home, custody, run, text};
+use serde_json::Value;
+use std::process::Output;
+
+fn cred(home: &Home, arguments: &[&str], input: &str) -> Output {
+    run(custody().arg("cred").args(arguments).arg("--config").arg(home.config()), input.as_bytes())
+}
+
+#[test]
+fn put_list_delete() {
+    let home = Home::bare();
+    let listed = || -> Vec<Value> {
+        let output = cred(&home, &["list", "--json"], "");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(listed(), Vec::<Value>::new());
+    let output = cred(&home, &["put", "github-ci"], CANARY);
+    assert!(output.status.success() && !text(&output).contains(CANARY), "{}", text(&output));
+    cred(&home, &["put", "reg", "--type", "basic", "--user", "ci", "--actor", "ops"], "x");
+    let all = listed();
+    assert_eq!(all.len(), 2);
+    assert_eq!((&all[0]["handle"], &all[0]["type"]), (&"github-ci".into(), &"bearer".into()));
+    assert_eq!((&all[1]["actor"], &all[1]["user"]), (&"ops".into(), &"ci".into()));
+    let table = text(&cred(&home, &["list"], ""));
+    assert!(table.starts_with("HANDLE") && table.contains("basic, user ci"), "{table}");
+    let output = cred(&home, &["delete", "reg"], "");
+    assert_eq!(output.status.code(), Some(1), "another actor's");
+    assert!(text(&output).contains("nothing is stored under reg for actor default"));
+    assert!(cred(&home, &["delete", "reg", "--actor", "ops"], "").status.success());
+    assert_eq!(listed().len(), 1);
+}
+
+#[test]
+fn mistakes_are_usage_and_name_the_flag() {
+    let home = Home::bare();
+    for (arguments, words) in [
+        (&["put"][..], "HANDLE"),
+        (&["put", "../x"], "a handle is"),
+        (&["put", "a", "--type", "basic"], "--user"),
+        (&["put", "a", "--type", "header"], "--header"),
+        (&["put", "a", "--user", "u"], "--user goes with --type basic"),
+        (&["put", "a", "--header", "x-a"], "--header goes with --type header"),
+        (&["put", "a", "--type", "header", "--header", "host"], "--header: "),
+        (&["put", "a", "--actor", "a b"], "an actor is"),
+        (&["put", "a", CANARY], "unexpected argument"),
+    ] {
+        let output = cred(&home, arguments, "secret");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output));
+        assert!(text(&output).contains(words), "{arguments:?}: {}", text(&output));
+    }
+    assert_eq!(run(custody().arg("no-such-command"), b"").status.code(), Some(2));
+    assert!(run(custody().arg("--help"), b"").status.success());
+}
+
+#[test]
+fn secrets_that_cannot_be_sent_are_refused_without_being_shown() {
+    let home = Home::bare();
+    for (secret, words) in [
+        (String::new(), "empty"),
+        ("\n".into(), "empty"),
+        (format!("{CANARY}\n{CANARY}"), "line break"),
+        (format!("{CANARY}\n\n"), "line break"),
+        (format!("{CANARY}\0"), "control character"),
+        (CANARY.repeat(2000), "16 KiB"),
+        (CANARY.repeat(9000), "64 KiB"),
+    ] {
+        let output = cred(&home, &["put", "a"], &secret);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(text(&output).contains(words) && !text(&output).contains("canary"));
+    }
+}
+
+#[test]
+fn check_says_everything_at_once() {
+    let home = Home::new();
+    let check = || run(custody().args(["check", "--config"]).arg(home.config()), b"");
+    let words = text(&check());
+    assert!(words.contains("grants[1].handle: not-stored of actor default"), "{words}");
+    assert!(words.contains("grants[2].handle: long of actor default"), "{words}");
+    home.put("not-stored", &[], "x");
+    home.put("long", &[], "x");
+    let output = check();
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(!home.audit().exists(), "it changes nothing");
+    home.edit("api.github.com", "\"*.com\"");
+    home.edit("leeway: 30s", "leeway: 30m");
+    home.edit("audit:\n", "audits: 1\naudit:\n");
+    let output = check();
+    assert_eq!(output.status.code(), Some(1));
+    let words = text(&output);
+    for part in [
+        "custody.yaml: grants[0].destinations[0]: \"*.com\" covers a public suffix",
+        "custody.yaml: session.leeway: must be 0s to 300s",
+        "custody.yaml: audits: unknown section",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+    assert_eq!(words.lines().count(), 3, "{words}");
+}
+
+#[test]
+fn init_prints_what_comes_next() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().join("c");
+    let output = run(custody().arg("init").arg(&folder), b"");
+    let words = text(&output);
+    assert!(output.status.success(), "{words}");
+    for part in ["jwks.json", "cred put", "custody check", "custody serve", "edge-client.pem"] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    let output = run(custody().arg("init").arg(&folder), b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("never overwrites"), "{}", text(&output));
+    // Without the control plane's keys it does not serve, and says which file is missing.
+    let config = folder.join("custody.yaml");
+    let output = run(custody().args(["serve", "--config"]).arg(config), b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("session.keys.jwks_file"), "{}", text(&output));
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let output = run(custody().args(["serve", "--config", "/nowhere/custody.yaml"]), b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output),
+        "custody: /nowhere/custody.yaml: No such file or directory (os error 2)\n"
+    );
+}

@@ -1,0 +1,169 @@
+//! Who gets in: mTLS on the edge listener, plaintext nowhere but on loopback.
+
+mod common;
+
+use axum::body::Body;
+use common::client::{get, over_http1, over_http2, plain_get, post};
+use common::{Home, custody, run, text};
+use std::fs;
+use tokio::net::TcpStream;
+
+const TLS12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+const TLS13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
+
+#[tokio::test]
+async fn the_edge_gets_in_over_both_versions_and_protocols() {
+    let home = Home::new();
+    let running = home.serve();
+    for versions in [TLS12, TLS13] {
+        for alpn in [&b"h2"[..], b"http/1.1"] {
+            let mut knock = home.knock();
+            (knock.versions, knock.alpn) = (versions, alpn);
+            let stream = knock.connect(running.edge).await.unwrap();
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(alpn));
+            let request = post(Body::from(home.request().to_string()));
+            let answer = match alpn {
+                b"h2" => over_http2(stream, request).await,
+                _ => over_http1(stream, request).await,
+            };
+            assert_eq!(answer.unwrap().status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_gets_in() {
+    let home = Home::new();
+    let other = Home::bare();
+    let running = home.serve();
+    let identity = |home: &Home, name: &str| {
+        Some((home.path(&format!("{name}.pem")), home.path(&format!("{name}.key"))))
+    };
+    for versions in [TLS12, TLS13] {
+        for (who, identity) in [
+            ("without a certificate", None),
+            ("of another CA", identity(&other, "edge-client")),
+            ("with a server's certificate", identity(&home, "server")),
+            ("with the CA's own", identity(&home, "ca")),
+        ] {
+            let mut knock = home.knock();
+            (knock.identity, knock.versions) = (identity, versions);
+            assert!(knock.get(running.edge, "/healthz").await.is_err(), "{who}");
+        }
+        let mut knock = home.knock();
+        knock.versions = versions;
+        assert_eq!(knock.get(running.edge, "/healthz").await.unwrap().status, 200);
+    }
+    let page = plain_get(running.admin, "/metrics").await.text();
+    assert!(page.contains("leasehold_custody_handshake_failures_total 8\n"), "{page}");
+    assert!(home.records().iter().all(|record| record["event"] == "started"));
+}
+
+#[tokio::test]
+async fn the_edge_does_not_believe_another_custody() {
+    let (home, other) = (Home::new(), Home::bare());
+    let running = home.serve();
+    let mut knock = home.knock();
+    knock.ca = other.path("ca.pem");
+    assert!(knock.connect(running.edge).await.is_err());
+}
+
+#[tokio::test]
+async fn plain_http_on_the_tls_port_is_no_conversation() {
+    let home = Home::new();
+    let running = home.serve();
+    let stream = TcpStream::connect(running.edge).await.unwrap();
+    let answer = over_http1(stream, post(Body::from(home.request().to_string()))).await;
+    assert!(answer.is_err());
+}
+
+#[tokio::test]
+async fn each_listener_has_its_own_routes() {
+    let home = Home::new();
+    let running = home.serve();
+    let edge = async |path: &str| home.knock().get(running.edge, path).await.unwrap().status;
+    assert_eq!(edge("/healthz").await, 200);
+    assert_eq!(edge("/metrics").await, 404);
+    assert_eq!(edge("/v1/leases").await, 405);
+    assert_eq!(plain_get(running.admin, "/healthz").await.status, 200);
+    assert_eq!(plain_get(running.admin, "/v1/leases").await.status, 404);
+    let stream = TcpStream::connect(running.admin).await.unwrap();
+    let lease = over_http1(stream, post(Body::from(home.request().to_string()))).await.unwrap();
+    assert_eq!(lease.status, 404);
+}
+
+const TLS: &str = "  tls:
+    certificate: server.pem
+    key: server.key
+    client_ca: ca.pem
+";
+
+#[tokio::test]
+async fn plaintext_on_loopback_only_when_asked_for() {
+    let home = Home::new();
+    home.edit(TLS, "  plaintext: loopback-only\n");
+    let running = home.serve();
+    let stream = TcpStream::connect(running.edge).await.unwrap();
+    let answer = over_http1(stream, post(Body::from(home.request().to_string()))).await.unwrap();
+    assert_eq!(answer.status, 200);
+    let stream = TcpStream::connect(running.edge).await.unwrap();
+    assert_eq!(over_http1(stream, get("/healthz")).await.unwrap().status, 200);
+}
+
+/// The words of a `serve` that must not start.
+fn refusal_of(home: &Home) -> String {
+    let output = run(custody().args(["serve", "--config"]).arg(home.config()), b"");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    text(&output)
+}
+
+#[test]
+fn plaintext_is_refused_everywhere_else() {
+    let home = Home::new();
+    home.edit(TLS, "  plaintext: loopback-only\n");
+    home.edit("\"127.0.0.1:0\"", "\"0.0.0.0:0\"");
+    let words = refusal_of(&home);
+    assert!(words.contains("edge.plaintext: refused: 0.0.0.0:0 is no loopback address"), "{words}");
+
+    let home = Home::new();
+    home.edit(TLS, "");
+    let words = refusal_of(&home);
+    assert!(words.contains("edge.tls: is missing"), "{words}");
+    assert!(!home.audit().exists(), "nothing was touched");
+}
+
+#[test]
+fn files_that_do_not_serve_are_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let open = |home: &Home, name: &str| {
+        fs::set_permissions(home.path(name), fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    let swap = |home: &Home, name: &str, with: &str| {
+        fs::copy(home.path(with), home.path(name)).unwrap();
+    };
+    type Spoil<'a> = &'a dyn Fn(&Home);
+    let cases: [(Spoil<'_>, &[&str]); 8] = [
+        (&|home| open(home, "root.key"), &["store.root_key", "root.key", "chmod 600"]),
+        (&|home| open(home, "server.key"), &["edge.tls.key", "server.key", "chmod 600"]),
+        (&|home| swap(home, "server.key", "ca.key"), &["edge.tls.certificate"]),
+        (&|home| swap(home, "ca.pem", "ca.key"), &["edge.tls.client_ca", "ca.pem"]),
+        (&|home| swap(home, "root.key", "ca.key"), &["store.root_key", "not a root key"]),
+        (&|home| fs::remove_file(home.path("server.pem")).unwrap(), &["edge.tls.certificate"]),
+        (&|home| fs::write(home.path("custody.db"), "x").unwrap(), &["store.path", "custody.db"]),
+        (
+            &|home| fs::write(home.path("root.key"), "ab".repeat(32)).unwrap(),
+            &["store.path", "did not seal this store"],
+        ),
+    ];
+    for (at, (spoil, expected)) in cases.into_iter().enumerate() {
+        let home = Home::new();
+        spoil(&home);
+        let check = run(custody().args(["check", "--config"]).arg(home.config()), b"");
+        assert_eq!(check.status.code(), Some(1));
+        for words in [refusal_of(&home), text(&check)] {
+            for part in expected {
+                assert!(words.contains(part), "case {at}: {part} in {words}");
+            }
+        }
+    }
+}
