@@ -5,6 +5,7 @@
 mod cargo;
 mod demo;
 mod interrupt;
+mod schema;
 mod spoken;
 mod story;
 mod test;
@@ -37,6 +38,8 @@ enum Command {
     Demo,
     /// Format, clippy, unit, property and end-to-end tests
     Test(test::Test),
+    /// Writes the JSON Schema of the plugin configuration to edge/leasehold.schema.json
+    Schema(schema::Schema),
 }
 
 fn main() -> ExitCode {
@@ -54,5 +57,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(up) => up.run(),
         Command::Demo => demo::run(),
         Command::Test(test) => test.run(),
+        Command::Schema(schema) => schema.run(),
     }
 }

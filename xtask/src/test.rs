@@ -8,13 +8,14 @@ use stack::envoy::EnvoyBinary;
 use stack::progress::Progress;
 
 use crate::cargo::{self, cargo};
+use crate::schema;
 use crate::spoken;
 
 /// The module is no native library; everything else is tested natively.
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", "filter"];
 
 /// Steps with and without the checks that need no running.
-const STEPS: usize = 7;
+const STEPS: usize = 8;
 const STEPS_FILTERED: usize = 4;
 
 #[derive(Args)]
@@ -85,7 +86,11 @@ fn check(progress: &mut Progress) -> Result<()> {
         .collect();
     step(progress, "clippy", &native)?;
     let filter = ["clippy", "-p", "filter", "--target", "wasm32-wasip1", "--", "-D", "warnings"];
-    step(progress, "clippy on the filter (WebAssembly)", &filter)
+    step(progress, "clippy on the filter (WebAssembly)", &filter)?;
+    let step = progress.step("checking the schema of the plugin configuration");
+    schema::check()?;
+    step.finish();
+    Ok(())
 }
 
 fn step(progress: &mut Progress, name: &str, arguments: &[&str]) -> Result<()> {
