@@ -1,6 +1,6 @@
 //! `cargo xtask up`: the whole stack, until Ctrl-C.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -137,7 +137,9 @@ fn alone(folder: &Path) -> Result<File> {
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let path = folder.join("lock");
     let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
-    file.try_lock().context("`cargo xtask up` runs already; end it with Ctrl-C first")?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        bail!("`cargo xtask up` runs already; end it with Ctrl-C first");
+    }
     Ok(file)
 }
 

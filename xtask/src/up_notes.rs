@@ -111,6 +111,9 @@ impl UpNotes {
         for (name, value) in &self.environment {
             let _ = writeln!(text, "  export {name}={value}");
         }
+        if self.way == Way::Gateway {
+            let _ = writeln!(text, "  # base URL of an API:  {}/HOST[:PORT]/...", self.edge);
+        }
         if let Some(example) = self.example() {
             let _ = writeln!(text, "  {example}");
         }
