@@ -1,4 +1,5 @@
 //! The command line: what it takes, what it prints, how it ends.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Who gets in: mTLS on the edge listener, plaintext nowhere but on loopback.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
 

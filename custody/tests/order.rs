@@ -1,4 +1,5 @@
 //! In process: the order of things, and what happens when a part of custody hangs or breaks.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use axum::body::Body;
 use custody::actor::Actor;

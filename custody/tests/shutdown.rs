@@ -1,4 +1,5 @@
 //! The end in good order: what is in flight gets its answer.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
 
@@ -43,7 +44,8 @@ async fn a_request_in_flight_is_answered_after_the_signal() {
     }
 }
 
-#[tokio::test]
+// With a thread to spare for the client, which has to answer the server's farewell (GOAWAY).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_connections_do_not_hold_it_up() {
     let home = Home::new();
     let running = home.serve();

@@ -72,7 +72,7 @@ impl RootKey {
         getrandom::fill(&mut *key)?;
         // 43 characters of base64url and a line end.
         let mut text = Zeroizing::new(String::with_capacity(48));
-        URL_SAFE_NO_PAD.encode_string(&*key, &mut text);
+        URL_SAFE_NO_PAD.encode_string(key.as_slice(), &mut text);
         text.push('\n');
         Ok(text)
     }
