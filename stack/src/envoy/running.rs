@@ -16,6 +16,8 @@ pub const GUEST_LISTENER: &str = "guests";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at a starting Envoy.
 const POLL: Duration = Duration::from_millis(10);
+/// Lines of the log that go into an error.
+const COMPLAINTS: usize = 15;
 /// Standard output, the access log by default, goes to a file of its own (`$1`).
 const APART: &str = "output=$1; shift; exec \"$@\" >>\"$output\"";
 
@@ -118,7 +120,7 @@ impl Envoy {
     /// [`EnvoyError::Start`] when it had ended on its own before, with the end of its log.
     pub fn stop(mut self) -> Result<(), EnvoyError> {
         if let Some(status) = self.ended()? {
-            let tail = self.child.tail();
+            let tail = complaints(&self.child);
             return Err(EnvoyError::Start(format!("envoy had ended ({status})\n{tail}")));
         }
         self.child.stop();
@@ -160,7 +162,7 @@ impl Starting {
 
     fn still_hopeful(&mut self) -> Result<(), EnvoyError> {
         let ended = self.child.ended().map_err(|error| EnvoyError::Start(format!("{error:#}")))?;
-        let tail = self.child.tail();
+        let tail = complaints(&self.child);
         if let Some(status) = ended {
             return Err(EnvoyError::Start(format!(
                 "envoy ended ({status}) before it was ready\n{tail}"
@@ -191,6 +193,15 @@ fn command(binary: &EnvoyBinary, config: &Path, output: &Path, admin_file: &Path
         "1",
     ]);
     command
+}
+
+/// The last things in the log that Envoy did not say in passing, whole: one line of it names the
+/// wrong field at its very end. The first hundred `info` lines only list what is built in.
+fn complaints(child: &Running) -> String {
+    let log = fs::read_to_string(child.log()).unwrap_or_default();
+    let said: Vec<_> = log.lines().filter(|line| !line.contains("][info][")).collect();
+    let last = said.get(said.len().saturating_sub(COMPLAINTS)..).unwrap_or_default();
+    format!("--- end of {}\n{}", child.log().display(), last.join("\n"))
 }
 
 /// The `VmRSS: 91748 kB` line of `/proc/PID/status`, in bytes.
