@@ -105,8 +105,11 @@ pub fn grants_for(policy: &Value) -> Vec<Value> {
     destinations(policy)
         .filter_map(|destination| {
             let handle = destination.pointer("/credential/handle")?;
-            let no_claims = json!({});
-            let claims = destination.pointer("/sessions/claims").unwrap_or(&no_claims);
+            // Custody wants it said when every session of an issuer is meant.
+            let everybody = json!({"iss": [policy.pointer("/session/issuer")]});
+            let named =
+                destination.pointer("/sessions/claims").filter(|claims| **claims != json!({}));
+            let claims = named.unwrap_or(&everybody);
             Some(json!({
                 "handle": handle,
                 "destinations": authorities(destination),
@@ -213,6 +216,10 @@ mod tests {
             "claims": {"team": ["demo"]},
         }]);
         assert_eq!(json!(grants_for(&policy)), expected);
+        let mut for_all = complete(&policy, &Sessions::generate().unwrap(), "explicit");
+        for_all["destinations"][0]["sessions"] = json!({});
+        let issuer = &for_all["session"]["issuer"];
+        assert_eq!(grants_for(&for_all)[0]["claims"], json!({"iss": [issuer]}));
         assert_eq!(claims_for(&policy), json!({"team": ["demo"]}));
         assert_eq!(handles(&policy), ["demo-api"]);
         assert_eq!(
