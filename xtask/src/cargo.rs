@@ -1,9 +1,10 @@
 //! Cargo, called from inside of `cargo run`.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use stack::built::Built;
 use stack::progress::Progress;
 
@@ -49,13 +50,43 @@ pub fn build(progress: &mut Progress) -> Result<()> {
     Ok(())
 }
 
+/// The target of the module that Envoy loads.
+pub const WASM: &str = "wasm32-wasip1";
+
+/// Sees to it that Rust can build for [`WASM`]. rustup reads rust-toolchain.toml and fetches the
+/// target by itself, unless it was told not to install anything on its own.
+///
+/// # Errors
+/// The target is not there and rustup cannot fetch it.
+pub fn ensure_wasm_target() -> Result<()> {
+    let asked = Command::new("rustc")
+        .current_dir(Built::root())
+        .args(["--print", "target-libdir", "--target", WASM])
+        .output();
+    let installed = asked.is_ok_and(|answer| {
+        let folder = String::from_utf8_lossy(&answer.stdout);
+        answer.status.success() && Path::new(folder.trim()).is_dir()
+    });
+    if installed {
+        return Ok(());
+    }
+    let mut rustup = Command::new("rustup");
+    rustup.current_dir(Built::root()).args(["target", "add", WASM]);
+    let added = rustup.status().with_context(|| format!("rustup target add {WASM}"))?;
+    if !added.success() {
+        bail!("Rust cannot build for {WASM}; `rustup target add {WASM}` says why");
+    }
+    Ok(())
+}
+
 /// Builds the module that Envoy loads.
 ///
 /// # Errors
 /// What the compiler says.
 pub fn build_filter(progress: &mut Progress) -> Result<()> {
     let mut step = progress.step("building the filter (WebAssembly)");
-    let filter = ["build", "-p", "filter", "--target", "wasm32-wasip1", "--profile", "wasm"];
+    ensure_wasm_target()?;
+    let filter = ["build", "-p", "filter", "--target", WASM, "--profile", "wasm"];
     spoken::run(&mut step, &mut cargo(&filter))?;
     step.finish();
     Ok(())

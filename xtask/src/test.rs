@@ -85,7 +85,8 @@ fn check(progress: &mut Progress) -> Result<()> {
         .chain(["--all-targets", "--", "-D", "warnings"])
         .collect();
     step(progress, "clippy", &native)?;
-    let filter = ["clippy", "-p", "filter", "--target", "wasm32-wasip1", "--", "-D", "warnings"];
+    cargo::ensure_wasm_target()?;
+    let filter = ["clippy", "-p", "filter", "--target", cargo::WASM, "--", "-D", "warnings"];
     step(progress, "clippy on the filter (WebAssembly)", &filter)?;
     let step = progress.step("checking the schema of the plugin configuration");
     schema::check()?;
