@@ -4,4 +4,11 @@
 //! Needs what `cargo xtask test` builds first: custody, leaf-ca, session-jwt and the filter.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod canary;
+mod clients;
+mod custody_faults;
+mod mixing;
 mod refusals;
+mod safety_net;
+mod transfers;
+mod wide;
