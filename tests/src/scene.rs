@@ -199,21 +199,35 @@ impl Scene {
         reply
     }
 
-    /// Envoy itself refuses `attempt` before any filter sees it: a 4xx without a reason of ours, or
-    /// no answer at all; neither the origin nor custody hears of it.
+    /// Envoy itself refuses `attempt` before any filter sees it: a 4xx (or 501) without a reason of
+    /// ours, or no answer at all; neither the origin nor custody hears of it.
     ///
     /// # Panics
     /// Otherwise, with the name of the case.
     #[track_caller]
     pub fn drops(&self, case: &str, attempt: impl FnOnce() -> Result<Reply>) {
         if let Ok(reply) = self.untouched(case, attempt) {
-            assert!(
-                (400..500).contains(&reply.status),
-                "{case}: {} {}",
-                reply.status,
-                reply.text()
-            );
-            assert_eq!(reply.reason(), None, "{case}");
+            assert!((400..=501).contains(&reply.status), "{case}: {}", reply.status);
+            assert_eq!(reply.reason(), None, "{case}: {}", reply.text());
+        }
+    }
+
+    /// `attempt` is refused with 403 and this reason, or by Envoy itself before; see
+    /// [`Scene::refuses`] and [`Scene::drops`].
+    ///
+    /// # Panics
+    /// Otherwise, with the name of the case.
+    #[track_caller]
+    pub fn stops(&self, case: &str, reason: &str, attempt: impl FnOnce() -> Result<Reply>) {
+        match self.untouched(case, attempt) {
+            Err(_) => {}
+            Ok(reply) if reply.reason().is_none() => {
+                assert!((400..500).contains(&reply.status), "{case}: {}", reply.status);
+            }
+            Ok(reply) => {
+                let got = (reply.status, reply.reason());
+                assert_eq!(got, (403, Some(reason.to_owned())), "{case}: {}", reply.text());
+            }
         }
     }
 
@@ -227,7 +241,8 @@ impl Scene {
         let reply = attempt().unwrap_or_else(|error| panic!("{case}: {error:#}"));
         assert_eq!((reply.status, reply.reason()), (200, None), "{case}: {}", reply.text());
         assert_eq!(self.arrived(), before + 1, "{case}: requests at the origin");
-        assert!(!reply.text().contains(SECRET), "{case}: the response holds the lease");
+        let whole = format!("{:?} {}", reply.headers, reply.text());
+        assert!(!whole.contains(SECRET), "{case}: the response holds the lease");
         self.stack.origin().unwrap().record().last().unwrap()
     }
 
