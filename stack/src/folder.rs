@@ -5,9 +5,16 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
 use crate::built::Built;
+
+/// The folder, in the target folder, of the stacks that do not stay.
+const STACKS: &str = "stack";
+/// Before the id of the process a stack's folder belongs to.
+const PREFIX: &str = "stack-";
 
 /// Where a stack keeps its files.
 pub struct Folder {
@@ -25,10 +32,10 @@ impl Folder {
     /// # Errors
     /// It cannot be made.
     pub fn temporary(built: &Built) -> Result<Self> {
-        let parent = built.target().join("stack");
+        let parent = built.target().join(STACKS);
         fs::create_dir_all(&parent).with_context(|| parent.display().to_string())?;
         let folder = tempfile::Builder::new()
-            .prefix("stack-")
+            .prefix(&format!("{PREFIX}{}-", std::process::id()))
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&parent)
             .with_context(|| format!("a folder under {}", parent.display()))?;
@@ -95,10 +102,49 @@ impl Drop for Folder {
     }
 }
 
+/// Removes the folders of stacks whose process is no more: those of failed tests, and of programs
+/// that were killed. One that cannot be removed (somebody else may be at it) is in nobody's way.
+pub fn sweep(built: &Built) {
+    let found = fs::read_dir(built.target().join(STACKS)).into_iter().flatten().flatten();
+    for folder in found {
+        if owner(&folder.file_name().to_string_lossy()).is_some_and(is_gone) {
+            let _ = fs::remove_dir_all(folder.path());
+        }
+    }
+}
+
+/// The process a folder of this name belongs to.
+fn owner(name: &str) -> Option<Pid> {
+    let (pid, _) = name.strip_prefix(PREFIX)?.split_once('-')?;
+    Pid::from_raw(pid.parse().ok()?)
+}
+
+fn is_gone(pid: Pid) -> bool {
+    test_kill_process(pid) == Err(Errno::SRCH)
+}
+
 fn private(path: &Path) -> Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
         .with_context(|| format!("making {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_tells_whose_it_is() {
+        let us = std::process::id().to_string();
+        let ours = owner(&format!("{PREFIX}{us}-Ab3")).unwrap();
+        assert_eq!(ours.as_raw_pid().to_string(), us);
+        assert!(!is_gone(ours));
+        assert_eq!(owner("stack-Ab3"), None);
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+        child.wait().unwrap();
+        assert!(is_gone(pid));
+    }
 }

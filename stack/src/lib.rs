@@ -28,5 +28,6 @@ mod stack;
 pub use builder::{StackBuilder, Way};
 pub use custody::Credential;
 pub use fake_custody::Answer;
+pub use folder::sweep;
 pub use random::hex;
 pub use stack::Stack;

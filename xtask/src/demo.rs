@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
+use stack::built::Built;
 use stack::guest::{Guest, Reply};
 use stack::origin::{Seen, fingerprint};
 use stack::policy::{DEMO_HANDLE, DEMO_HOST, OTHER_HOST};
 use stack::progress::Progress;
 use stack::sessions::{Sessions, now};
-use stack::{Credential, Stack, StackBuilder, hex};
+use stack::{Credential, Stack, StackBuilder, hex, sweep};
 
 use crate::cargo;
 use crate::interrupt::Interrupt;
@@ -39,6 +40,7 @@ struct Demo {
 
 pub fn run() -> Result<ExitCode> {
     let interrupt = Interrupt::listen()?;
+    sweep(&Built::find()?);
     let mut progress = Progress::new(cargo::BUILD_STEPS + StackBuilder::STEPS);
     cargo::build(&mut progress)?;
     let secret = hex(24)?;

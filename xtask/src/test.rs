@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use stack::built::Built;
 use stack::envoy::EnvoyBinary;
 use stack::progress::Progress;
 
@@ -37,6 +38,7 @@ impl Test {
     pub fn run(self) -> Result<ExitCode> {
         let steps = if self.filter.is_none() { STEPS } else { STEPS_FILTERED };
         let mut progress = Progress::new(steps);
+        stack::sweep(&Built::find()?);
         if self.filter.is_none() {
             check(&mut progress)?;
         }

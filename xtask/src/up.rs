@@ -36,9 +36,10 @@ pub struct Up {
     /// Without it: a demo API to call
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// A custody configuration of your own, with the files `custody init` makes beside it.
+    /// A custody configuration of your own, with the files `custody init` makes beside it; it must
+    /// believe the policy's sessions (`session-jwt jwks target/leasehold/session.key`).
     /// Without it: one under target/leasehold/custody, that grants what the policy names
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "policy")]
     custody: Option<PathBuf>,
     /// The port guests connect to, on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 3128)]
@@ -102,15 +103,12 @@ impl Up {
 
     /// The demo API, or the world as it is.
     fn world(&self, builder: StackBuilder, policy: Option<&Value>) -> Result<StackBuilder> {
+        let Some(policy) = policy else {
+            return Ok(builder.credential(Credential::bearer(DEMO_HANDLE, &hex(24)?)));
+        };
         let builder = match &self.custody {
             Some(config) => builder.custody_config(config),
             None => builder,
-        };
-        let Some(policy) = policy else {
-            return Ok(match self.custody {
-                Some(_) => builder,
-                None => builder.credential(Credential::bearer(DEMO_HANDLE, &hex(24)?)),
-            });
         };
         let roots = match &self.upstream_ca {
             Some(roots) => roots.canonicalize().with_context(|| roots.display().to_string())?,
