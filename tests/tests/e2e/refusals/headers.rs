@@ -181,10 +181,8 @@ fn messages_that_two_parties_would_cut_differently_are_refused() {
         ("quoted", "Transfer-Encoding: \"chunked\""),
         ("a space before the colon", "Transfer-Encoding : chunked"),
         ("a space before the colon", "Content-Length : 5"),
-        ("folded", "X-A: b\r\n Transfer-Encoding: chunked\r\nContent-Length: 5"),
         ("a tab in a name", "Content\tLength: 5"),
         ("a NUL in a value", "X-A: b\0c"),
-        ("a CR in a value", "X-A: b\rTransfer-Encoding: chunked"),
         ("no name", ": x"),
         ("no colon", "X-A"),
         ("a byte over 127 in a name", "X-\u{e9}: x"),
@@ -203,6 +201,16 @@ fn messages_that_two_parties_would_cut_differently_are_refused() {
         assert!(got.is_err() || got.unwrap().status != 200, "{case}");
         assert_eq!(scene.stack.origin().unwrap().record().count_of("/v2/hidden"), before, "{case}");
     }
+    // A bare CR is taken out (RFC 9112 section 2.2), and what is around it stays one value.
+    let bare = "X-A: b\rTransfer-Encoding: chunked\r\nContent-Length: 5";
+    let seen = scene.accepts("a bare CR", || scene.inside(API, post(bare, "hello")));
+    assert_eq!(seen.values("x-a"), [b"bTransfer-Encoding: chunked"]);
+    // A folded line becomes part of the value before it (RFC 9112 section 5.2).
+    let folded = "X-A: b\r\n Transfer-Encoding: chunked\r\nContent-Length: 5";
+    let seen = scene.accepts("folded", || scene.inside(API, post(folded, "hello")));
+    let value = seen.values("x-a").concat();
+    assert!(!value.contains(&b'\r') && !value.contains(&b'\n'), "{:?}", value.escape_ascii());
+    assert!(seen.values("transfer-encoding").is_empty(), "{seen:?}");
     // What is one body stays one body.
     let length = format!("Content-Length: {}", inner.len());
     let seen = scene.accepts("a request in a body", || scene.inside(API, post(&length, inner)));

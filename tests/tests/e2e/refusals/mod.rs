@@ -1,7 +1,10 @@
 //! Every refusal, by two oracles: what the guest is told, and that the origin saw nothing. Each
 //! table has an accepted twin, so that it can fail.
 
+mod configuration;
+mod gateway;
 mod headers;
 mod paths;
 mod sessions;
+mod telling;
 mod tunnels;
