@@ -13,6 +13,7 @@
 )]
 
 pub mod authority;
+pub mod hardening;
 pub mod init;
 pub mod leaf;
 pub mod listen;

@@ -1,7 +1,9 @@
 //! The command line of `leaf-ca`.
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use leaf_ca::authority::NewAuthority;
+use leaf_ca::hardening::harden;
 use leaf_ca::init::init;
 use leaf_ca::listen::Listen;
 use leaf_ca::minter::Limits;
@@ -86,10 +88,11 @@ enum LogFormat {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = Cli::parse().command;
+    let outcome = harden().context("turning core dumps off").and_then(|()| match command {
         Command::Init(args) => run_init(&args),
         Command::Serve(args) => run_serve(args),
-    };
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
