@@ -6,7 +6,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -28,6 +29,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
+
+/// How long the fake may take to let go of its port; without threads of its own it never does.
+const GRACE: Duration = Duration::from_secs(5);
+/// Between two looks at a task that has no way of telling us.
+const POLL: Duration = Duration::from_millis(1);
 
 /// What the fake does with a request.
 #[derive(Clone, Debug)]
@@ -123,8 +129,13 @@ impl FakeCustody {
 }
 
 impl Drop for FakeCustody {
+    /// Returns when the port is free again: the next custody is often started at once.
     fn drop(&mut self) {
         self.serving.abort();
+        let asked = Instant::now();
+        while !self.serving.is_finished() && asked.elapsed() < GRACE {
+            thread::sleep(POLL);
+        }
     }
 }
 
