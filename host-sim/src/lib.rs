@@ -1,1 +1,63 @@
-//! stub
+//! A proxy-wasm host to test filters on.
+//!
+//! It does what Envoy does, status by status (proxy-wasm ABI 0.2.1 and 0.2.0), with everything around
+//! the module scripted: the clock, the upstream, the answers to callouts, the faults.
+//!
+//! ```
+//! use host_sim::{Host, Module, Plugin, Request};
+//!
+//! let module = Module::new(br#"(module
+//!     (func (export "proxy_abi_version_0_2_1"))
+//!     (memory (export "memory") 1))"#)?;
+//! let mut host = Host::builder().plugin(Plugin::new(&module)).start()?;
+//! let stream = host.send(Request::get("api.example.com", "/v1/models"));
+//! host.settle();
+//! host.outcome(stream).assert_forwarded().assert_upstream_header(":path", "/v1/models");
+//! # Ok::<(), host_sim::Error>(())
+//! ```
+
+mod abi;
+mod builder;
+pub mod cases;
+mod clock;
+mod error;
+mod events;
+mod exchange;
+mod faults;
+mod headers;
+mod host;
+mod module;
+mod outcome;
+mod pairs;
+mod properties;
+mod protobuf;
+mod request;
+mod script;
+mod shared;
+mod stats;
+mod status;
+mod strict;
+mod trace;
+mod transcript;
+mod vm;
+mod world;
+
+pub use builder::Builder;
+pub use clock::Instant;
+pub use error::{Cause, Error, Failure};
+pub use exchange::{ConnectionView, Direction, LocalReply, Message, Peer, StreamId};
+pub use faults::FaultPlan;
+pub use headers::HeaderMap;
+pub use host::{ConnectionId, Host};
+pub use module::{AbiVersion, Module, Symbol};
+pub use outcome::{Outcome, Verdict};
+pub use properties::Properties;
+pub use request::Request;
+pub use script::{
+    Answer, CalloutRequest, CalloutResponse, Cluster, GrpcAnswer, GrpcRequest, Upstream,
+};
+pub use stats::MetricKind;
+pub use status::{Status, UnknownStatus};
+pub use strict::Violation;
+pub use transcript::{Arg, ArgValue, Entry, Level, Recording, Returned, Transcript, What};
+pub use vm::{FailPolicy, Plugin};

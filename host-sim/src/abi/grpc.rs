@@ -1,0 +1,175 @@
+//! gRPC callouts: unary calls and streams, owned by the root context.
+
+use super::ENV;
+use super::call::{Call, run};
+use crate::events::Event;
+use crate::pairs;
+use crate::protobuf;
+use crate::script::GrpcRequest;
+use crate::status::Status;
+use crate::vm::{PendingGrpc, VmState};
+use std::time::Duration;
+use wasmtime::{Caller, Linker, Result};
+
+type Guest<'a> = Caller<'a, VmState>;
+
+pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
+    linker.func_wrap(ENV, "proxy_grpc_call", grpc_call)?;
+    linker.func_wrap(ENV, "proxy_grpc_stream", grpc_stream)?;
+    linker.func_wrap(ENV, "proxy_grpc_send", send)?;
+    linker.func_wrap(ENV, "proxy_grpc_close", close)?;
+    linker.func_wrap(ENV, "proxy_grpc_cancel", cancel)?;
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
+fn grpc_call(
+    guest: Guest<'_>,
+    target: u32,
+    target_size: u32,
+    service: u32,
+    service_size: u32,
+    method: u32,
+    method_size: u32,
+    metadata: u32,
+    metadata_size: u32,
+    message: u32,
+    message_size: u32,
+    timeout: u32,
+    out: u32,
+) -> Result<u32> {
+    run(guest, "proxy_grpc_call", |call| {
+        let target = call.bytes("target", target, target_size)?;
+        let request = GrpcRequest {
+            cluster: cluster(call, &target)?,
+            service: call.text("service", service, service_size)?,
+            method: call.text("method", method, method_size)?,
+            metadata: pairs::decode(&call.bytes("metadata", metadata, metadata_size)?)
+                .into_iter()
+                .collect(),
+            message: call.bytes("message", message, message_size)?,
+        };
+        call.number("timeout", timeout);
+        let timeout = (timeout > 0).then(|| Duration::from_millis(u64::from(timeout)));
+        let token = begin(call, request, false, timeout)?;
+        Ok(call.write_u32(out, token)?)
+    })
+}
+
+#[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
+fn grpc_stream(
+    guest: Guest<'_>,
+    target: u32,
+    target_size: u32,
+    service: u32,
+    service_size: u32,
+    method: u32,
+    method_size: u32,
+    metadata: u32,
+    metadata_size: u32,
+    out: u32,
+) -> Result<u32> {
+    run(guest, "proxy_grpc_stream", |call| {
+        let target = call.bytes("target", target, target_size)?;
+        let request = GrpcRequest {
+            cluster: cluster(call, &target)?,
+            service: call.text("service", service, service_size)?,
+            method: call.text("method", method, method_size)?,
+            metadata: pairs::decode(&call.bytes("metadata", metadata, metadata_size)?)
+                .into_iter()
+                .collect(),
+            message: Vec::new(),
+        };
+        let token = begin(call, request, true, None)?;
+        Ok(call.write_u32(out, token)?)
+    })
+}
+
+fn send(guest: Guest<'_>, token: u32, address: u32, size: u32, end: u32) -> Result<u32> {
+    run(guest, "proxy_grpc_send", |call| {
+        call.number("token", token);
+        let message = call.bytes("message", address, size)?;
+        let (_, root) = call.state().subject_root().ok_or(Status::NotFound)?;
+        if token % 4 != 2 {
+            return Err(Status::BadArgument.into());
+        }
+        let pending = root.grpc.get_mut(&token).ok_or(Status::NotFound)?;
+        pending.sent.push(message);
+        pending.closed |= end != 0;
+        Ok(())
+    })
+}
+
+/// A call is cancelled by it; a stream stops sending and still receives.
+fn close(guest: Guest<'_>, token: u32) -> Result<u32> {
+    run(guest, "proxy_grpc_close", |call| {
+        call.number("token", token);
+        let (_, root) = call.state().subject_root().ok_or(Status::NotFound)?;
+        let pending = root.grpc.get_mut(&token).ok_or(Status::NotFound)?;
+        pending.closed = true;
+        if !pending.is_stream {
+            root.grpc.remove(&token);
+        }
+        Ok(())
+    })
+}
+
+fn cancel(guest: Guest<'_>, token: u32) -> Result<u32> {
+    run(guest, "proxy_grpc_cancel", |call| {
+        call.number("token", token);
+        let (_, root) = call.state().subject_root().ok_or(Status::NotFound)?;
+        root.grpc.remove(&token).ok_or(Status::NotFound)?;
+        Ok(())
+    })
+}
+
+/// The target is a cluster's name, or a `GrpcService` message: field 1 (`envoy_grpc`), in it field 1
+/// (`cluster_name`).
+fn cluster(call: &Call<'_>, target: &[u8]) -> std::result::Result<String, Status> {
+    let world = call.world();
+    let known = |bytes: &[u8]| {
+        let name = String::from_utf8_lossy(bytes).into_owned();
+        world.clusters.get(&name).map(|_| name)
+    };
+    let in_message = || {
+        let envoy_grpc = protobuf::bytes_field(target, 1)?;
+        known(&protobuf::bytes_field(&envoy_grpc, 1)?)
+    };
+    known(target).or_else(in_message).ok_or(Status::ParseFailure)
+}
+
+fn begin(
+    call: &mut Call<'_>,
+    request: GrpcRequest,
+    is_stream: bool,
+    timeout: Option<Duration>,
+) -> std::result::Result<u32, Status> {
+    let vm = call.vm();
+    let answer = {
+        let mut world = call.world();
+        let cluster = world.clusters.get_mut(&request.cluster).ok_or(Status::ParseFailure)?;
+        cluster.grpc_answer(request)
+    };
+    let state = call.state();
+    let next = if is_stream { &mut state.next_grpc_stream } else { &mut state.next_grpc_token };
+    let token = *next;
+    *next += 4;
+    let (root, owner) = state.subject_root().ok_or(Status::BadArgument)?;
+    let pending = PendingGrpc { is_stream, sent: Vec::new(), closed: false };
+    owner.grpc.insert(token, pending);
+    let (delay, events) = match answer {
+        Some(answer) if timeout.is_none_or(|timeout| answer.delay < timeout) => {
+            let delay = answer.delay;
+            (delay, if is_stream { answer.streamed() } else { answer.unary() })
+        }
+        _ => match timeout {
+            Some(timeout) => (timeout, crate::script::GrpcAnswer::failure(4, "").unary()),
+            None => return Ok(token),
+        },
+    };
+    let mut world = call.world();
+    for event in events {
+        world.schedule(delay, vm, Event::Grpc { root, token, event });
+    }
+    Ok(token)
+}

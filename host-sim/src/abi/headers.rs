@@ -1,0 +1,223 @@
+//! Header maps: of requests, responses, and answers to callouts.
+
+use super::ENV;
+use super::call::{Call, Out, Outcome, Stop, run};
+use crate::exchange::Direction;
+use crate::headers::HeaderMap;
+use crate::pairs;
+use crate::status::Status;
+use crate::strict::Violation;
+use crate::transcript::What;
+use crate::vm::VmState;
+use wasmtime::{Caller, Linker, Result};
+
+/// `MapType` of the ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Map {
+    RequestHeaders,
+    RequestTrailers,
+    ResponseHeaders,
+    ResponseTrailers,
+    GrpcInitialMetadata,
+    GrpcTrailingMetadata,
+    CalloutHeaders,
+    CalloutTrailers,
+}
+
+type Guest<'a> = Caller<'a, VmState>;
+
+pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
+    linker.func_wrap(ENV, "proxy_get_header_map_pairs", pairs_of)?;
+    linker.func_wrap(ENV, "proxy_get_header_map_size", size_of)?;
+    linker.func_wrap(ENV, "proxy_get_header_map_value", value_of)?;
+    linker.func_wrap(ENV, "proxy_set_header_map_pairs", set_pairs)?;
+    linker.func_wrap(ENV, "proxy_add_header_map_value", add)?;
+    linker.func_wrap(ENV, "proxy_replace_header_map_value", replace)?;
+    linker.func_wrap(ENV, "proxy_remove_header_map_value", remove)?;
+    Ok(())
+}
+
+/// Where the map is not there, an empty list.
+fn pairs_of(guest: Guest<'_>, map: u32, address: u32, size: u32) -> Result<u32> {
+    run(guest, "proxy_get_header_map_pairs", |call| {
+        let map = kind(call, map)?;
+        let bytes = readable(call, map).map(|map| pairs::encode(map)).unwrap_or_default();
+        note_access(call, map);
+        call.give(&bytes, Out { address, size })
+    })
+}
+
+/// In bytes.
+fn size_of(guest: Guest<'_>, map: u32, size: u32) -> Result<u32> {
+    run(guest, "proxy_get_header_map_size", |call| {
+        let map = kind(call, map)?;
+        let bytes = readable(call, map).map(HeaderMap::byte_size);
+        let bytes = bytes.ok_or_else(|| unavailable(call, map))?;
+        Ok(call.write_u32(size, u32::try_from(bytes).unwrap_or(u32::MAX))?)
+    })
+}
+
+/// The first value only.
+fn value_of(
+    guest: Guest<'_>,
+    map: u32,
+    name: u32,
+    name_size: u32,
+    address: u32,
+    size: u32,
+) -> Result<u32> {
+    run(guest, "proxy_get_header_map_value", |call| {
+        let map = kind(call, map)?;
+        let name = call.text("name", name, name_size)?;
+        let found = readable(call, map).map(|map| map.get(&name).map(<[u8]>::to_vec));
+        let value = found.ok_or_else(|| unavailable(call, map))?.ok_or(Status::NotFound)?;
+        call.give(&value, Out { address, size })
+    })
+}
+
+/// A malformed list is an empty one: all headers are gone, and the status is Ok.
+fn set_pairs(guest: Guest<'_>, map: u32, address: u32, size: u32) -> Result<u32> {
+    run(guest, "proxy_set_header_map_pairs", |call| {
+        let map = kind(call, map)?;
+        let list = pairs::decode(&call.bytes("pairs", address, size)?);
+        change(call, map, |headers| *headers = list.into_iter().collect())
+    })
+}
+
+fn add(guest: Guest<'_>, map: u32, name: u32, size: u32, value: u32, length: u32) -> Result<u32> {
+    run(guest, "proxy_add_header_map_value", |call| {
+        let map = kind(call, map)?;
+        let name = call.text("name", name, size)?;
+        let value = call.bytes("value", value, length)?;
+        change(call, map, |headers| headers.add(&name, value))
+    })
+}
+
+fn replace(
+    guest: Guest<'_>,
+    map: u32,
+    name: u32,
+    size: u32,
+    value: u32,
+    length: u32,
+) -> Result<u32> {
+    run(guest, "proxy_replace_header_map_value", |call| {
+        let map = kind(call, map)?;
+        let name = call.text("name", name, size)?;
+        let value = call.bytes("value", value, length)?;
+        change(call, map, |headers| headers.replace(&name, value))
+    })
+}
+
+fn remove(guest: Guest<'_>, map: u32, name: u32, size: u32) -> Result<u32> {
+    run(guest, "proxy_remove_header_map_value", |call| {
+        let map = kind(call, map)?;
+        let name = call.text("name", name, size)?;
+        change(call, map, |headers| headers.remove(&name))
+    })
+}
+
+fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Map, Stop> {
+    call.number("map", code);
+    Ok(Map::from_code(code).ok_or(Status::BadArgument)?)
+}
+
+/// The map as the guest may read it now.
+fn readable<'a>(call: &'a mut Call<'_>, map: Map) -> Option<&'a HeaderMap> {
+    let state = call.state();
+    if let Some((direction, trailers)) = map.of_stream() {
+        let subject = state.subject();
+        let stream = state.http_mut(subject)?;
+        let logging = stream.logging;
+        let leg = stream.leg(direction);
+        return match trailers {
+            false => (logging || leg.visible.headers).then_some(&leg.headers),
+            true => (logging || leg.visible.trailers).then_some(&leg.trailers),
+        };
+    }
+    let (_, root) = state.subject_root()?;
+    match map {
+        Map::GrpcInitialMetadata => root.grpc_metadata.as_ref(),
+        Map::GrpcTrailingMetadata => root.grpc_trailing.as_ref(),
+        Map::CalloutHeaders => root.response.as_deref().map(|response| &response.headers),
+        _ => root.response.as_deref().map(|response| &response.trailers),
+    }
+}
+
+/// Only the maps of a stream can be changed, and not while it is being logged.
+fn change(call: &mut Call<'_>, map: Map, edit: impl FnOnce(&mut HeaderMap)) -> Outcome {
+    let state = call.state();
+    let subject = state.subject();
+    let mut edit = Some(edit);
+    if let Some((direction, trailers)) = map.of_stream()
+        && let Some(stream) = state.http_mut(subject)
+    {
+        let leg = stream.leg(direction);
+        let headers = match trailers {
+            false if leg.visible.headers => Some(&mut leg.headers),
+            true if leg.visible.trailers => Some(&mut leg.trailers),
+            _ => None,
+        };
+        if let (Some(headers), Some(edit)) = (headers, edit.take()) {
+            edit(headers);
+            stream.route_cache_clears += u32::from(map == Map::RequestHeaders);
+            return Ok(());
+        }
+    }
+    note_access(call, map);
+    Err(Status::BadArgument.into())
+}
+
+fn unavailable(call: &mut Call<'_>, map: Map) -> Status {
+    note_access(call, map);
+    let state = call.state();
+    let subject = state.subject();
+    match state.http_mut(subject) {
+        Some(stream) if stream.logging => Status::NotFound,
+        _ => Status::BadArgument,
+    }
+}
+
+/// A request's map that has been there and is gone.
+fn note_access(call: &mut Call<'_>, map: Map) {
+    let function = call.function;
+    let Some((Direction::Request, _)) = map.of_stream() else { return };
+    let state = call.state();
+    let subject = state.subject();
+    let Some(stream) = state.http_mut(subject) else { return };
+    let gone = !stream.logging && !stream.request.visible.headers;
+    if gone && (stream.request.passed.is_some() || stream.reply.is_some()) {
+        let violation = Violation::AccessAfterResume { stream: stream.id, function };
+        call.write_down(What::Violation(violation));
+    }
+}
+
+// === impl Map ===
+
+impl Map {
+    const ALL: [Self; 8] = [
+        Self::RequestHeaders,
+        Self::RequestTrailers,
+        Self::ResponseHeaders,
+        Self::ResponseTrailers,
+        Self::GrpcInitialMetadata,
+        Self::GrpcTrailingMetadata,
+        Self::CalloutHeaders,
+        Self::CalloutTrailers,
+    ];
+
+    fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.get(usize::try_from(code).ok()?).copied()
+    }
+
+    /// Which leg it belongs to, and whether it is the trailers.
+    fn of_stream(self) -> Option<(Direction, bool)> {
+        match self {
+            Self::RequestHeaders => Some((Direction::Request, false)),
+            Self::RequestTrailers => Some((Direction::Request, true)),
+            Self::ResponseHeaders => Some((Direction::Response, false)),
+            Self::ResponseTrailers => Some((Direction::Response, true)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The host functions of proxy-wasm ABI 0.2.1, one file a family.
+//!
+//! Each reads its arguments from guest memory, checks, acts, and writes its results back. The
+//! statuses are Envoy's.
+
+mod buffers;
+mod call;
+mod contexts;
+mod foreign;
+mod grpc;
+mod headers;
+mod http_call;
+mod logs;
+mod metrics;
+mod properties;
+mod queues;
+mod shared_data;
+mod streams;
+mod timers;
+mod verify;
+mod wasi;
+
+use crate::vm::VmState;
+use wasmtime::{Linker, Module, Result};
+
+/// Where the proxy-wasm functions are imported from.
+const ENV: &str = "env";
+
+/// Every function of the host, and stubs for the WASI functions this module imports beyond those.
+///
+/// # Errors
+/// None that a module can cause: names are defined once.
+pub(crate) fn linker(module: &Module) -> Result<Linker<VmState>> {
+    let mut linker = Linker::new(module.engine());
+    buffers::register(&mut linker)?;
+    contexts::register(&mut linker)?;
+    foreign::register(&mut linker)?;
+    grpc::register(&mut linker)?;
+    headers::register(&mut linker)?;
+    http_call::register(&mut linker)?;
+    logs::register(&mut linker)?;
+    metrics::register(&mut linker)?;
+    properties::register(&mut linker)?;
+    queues::register(&mut linker)?;
+    shared_data::register(&mut linker)?;
+    streams::register(&mut linker)?;
+    timers::register(&mut linker)?;
+    wasi::register(&mut linker, module)?;
+    Ok(linker)
+}

@@ -1,0 +1,127 @@
+//! Properties: attributes of a stream and its filter state.
+
+use super::ENV;
+use super::call::{Out, run};
+use crate::exchange::HttpStream;
+use crate::status::Status;
+use crate::vm::{Kind, VmState};
+use wasmtime::{Caller, Linker, Result};
+
+type Guest<'a> = Caller<'a, VmState>;
+
+pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
+    linker.func_wrap(ENV, "proxy_get_property", get)?;
+    linker.func_wrap(ENV, "proxy_set_property", set)?;
+    Ok(())
+}
+
+fn get(guest: Guest<'_>, path: u32, path_size: u32, address: u32, size: u32) -> Result<u32> {
+    run(guest, "proxy_get_property", |call| {
+        let path = call.bytes("path", path, path_size)?;
+        if path.is_empty() {
+            return Err(Status::SerializationFailure.into());
+        }
+        let value = value_of(call.state(), &path).ok_or(Status::NotFound)?;
+        call.give(&value, Out { address, size })
+    })
+}
+
+/// Lands in filter state `wasm.<path>`.
+fn set(guest: Guest<'_>, path: u32, path_size: u32, value: u32, size: u32) -> Result<u32> {
+    run(guest, "proxy_set_property", |call| {
+        let path = call.bytes("path", path, path_size)?;
+        let value = call.bytes("value", value, size)?;
+        let state = call.state();
+        let read_only = state
+            .subject_root()
+            .and_then(|(_, root)| root.prototypes.get(&path))
+            .is_some_and(|prototype| prototype.read_only);
+        let subject = state.subject();
+        let properties = match state.contexts.get_mut(&subject).map(|c| &mut c.kind) {
+            Some(Kind::Http(stream)) => &mut stream.properties,
+            Some(Kind::Connection(connection)) => &mut connection.properties,
+            _ => return Err(Status::NotFound.into()),
+        };
+        if properties.set_by_guest(&path, value, read_only) {
+            Ok(())
+        } else {
+            Err(Status::BadArgument.into())
+        }
+    })
+}
+
+fn value_of(state: &mut VmState, path: &[u8]) -> Option<Vec<u8>> {
+    let subject = state.subject();
+    let scripted = match &state.contexts.get(&subject)?.kind {
+        Kind::Http(stream) => stream.properties.get(path),
+        Kind::Connection(connection) => connection.properties.get(path),
+        Kind::Root(_) => None,
+    };
+    if let Some(value) = scripted {
+        return Some(value.to_vec());
+    }
+    let text = std::str::from_utf8(path).ok()?;
+    match text.split_once('\0') {
+        Some(("request", attribute)) => of_request(state.http(subject)?, attribute),
+        Some(("response", attribute)) => of_response(state.http(subject)?, attribute),
+        Some(_) => None,
+        None => of_plugin(state, text),
+    }
+}
+
+fn of_plugin(state: &mut VmState, name: &str) -> Option<Vec<u8>> {
+    let vm_id = state.identity.vm_id.clone();
+    let (_, root) = state.subject_root()?;
+    match name {
+        "plugin_name" => Some(root.plugin.name.clone().into_bytes()),
+        "plugin_root_id" => Some(root.plugin.root_id.clone().into_bytes()),
+        "plugin_vm_id" => Some(vm_id.into_bytes()),
+        _ => None,
+    }
+}
+
+/// Derived from the headers while they are there.
+fn of_request(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
+    let leg = &stream.request;
+    if !(leg.visible.headers || stream.logging) {
+        return None;
+    }
+    let header = |name: &str| leg.headers.get(name).map(<[u8]>::to_vec);
+    let path = || header(":path").unwrap_or_default();
+    let split = |path: &[u8]| path.iter().position(|b| *b == b'?');
+    match attribute {
+        "method" => header(":method"),
+        "host" => header(":authority"),
+        "scheme" => header(":scheme"),
+        "path" => header(":path"),
+        "url_path" => {
+            let mut path = path();
+            path.truncate(split(&path).unwrap_or(path.len()));
+            Some(path)
+        }
+        "query" => {
+            let path = path();
+            Some(split(&path).and_then(|at| path.get(at + 1..)).unwrap_or_default().to_vec())
+        }
+        "id" => header("x-request-id"),
+        "referer" => header("referer"),
+        "useragent" => header("user-agent"),
+        _ => {
+            let (map, name) = attribute.split_once('\0')?;
+            if map == "headers" { header(name) } else { None }
+        }
+    }
+}
+
+fn of_response(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
+    let headers = &stream.response.headers;
+    let code = || headers.text(":status")?.parse::<i64>().ok();
+    match attribute {
+        "code" => code().map(|code| code.to_le_bytes().to_vec()),
+        "code_details" => stream.reply.as_ref().map(|reply| reply.details.clone().into_bytes()),
+        _ => {
+            let (map, name) = attribute.split_once('\0')?;
+            if map == "headers" { headers.get(name).map(<[u8]>::to_vec) } else { None }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What happens to a stream next: continue, close, answer it ourselves.
+//!
+//! All of it waits until the callback has returned.
+
+use super::ENV;
+use super::call::{Call, run};
+use crate::exchange::{Direction, LocalReply};
+use crate::pairs;
+use crate::status::Status;
+use crate::strict::Violation;
+use crate::transcript::What;
+use crate::vm::{Deferred, Kind, VmState};
+use wasmtime::{Caller, Linker, Result};
+
+/// `StreamType` of the ABI.
+const REQUEST: u32 = 0;
+const RESPONSE: u32 = 1;
+const DOWNSTREAM: u32 = 2;
+const UPSTREAM: u32 = 3;
+
+type Guest<'a> = Caller<'a, VmState>;
+
+pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
+    linker.func_wrap(ENV, "proxy_continue_stream", continue_stream)?;
+    linker.func_wrap(ENV, "proxy_close_stream", close_stream)?;
+    linker.func_wrap(ENV, "proxy_send_local_response", send_local_response)?;
+    Ok(())
+}
+
+fn continue_stream(guest: Guest<'_>, stream: u32) -> Result<u32> {
+    run(guest, "proxy_continue_stream", |call| {
+        call.number("stream", stream);
+        let state = call.state();
+        let context = state.subject();
+        let deferred = match stream {
+            REQUEST => Deferred::Continue { context, direction: Direction::Request },
+            RESPONSE => Deferred::Continue { context, direction: Direction::Response },
+            DOWNSTREAM => Deferred::ContinueDownstream { context },
+            UPSTREAM => return Err(Status::Unimplemented.into()),
+            _ => return Err(Status::BadArgument.into()),
+        };
+        if let Some(stream) = state.http_mut(context) {
+            stream.forget_request();
+        }
+        state.deferred.push_back(deferred);
+        Ok(())
+    })
+}
+
+fn close_stream(guest: Guest<'_>, stream: u32) -> Result<u32> {
+    run(guest, "proxy_close_stream", |call| {
+        call.number("stream", stream);
+        if stream > UPSTREAM {
+            return Err(Status::BadArgument.into());
+        }
+        let state = call.state();
+        let context = state.subject();
+        let fits = match state.contexts.get(&context).map(|context| &context.kind) {
+            Some(Kind::Http(_)) => stream <= RESPONSE,
+            Some(Kind::Connection(_)) => stream >= DOWNSTREAM,
+            _ => false,
+        };
+        if fits {
+            state.deferred.push_back(Deferred::Close { context });
+        }
+        Ok(())
+    })
+}
+
+/// Ok even where there is no stream to answer.
+#[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
+fn send_local_response(
+    guest: Guest<'_>,
+    status: u32,
+    details: u32,
+    details_size: u32,
+    body: u32,
+    body_size: u32,
+    headers: u32,
+    headers_size: u32,
+    grpc_status: i32,
+) -> Result<u32> {
+    run(guest, "proxy_send_local_response", |call| {
+        call.number("status", status);
+        let reply = LocalReply {
+            status: u16::try_from(status).unwrap_or(u16::MAX),
+            details: call.text("details", details, details_size)?,
+            body: call.bytes("body", body, body_size)?,
+            headers: pairs::decode(&call.bytes("headers", headers, headers_size)?),
+            grpc_status: u32::try_from(grpc_status).ok(),
+        };
+        call.state().stop_next = true;
+        order(call, reply);
+        Ok(())
+    })
+}
+
+fn order(call: &mut Call<'_>, reply: LocalReply) {
+    let state = call.state();
+    let context = state.subject();
+    let Some(stream) = state.http_mut(context) else { return };
+    if stream.reply_ordered {
+        let violation = Violation::SecondLocalReply { stream: stream.id, status: reply.status };
+        return call.write_down(What::Violation(violation));
+    }
+    stream.reply_ordered = true;
+    state.deferred.push_back(Deferred::Reply { context, reply });
+}

@@ -1,0 +1,171 @@
+//! Setting a simulation up.
+
+use crate::abi;
+use crate::clock::Instant;
+use crate::error::Error;
+use crate::faults::FaultPlan;
+use crate::host::{Group, Host};
+use crate::script::{Cluster, Clusters};
+use crate::transcript::{Recording, Transcript};
+use crate::vm::{Plugin, Vm, VmIdentity, VmSetup};
+use crate::world::{Random, SharedWorld, World};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What stands before the first request.
+#[must_use]
+pub struct Builder {
+    plugins: Vec<Rc<Plugin>>,
+    workers: usize,
+    fuel: u64,
+    memory: usize,
+    world: World,
+}
+
+/// Instructions one callback may take: far more than a filter needs, a second or two of an endless
+/// loop.
+const FUEL: u64 = 2_000_000_000;
+/// V8's cap in Envoy.
+const MEMORY: usize = 1 << 30;
+
+// === impl Builder ===
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        let world = World { random: Random::new(1), ..World::default() };
+        Self { plugins: Vec::new(), workers: 1, fuel: FUEL, memory: MEMORY, world }
+    }
+
+    /// One more plugin. Those of equal vm_id, VM configuration and code share VMs.
+    pub fn plugin(mut self, plugin: Plugin) -> Self {
+        self.plugins.push(Rc::new(plugin));
+        self
+    }
+
+    /// Worker threads, each with its own VMs; 1 unless told otherwise.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// A cluster that can be called. All other names are unknown clusters.
+    pub fn cluster(mut self, name: &str, cluster: Cluster) -> Self {
+        self.world.clusters.insert(name, cluster);
+        self
+    }
+
+    pub fn faults(mut self, faults: FaultPlan) -> Self {
+        self.world.faults = faults;
+        self
+    }
+
+    /// The time of day when it all begins.
+    pub fn at(mut self, now: Instant) -> Self {
+        self.world.now = now;
+        self
+    }
+
+    /// Different seeds, different random bytes for the guest.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.world.random = Random::new(seed);
+        self
+    }
+
+    /// Instructions a single callback may take before it counts as an endless loop.
+    pub fn fuel(mut self, instructions: u64) -> Self {
+        self.fuel = instructions;
+        self
+    }
+
+    /// Bytes of linear memory a VM may have.
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    pub fn recording(mut self, recording: Recording) -> Self {
+        self.world.transcript = Transcript::new(recording);
+        self
+    }
+
+    /// Starts a canary and then every worker's VMs.
+    ///
+    /// # Errors
+    /// The module does not link, traps on the way up, or refuses its configuration.
+    pub fn start(self) -> Result<Host, Error> {
+        let mut world = self.world;
+        world.started = world.now;
+        let world: SharedWorld = Rc::new(RefCell::new(world));
+        let limits = (self.fuel, self.memory);
+        let setups = group(self.plugins, &world, limits)?;
+        for setup in &setups {
+            for plugin in &setup.plugins {
+                let one = VmSetup { plugins: vec![Rc::clone(plugin)], ..setup.shallow() };
+                Vm::start(&one, 0)?;
+            }
+        }
+        let mut groups: Vec<Group> = setups.into_iter().map(Group::new).collect();
+        let mut number = 0;
+        for _ in 0..self.workers {
+            for group in &mut groups {
+                number += 1;
+                group.vms.push(Vm::start(&group.setup, number)?);
+            }
+        }
+        Ok(Host::new(groups, world))
+    }
+}
+
+fn group(
+    plugins: Vec<Rc<Plugin>>,
+    world: &SharedWorld,
+    (fuel, memory): (u64, usize),
+) -> Result<Vec<VmSetup>, Error> {
+    let mut setups: Vec<VmSetup> = Vec::new();
+    for plugin in plugins {
+        let identity = plugin.identity();
+        if let Some(setup) = setups.iter_mut().find(|setup| *setup.identity == identity) {
+            setup.plugins.push(plugin);
+            continue;
+        }
+        let compiled = plugin.module.compiled();
+        let linker = abi::linker(compiled).map_err(|error| Error::Link(error.to_string()))?;
+        let pre = linker.instantiate_pre(compiled);
+        let pre = pre.map_err(|error| Error::Link(error.to_string()))?;
+        setups.push(VmSetup {
+            pre,
+            identity: Rc::<VmIdentity>::new(identity),
+            environment: Rc::new(plugin.environment.clone()),
+            plugins: vec![plugin],
+            world: Rc::clone(world),
+            fuel,
+            memory,
+        });
+    }
+    Ok(setups)
+}
+
+// === impl VmSetup ===
+
+impl VmSetup {
+    /// The same without plugins.
+    fn shallow(&self) -> Self {
+        Self {
+            pre: self.pre.clone(),
+            identity: Rc::clone(&self.identity),
+            environment: Rc::clone(&self.environment),
+            plugins: Vec::new(),
+            world: Rc::clone(&self.world),
+            fuel: self.fuel,
+            memory: self.memory,
+        }
+    }
+}
+
+// === impl Clusters ===
+
+impl Extend<(String, Cluster)> for Clusters {
+    fn extend<I: IntoIterator<Item = (String, Cluster)>>(&mut self, clusters: I) {
+        clusters.into_iter().for_each(|(name, cluster)| self.insert(&name, cluster));
+    }
+}

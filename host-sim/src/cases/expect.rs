@@ -1,0 +1,241 @@
+//! What must come of a step, and how what came differs.
+
+use super::playing::{Observed, Stage};
+use super::template::Template;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// What must come of a step. What is not said is not checked.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expect {
+    /// The request reached its upstream; for a CONNECT alone, the tunnel opened.
+    pub allowed: Option<bool>,
+    /// It did not, and the guest was told this reason.
+    pub denied: Option<String>,
+    /// The status the guest got.
+    pub status: Option<u16>,
+    /// Headers the guest got; null: must not be there.
+    pub headers: Map<String, Value>,
+    /// Text the guest's body contains.
+    pub body_contains: Vec<String>,
+    /// Text that is nowhere in what the guest got.
+    pub body_lacks: Vec<String>,
+    pub upstream: Option<ExpectUpstream>,
+    /// Requests that reached custody in this step.
+    pub callouts: Option<usize>,
+    /// Fields of the last request to custody; null: must not be there.
+    pub custody: Map<String, Value>,
+}
+
+/// What reached the upstream.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectUpstream {
+    pub method: Option<String>,
+    pub authority: Option<String>,
+    pub path: Option<String>,
+    /// Null: must not be there. A list: all values, in order.
+    pub headers: Map<String, Value>,
+    pub body: Option<String>,
+}
+
+/// One thing that is not as expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub what: String,
+    pub expected: String,
+    pub found: String,
+}
+
+/// Collects differences.
+struct Comparison<'a> {
+    template: &'a Template,
+    differences: Vec<Difference>,
+}
+
+// === impl Expect ===
+
+impl Expect {
+    pub(super) fn compare(
+        &self,
+        observed: &Observed,
+        template: &Template,
+    ) -> Result<Vec<Difference>, String> {
+        let mut comparison = Comparison { template, differences: Vec::new() };
+        self.compare_verdict(observed, &mut comparison);
+        let status = observed.status.map(|status| status.to_string());
+        comparison.same("status", self.status.map(|status| status.to_string()), status);
+        for (name, expected) in &self.headers {
+            let found: Vec<&str> = observed.received.headers.all(name).map(as_text).collect();
+            comparison.header(&format!("header {name}"), expected, &found)?;
+        }
+        self.compare_body(observed, &mut comparison)?;
+        if let Some(upstream) = &self.upstream {
+            upstream.compare(observed, &mut comparison)?;
+        }
+        let callouts = observed.callouts.len().to_string();
+        comparison.same("callouts", self.callouts.map(|n| n.to_string()), Some(callouts));
+        self.compare_custody(observed, &mut comparison)?;
+        Ok(comparison.differences)
+    }
+
+    fn compare_verdict(&self, observed: &Observed, comparison: &mut Comparison<'_>) {
+        let expected = match (&self.denied, self.allowed) {
+            (Some(reason), _) => Some(format!("denied {reason}")),
+            (None, Some(true)) => Some("allowed".to_owned()),
+            (None, Some(false)) => {
+                if observed.is_allowed() {
+                    comparison.differ("verdict", "denied", &observed.verdict());
+                }
+                None
+            }
+            (None, None) => None,
+        };
+        comparison.same("verdict", expected, Some(observed.verdict()));
+    }
+
+    fn compare_body(
+        &self,
+        observed: &Observed,
+        comparison: &mut Comparison<'_>,
+    ) -> Result<(), String> {
+        let body = observed.received.body_text();
+        for text in &self.body_contains {
+            let text = comparison.template.text(text)?;
+            if !body.contains(&text) {
+                comparison.differ("body", &format!("contains {text}"), &body);
+            }
+        }
+        for text in &self.body_lacks {
+            let text = comparison.template.text(text)?;
+            let mut headers = observed.received.headers.iter();
+            if body.contains(&text) || headers.any(|(_, value)| as_text(value).contains(&text)) {
+                comparison.differ("what the guest got", &format!("no {text}"), "it is there");
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_custody(
+        &self,
+        observed: &Observed,
+        comparison: &mut Comparison<'_>,
+    ) -> Result<(), String> {
+        let last = observed.callouts.last();
+        let asked: Value =
+            last.and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+        for (name, expected) in &self.custody {
+            let expected = comparison.template.value(expected)?;
+            let found = asked.get(name).cloned().unwrap_or_default();
+            if found != expected {
+                let (expected, found) = (expected.to_string(), found.to_string());
+                comparison.differ(&format!("custody {name}"), &expected, &found);
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl ExpectUpstream ===
+
+impl ExpectUpstream {
+    fn compare(&self, observed: &Observed, comparison: &mut Comparison<'_>) -> Result<(), String> {
+        let Some(message) = observed.upstream.as_ref().filter(|_| observed.is_allowed()) else {
+            comparison.differ("upstream", "a request", "nothing reached it");
+            return Ok(());
+        };
+        for (what, expected, name) in [
+            ("upstream method", &self.method, ":method"),
+            ("upstream authority", &self.authority, ":authority"),
+            ("upstream path", &self.path, ":path"),
+        ] {
+            if let Some(expected) = expected {
+                let expected = comparison.template.text(expected)?;
+                comparison.same(what, Some(expected), message.headers.text(name));
+            }
+        }
+        for (name, expected) in &self.headers {
+            let found: Vec<&str> = message.headers.all(name).map(as_text).collect();
+            comparison.header(&format!("upstream header {name}"), expected, &found)?;
+        }
+        comparison.same("upstream body", self.body.clone(), Some(message.body_text()));
+        Ok(())
+    }
+}
+
+// === impl Comparison ===
+
+impl Comparison<'_> {
+    fn differ(&mut self, what: &str, expected: &str, found: &str) {
+        self.differences.push(Difference {
+            what: what.to_owned(),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+        });
+    }
+
+    fn same(&mut self, what: &str, expected: Option<String>, found: Option<String>) {
+        if let Some(expected) = expected
+            && found.as_ref() != Some(&expected)
+        {
+            self.differ(what, &expected, found.as_deref().unwrap_or("nothing"));
+        }
+    }
+
+    fn header(&mut self, what: &str, expected: &Value, found: &[&str]) -> Result<(), String> {
+        let expected = self.template.value(expected)?;
+        let wanted: Vec<String> = match &expected {
+            Value::Null => Vec::new(),
+            Value::Array(values) => values.iter().map(plain).collect(),
+            value => vec![plain(value)],
+        };
+        if wanted.iter().map(String::as_str).ne(found.iter().copied()) {
+            let shown = |list: &[&str]| match list {
+                [] => "absent".to_owned(),
+                list => list.join(" | "),
+            };
+            let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            self.differ(what, &shown(&wanted), &shown(found));
+        }
+        Ok(())
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn as_text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("(no text)")
+}
+
+// === impl Difference ===
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.what)?;
+        writeln!(f, "  - expected  {}", self.expected)?;
+        write!(f, "  + found     {}", self.found)
+    }
+}
+
+// === impl Observed ===
+
+impl Observed {
+    /// `allowed`, `denied REASON`, `answered STATUS`, `failed ...`.
+    pub fn verdict(&self) -> String {
+        match (&self.stage, &self.reason) {
+            (Stage::Through, _) => "allowed".to_owned(),
+            (_, Some(reason)) => format!("denied {reason}"),
+            (Stage::Net, None) => "stopped by the net: no permit".to_owned(),
+            (Stage::Unanswered, None) => "held for ever".to_owned(),
+            (_, None) => format!("answered {}", self.status.unwrap_or_default()),
+        }
+    }
+
+    pub fn is_allowed(&self) -> bool {
+        self.stage == Stage::Through
+    }
+}

@@ -1,0 +1,144 @@
+//! `host-sim cost`: what a case costs, exactly and repeatably.
+
+use super::exit::{Exit, FAILED};
+use clap::Args;
+use host_sim::Module;
+use host_sim::cases::{Case, CaseFile, Step, play};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub struct Cost {
+    /// The module.
+    filter: PathBuf,
+    /// Files of cases.
+    #[arg(required = true)]
+    cases: Vec<PathBuf>,
+    /// A table of an earlier run; fails where a warm request costs more than it says.
+    #[arg(long, value_name = "FILE")]
+    check: Option<PathBuf>,
+    /// Print the table as JSON, for --check.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a case costs the first time, and once more in the same VM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Price {
+    cold: Bill,
+    warm: Bill,
+    /// Bytes of linear memory at the end.
+    memory: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Bill {
+    /// Wasm instructions.
+    fuel: u64,
+    /// Host calls by name.
+    calls: BTreeMap<String, u64>,
+}
+
+type Table = BTreeMap<String, Price>;
+
+// === impl Cost ===
+
+impl Cost {
+    pub fn run(&self) -> Result<ExitCode, Exit> {
+        let module = Module::open(&self.filter)?;
+        let mut table = Table::new();
+        for path in &self.cases {
+            let file = CaseFile::open(path)?;
+            for case in &file.cases {
+                table.insert(case.name.clone(), price(&module, &file, case)?);
+            }
+        }
+        let risen = match &self.check {
+            Some(path) => risen(&read_table(path)?, &table),
+            None => Vec::new(),
+        };
+        if self.json {
+            let text = serde_json::to_string_pretty(&table);
+            println!("{}", text.map_err(Exit::malformed)?);
+        } else {
+            table.iter().for_each(|(name, price)| print(name, price));
+        }
+        risen.iter().for_each(|line| println!("{line}"));
+        Ok(if risen.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    }
+}
+
+fn read_table(path: &PathBuf) -> Result<Table, Exit> {
+    let text = fs::read_to_string(path).map_err(|error| Exit::unreadable(path, &error))?;
+    serde_json::from_str(&text)
+        .map_err(|error| Exit::malformed(format!("{}: {error}", path.display())))
+}
+
+/// Plays a case once and twice; the difference between the two is the warm half. Starting the VM is
+/// taken out of the first.
+fn price(module: &Module, file: &CaseFile, case: &Case) -> Result<Price, Exit> {
+    let steps = case.steps();
+    let of = |repetitions: usize| {
+        let repeated = Case { steps: repeat(&steps, repetitions), ..without_inline(case) };
+        let played = play(module, file, &repeated)?;
+        let transcript = played.host.transcript();
+        let calls = transcript.calls().iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+        Ok::<_, Exit>((Bill { fuel: transcript.fuel(), calls }, played.host.memory()))
+    };
+    let ((start, _), (once, _), (twice, memory)) = (of(0)?, of(1)?, of(2)?);
+    Ok(Price { cold: less(&once, &start), warm: less(&twice, &once), memory })
+}
+
+fn repeat(steps: &[Step], repetitions: usize) -> Vec<Step> {
+    steps.iter().cycle().take(steps.len() * repetitions).cloned().collect()
+}
+
+fn without_inline(case: &Case) -> Case {
+    Case { request: None, connect: None, expect: None, sni: None, ..case.clone() }
+}
+
+fn less(whole: &Bill, part: &Bill) -> Bill {
+    let before = |name: &String| part.calls.get(name).copied().unwrap_or_default();
+    let calls = whole.calls.iter().map(|(name, n)| (name.clone(), n - before(name)));
+    Bill {
+        fuel: whole.fuel.saturating_sub(part.fuel),
+        calls: calls.filter(|(_, n)| *n > 0).collect(),
+    }
+}
+
+/// What a warm request costs more than it did.
+fn risen(before: &Table, now: &Table) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (name, price) in now {
+        let Some(old) = before.get(name) else {
+            lines.push(format!("{name}: not in the table; write it anew with --json"));
+            continue;
+        };
+        if price.warm.fuel > old.warm.fuel {
+            let (old, new) = (old.warm.fuel, price.warm.fuel);
+            lines.push(format!("{name}: a warm request takes {new} instructions, was {old}"));
+        }
+        for (call, n) in &price.warm.calls {
+            let old = old.warm.calls.get(call).copied().unwrap_or_default();
+            if *n > old {
+                lines.push(format!("{name}: a warm request makes {n} {call}, was {old}"));
+            }
+        }
+    }
+    lines
+}
+
+fn print(name: &str, price: &Price) {
+    println!("{name}");
+    for (kind, bill) in [("cold", &price.cold), ("warm", &price.warm)] {
+        let calls: u64 = bill.calls.values().sum();
+        println!("  {kind}  {:>10} instructions  {calls:>3} host calls", bill.fuel);
+        for (call, n) in &bill.calls {
+            println!("        {n:>3} {call}");
+        }
+    }
+    println!("  {} KiB of memory", price.memory / 1024);
+}

@@ -1,0 +1,39 @@
+//! `host-sim inspect`: what a module is, without running it.
+
+use super::exit::Exit;
+use clap::Args;
+use host_sim::{Module, Symbol};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub struct Inspect {
+    /// The module.
+    filter: PathBuf,
+}
+
+// === impl Inspect ===
+
+impl Inspect {
+    pub fn run(&self) -> Result<ExitCode, Exit> {
+        let module = Module::open(&self.filter)?;
+        println!("proxy-wasm ABI {}, {} bytes", module.abi(), module.size());
+        println!("\nneeds of its host:");
+        for Symbol { module, name, kind } in module.imports() {
+            println!("  {module} {name} {kind}");
+        }
+        println!("\nis called at:");
+        let (callbacks, others): (Vec<_>, Vec<_>) =
+            module.exports().into_iter().partition(|export| export.name.starts_with("proxy_on_"));
+        print_exports(&callbacks);
+        println!("\nexports besides:");
+        print_exports(&others);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn print_exports(exports: &[Symbol]) {
+    for Symbol { name, kind, .. } in exports {
+        println!("  {name} {kind}");
+    }
+}

@@ -1,0 +1,153 @@
+//! `host-sim run`: one request, and everything about it.
+
+use super::exit::{Exit, FAILED};
+use clap::Args;
+use host_sim::Module;
+use host_sim::cases::{
+    Case, CaseFile, Connect, CustodyScript, Observed, Played, SessionSpec, Stage, play, read_yaml,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// With `${session}` and `${jwks}` in the files, the session is minted from the simulator's test key.
+#[derive(Args)]
+pub struct Run {
+    /// The module.
+    filter: PathBuf,
+    /// The plugin configuration, YAML or JSON.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// The request as HTTP/1.1 text.
+    #[arg(long)]
+    request: PathBuf,
+    /// What custody answers: a YAML list, as in cases.
+    #[arg(long)]
+    custody: Option<PathBuf>,
+    /// Claims of the session, as JSON, laid over the ordinary ones.
+    #[arg(long, value_name = "JSON")]
+    claims: Option<String>,
+    /// The CONNECT around the request; `none` for none.
+    #[arg(long, value_name = "HOST:PORT")]
+    connect: Option<String>,
+    /// The server name of the guest's TLS handshake.
+    #[arg(long)]
+    sni: Option<String>,
+    /// Show every host call.
+    #[arg(long)]
+    trace: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+// === impl Run ===
+
+impl Run {
+    pub fn run(&self) -> Result<ExitCode, Exit> {
+        let file = CaseFile { config: self.config()?, ..CaseFile::default() };
+        let case = Case {
+            name: self.request.display().to_string(),
+            session: Some(self.session()?),
+            custody: match &self.custody {
+                Some(path) => Some(read::<CustodyScript>(path)?),
+                None => Some(CustodyScript::Absent),
+            },
+            connect: self.connect.clone().map(Connect::Authority),
+            sni: self.sni.clone(),
+            request: Some(text(&self.request)?),
+            ..Case::default()
+        };
+        let module = Module::open(&self.filter)?;
+        let played = play(&module, &file, &case)?;
+        let Some(step) = played.steps.first() else { return Ok(ExitCode::from(FAILED)) };
+        if self.json {
+            println!("{}", as_json(&step.observed, &played));
+        } else {
+            print(&step.observed, &played, self.trace);
+        }
+        Ok(if step.observed.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    }
+
+    fn config(&self) -> Result<Option<Value>, Exit> {
+        self.config.as_deref().map(read).transpose()
+    }
+
+    fn session(&self) -> Result<SessionSpec, Exit> {
+        let Some(claims) = &self.claims else { return Ok(SessionSpec::default()) };
+        let claims: Map<String, Value> = serde_json::from_str(claims)
+            .map_err(|error| Exit::malformed(format!("--claims: {error}")))?;
+        Ok(SessionSpec { claims, ..SessionSpec::default() })
+    }
+}
+
+fn text(path: &Path) -> Result<String, Exit> {
+    fs::read_to_string(path).map_err(|error| Exit::unreadable(path, &error))
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Exit> {
+    read_yaml(&text(path)?)
+        .map_err(|reason| Exit::malformed(format!("{}: {reason}", path.display())))
+}
+
+fn print(observed: &Observed, played: &Played, trace: bool) {
+    if trace {
+        print!("{}", played.host.transcript());
+        println!();
+    } else {
+        for (level, message) in played.host.transcript().logs() {
+            println!("log {level}: {message}");
+        }
+    }
+    println!("{}", observed.verdict());
+    if let (Stage::Through, Some(message)) = (observed.stage, &observed.upstream) {
+        print_message("upstream", message);
+    }
+    if observed.stage == Stage::Answered {
+        print_message("guest", &observed.received);
+    }
+    for failure in played.host.transcript().failures() {
+        println!("the VM failed: {failure}");
+    }
+}
+
+fn print_message(who: &str, message: &host_sim::Message) {
+    for (name, value) in message.headers.iter() {
+        println!("  {who} < {name}: {}", String::from_utf8_lossy(value));
+    }
+    if !message.body.is_empty() {
+        println!("  {who} < {}", message.body_text());
+    }
+}
+
+fn as_json(observed: &Observed, played: &Played) -> Value {
+    let transcript = played.host.transcript();
+    let logs: Vec<Value> = transcript
+        .logs()
+        .map(|(level, message)| json!({"level": level.to_string(), "message": message}))
+        .collect();
+    let upstream = observed.upstream.as_ref().filter(|_| observed.is_allowed());
+    json!({
+        "verdict": observed.verdict(),
+        "allowed": observed.is_allowed(),
+        "reason": observed.reason,
+        "status": observed.status,
+        "upstream": upstream.map(message_json),
+        "guest": message_json(&observed.received),
+        "callouts": observed.callouts.len(),
+        "host_calls": transcript.calls(),
+        "logs": logs,
+        "failures": transcript.failures().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+fn message_json(message: &host_sim::Message) -> Value {
+    let headers: Vec<Value> = message
+        .headers
+        .iter()
+        .map(|(name, value)| json!([name, String::from_utf8_lossy(value)]))
+        .collect();
+    json!({"headers": headers, "body": message.body_text()})
+}

@@ -1,0 +1,61 @@
+//! Why a module does not run.
+
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// A module that could not be loaded, started or configured. One line for people each.
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("{}: {reason}", path.display())]
+    Unreadable { path: PathBuf, reason: String },
+    /// The bytes are neither a module nor its text.
+    #[error("no WebAssembly module: {0}")]
+    NotWasm(String),
+    #[error(
+        "no proxy-wasm module: it exports none of proxy_abi_version_0_2_1, proxy_abi_version_0_2_0"
+    )]
+    NoAbi,
+    #[error("proxy-wasm ABI {0} is not supported, only 0.2.0 and 0.2.1")]
+    OldAbi(&'static str),
+    /// An import that no host of this ABI has, or one of another signature.
+    #[error("the module does not link: {0}")]
+    Link(String),
+    #[error("the module exports {name} with a signature that is not the ABI's: {reason}")]
+    Export { name: &'static str, reason: String },
+    /// A trap, or a limit, before the first request.
+    #[error("{vm}: {failure}")]
+    Start { vm: String, failure: Failure },
+    /// The module said no to its VM start or its configuration.
+    #[error("{vm}: {callback} returned false{}", logged(.log))]
+    Refused { vm: String, callback: &'static str, log: Vec<String> },
+}
+
+/// What ended a VM: the callback that was running and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{callback} {cause}{}", place(.frames))]
+pub struct Failure {
+    pub callback: &'static str,
+    pub cause: Cause,
+    /// Guest functions on the stack, innermost first; empty where the module has no names.
+    pub frames: Vec<String>,
+}
+
+/// How a guest call ends other than by returning.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Cause {
+    #[error("trapped: {0}")]
+    Trap(String),
+    #[error("ran for more than {0} instructions, as an endless loop would")]
+    Fuel(u64),
+    /// A host function called where the ABI forbids it.
+    #[error("called {function} {stage}, where Envoy allows no such call")]
+    Forbidden { function: &'static str, stage: &'static str },
+}
+
+fn logged(log: &[String]) -> String {
+    log.last().map_or_else(String::new, |line| format!(" and logged: {line}"))
+}
+
+fn place(frames: &[String]) -> String {
+    if frames.is_empty() { String::new() } else { format!(" (in {})", frames.join(" < ")) }
+}

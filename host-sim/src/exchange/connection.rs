@@ -1,0 +1,151 @@
+//! TCP connections: the L4 contexts.
+
+use crate::properties::Properties;
+use crate::vm::{Called, FailPolicy, Kind, Vm};
+
+/// Who closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    Unknown = 0,
+    Local = 1,
+    Remote = 2,
+}
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    /// What the filter holds, or is being shown.
+    pub held: Vec<u8>,
+    pub visible: bool,
+    pub passed: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Connection {
+    pub downstream: Flow,
+    pub upstream: Flow,
+    pub properties: Properties,
+    /// The filter has not let the connection begin.
+    pub held: bool,
+    pub closed: bool,
+}
+
+/// What a connection has come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionView {
+    /// Bytes that reached the upstream.
+    pub to_upstream: Vec<u8>,
+    /// Bytes that reached the guest.
+    pub to_guest: Vec<u8>,
+    pub closed: bool,
+}
+
+// === impl Vm ===
+
+impl Vm {
+    pub fn open_connection(&mut self, root: u32, properties: Properties) -> u32 {
+        let connection = Connection { properties, ..Connection::default() };
+        let kind = Kind::Connection(Box::new(connection));
+        let context = self.store.data_mut().new_context(Some(root), kind);
+        let create = "proxy_on_context_create";
+        self.call(context, create, |c| c.context_create.clone(), (context, root));
+        let name = "proxy_on_new_connection";
+        match self.call(context, name, |c| c.new_connection.clone(), (context,)) {
+            Called::Failed => self.fail_connection(context),
+            Called::Returned(verdict, _) if verdict != 0 => {
+                if let Some(connection) = self.store.data_mut().connection_mut(context) {
+                    connection.held = true;
+                }
+            }
+            _ => {}
+        }
+        context
+    }
+
+    /// Bytes of the guest on their way to the upstream.
+    pub fn downstream_bytes(&mut self, context: u32, bytes: &[u8], end: bool) {
+        let Some(connection) = self.store.data_mut().connection_mut(context) else { return };
+        connection.downstream.held.extend(bytes);
+        connection.downstream.visible = true;
+        let size = u32::try_from(connection.downstream.held.len()).unwrap_or(u32::MAX);
+        let (name, args) = ("proxy_on_downstream_data", (context, size, u32::from(end)));
+        let said = self.call(context, name, |c| c.downstream_data.clone(), args);
+        let Some(connection) = self.store.data_mut().connection_mut(context) else { return };
+        match said {
+            Called::Failed => self.fail_connection(context),
+            Called::Returned(verdict, _) if verdict != 0 => {}
+            _ => connection.downstream.pass(),
+        }
+    }
+
+    /// Bytes of the upstream on their way to the guest.
+    pub fn upstream_bytes(&mut self, context: u32, bytes: &[u8], end: bool) {
+        let Some(connection) = self.store.data_mut().connection_mut(context) else { return };
+        connection.upstream.held.extend(bytes);
+        connection.upstream.visible = true;
+        let size = u32::try_from(connection.upstream.held.len()).unwrap_or(u32::MAX);
+        let (name, args) = ("proxy_on_upstream_data", (context, size, u32::from(end)));
+        let said = self.call(context, name, |c| c.upstream_data.clone(), args);
+        let Some(connection) = self.store.data_mut().connection_mut(context) else { return };
+        match said {
+            Called::Failed => self.fail_connection(context),
+            Called::Returned(verdict, _) if verdict != 0 => {}
+            _ => connection.upstream.pass(),
+        }
+    }
+
+    pub fn resume_downstream(&mut self, context: u32) {
+        if let Some(connection) = self.store.data_mut().connection_mut(context) {
+            connection.held = false;
+            connection.downstream.pass();
+        }
+    }
+
+    /// The guest's side closes. For connections it is done, log, delete.
+    pub fn connection_closes(&mut self, context: u32, peer: Peer) {
+        let Some(connection) = self.store.data_mut().connection_mut(context) else { return };
+        if std::mem::replace(&mut connection.closed, true) {
+            return;
+        }
+        let args = (context, peer as u32);
+        let name = "proxy_on_downstream_connection_close";
+        self.call(context, name, |c| c.downstream_close.clone(), args);
+        self.call(context, "proxy_on_done", |c| c.done.clone(), (context,));
+        self.call(context, "proxy_on_log", |c| c.log.clone(), (context,));
+        self.call(context, "proxy_on_delete", |c| c.delete.clone(), (context,));
+    }
+
+    pub fn close_connection(&mut self, context: u32) {
+        self.connection_closes(context, Peer::Local);
+    }
+
+    fn fail_connection(&mut self, context: u32) {
+        let policy = self.plugin_of(context).map(|plugin| plugin.fail_policy);
+        if policy == Some(FailPolicy::Open) {
+            self.resume_downstream(context);
+        } else {
+            self.close_connection(context);
+        }
+    }
+}
+
+// === impl Flow ===
+
+impl Flow {
+    fn pass(&mut self) {
+        self.visible = false;
+        self.passed.append(&mut self.held);
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    pub fn view(&self) -> ConnectionView {
+        ConnectionView {
+            to_upstream: self.downstream.passed.clone(),
+            to_guest: self.upstream.passed.clone(),
+            closed: self.closed,
+        }
+    }
+}

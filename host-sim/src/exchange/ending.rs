@@ -1,0 +1,46 @@
+//! How a stream ends: `on_log`, `on_done`, `on_delete`, in that order.
+
+use super::Ending;
+use crate::transcript::What;
+use crate::vm::{Kind, Vm};
+
+// === impl Vm ===
+
+impl Vm {
+    /// Ends an HTTP stream; whatever the guest still orders for it comes too late.
+    pub fn end_stream(&mut self, context: u32, ending: Ending) {
+        let Some(stream) = self.http(context) else { return };
+        if stream.ending.is_some() {
+            return;
+        }
+        stream.ending = Some(ending);
+        stream.request.stop();
+        stream.response.stop();
+        stream.logging = true;
+        let id = stream.id;
+        self.write(What::StreamEnded { stream: id });
+        self.call(context, "proxy_on_log", |c| c.log.clone(), (context,));
+        if let Some(stream) = self.http(context) {
+            stream.logging = false;
+        }
+        self.call(context, "proxy_on_done", |c| c.done.clone(), (context,));
+        self.call(context, "proxy_on_delete", |c| c.delete.clone(), (context,));
+        let removed = self.store.data_mut().contexts.remove(&context);
+        if let Some(Kind::Http(stream)) = removed.map(|context| context.kind) {
+            self.world().ended.insert(id, stream);
+        }
+    }
+
+    /// Cuts a stream or connection off.
+    pub fn close(&mut self, context: u32) {
+        if let Some(stream) = self.http(context) {
+            let id = stream.id;
+            if stream.ending.is_none() {
+                self.write(What::StreamReset { stream: id });
+                self.end_stream(context, Ending::Reset);
+            }
+            return;
+        }
+        self.close_connection(context);
+    }
+}

@@ -1,0 +1,153 @@
+//! One direction of an HTTP exchange.
+
+use crate::headers::HeaderMap;
+use std::collections::VecDeque;
+use std::fmt;
+
+/// A request or a response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// With the pseudo headers.
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    pub trailers: HeaderMap,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Request,
+    Response,
+}
+
+/// What arrives on a leg, in its order.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    Headers { end: bool },
+    Body { bytes: Vec<u8>, end: bool },
+    Trailers,
+}
+
+/// What the filter's last verdict keeps back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hold {
+    #[default]
+    Nothing,
+    /// `StopIteration`: what comes later is still shown to the filter.
+    Passing,
+    /// `StopAllIteration...`: nothing more is shown until somebody resumes.
+    Everything,
+}
+
+/// Which of the maps and buffers a host call can see at the moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Visible {
+    pub headers: bool,
+    pub body: bool,
+    pub trailers: bool,
+}
+
+/// One direction: what is still to come, what the filter holds, what has passed.
+#[derive(Debug, Default)]
+pub(crate) struct Leg {
+    pub headers: HeaderMap,
+    pub trailers: HeaderMap,
+    /// Body the filter has been shown and has not let go.
+    pub body: Vec<u8>,
+    pub arriving: VecDeque<Piece>,
+    pub hold: Hold,
+    pub visible: Visible,
+    /// Pieces up to these have been shown.
+    pub shown_trailers: bool,
+    /// The last piece has been shown.
+    pub shown_end: bool,
+    /// What went on.
+    pub passed: Option<Message>,
+    /// Its end went on, too.
+    pub complete: bool,
+}
+
+// === impl Message ===
+
+impl Message {
+    pub(crate) fn pieces(&self) -> VecDeque<Piece> {
+        let (body, trailers) = (!self.body.is_empty(), !self.trailers.is_empty());
+        let mut pieces = VecDeque::from([Piece::Headers { end: !body && !trailers }]);
+        if body {
+            pieces.push_back(Piece::Body { bytes: self.body.clone(), end: !trailers });
+        }
+        if trailers {
+            pieces.push_back(Piece::Trailers);
+        }
+        pieces
+    }
+
+    /// `:status` as a number; 0 where there is none.
+    pub fn status(&self) -> u16 {
+        self.headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or_default()
+    }
+
+    pub fn body_text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+// === impl Direction ===
+
+impl Direction {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+// === impl Leg ===
+
+impl Leg {
+    pub fn arriving(message: Message) -> Self {
+        Self {
+            arriving: message.pieces(),
+            headers: message.headers,
+            trailers: message.trailers,
+            ..Self::default()
+        }
+    }
+
+    /// The next piece the filter may be shown.
+    pub fn next_piece(&mut self) -> Option<Piece> {
+        if self.hold == Hold::Everything { None } else { self.arriving.pop_front() }
+    }
+
+    /// Lets go of everything the filter has been shown. True if that is the first of it.
+    pub fn pass(&mut self) -> bool {
+        self.hold = Hold::Nothing;
+        let first = self.passed.is_none();
+        let passed = self
+            .passed
+            .get_or_insert_with(|| Message { headers: self.headers.clone(), ..Message::default() });
+        passed.body.append(&mut self.body);
+        if self.shown_trailers {
+            passed.trailers = self.trailers.clone();
+        }
+        self.complete = self.shown_end;
+        first
+    }
+
+    /// Nothing more moves on this leg.
+    pub fn stop(&mut self) {
+        self.arriving.clear();
+        self.hold = Hold::Everything;
+        self.visible = Visible::default();
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.hold != Hold::Nothing
+    }
+}

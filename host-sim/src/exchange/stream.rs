@@ -1,0 +1,77 @@
+//! An HTTP stream in a VM.
+
+use super::{Direction, Leg, LocalReply, Message};
+use crate::properties::Properties;
+use crate::script::Upstream;
+use std::fmt;
+
+/// Names a stream of a simulation; also after it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub(crate) u64);
+
+/// How a stream came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its response went out whole.
+    Complete,
+    /// Cut off, by either side.
+    Reset,
+}
+
+#[derive(Debug)]
+pub(crate) struct HttpStream {
+    pub id: StreamId,
+    pub request: Leg,
+    pub response: Leg,
+    pub properties: Properties,
+    pub upstream: Upstream,
+    /// `on_log` is running: maps are read-only, and all of them are there.
+    pub logging: bool,
+    /// A local reply is on its way; a second one is dropped.
+    pub reply_ordered: bool,
+    pub reply: Option<LocalReply>,
+    /// The upstream has been scheduled to answer.
+    pub upstream_asked: bool,
+    pub ending: Option<Ending>,
+    pub route_cache_clears: u32,
+}
+
+// === impl HttpStream ===
+
+impl HttpStream {
+    pub fn new(id: StreamId, request: Message, upstream: Upstream, properties: Properties) -> Self {
+        Self {
+            id,
+            request: Leg::arriving(request),
+            response: Leg::default(),
+            properties,
+            upstream,
+            logging: false,
+            reply_ordered: false,
+            reply: None,
+            upstream_asked: false,
+            ending: None,
+            route_cache_clears: 0,
+        }
+    }
+
+    pub fn leg(&mut self, direction: Direction) -> &mut Leg {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+
+    /// After a resume the request's maps and buffers are gone, for good.
+    pub fn forget_request(&mut self) {
+        self.request.visible = super::leg::Visible::default();
+    }
+}
+
+// === impl StreamId ===
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream {}", self.0)
+    }
+}

@@ -1,0 +1,150 @@
+//! What became of a request, and sentences to assert about it.
+
+use crate::exchange::{Ending, HttpStream, LocalReply, Message};
+use crate::properties::Properties;
+use std::fmt;
+
+/// A request's story so far.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What reached the upstream, if anything did.
+    pub upstream: Option<Message>,
+    /// All of it did, to the last byte.
+    pub upstream_complete: bool,
+    /// What the guest received.
+    pub received: Option<Message>,
+    /// The filter's, or Envoy's, own reply.
+    pub reply: Option<LocalReply>,
+    /// The stream was cut off.
+    pub reset: bool,
+    /// The filter holds the request or the response.
+    pub held: bool,
+    pub properties: Properties,
+    /// How often the route was forgotten.
+    pub route_cache_clears: u32,
+}
+
+/// An outcome in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The request reached the upstream.
+    Forwarded,
+    /// The filter answered it.
+    Replied { status: u16 },
+    /// It was cut off before it reached the upstream.
+    Reset,
+    /// The filter holds it.
+    Held,
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    pub(crate) fn of(stream: &HttpStream) -> Self {
+        let over = stream.ending.is_some();
+        let held = |leg: &crate::exchange::Leg| leg.is_held() && !leg.complete;
+        Self {
+            upstream: stream.request.passed.clone(),
+            upstream_complete: stream.request.complete,
+            received: stream.response.passed.clone(),
+            reply: stream.reply.clone(),
+            reset: stream.ending == Some(Ending::Reset),
+            held: !over && (held(&stream.request) || held(&stream.response)),
+            properties: stream.properties.clone(),
+            route_cache_clears: stream.route_cache_clears,
+        }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match (&self.upstream, &self.reply) {
+            (Some(_), _) => Verdict::Forwarded,
+            (None, Some(reply)) => Verdict::Replied { status: reply.status },
+            (None, None) if self.reset => Verdict::Reset,
+            (None, None) => Verdict::Held,
+        }
+    }
+
+    /// A header of the request as it reached the upstream.
+    pub fn upstream_header(&self, name: &str) -> Option<String> {
+        self.upstream.as_ref()?.headers.text(name)
+    }
+
+    /// A header of what the guest received.
+    pub fn received_header(&self, name: &str) -> Option<String> {
+        self.received.as_ref()?.headers.text(name)
+    }
+
+    /// # Panics
+    /// The request did not reach the upstream.
+    #[track_caller]
+    pub fn assert_forwarded(&self) -> &Self {
+        assert!(self.verdict() == Verdict::Forwarded, "expected to be forwarded, but {self}");
+        self
+    }
+
+    /// # Panics
+    /// Anything else happened, or the request reached the upstream as well.
+    #[track_caller]
+    pub fn assert_replied(&self, status: u16) -> &Self {
+        let as_expected = self.verdict() == Verdict::Replied { status };
+        assert!(as_expected, "expected a local reply {status}, but {self}");
+        self
+    }
+
+    /// # Panics
+    /// The filter does not hold it.
+    #[track_caller]
+    pub fn assert_held(&self) -> &Self {
+        assert!(self.held, "expected to be held, but {self}");
+        self
+    }
+
+    /// # Panics
+    /// The upstream saw this header with another value, or not at all.
+    #[track_caller]
+    pub fn assert_upstream_header(&self, name: &str, value: &str) -> &Self {
+        let found = self.upstream_header(name);
+        let as_expected = found.as_deref() == Some(value);
+        assert!(as_expected, "expected upstream header {name}: {value}, found {found:?}; {self}");
+        self
+    }
+
+    /// # Panics
+    /// The upstream saw this header.
+    #[track_caller]
+    pub fn assert_no_upstream_header(&self, name: &str) -> &Self {
+        let found = self.upstream_header(name);
+        assert!(found.is_none(), "expected no upstream header {name}, found {found:?}; {self}");
+        self
+    }
+
+    /// # Panics
+    /// The guest received this header with another value, or not at all.
+    #[track_caller]
+    pub fn assert_received_header(&self, name: &str, value: &str) -> &Self {
+        let found = self.received_header(name);
+        let as_expected = found.as_deref() == Some(value);
+        assert!(as_expected, "expected the guest to get {name}: {value}, found {found:?}; {self}");
+        self
+    }
+}
+
+impl fmt::Display for Outcome {
+    /// A sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.verdict() {
+            Verdict::Forwarded => {
+                let message = self.upstream.as_ref();
+                let text = |name| message.and_then(|m| m.headers.text(name)).unwrap_or_default();
+                let (authority, path) = (text(":authority"), text(":path"));
+                write!(f, "the upstream {authority} got {} {path}", text(":method"))
+            }
+            Verdict::Replied { status } => {
+                let details = self.reply.as_ref().map_or("", |reply| &reply.details);
+                write!(f, "it was answered {status} ({details})")
+            }
+            Verdict::Reset => f.write_str("the stream was reset"),
+            Verdict::Held => f.write_str("the filter holds the request"),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! A running instance of a module, and how it is called.
+
+use super::{Callbacks, Deferred, Plugin, Stage, VmState};
+use crate::clock::Instant;
+use crate::error::{Cause, Failure};
+use crate::exchange::{Direction, HttpStream};
+use crate::transcript::What;
+use crate::vm::VmIdentity;
+use crate::world::{SharedWorld, World};
+use std::cell::RefMut;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wasmtime::{InstancePre, Store, Trap, TypedFunc, WasmBacktrace, WasmParams, WasmResults};
+
+/// All it takes to make one more VM of a group.
+pub(crate) struct VmSetup {
+    pub pre: InstancePre<VmState>,
+    pub identity: Rc<VmIdentity>,
+    pub environment: Rc<BTreeMap<String, String>>,
+    pub plugins: Vec<Rc<Plugin>>,
+    pub world: SharedWorld,
+    /// Instructions a single callback may take.
+    pub fuel: u64,
+    /// Bytes of linear memory.
+    pub memory: usize,
+}
+
+/// One instance. Once it has failed nothing calls into it any more.
+pub(crate) struct Vm {
+    pub store: Store<VmState>,
+    pub callbacks: Callbacks,
+    pub failed: Option<Failure>,
+    pub started: Instant,
+    pub fuel: u64,
+    /// A root context a plugin, in their order.
+    pub roots: Vec<u32>,
+}
+
+/// How a callback went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Called<R> {
+    /// The module has no such callback.
+    Absent,
+    /// With the verdict, and whether a local reply overrules it.
+    Returned(R, bool),
+    /// It failed now, or the VM had failed before.
+    Failed,
+}
+
+/// Arguments and results as the transcript shows them.
+pub(crate) trait Numbers {
+    fn numbers(&self) -> Vec<u32>;
+}
+
+// === impl Vm ===
+
+impl Vm {
+    pub fn world(&self) -> RefMut<'_, World> {
+        self.store.data().world.borrow_mut()
+    }
+
+    pub fn number(&self) -> usize {
+        self.store.data().number
+    }
+
+    pub fn write(&self, what: What) {
+        self.world().write(self.number(), what);
+    }
+
+    pub fn http(&mut self, context: u32) -> Option<&mut HttpStream> {
+        self.store.data_mut().http_mut(context)
+    }
+
+    pub fn plugin_of(&mut self, context: u32) -> Option<Rc<Plugin>> {
+        let state = self.store.data_mut();
+        let root = state.root_of(context);
+        state.root_mut(root).map(|root| Rc::clone(&root.plugin))
+    }
+
+    /// Calls the guest on behalf of a context, then does what it asked for meanwhile.
+    pub fn call<P, R>(
+        &mut self,
+        context: u32,
+        name: &'static str,
+        function: impl FnOnce(&Callbacks) -> Option<TypedFunc<P, R>>,
+        args: P,
+    ) -> Called<R>
+    where
+        P: WasmParams + Numbers,
+        R: WasmResults + Numbers,
+    {
+        if self.failed.is_some() {
+            return Called::Failed;
+        }
+        let Some(function) = function(&self.callbacks) else { return Called::Absent };
+        self.write_call(name, context, &args);
+        let result = self.enter(context, Stage::Running, name, &function, args);
+        let stopped = std::mem::take(&mut self.store.data_mut().stop_next);
+        self.drain();
+        match result {
+            Ok(value) => Called::Returned(value, stopped),
+            Err(()) => Called::Failed,
+        }
+    }
+
+    fn write_call<P: Numbers>(&self, name: &'static str, context: u32, args: &P) {
+        let mut world = self.world();
+        if world.transcript.records_calls() {
+            let args = args.numbers().split_off(1);
+            let number = self.number();
+            world.write(number, What::Callback { name, context, args });
+        }
+    }
+
+    /// Runs a guest function with a fresh allowance. On failure the VM is over.
+    pub fn enter<P: WasmParams, R: WasmResults + Numbers>(
+        &mut self,
+        context: u32,
+        stage: Stage,
+        name: &'static str,
+        function: &TypedFunc<P, R>,
+        args: P,
+    ) -> Result<R, ()> {
+        let state = self.store.data_mut();
+        let before = (state.current, state.effective, state.stage);
+        (state.current, state.effective, state.stage) = (context, 0, stage);
+        // Fuel is always on (see `module::engine`), so setting it can not fail.
+        let _ = self.store.set_fuel(self.fuel);
+        let result = function.call(&mut self.store, args);
+        let fuel = self.fuel - self.store.get_fuel().unwrap_or_default();
+        let state = self.store.data_mut();
+        (state.current, state.effective, state.stage) = before;
+        match result {
+            Ok(value) => {
+                self.write(What::Returned { name, value: value.numbers().first().copied(), fuel });
+                Ok(value)
+            }
+            Err(error) => {
+                self.fail(failure(name, self.fuel, &error));
+                Err(())
+            }
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.write(What::VmFailed { failure: failure.clone() });
+        self.failed = Some(failure);
+    }
+
+    /// Does what the guest has asked for, first come, first served.
+    pub fn drain(&mut self) {
+        while let Some(deferred) = self.store.data_mut().deferred.pop_front() {
+            match deferred {
+                Deferred::Continue { context, direction } => self.resume(context, direction),
+                Deferred::ContinueDownstream { context } => self.resume_downstream(context),
+                Deferred::Close { context } => self.close(context),
+                Deferred::Reply { context, reply } => self.local_reply(context, reply),
+                Deferred::Delete { context } => {
+                    self.call(context, "proxy_on_delete", |c| c.delete.clone(), (context,));
+                    self.store.data_mut().contexts.remove(&context);
+                }
+            }
+        }
+    }
+
+    fn resume(&mut self, context: u32, direction: Direction) {
+        self.resume_leg(context, direction);
+        self.pump(context, direction);
+    }
+}
+
+fn failure(callback: &'static str, fuel: u64, error: &wasmtime::Error) -> Failure {
+    let cause = match (error.downcast_ref::<Cause>(), error.downcast_ref::<Trap>()) {
+        (Some(cause), _) => cause.clone(),
+        (None, Some(Trap::OutOfFuel)) => Cause::Fuel(fuel),
+        (None, Some(trap)) => Cause::Trap(trap.to_string()),
+        (None, None) => Cause::Trap(error.to_string()),
+    };
+    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
+    let named = frames.unwrap_or_default().iter().filter_map(|frame| frame.func_name());
+    Failure { callback, cause, frames: named.take(5).map(str::to_owned).collect() }
+}
+
+// === impl Numbers ===
+
+impl Numbers for () {
+    fn numbers(&self) -> Vec<u32> {
+        Vec::new()
+    }
+}
+
+impl Numbers for u32 {
+    fn numbers(&self) -> Vec<u32> {
+        vec![*self]
+    }
+}
+
+macro_rules! numbers {
+    ($($name:ident: $kind:ty),+) => {
+        impl Numbers for ($($kind,)+) {
+            fn numbers(&self) -> Vec<u32> {
+                let ($($name,)+) = *self;
+                vec![$($name),+]
+            }
+        }
+    };
+}
+
+numbers!(a: u32);
+numbers!(a: u32, b: u32);
+numbers!(a: u32, b: u32, c: u32);
+numbers!(a: u32, b: u32, c: u32, d: u32, e: u32);

@@ -1,0 +1,15 @@
+//! One VM: an instance of the module, its contexts, and the calls into it.
+
+mod callbacks;
+mod context;
+mod identity;
+mod instance;
+mod start;
+mod state;
+
+pub(crate) use callbacks::Callbacks;
+pub(crate) use context::{Context, Kind, PendingCallout, PendingGrpc, Prototype, Root};
+pub(crate) use identity::VmIdentity;
+pub use identity::{FailPolicy, Plugin};
+pub(crate) use instance::{Called, Vm, VmSetup};
+pub(crate) use state::{Deferred, Stage, VmState};

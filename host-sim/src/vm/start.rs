@@ -1,0 +1,142 @@
+//! How a VM comes to life: instantiation, initialisation, one root context a plugin.
+
+use super::{Callbacks, Called, Kind, Plugin, Root, Stage, Vm, VmSetup, VmState};
+use crate::error::{Cause, Error, Failure};
+use crate::stats::MetricIds;
+use crate::transcript::What;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use wasmtime::{Store, StoreLimitsBuilder};
+
+// === impl Vm ===
+
+impl Vm {
+    /// Instantiates, runs `_initialize` (and `main`) or `_start`, and starts every plugin.
+    ///
+    /// `number` 0 is the canary.
+    pub fn start(setup: &VmSetup, number: usize) -> Result<Self, Error> {
+        let mut vm = Self::instantiate(setup, number)?;
+        vm.initialize().map_err(|failure| vm.start_error(failure))?;
+        for plugin in &setup.plugins {
+            let root = vm.start_plugin(plugin)?;
+            vm.roots.push(root);
+        }
+        vm.write(What::VmStarted);
+        Ok(vm)
+    }
+
+    fn instantiate(setup: &VmSetup, number: usize) -> Result<Self, Error> {
+        let mut store = Store::new(setup.pre.module().engine(), VmState::new(setup, number));
+        store.limiter(|state| &mut state.limits);
+        // Fuel is always on (see `module::engine`), so setting it can not fail.
+        let _ = store.set_fuel(setup.fuel);
+        let instance = setup.pre.instantiate(&mut store).map_err(|error| {
+            let cause = Cause::Trap(error.to_string());
+            let failure = Failure { callback: "instantiation", cause, frames: Vec::new() };
+            Error::Start { vm: vm_name(number), failure }
+        })?;
+        let callbacks = Callbacks::of(&instance, &mut store)?;
+        let memory = instance.get_memory(&mut store, "memory");
+        let state = store.data_mut();
+        state.memory = memory;
+        state.allocator = callbacks.malloc.clone().or_else(|| callbacks.memory_allocate.clone());
+        let started = setup.world.borrow().now;
+        Ok(Self { store, callbacks, failed: None, started, fuel: setup.fuel, roots: Vec::new() })
+    }
+
+    fn initialize(&mut self) -> Result<(), Failure> {
+        let stage = Stage::Initializing;
+        let done = if let Some(function) = self.callbacks.initialize.clone() {
+            let main = self.callbacks.main.clone();
+            let done = self.enter(0, stage, "_initialize", &function, ());
+            done.and_then(|()| match main {
+                Some(main) => self.enter(0, stage, "main", &main, (0, 0)).map(|_| ()),
+                None => Ok(()),
+            })
+        } else if let Some(function) = self.callbacks.start.clone() {
+            self.enter(0, stage, "_start", &function, ())
+        } else {
+            Ok(())
+        };
+        done.map_err(|()| self.failure())
+    }
+
+    fn start_plugin(&mut self, plugin: &Rc<Plugin>) -> Result<u32, Error> {
+        let kind = Kind::Root(Box::new(Root::new(Rc::clone(plugin))));
+        let root = self.store.data_mut().new_context(None, kind);
+        let create = "proxy_on_context_create";
+        if self.call(root, create, |c| c.context_create.clone(), (root, 0)) == Called::Failed {
+            return Err(self.start_error(self.failure()));
+        }
+        let size = length(&plugin.vm_configuration);
+        let said = self.call(root, "proxy_on_vm_start", |c| c.vm_start.clone(), (root, size));
+        self.accepted(said, "proxy_on_vm_start")?;
+        let size = length(&plugin.configuration);
+        self.store.data_mut().configuring = Some(root);
+        let said = self.call(root, "proxy_on_configure", |c| c.configure.clone(), (root, size));
+        self.store.data_mut().configuring = None;
+        self.accepted(said, "proxy_on_configure")?;
+        Ok(root)
+    }
+
+    fn accepted(&self, said: Called<u32>, callback: &'static str) -> Result<(), Error> {
+        match said {
+            Called::Failed => Err(self.start_error(self.failure())),
+            Called::Returned(0, _) => {
+                let world = self.world();
+                let log = world.transcript.logs().map(|(_, message)| message.to_owned());
+                Err(Error::Refused { vm: vm_name(self.number()), callback, log: log.collect() })
+            }
+            Called::Absent | Called::Returned(..) => Ok(()),
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        let unknown = || Failure {
+            callback: "start",
+            cause: Cause::Trap("for no known reason".into()),
+            frames: Vec::new(),
+        };
+        self.failed.clone().unwrap_or_else(unknown)
+    }
+
+    fn start_error(&self, failure: Failure) -> Error {
+        Error::Start { vm: vm_name(self.number()), failure }
+    }
+}
+
+fn vm_name(number: usize) -> String {
+    if number == 0 { "canary VM".to_owned() } else { format!("worker VM {number}") }
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+// === impl VmState ===
+
+impl VmState {
+    fn new(setup: &VmSetup, number: usize) -> Self {
+        Self {
+            world: Rc::clone(&setup.world),
+            number,
+            identity: Rc::clone(&setup.identity),
+            environment: Rc::clone(&setup.environment),
+            contexts: BTreeMap::new(),
+            next_context: 1,
+            current: 0,
+            effective: 0,
+            stage: Stage::Initializing,
+            deferred: VecDeque::new(),
+            stop_next: false,
+            configuring: None,
+            metrics: MetricIds::default(),
+            next_http_token: 4,
+            next_grpc_token: 5,
+            next_grpc_stream: 6,
+            memory: None,
+            allocator: None,
+            limits: StoreLimitsBuilder::new().memory_size(setup.memory).build(),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What all VMs of one simulation share.
+
+use crate::clock::Instant;
+use crate::events::{Event, Events};
+use crate::exchange::{HttpStream, StreamId};
+use crate::faults::FaultPlan;
+use crate::script::Clusters;
+use crate::shared::{Queues, SharedData};
+use crate::stats::Stats;
+use crate::strict::Violation;
+use crate::transcript::{Transcript, What};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The simulated machine around the VMs.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub now: Instant,
+    pub started: Instant,
+    pub events: Events,
+    pub clusters: Clusters,
+    pub shared_data: SharedData,
+    pub queues: Queues,
+    pub stats: Stats,
+    pub faults: FaultPlan,
+    pub transcript: Transcript,
+    /// Streams that are over, for whoever asks how it went.
+    pub ended: HashMap<StreamId, Box<HttpStream>>,
+    pub random: Random,
+}
+
+pub(crate) type SharedWorld = Rc<RefCell<World>>;
+
+/// SplitMix64: repeatable, and random enough for a guest's hash maps.
+#[derive(Debug, Default)]
+pub(crate) struct Random(u64);
+
+// === impl World ===
+
+impl World {
+    pub fn write(&mut self, vm: usize, what: What) {
+        self.transcript.push(self.now, vm, what);
+    }
+
+    pub fn violation(&mut self, vm: usize, violation: Violation) {
+        self.write(vm, What::Violation(violation));
+    }
+
+    pub fn schedule(&mut self, wait: Duration, vm: usize, event: Event) {
+        self.events.schedule(self.now.after(wait), vm, event);
+    }
+}
+
+// === impl Random ===
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let word = (z ^ (z >> 31)).to_le_bytes();
+            chunk.iter_mut().zip(word).for_each(|(byte, random)| *byte = random);
+        }
+    }
+}
