@@ -1,0 +1,234 @@
+//! The rules of the house, read from the house itself: who may import whom, what the module is made
+//! of, how long a file may be, and that what is written down is what the code says.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use edge::config::Config;
+use edge::denial::{Denial, Reason};
+use serde_json::Value;
+use stack::built::Built;
+use stack::envoy::EnvoyBinary;
+use stack::{Stack, Way};
+use wasmparser::{Parser, Payload, TypeRef};
+
+/// Who may import whom of ours, as ARCHITECTURE.md draws it. Tools and tests may import all.
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("session", &[]),
+    ("lease", &[]),
+    ("edge", &["session", "lease"]),
+    ("filter", &["edge"]),
+    ("custody", &["session", "lease"]),
+    // Must not share our misunderstandings.
+    ("leaf-ca", &[]),
+    ("host-sim", &[]),
+    ("session-jwt", &["session"]),
+    ("stack", &["session"]),
+    ("xtask", &["stack", "session", "edge"]),
+];
+
+/// The WASI functions Envoy has that do something harmless.
+const WASI: [&str; 6] =
+    ["random_get", "clock_time_get", "environ_get", "environ_sizes_get", "fd_write", "proc_exit"];
+
+/// Bytes; what every worker compiles at its start.
+const MODULE_CEILING: usize = 1_000_000;
+/// Lines of one source file, tests aside.
+const FILE_CEILING: usize = 400;
+
+fn cargo(arguments: &[&str]) -> String {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let output = cargo.args(arguments).current_dir(Built::root()).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {}: {complaint}", arguments.join(" "));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Our packages with the names of all they depend on, for whatever purpose.
+fn packages() -> BTreeMap<String, BTreeSet<String>> {
+    let text = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
+    let metadata: Value = serde_json::from_str(&text).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap();
+            (name(package), dependencies.iter().map(name).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn nobody_imports_whom_it_should_not() {
+    let packages = packages();
+    let allowed: BTreeMap<_, _> = ARROWS.into_iter().collect();
+    for (package, dependencies) in &packages {
+        if package == "tests" {
+            continue;
+        }
+        let allowed = allowed.get(package.as_str());
+        let allowed = allowed.unwrap_or_else(|| panic!("{package}: whom may it import? Say so"));
+        for dependency in dependencies.iter().filter(|name| packages.contains_key(*name)) {
+            let fine = dependency == package || allowed.contains(&dependency.as_str());
+            assert!(fine, "{package} imports {dependency}");
+        }
+        let wasm = dependencies.contains("proxy-wasm");
+        assert_eq!(wasm, package == "filter", "{package}: only the filter names proxy-wasm");
+    }
+    assert!(packages["edge"].contains("session"), "the arrows are not read");
+}
+
+#[test]
+fn the_filter_is_made_of_no_runtime() {
+    let target = ["--target", "wasm32-wasip1"];
+    let tree = [&["tree", "-p", "filter", "-e", "normal,build", "--prefix", "none"], &target[..]];
+    let tree = cargo(&tree.concat());
+    let names: BTreeSet<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains("edge") && names.contains("proxy-wasm"), "{tree}");
+    for name in ["tokio", "mio", "hyper", "rustls", "ring", "schemars", "wasm-bindgen"] {
+        assert!(!names.contains(name), "the filter is made of {name}:\n{tree}");
+    }
+}
+
+#[test]
+fn the_module_is_small_and_asks_for_nothing_strange() {
+    let module = fs::read(Built::find().unwrap().filter().unwrap()).unwrap();
+    assert!(module.len() < MODULE_CEILING, "{} bytes", module.len());
+    let mut imports = 0;
+    for payload in Parser::new(0).parse_all(&module) {
+        let Payload::ImportSection(section) = payload.unwrap() else { continue };
+        for import in section.into_imports() {
+            let import = import.unwrap();
+            assert!(matches!(import.ty, TypeRef::Func(_)), "{import:?}");
+            let fine = match import.module {
+                "env" => import.name.starts_with("proxy_"),
+                "wasi_snapshot_preview1" => WASI.contains(&import.name),
+                _ => false,
+            };
+            assert!(fine, "{}.{}", import.module, import.name);
+            imports += 1;
+        }
+    }
+    assert!(imports > 0, "no imports found");
+}
+
+#[test]
+fn no_source_file_is_long() {
+    let mut files = 0;
+    for package in packages().into_keys() {
+        for file in sources(&Built::root().join(&package).join("src")) {
+            let text = fs::read_to_string(&file).unwrap();
+            let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+            assert!(lines <= FILE_CEILING, "{}: {lines} lines", file.display());
+            files += 1;
+        }
+    }
+    assert!(files > 100, "only {files} files found");
+}
+
+/// The Rust files below `folder`, without those that hold tests alone.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|_| panic!("{}", folder.display()));
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        match path.is_dir() {
+            true if name != "tests" => found.extend(sources(&path)),
+            false if name.ends_with(".rs") && name != "tests.rs" => found.push(path),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn the_checked_in_schema_is_the_generated_one() {
+    let file = Built::root().join("edge/leasehold.schema.json");
+    let written: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let generated = serde_json::to_value(Config::schema()).unwrap();
+    assert_eq!(written, generated, "run `cargo xtask schema` and commit the file");
+}
+
+#[test]
+fn the_table_of_denials_is_the_code() {
+    let text = fs::read_to_string(Built::root().join("docs/denials.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let table: Vec<_> = rows
+        .map(|row| {
+            let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [code, status, meaning, what_to_do] = cells[..] else { panic!("{row}") };
+            assert!(meaning.ends_with('.') && what_to_do.ends_with('.'), "{row}");
+            (code.trim_matches('`').to_owned(), status.to_owned())
+        })
+        .collect();
+    let code = Denial::ALL.map(|denial| {
+        let Reason { code, status, .. } = denial.reason();
+        let status = if status == 401 { "401/407".to_owned() } else { status.to_string() };
+        (code.to_owned(), status)
+    });
+    assert_eq!(table, code, "docs/denials.md and edge/src/denial.rs");
+}
+
+/// Every shipped file, with what a stack has to put into it and nothing else changed.
+#[test]
+fn every_shipped_envoy_configuration_is_valid() {
+    let binary = EnvoyBinary::locate_or_fetch(&|line| eprintln!("{line}")).unwrap();
+    let mut validated = BTreeSet::new();
+    for way in [Way::Explicit, Way::Gateway] {
+        let stack = Stack::builder().way(way).start().unwrap_or_else(|error| panic!("{error:#}"));
+        let mut settings = stack.settings().clone();
+        (settings.private_upstreams, settings.resolver) = (false, None);
+        let file = stack.folder().join("validated.yaml");
+        fs::write(&file, settings.render().unwrap()).unwrap();
+        binary.validate(&file).unwrap_or_else(|error| panic!("{error}"));
+        validated.insert(format!("{}.yaml", way.name()));
+    }
+    assert_eq!(shipped().into_keys().collect::<BTreeSet<_>>(), validated, "files in envoy/");
+}
+
+/// The examples in the shipped files are configurations that the filter takes.
+#[test]
+fn every_shipped_policy_is_one() {
+    for (name, text) in shipped() {
+        let file: Value = serde_yaml_ng::from_str(&text).unwrap();
+        let mut policies = Vec::new();
+        collect_policies(&file, &mut policies);
+        assert!(!policies.is_empty(), "{name} has no plugin configuration");
+        for policy in policies {
+            // Envoy hands both over as JSON: a Struct, and a StringValue as it stands.
+            let text = policy.as_str().map_or_else(|| policy.to_string(), str::to_owned);
+            let read = Config::read(text.as_bytes());
+            assert!(read.is_ok(), "{name}: {}", read.err().unwrap());
+        }
+    }
+}
+
+fn shipped() -> BTreeMap<String, String> {
+    let entries = fs::read_dir(Built::root().join("envoy")).unwrap().map(|entry| entry.unwrap());
+    let yaml = entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "yaml"));
+    yaml.map(|entry| {
+        let name = entry.file_name().into_string().unwrap();
+        (name, fs::read_to_string(entry.path()).unwrap())
+    })
+    .collect()
+}
+
+/// Whatever stands as the `value` of a plugin's `configuration`.
+fn collect_policies(value: &Value, found: &mut Vec<Value>) {
+    if let Some(policy) = value.pointer("/configuration/value") {
+        found.push(policy.clone());
+    }
+    let children: Vec<&Value> = match value {
+        Value::Object(fields) => fields.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => return,
+    };
+    for child in children {
+        collect_policies(child, found);
+    }
+}
