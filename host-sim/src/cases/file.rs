@@ -13,7 +13,7 @@ use std::path::Path;
 pub struct CaseFile {
     /// What this file is about; for readers.
     pub about: String,
-    /// The plugin configuration; none at all if absent.
+    /// The plugin configuration, or the name of a file with it; none at all if absent.
     pub config: Option<Value>,
     /// The filter state object that the safety net behind the filter demands, such as
     /// `wasm.leasehold.permit`. Absent: no net.
@@ -82,7 +82,17 @@ impl CaseFile {
             path: path.to_owned(),
             reason: error.to_string(),
         })?;
-        Self::parse(&text).map_err(|reason| CaseError::Malformed { path: path.to_owned(), reason })
+        let malformed = |reason| CaseError::Malformed { path: path.to_owned(), reason };
+        let mut file = Self::parse(&text).map_err(malformed)?;
+        if let Some(Value::String(policy)) = &file.config {
+            let policy = path.parent().unwrap_or(Path::new(".")).join(policy);
+            let text = fs::read_to_string(&policy)
+                .map_err(|error| malformed(format!("config: {}: {error}", policy.display())))?;
+            let config = read_yaml(&text)
+                .map_err(|reason| malformed(format!("{}: {reason}", policy.display())))?;
+            file.config = Some(config);
+        }
+        Ok(file)
     }
 
     /// # Errors
