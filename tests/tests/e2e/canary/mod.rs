@@ -5,7 +5,7 @@
 //! them leases: that is why the shipped admin interface does not allow `/logging`.
 
 mod run;
-mod scanner;
+pub mod scanner;
 
 use std::fs;
 use std::path::{Path, PathBuf};
