@@ -212,25 +212,6 @@ impl Scene {
         }
     }
 
-    /// `attempt` is refused with 403 and this reason, or by Envoy itself before; see
-    /// [`Scene::refuses`] and [`Scene::drops`].
-    ///
-    /// # Panics
-    /// Otherwise, with the name of the case.
-    #[track_caller]
-    pub fn stops(&self, case: &str, reason: &str, attempt: impl FnOnce() -> Result<Reply>) {
-        match self.untouched(case, attempt) {
-            Err(_) => {}
-            Ok(reply) if reply.reason().is_none() => {
-                assert!((400..500).contains(&reply.status), "{case}: {}", reply.status);
-            }
-            Ok(reply) => {
-                let got = (reply.status, reply.reason());
-                assert_eq!(got, (403, Some(reason.to_owned())), "{case}: {}", reply.text());
-            }
-        }
-    }
-
     /// `attempt` is answered 200 and reaches the origin, once; what the origin saw.
     ///
     /// # Panics

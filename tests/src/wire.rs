@@ -12,6 +12,9 @@ pub struct Wire<S> {
     ahead: Vec<u8>,
 }
 
+/// Names in lower case, with their values.
+type Headers = Vec<(String, Vec<u8>)>;
+
 // === impl Wire ===
 
 impl<S: Read + Write> Wire<S> {
@@ -146,7 +149,7 @@ impl<S: Read + Write> Wire<S> {
     }
 }
 
-fn parse_head(head: &[u8]) -> Result<(u16, Vec<(String, Vec<u8>)>)> {
+fn parse_head(head: &[u8]) -> Result<(u16, Headers)> {
     let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let first = lines.next().unwrap_or_default();
     let status = first.split(|byte| *byte == b' ').nth(1).map(String::from_utf8_lossy);

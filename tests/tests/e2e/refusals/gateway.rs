@@ -145,15 +145,15 @@ fn other_authorities_are_the_upstream_itself() {
         (format!("2130706433:{port}"), "authority_malformed"),
         (format!("user@{api}"), "authority_malformed"),
     ] {
-        scene.stops(&host, reason, || refused(&host));
+        scene.refuses(&host, (403, reason), || refused(&host));
     }
     scene.refuses("DELETE", (403, "method_not_allowed"), || {
         send(&scene, "DELETE /v1/a", &api, &session)
     });
-    scene.stops("CONNECT", "nested_connect", || {
+    scene.refuses("CONNECT", (403, "nested_connect"), || {
         send(&scene, &format!("CONNECT {api}"), &api, &session)
     });
-    scene.stops("two Hosts", "authority_malformed", || {
+    scene.refuses("two Hosts", (403, "authority_malformed"), || {
         let hosts = format!("{}\r\nHost: {api}", scene.at(OPEN));
         send(&scene, "GET /v1/a", &hosts, &session)
     });

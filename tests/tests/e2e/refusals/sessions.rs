@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use session::Algorithm;
 use session::mint::SigningKey;
+use stack::Credential;
 use stack::sessions::{Sessions, now};
 use tests::forge;
 use tests::guest::{self, basic, bearer};
@@ -329,6 +330,37 @@ fn a_request_inside_the_tunnel_belongs_to_the_tunnels_session() {
 }
 
 #[test]
+fn every_configured_carrier_is_read_and_taken_out() {
+    let mut policy = policy();
+    let carriers =
+        json!(["proxy-authorization", {"header": "x-leasehold-session"}, "authorization"]);
+    policy["session"] = json!({"carriers": carriers});
+    let scene = Scene::start(builder().policy(policy));
+    let (own, other) = (&scene.session, scene.stack.mint(&json!({"team": "demo"})).unwrap());
+    let get = |line: &str| {
+        let head = scene.get(OPEN, "/");
+        scene.inside(OPEN, head.replacen("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"), 1))
+    };
+    for line in [
+        format!("X-Leasehold-Session: {other}"),
+        format!("X-Leasehold-Session: Bearer {other}"),
+        format!("Authorization: Bearer {other}"),
+        "Authorization: Bearer sk-key".to_owned(),
+    ] {
+        scene.refuses(&line, (401, "session_ambiguous"), || get(&line));
+    }
+    for name in ["X-Leasehold-Session", "Authorization"] {
+        let seen = scene.accepts(name, || get(&format!("{name}: Bearer {own}")));
+        assert_eq!(seen.values(&name.to_ascii_lowercase()), Vec::<Vec<u8>>::new(), "{name}");
+        // A CONNECT too may carry it there.
+        let header = format!("{name}: Bearer {own}");
+        scene.refuses(name, (403, "host_not_allowed"), || {
+            guest::connect(scene.edge(), "evil.test:443", &[header])?.refused()
+        });
+    }
+}
+
+#[test]
 fn a_session_that_ends_inside_a_tunnel_ends_there() {
     let mut policy = policy();
     policy["session"] = json!({"leeway": "0s"});
@@ -381,5 +413,36 @@ fn claims_decide_who_may_use_a_destination() {
             let tls = scene.tls_with(&scene.at(host), Some(host), &session)?;
             Wire::new(tls).exchange(scene.get(host, "/v1/models"))
         });
+    }
+}
+
+#[test]
+fn a_session_between_two_credentials_gets_neither() {
+    let mut policy = policy();
+    let (mut first, mut second) = (policy["destinations"][0].clone(), Value::Null);
+    first["sessions"] = json!({"claims": {"team": ["build"]}});
+    second.clone_from(&first);
+    second["name"] = json!("second");
+    second["sessions"] = json!({"claims": {"team": ["ops"]}});
+    second["credential"] = json!({"handle": "second"});
+    second["allow"][0]["paths"] = json!(["/v1/shared/**"]);
+    policy["destinations"] = json!([first, second]);
+    let second = Credential::bearer("second", "second-secret");
+    let scene = Scene::start(builder().policy(policy).credential(second));
+    let get = |teams: Value, path: &str| {
+        let session = scene.stack.mint(&json!({"team": teams})).unwrap();
+        Wire::new(scene.tls_with(&scene.at(API), Some(API), &session)?)
+            .exchange(scene.get(API, path))
+    };
+    let both = || json!(["build", "ops"]);
+    scene.refuses("both teams", (403, "destination_ambiguous"), || get(both(), "/v1/shared/a"));
+    scene.refuses("neither path", (403, "path_not_allowed"), || get(json!("ops"), "/v1/a"));
+    for (case, teams, path, value) in [
+        ("where one matches", both(), "/v1/a", LEASED),
+        ("one team", json!("build"), "/v1/shared/a", LEASED),
+        ("the other", json!("ops"), "/v1/shared/a", "Bearer second-secret"),
+    ] {
+        let seen = scene.accepts(case, || get(teams, path));
+        assert_eq!(seen.authorization().as_deref(), Some(value.as_bytes()), "{case}");
     }
 }
