@@ -17,6 +17,7 @@ use crate::request::Request;
 use crate::script::Cluster;
 use crate::vm::Plugin;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A case that was played.
 pub struct Played {
@@ -28,6 +29,10 @@ pub struct Played {
 pub struct PlayedStep {
     pub observed: Observed,
     pub differences: Vec<Difference>,
+    /// Guest instructions this step took.
+    pub fuel: u64,
+    /// Host calls this step made, by name.
+    pub calls: BTreeMap<&'static str, u64>,
 }
 
 /// What could be seen of a step from outside.
@@ -126,11 +131,22 @@ impl Player<'_> {
             self.host.set_cluster(&self.cluster, Cluster::answering(answers));
         }
         let before = self.host.callouts(&self.cluster).len();
+        let (fuel, calls) = self.spent();
         let mut observed = self.exchange(step, &template)?;
         let asked = self.host.callouts(&self.cluster).into_iter().skip(before);
         observed.callouts = asked.map(|request| request.message.body).collect();
         let differences = step.expect.compare(&observed, &template)?;
-        Ok(PlayedStep { observed, differences })
+        let (fuel_after, mut calls_after) = self.spent();
+        for (name, n) in calls {
+            calls_after.entry(name).and_modify(|after| *after -= n);
+        }
+        calls_after.retain(|_, n| *n > 0);
+        Ok(PlayedStep { observed, differences, fuel: fuel_after - fuel, calls: calls_after })
+    }
+
+    fn spent(&self) -> (u64, BTreeMap<&'static str, u64>) {
+        let transcript = self.host.transcript();
+        (transcript.fuel(), transcript.calls().clone())
     }
 
     fn template(&self, step: &Step) -> Result<Template, String> {

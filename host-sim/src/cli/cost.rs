@@ -1,9 +1,10 @@
 //! `host-sim cost`: what a case costs, exactly and repeatably.
 
 use super::exit::{Exit, FAILED};
+use super::say::say;
 use clap::Args;
 use host_sim::Module;
-use host_sim::cases::{Case, CaseFile, Step, play};
+use host_sim::cases::{Case, CaseFile, PlayedStep, play};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,11 +63,11 @@ impl Cost {
         };
         if self.json {
             let text = serde_json::to_string_pretty(&table);
-            println!("{}", text.map_err(Exit::malformed)?);
+            say!("{}", text.map_err(Exit::malformed)?);
         } else {
             table.iter().for_each(|(name, price)| print(name, price));
         }
-        risen.iter().for_each(|line| println!("{line}"));
+        risen.iter().for_each(|line| say!("{line}"));
         Ok(if risen.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 }
@@ -77,36 +78,26 @@ fn read_table(path: &PathBuf) -> Result<Table, Exit> {
         .map_err(|error| Exit::malformed(format!("{}: {error}", path.display())))
 }
 
-/// Plays a case once and twice; the difference between the two is the warm half. Starting the VM is
-/// taken out of the first.
+/// Plays a case's steps twice in the same VMs: the first time is cold, the second warm.
 fn price(module: &Module, file: &CaseFile, case: &Case) -> Result<Price, Exit> {
     let steps = case.steps();
-    let of = |repetitions: usize| {
-        let repeated = Case { steps: repeat(&steps, repetitions), ..without_inline(case) };
-        let played = play(module, file, &repeated)?;
-        let transcript = played.host.transcript();
-        let calls = transcript.calls().iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
-        Ok::<_, Exit>((Bill { fuel: transcript.fuel(), calls }, played.host.memory()))
-    };
-    let ((start, _), (once, _), (twice, memory)) = (of(0)?, of(1)?, of(2)?);
-    Ok(Price { cold: less(&once, &start), warm: less(&twice, &once), memory })
+    let twice = steps.iter().chain(&steps).cloned().collect();
+    let twice = Case { steps: twice, request: None, connect: None, ..case.clone() };
+    let played = play(module, file, &twice)?;
+    let mut halves = played.steps.chunks(steps.len()).map(sum);
+    let (cold, warm) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+    Ok(Price { cold, warm, memory: played.host.memory() })
 }
 
-fn repeat(steps: &[Step], repetitions: usize) -> Vec<Step> {
-    steps.iter().cycle().take(steps.len() * repetitions).cloned().collect()
-}
-
-fn without_inline(case: &Case) -> Case {
-    Case { request: None, connect: None, expect: None, sni: None, ..case.clone() }
-}
-
-fn less(whole: &Bill, part: &Bill) -> Bill {
-    let before = |name: &String| part.calls.get(name).copied().unwrap_or_default();
-    let calls = whole.calls.iter().map(|(name, n)| (name.clone(), n - before(name)));
-    Bill {
-        fuel: whole.fuel.saturating_sub(part.fuel),
-        calls: calls.filter(|(_, n)| *n > 0).collect(),
+fn sum(steps: &[PlayedStep]) -> Bill {
+    let mut bill = Bill::default();
+    for step in steps {
+        bill.fuel += step.fuel;
+        for (name, n) in &step.calls {
+            *bill.calls.entry((*name).to_owned()).or_default() += n;
+        }
     }
+    bill
 }
 
 /// What a warm request costs more than it did.
@@ -132,13 +123,13 @@ fn risen(before: &Table, now: &Table) -> Vec<String> {
 }
 
 fn print(name: &str, price: &Price) {
-    println!("{name}");
+    say!("{name}");
     for (kind, bill) in [("cold", &price.cold), ("warm", &price.warm)] {
         let calls: u64 = bill.calls.values().sum();
-        println!("  {kind}  {:>10} instructions  {calls:>3} host calls", bill.fuel);
+        say!("  {kind}  {:>10} instructions  {calls:>3} host calls", bill.fuel);
         for (call, n) in &bill.calls {
-            println!("        {n:>3} {call}");
+            say!("        {n:>3} {call}");
         }
     }
-    println!("  {} KiB of memory", price.memory / 1024);
+    say!("  {} KiB of memory", price.memory / 1024);
 }

@@ -1,6 +1,7 @@
 //! `host-sim inspect`: what a module is, without running it.
 
 use super::exit::Exit;
+use super::say::say;
 use clap::Args;
 use host_sim::{Module, Symbol};
 use std::path::PathBuf;
@@ -17,16 +18,16 @@ pub struct Inspect {
 impl Inspect {
     pub fn run(&self) -> Result<ExitCode, Exit> {
         let module = Module::open(&self.filter)?;
-        println!("proxy-wasm ABI {}, {} bytes", module.abi(), module.size());
-        println!("\nneeds of its host:");
+        say!("proxy-wasm ABI {}, {} bytes", module.abi(), module.size());
+        say!("\nneeds of its host:");
         for Symbol { module, name, kind } in module.imports() {
-            println!("  {module} {name} {kind}");
+            say!("  {module} {name} {kind}");
         }
-        println!("\nis called at:");
+        say!("\nis called at:");
         let (callbacks, others): (Vec<_>, Vec<_>) =
             module.exports().into_iter().partition(|export| export.name.starts_with("proxy_on_"));
         print_exports(&callbacks);
-        println!("\nexports besides:");
+        say!("\nexports besides:");
         print_exports(&others);
         Ok(ExitCode::SUCCESS)
     }
@@ -34,6 +35,6 @@ impl Inspect {
 
 fn print_exports(exports: &[Symbol]) {
     for Symbol { name, kind, .. } in exports {
-        println!("  {name} {kind}");
+        say!("  {name} {kind}");
     }
 }

@@ -4,6 +4,7 @@ mod cost;
 mod exit;
 mod inspect;
 mod run;
+mod say;
 mod test;
 
 use clap::{Parser, Subcommand};

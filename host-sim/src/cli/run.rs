@@ -1,6 +1,7 @@
 //! `host-sim run`: one request, and everything about it.
 
 use super::exit::{Exit, FAILED};
+use super::say::say;
 use clap::Args;
 use host_sim::Module;
 use host_sim::cases::{
@@ -64,7 +65,7 @@ impl Run {
         let played = play(&module, &file, &case)?;
         let Some(step) = played.steps.first() else { return Ok(ExitCode::from(FAILED)) };
         if self.json {
-            println!("{}", as_json(&step.observed, &played));
+            say!("{}", as_json(&step.observed, &played));
         } else {
             print(&step.observed, &played, self.trace);
         }
@@ -94,14 +95,13 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Exit> {
 
 fn print(observed: &Observed, played: &Played, trace: bool) {
     if trace {
-        print!("{}", played.host.transcript());
-        println!();
+        say!("{}", played.host.transcript());
     } else {
         for (level, message) in played.host.transcript().logs() {
-            println!("log {level}: {message}");
+            say!("log {level}: {message}");
         }
     }
-    println!("{}", observed.verdict());
+    say!("{}", observed.verdict());
     if let (Stage::Through, Some(message)) = (observed.stage, &observed.upstream) {
         print_message("upstream", message);
     }
@@ -109,16 +109,16 @@ fn print(observed: &Observed, played: &Played, trace: bool) {
         print_message("guest", &observed.received);
     }
     for failure in played.host.transcript().failures() {
-        println!("the VM failed: {failure}");
+        say!("the VM failed: {failure}");
     }
 }
 
 fn print_message(who: &str, message: &host_sim::Message) {
     for (name, value) in message.headers.iter() {
-        println!("  {who} < {name}: {}", String::from_utf8_lossy(value));
+        say!("  {who} < {name}: {}", String::from_utf8_lossy(value));
     }
     if !message.body.is_empty() {
-        println!("  {who} < {}", message.body_text());
+        say!("  {who} < {}", message.body_text());
     }
 }
 

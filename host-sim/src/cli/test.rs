@@ -1,6 +1,7 @@
 //! `host-sim test`: cases, like a test runner.
 
 use super::exit::{Exit, FAILED};
+use super::say::say;
 use clap::Args;
 use host_sim::Module;
 use host_sim::cases::{Case, CaseFile, PlayedStep, play};
@@ -35,7 +36,7 @@ impl Test {
         let module = Module::open(&self.filter)?;
         let (mut passed, mut failed) = (0, 0);
         for (path, file) in &files {
-            println!("{path}");
+            say!("{path}");
             for case in file.cases.iter().filter(|case| self.wants(case)) {
                 if self.play(&module, file, case)? {
                     passed += 1;
@@ -44,7 +45,7 @@ impl Test {
                 }
             }
         }
-        println!("\n{passed} passed, {failed} failed");
+        say!("\n{passed} passed, {failed} failed");
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 
@@ -60,9 +61,9 @@ impl Test {
         }
         let failures = played.host.transcript();
         complaints.extend(failures.failures().map(|failure| format!("the VM failed: {failure}")));
-        println!("  {}  {}", if complaints.is_empty() { "ok    " } else { "FAILED" }, case.name);
+        say!("  {}  {}", if complaints.is_empty() { "ok    " } else { "FAILED" }, case.name);
         for line in complaints.iter().flat_map(|complaint| complaint.lines()) {
-            println!("            {line}");
+            say!("            {line}");
         }
         Ok(complaints.is_empty())
     }
