@@ -119,8 +119,8 @@ impl Run {
         for host in [API, TWIN, KEYED] {
             let session = self.session(scene);
             let own = "Authorization: Bearer mine\r\nX-Api-Key: mine\r\n";
-            self.inside(scene, "allowed", host, &session, &format!("GET /v1/{PLANTED}"), own);
-            self.inside(scene, "cached", host, &session, "GET /v1/again?query=1", "");
+            self.inside(scene, "allowed", (host, &session), &format!("GET /v1/{PLANTED}"), own);
+            self.inside(scene, "cached", (host, &session), "GET /v1/again?query=1", "");
             let tunnel = scene.connect(&scene.at(host), &session).unwrap().tunnel().unwrap();
             let ca = scene.stack.guest_ca().unwrap();
             let mut http2 = tests::http2::Http2::over_tls(tunnel, ca, host).unwrap();
@@ -128,8 +128,8 @@ impl Run {
             self.got("h2", http2.request(request.body(()).unwrap(), b"a body", None));
             let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-            self.inside(scene, "a WebSocket", host, &session, "GET /ws", upgrade);
-            self.inside(scene, "events", host, &session, "GET /sse?n=2&interval=1", "");
+            self.inside(scene, "a WebSocket", (host, &session), "GET /ws", upgrade);
+            self.inside(scene, "events", (host, &session), "GET /sse?n=2&interval=1", "");
         }
     }
 
@@ -137,7 +137,7 @@ impl Run {
         let session = self.session(scene);
         for line in ["DELETE /v1/a", "GET /elsewhere", "GET /v1/../a", "GET /v1/%00", "TRACE /v1/a"]
         {
-            self.inside(scene, line, API, &session, line, "");
+            self.inside(scene, line, (API, &session), line, "");
         }
         let claims = json!({"team": "another"});
         let expired = json!({"team": "demo", "exp": now() - 3600, "iat": now() - 7200});
@@ -162,17 +162,17 @@ impl Run {
     fn upstream_faults(&mut self, scene: &Scene) {
         for status in [301, 401, 403, 404, 500, 503] {
             let session = self.session(scene);
-            self.inside(scene, "status", API, &session, &format!("GET /status/{status}"), "");
+            self.inside(scene, "status", (API, &session), &format!("GET /status/{status}"), "");
         }
         // The origin's certificate does not carry this name: Envoy tells why in the response.
         let session = self.session(scene);
-        self.inside(scene, "a wrong certificate", ILL_NAMED, &session, "GET /v1/a", "");
+        self.inside(scene, "a wrong certificate", (ILL_NAMED, &session), "GET /v1/a", "");
     }
 
     fn custody_faults(&mut self, scene: &mut Scene) {
         let ask = |run: &mut Self, scene: &Scene, case: &str| {
             let session = run.session(scene);
-            run.inside(scene, case, API, &session, "GET /v1/fault", "");
+            run.inside(scene, case, (API, &session), "GET /v1/fault", "");
         };
         let frozen = Frozen::custody(scene);
         ask(self, scene, "frozen");
@@ -201,8 +201,7 @@ impl Run {
         &mut self,
         scene: &Scene,
         case: &str,
-        host: &str,
-        session: &str,
+        (host, session): (&str, &str),
         line: &str,
         headers: &str,
     ) {
