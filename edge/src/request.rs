@@ -6,6 +6,7 @@ use crate::exchange::Request;
 use crate::path::Target;
 use crate::policy::Policy;
 use lease::{Authority, HTTPS_PORT, Host};
+use std::borrow::Cow;
 
 /// A request's method, upstream and target, canonical.
 #[derive(Debug)]
@@ -26,10 +27,10 @@ impl Head {
         let method = method.ok_or(Denial::RequestMalformed)?.to_owned();
         let path = request.headers.single(":path").ok_or(Denial::RequestMalformed)?;
         let (authority, path) = match policy.posture {
-            Posture::Explicit => (tunnelled(request)?, path),
+            Posture::Explicit => (tunnelled(request)?, path.into()),
             Posture::Gateway => of_gateway(policy, request, path)?,
         };
-        let target = Target::parse(path).map_err(|_| Denial::PathMalformed)?;
+        let target = Target::parse(&path).map_err(|_| Denial::PathMalformed)?;
         Ok(Self { authority, method, target })
     }
 }
@@ -62,16 +63,20 @@ fn of_gateway<'a>(
     policy: &Policy,
     request: &Request,
     path: &'a [u8],
-) -> Result<(Authority, &'a [u8]), Denial> {
+) -> Result<(Authority, Cow<'a, [u8]>), Denial> {
     let as_own = sent_authority(request, HTTP_PORT)?;
     if !policy.own_authorities.contains(&as_own) {
-        return Ok((sent_authority(request, HTTPS_PORT)?, path));
+        return Ok((sent_authority(request, HTTPS_PORT)?, path.into()));
     }
     let rest = path.strip_prefix(b"/").ok_or(Denial::PathMalformed)?;
     let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
     let (upstream, target) = rest.split_at(end);
     let authority =
         Authority::parse(upstream, HTTPS_PORT).map_err(|_| Denial::AuthorityMalformed)?;
-    // `http://edge/api.example.com` means the root of that host.
-    Ok((authority, if target.is_empty() { b"/" } else { target }))
+    // `http://edge/api.example.com` and `http://edge/api.example.com?q` mean the root of that host.
+    let target = match target.first() {
+        Some(b'/') => target.into(),
+        _ => [b"/", target].concat().into(),
+    };
+    Ok((authority, target))
 }

@@ -120,8 +120,8 @@ pub fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>, Failed> {
     })
 }
 
-pub fn remove_request_header(name: &str) -> Result<(), Failed> {
-    let map = MapType::HttpRequestHeaders;
+/// Every value of a name.
+pub fn remove(map: MapType, name: &str) -> Result<(), Failed> {
     // SAFETY: `name` is only read.
     checked(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
 }

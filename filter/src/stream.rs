@@ -142,7 +142,12 @@ impl HttpContext for Stream {
         self.only_if_forwarded()
     }
 
+    /// Trailers come when the decision about the headers is long made, and some servers merge them
+    /// into those. Nothing a guest may do needs one, so none passes.
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if drop_trailers().is_err() {
+            return Action::Pause;
+        }
         self.only_if_forwarded()
     }
 }
@@ -235,9 +240,14 @@ fn dispatch(callout: &Callout) -> Result<u32, Denial> {
     })
 }
 
+fn drop_trailers() -> Result<(), Failed> {
+    let trailers = host::headers(MapType::HttpRequestTrailers)?;
+    trailers.iter().try_for_each(|(name, _)| host::remove(MapType::HttpRequestTrailers, name))
+}
+
 fn apply(edit: &Edit) -> Result<(), Failed> {
     match edit {
-        Edit::Remove(name) => host::remove_request_header(name),
+        Edit::Remove(name) => host::remove(MapType::HttpRequestHeaders, name),
         Edit::Set { name, value } => host::set_request_header(name, value.expose()),
     }
 }

@@ -2,10 +2,12 @@
 //! written against any path.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
@@ -81,7 +83,7 @@ async fn remember(State(record): State<Arc<Record>>, request: Request, next: Nex
 /// Says what came: everything but values.
 async fn echo(request: Request) -> Json<Value> {
     let seen = request.extensions().get::<Seen>().cloned();
-    let body_bytes = count(request.into_body()).await;
+    let Counted { bytes, trailers } = count(request.into_body()).await;
     let Some(seen) = seen else { return Json(json!({})) };
     let fingerprint = seen.credential_fingerprint();
     Json(json!({
@@ -91,22 +93,34 @@ async fn echo(request: Request) -> Json<Value> {
         "protocol": seen.protocol,
         "credential": {"present": fingerprint.is_some(), "fingerprint": fingerprint},
         "headers": seen.header_names(),
-        "body_bytes": body_bytes,
+        "body_bytes": bytes,
+        "trailers": trailers,
     }))
 }
 
 async fn upload(body: Body) -> Json<Value> {
-    Json(json!({"bytes": count(body).await}))
+    Json(json!({"bytes": count(body).await.bytes}))
 }
 
-/// Bytes of a body, read to its end or to where it broke off.
-async fn count(body: Body) -> u64 {
-    let mut pieces = body.into_data_stream();
-    let mut bytes = 0;
-    while let Some(Ok(piece)) = pieces.next().await {
-        bytes += piece.len() as u64;
+/// What a body turned out to be.
+#[derive(Default)]
+struct Counted {
+    bytes: u64,
+    /// Names only.
+    trailers: Vec<String>,
+}
+
+/// Reads a body to its end or to where it broke off.
+async fn count(mut body: Body) -> Counted {
+    let mut counted = Counted::default();
+    while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        if let Some(piece) = frame.data_ref() {
+            counted.bytes += piece.len() as u64;
+        }
+        let trailers = frame.trailers_ref().into_iter().flatten();
+        counted.trailers.extend(trailers.map(|(name, _)| name.to_string()));
     }
-    bytes
+    counted
 }
 
 async fn download(Query(Download { bytes }): Query<Download>) -> Response {

@@ -91,7 +91,7 @@ fn upstreams_that_are_not_listed_are_refused() {
         (format!("/{API}/v1/a"), "port_not_allowed"),
         (format!("/{API}:443/v1/a"), "port_not_allowed"),
         (format!("/{API}:{port}"), "path_not_allowed"),
-        (format!("/{API}:{port}?/v1/a"), "path_malformed"),
+        (format!("/{API}:{port}?/v1/a"), "path_not_allowed"),
         (format!("/{API}:{port}/v2/a"), "path_not_allowed"),
         (format!("/{API}:{port}//v1/a"), "path_malformed"),
         (format!("/{API}:{port}/v1/../v2"), "path_malformed"),

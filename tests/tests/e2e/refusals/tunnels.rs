@@ -315,6 +315,7 @@ fn over_h2_too() {
     let seen = scene.accepts("two of its own", || request(&api, &mine));
     assert_eq!(seen.authorization().as_deref(), Some(LEASED.as_bytes()));
     scene.accepts("trailers", || trailing(&scene));
+    assert_eq!(trailing(&scene).unwrap().json()["trailers"], json!([]), "trailers do not pass");
 }
 
 /// A body and trailers that look like a credential.
