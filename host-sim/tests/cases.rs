@@ -1,0 +1,44 @@
+//! Every case in `tests/cases` holds on the simulator, and the filter makes none of the mistakes that
+//! strict mode knows.
+
+mod support;
+
+use host_sim::cases::{CaseFile, play};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+#[test]
+fn all_cases() {
+    let module = support::filter();
+    let (mut played, mut complaints, mut denials) = (0, Vec::new(), BTreeSet::new());
+    for path in case_files() {
+        let file = CaseFile::open(&path).unwrap_or_else(|error| panic!("{error}"));
+        for case in &file.cases {
+            played += 1;
+            let place = format!("{}: {}", path.file_name().unwrap().display(), case.name);
+            let mut outcome = play(&module, &file, case).unwrap_or_else(|error| panic!("{error}"));
+            for step in &outcome.steps {
+                let differences = step.differences.iter();
+                complaints.extend(differences.map(|difference| format!("{place}: {difference}")));
+                denials.extend(step.observed.reason.clone());
+            }
+            let violations = outcome.host.finish();
+            complaints.extend(violations.iter().map(|violation| format!("{place}: {violation}")));
+            let transcript = outcome.host.transcript();
+            complaints.extend(transcript.failures().map(|failure| format!("{place}: {failure}")));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    println!("{played} cases, {} different denials", denials.len());
+    assert!(played >= 150 && denials.len() >= 35, "{played} cases, {} denials", denials.len());
+}
+
+/// Every file of cases, sorted.
+fn case_files() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(support::root().join("tests/cases")).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}

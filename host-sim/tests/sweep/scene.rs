@@ -1,0 +1,205 @@
+//! What is played over and over.
+
+use crate::support;
+use host_sim::cases::{CaseFile, SessionSpec, Template};
+use host_sim::{
+    Answer, Cluster, Error, FaultPlan, Host, Module, Outcome, Plugin, Request, Upstream,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// A guest asks each worker once, with custody answering the same each time.
+#[derive(Clone)]
+pub struct Scene {
+    pub ask: Ask,
+    pub workers: usize,
+    pub answer: Answer,
+    /// The guest goes away after this time.
+    pub gone: Option<Duration>,
+}
+
+/// What the guest asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A destination with a credential.
+    Get,
+    /// The same, with a body and trailers.
+    Upload,
+    /// Twice: the second time the lease is there.
+    Twice,
+    /// A destination without a credential.
+    Open,
+    /// A CONNECT.
+    Connect,
+    /// A request inside a tunnel.
+    Tunnelled,
+}
+
+pub struct Played {
+    pub host: Host,
+    pub outcomes: Vec<Outcome>,
+    /// Host calls before the first request.
+    pub at_start: BTreeMap<&'static str, u64>,
+}
+
+pub const LEASE: &str = "Bearer LEASED-SECRET";
+pub const OWN: &str = "Bearer GUESTS-OWN";
+
+// === impl Ask ===
+
+impl Ask {
+    pub const ALL: [Self; 6] =
+        [Self::Get, Self::Upload, Self::Twice, Self::Open, Self::Connect, Self::Tunnelled];
+
+    fn is_explicit(self) -> bool {
+        matches!(self, Self::Connect | Self::Tunnelled)
+    }
+
+    pub fn permit(self) -> &'static [u8] {
+        if self == Self::Connect { b"connect" } else { b"request" }
+    }
+
+    pub fn takes_a_lease(self) -> bool {
+        !matches!(self, Self::Open | Self::Connect)
+    }
+
+    fn request(self, token: &str) -> Request {
+        let in_header =
+            |request: Request| request.header("x-leasehold-session", token).header("x-other", OWN);
+        let bearer = format!("Bearer {token}");
+        match self {
+            Self::Get | Self::Twice => in_header(Request::get("models.demo.test", "/v1/models")),
+            Self::Upload => in_header(Request::post("models.demo.test", "/v1/files", "content"))
+                .trailer("x-checksum", "1"),
+            Self::Open => in_header(Request::get("open.demo.test", "/")),
+            Self::Connect => Request::new("CONNECT", "api.demo.test:443", "")
+                .header("proxy-authorization", bearer),
+            Self::Tunnelled => Request::get("api.demo.test", "/repos/acme/x")
+                .header("authorization", OWN)
+                .filter_state("leasehold.connect_authority", "api.demo.test:443")
+                .filter_state("leasehold.connect_session", bearer)
+                .property(&["connection", "requested_server_name"], "api.demo.test"),
+        }
+    }
+}
+
+// === impl Scene ===
+
+impl Default for Scene {
+    fn default() -> Self {
+        Self { ask: Ask::Get, workers: 1, answer: lease(json!({})), gone: None }
+    }
+}
+
+impl Scene {
+    pub fn play(&self, module: &Module, faults: FaultPlan) -> Result<Played, Error> {
+        let answer = self.answer.clone();
+        let plugin = Plugin::new(module)
+            .configuration(policy(self.ask.is_explicit()))
+            .allow_on_headers_stop_iteration(true);
+        let mut host = Host::builder()
+            .plugin(plugin)
+            .workers(self.workers)
+            .cluster("custody", Cluster::answering_with(move |_| answer.clone()))
+            .faults(faults)
+            .start()?;
+        let at_start = host.transcript().calls().clone();
+        let rounds = if self.ask == Ask::Twice { 2 } else { 1 };
+        let mut outcomes = Vec::new();
+        for _ in 0..rounds {
+            outcomes = self.ask_every_worker(&mut host);
+        }
+        Ok(Played { host, outcomes, at_start })
+    }
+
+    fn ask_every_worker(&self, host: &mut Host) -> Vec<Outcome> {
+        let upstream = Upstream::answers(200, &[], "hello").after(Duration::from_millis(2));
+        let mut streams = Vec::new();
+        for worker in 0..self.workers {
+            let request = self.ask.request(token()).upstream(upstream.clone());
+            streams.push(host.send(request.on_worker(worker)));
+        }
+        if let Some(gone) = self.gone {
+            host.advance(gone);
+            streams.iter().for_each(|stream| host.cancel(*stream));
+        }
+        host.settle();
+        streams.iter().map(|stream| host.outcome(*stream)).collect()
+    }
+}
+
+/// The policy of the cases, and its test key, as JSON.
+fn policy(explicit: bool) -> &'static str {
+    static POLICIES: OnceLock<[String; 2]> = OnceLock::new();
+    let policies = POLICIES.get_or_init(|| {
+        ["custody.yaml", "explicit.yaml"].map(|name| {
+            let file = CaseFile::open(&support::root().join("tests/cases").join(name)).unwrap();
+            let mut config = file.config.unwrap();
+            if name == "explicit.yaml" {
+                config["destinations"][0]["sessions"] = json!({});
+            }
+            template().value(&config).unwrap().to_string()
+        })
+    });
+    &policies[usize::from(explicit)]
+}
+
+fn token() -> &'static str {
+    static TOKEN: OnceLock<String> = OnceLock::new();
+    TOKEN.get_or_init(|| SessionSpec::default().mint(now()))
+}
+
+fn now() -> u64 {
+    host_sim::Instant::default().unix_seconds()
+}
+
+fn template() -> Template {
+    Template::new(now(), String::new())
+}
+
+/// A lease with some fields changed; null takes one out.
+fn lease(changes: Value) -> Answer {
+    let mut lease = json!({
+        "lease_id": "l-1", "expires_at": now() + 300, "renew_after": now() + 240,
+        "headers": [{"name": "authorization", "value": LEASE}], "binding": "session",
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        lease[name] = value.clone();
+    }
+    Answer::json(200, lease.to_string())
+}
+
+/// Every way a callout can end.
+pub fn answers() -> Vec<Answer> {
+    let refusal = |status: u16, code: &str| Answer::json(status, json!({"code": code}).to_string());
+    let header =
+        |name: &str, value: &str| lease(json!({"headers": [{"name": name, "value": value}]}));
+    vec![
+        lease(json!({})),
+        lease(json!({})).after(Duration::from_millis(1999)),
+        lease(json!({})).after(Duration::from_millis(2001)),
+        lease(json!({"expires_at": now()})),
+        lease(json!({"expires_at": now() + 901})),
+        lease(json!({"expires_at": null})),
+        lease(json!({"binding": "single_use"})),
+        lease(json!({"headers": []})),
+        header(":authority", "evil.test"),
+        header("authorization", "a\r\nb"),
+        refusal(400, "bad_request"),
+        refusal(401, "session_refused"),
+        refusal(403, "not_granted"),
+        refusal(409, "replay_rejected"),
+        refusal(429, "rate_limited"),
+        refusal(503, "unavailable"),
+        Answer::respond(200, &[], ""),
+        Answer::respond(200, &[], vec![0xff; 70_000]),
+        Answer::respond(302, &[("location", "https://evil.test")], ""),
+        Answer::respond(500, &[], "oops"),
+        Answer::connect_failure(),
+        Answer::reset(),
+        Answer::Never,
+        Answer::NoHealthyUpstream,
+    ]
+}

@@ -1,0 +1,177 @@
+//! What may not happen, whatever fails.
+
+use crate::Run;
+use crate::scene::{LEASE, OWN, Played};
+use host_sim::{Answer, Error, FaultPlan, Module, Outcome, Status, Violation};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What became of all runs.
+#[derive(Default)]
+pub struct Tally {
+    pub runs: usize,
+    /// Requests that went through, with everything they need.
+    through: usize,
+    /// Requests that did not.
+    stopped: usize,
+    /// Runs in which the module refused to start, so that nothing is forwarded at all.
+    not_started: usize,
+    /// The host refused the very call that would have ended the wait.
+    held: usize,
+    /// Traps of the SDK on a status it does not expect: fail closed, but they cost a VM.
+    traps: BTreeMap<String, usize>,
+    pub wrong: Vec<String>,
+}
+
+pub fn judge(run: &Run, module: &Module, tally: &mut Tally) {
+    tally.runs += 1;
+    let faults = match run.fault {
+        Some((function, nth, status)) => FaultPlan::new().nth(function, nth, status),
+        None => FaultPlan::new(),
+    };
+    match run.scene.play(module, faults) {
+        Ok(mut played) => {
+            let wrong = faults_found(run, &mut played, tally);
+            tally.wrong.extend(wrong.map(|wrong| format!("{}: {wrong}", name(run))));
+        }
+        Err(Error::Refused { .. }) => tally.not_started += 1,
+        Err(error) => tally.wrong.push(format!("{}: {error}", name(run))),
+    }
+}
+
+fn faults_found(run: &Run, played: &mut Played, tally: &mut Tally) -> Option<String> {
+    let trapped = played.host.transcript().failures().next().map(ToString::to_string);
+    if let Some(failure) = &trapped {
+        if !is_of_the_sdk(run) {
+            return Some(format!("trap: {failure}"));
+        }
+        let (function, _, status) = run.fault?;
+        *tally.traps.entry(format!("{function} answers {status}")).or_default() += 1;
+    }
+    for outcome in &played.outcomes {
+        if !passes_the_net(run, outcome) {
+            tally.stopped += 1;
+            continue;
+        }
+        tally.through += 1;
+        if let Some(wrong) = passed_wrongly(run, outcome) {
+            return Some(wrong);
+        }
+    }
+    for violation in played.host.finish() {
+        match violation {
+            Violation::NeverResumed { .. } if trapped.is_some() || way_out_refused(run) => {
+                tally.held += 1;
+            }
+            Violation::LeakedCallout { .. } if trapped.is_some() => {}
+            violation => return Some(violation.to_string()),
+        }
+    }
+    None
+}
+
+/// As Envoy's RBAC filter behind ours decides.
+fn passes_the_net(run: &Run, outcome: &Outcome) -> bool {
+    let permit = outcome.properties.filter_state("wasm.leasehold.permit");
+    outcome.upstream.is_some() && permit == Some(run.scene.ask.permit())
+}
+
+/// A fault of status Ok is a host that says it did what it did not do. Nobody can defend against
+/// that, but what the guest sent as a credential must not pass for a lease even so.
+fn passed_wrongly(run: &Run, outcome: &Outcome) -> Option<String> {
+    let authorization = outcome.upstream_header("authorization");
+    let lied_to = matches!(run.fault, Some((_, _, Status::Ok)));
+    if !run.scene.ask.takes_a_lease() {
+        return None;
+    }
+    match authorization.as_deref() {
+        Some(LEASE) if lease_is_good(&run.scene.answer) => None,
+        Some(OWN) if !lied_to => Some("the guest's own credential reached the upstream".into()),
+        None if lied_to => None,
+        other => Some(format!("passed with authorization {other:?}")),
+    }
+}
+
+fn lease_is_good(answer: &Answer) -> bool {
+    match answer {
+        Answer::Response { response, .. } => {
+            let body: serde_json::Value =
+                serde_json::from_slice(&response.body).unwrap_or_default();
+            let now = host_sim::Instant::default().unix_seconds();
+            let expires_at = body["expires_at"].as_u64().unwrap_or_default();
+            body["binding"] == "session" && expires_at > now && expires_at <= now + 900
+        }
+        _ => false,
+    }
+}
+
+/// The two calls the SDK makes itself and panics over.
+fn is_of_the_sdk(run: &Run) -> bool {
+    let of_the_sdk = ["proxy_http_call", "proxy_set_effective_context"];
+    run.fault.is_some_and(|(function, _, _)| of_the_sdk.contains(&function))
+}
+
+/// Without these two a request can not be ended; Envoy's own timeouts do it then. And a host that
+/// says Ok to a callout it never makes, or to a switch of contexts it does not do, keeps a guest
+/// waiting.
+fn way_out_refused(run: &Run) -> bool {
+    let ways_out = ["proxy_send_local_response", "proxy_continue_stream"];
+    let Some((function, _, status)) = run.fault else { return false };
+    ways_out.contains(&function) || (is_of_the_sdk(run) && status == Status::Ok)
+}
+
+fn name(run: &Run) -> String {
+    let scene = &run.scene;
+    let fault = match run.fault {
+        Some((function, nth, status)) => format!("{function} #{nth} answers {status}"),
+        None => "no fault".to_owned(),
+    };
+    let answer = match &scene.answer {
+        Answer::Response { response, delay } => {
+            let status = response.headers.text(":status").unwrap_or_default();
+            format!("{status} after {delay:?}")
+        }
+        other => format!("{other:?}"),
+    };
+    format!(
+        "{:?}, {} VMs, custody {answer}, gone {:?}, {fault}",
+        scene.ask, scene.workers, scene.gone
+    )
+}
+
+// === impl Tally ===
+
+impl Tally {
+    pub fn add(&mut self, other: Self) {
+        let Self { runs, through, stopped, not_started, held, traps, wrong } = other;
+        self.runs += runs;
+        self.through += through;
+        self.stopped += stopped;
+        self.not_started += not_started;
+        self.held += held;
+        traps.into_iter().for_each(|(name, n)| *self.traps.entry(name).or_default() += n);
+        self.wrong.extend(wrong);
+    }
+
+    /// The first mistakes; they tend to be alike.
+    pub fn report(&self) -> String {
+        self.wrong.iter().take(30).cloned().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} runs: {} requests through, {} stopped, {} starts refused, {} held by the host, \
+             {} wrong; traps of the SDK {:?}",
+            self.runs,
+            self.through,
+            self.stopped,
+            self.not_started,
+            self.held,
+            self.wrong.len(),
+            self.traps
+        )
+    }
+}
