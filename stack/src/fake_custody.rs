@@ -30,9 +30,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-/// How long the fake may take to let go of its port; without threads of its own it never does.
+/// How long the fake may take to let go of its port.
 const GRACE: Duration = Duration::from_secs(5);
-/// Between two looks at a task that has no way of telling us.
+/// Between two looks at the port.
 const POLL: Duration = Duration::from_millis(1);
 
 /// What the fake does with a request.
@@ -51,6 +51,7 @@ pub enum Answer {
 
 /// A scripted custody; it ends when it is dropped.
 pub struct FakeCustody {
+    address: SocketAddr,
     script: Arc<Script>,
     serving: JoinHandle<()>,
 }
@@ -114,7 +115,7 @@ impl FakeCustody {
         let _inside = runtime.enter();
         let listener = TcpListener::from_std(listener).context("a fake custody's socket")?;
         let serving = runtime.spawn(serve(listener, tls, Arc::clone(&script)));
-        Ok(Self { script, serving })
+        Ok(Self { address, script, serving })
     }
 
     /// What it does from the next request on.
@@ -129,11 +130,15 @@ impl FakeCustody {
 }
 
 impl Drop for FakeCustody {
-    /// Returns when the port is free again: the next custody is often started at once.
+    /// Returns when the port is free again, since the next custody is often started at once. That
+    /// the listener is closed does not say so: a program that is just being started has a copy of
+    /// it for a moment.
     fn drop(&mut self) {
         self.serving.abort();
         let asked = Instant::now();
-        while !self.serving.is_finished() && asked.elapsed() < GRACE {
+        while std::net::TcpStream::connect_timeout(&self.address, GRACE).is_ok()
+            && asked.elapsed() < GRACE
+        {
             thread::sleep(POLL);
         }
     }
