@@ -31,7 +31,7 @@ pub struct Credential {
     pub handle: Handle,
 }
 
-/// A set of methods; `*` is all of them.
+/// A set of methods; `*` is all that are registered.
 #[derive(Clone, Debug)]
 pub struct Methods(Vec<Method>);
 
@@ -80,7 +80,11 @@ impl Methods {
     }
 
     pub fn contain(&self, method: &str) -> bool {
-        !is_never_allowed(method) && self.0.iter().any(|own| own.is_any() || &*own.0 == method)
+        let fits = |own: &Method| match own.is_any() {
+            true => is_registered(method),
+            false => &*own.0 == method,
+        };
+        !is_never_allowed(method) && self.0.iter().any(fits)
     }
 
     fn overlap(&self, other: &Self) -> bool {
@@ -92,6 +96,19 @@ impl Methods {
 /// got it, and with it the credential (RFC 9110 section 9.3.8).
 fn is_never_allowed(method: &str) -> bool {
     ["CONNECT", "TRACE", "TRACK"].iter().any(|never| method.eq_ignore_ascii_case(never))
+}
+
+/// The HTTP Method Registry (RFC 9110 section 16.1.1), without the methods that are never allowed.
+///
+/// h2 carries any token for a method. If `*` meant them all, a guest could invent methods without end,
+/// and each would be a lease of its own: a callout, an audit record, a place in the cache.
+const REGISTERED: &str = "ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET HEAD LABEL LINK \
+    LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST \
+    PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE \
+    UPDATEREDIRECTREF VERSION-CONTROL";
+
+fn is_registered(method: &str) -> bool {
+    REGISTERED.split_ascii_whitespace().any(|registered| registered == method)
 }
 
 // === impl Method ===

@@ -50,7 +50,8 @@ impl Edits {
                 // Envoy obeys many of these (retries, timeouts); a guest has no say there.
                 other if other.starts_with("proxy-") || other.starts_with("x-envoy-") => true,
                 other if OVERRIDES.contains(&other) => true,
-                other => carriers.iter().any(|carrier| carrier.header() == other),
+                other if OVERRIDE_PREFIXES.iter().any(|prefix| other.starts_with(prefix)) => true,
+                other => carriers.iter().any(|carrier| self::read_as(carrier.header()) == other),
             };
             if removed {
                 edits.0.push(Edit::Remove(name.to_owned()));
@@ -67,8 +68,8 @@ impl Edits {
     pub fn inject(mut self, headers: &Headers, lease: &LiveLease) -> Self {
         for header in &lease.lease().headers {
             let name = header.name.as_str();
-            let sent: BTreeSet<&str> =
-                headers.iter().map(|(own, _)| own).filter(|own| read_as(own) == name).collect();
+            let own = headers.iter().map(|(own, _)| own);
+            let sent: BTreeSet<&str> = own.filter(|own| read_as(own) == read_as(name)).collect();
             for own in sent {
                 if !self.removes(own) {
                     self.0.push(Edit::Remove(own.to_owned()));
@@ -98,14 +99,18 @@ impl Edits {
 /// host than the allow-list judged.
 const OVERRIDES: [&str; 8] = [
     "forwarded",
-    "x-forwarded-host",
+    "x-client-ip",
     "x-host",
+    "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
+    "x-real-ip",
 ];
+
+/// Families of them (`x-forwarded-host`, `x-original-url`, `x-rewrite-url`). Only a proxy has something
+/// to say there, and a guest is none: an origin that trusts the edge's address would believe it.
+const OVERRIDE_PREFIXES: [&str; 3] = ["x-forwarded-", "x-original-", "x-rewrite-"];
 
 /// The name as a server behind CGI reads it, to whom `x_api_key` and `x-api-key` are one header.
 fn read_as(name: &str) -> Cow<'_, str> {

@@ -3,7 +3,8 @@
 //! A policy that matches the raw bytes is read differently by the server behind it: `/a/../b`,
 //! `/a//b`, `/%61`, `/a;x=1/b`, `/a%2fb`. What has one harmless spelling is brought into it
 //! (RFC 3986 section 6.2.2: unreserved characters decoded, hex digits in upper case) and travels on
-//! in that spelling; what servers disagree about is refused.
+//! in that spelling; what servers disagree about is refused. That goes for what only shows to a server
+//! that decodes twice (`%252e`), too: a proxy and the application behind it often do, once each.
 
 use std::fmt;
 
@@ -23,7 +24,8 @@ pub struct Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathError {
     NotAbsolute,
-    /// `.` or `..`, also percent-encoded.
+    /// `.` or `..`, also percent-encoded, and also with what some servers cut off behind it (an
+    /// encoded `;` or blank).
     DotSegment,
     /// `//`.
     EmptySegment,
@@ -35,8 +37,13 @@ pub enum PathError {
     Parameter,
     /// `%` without two hex digits.
     Escape,
+    /// `%25` before `2E`, `2F`, `5C` or `25`: decoded twice, a dot, a slash, a backslash, or more of
+    /// the same.
+    DoubleEscape,
     /// A control byte (also encoded), blank, `#`, or a byte outside ASCII.
     Byte,
+    /// Escapes that are no UTF-8; some servers read `%C0%AE` as a dot.
+    Encoding,
 }
 
 // === impl CanonicalPath ===
@@ -47,10 +54,17 @@ impl CanonicalPath {
             return Err(PathError::NotAbsolute);
         }
         let mut path = String::with_capacity(bytes.len());
+        let mut decoded = Vec::with_capacity(bytes.len());
         let mut rest = bytes.iter().copied();
         while let Some(byte) = rest.next() {
+            decoded.push(byte);
             match byte {
-                b'%' => push_escape(&mut path, hex(rest.next())? << 4 | hex(rest.next())?)?,
+                b'%' => {
+                    let escaped = hex(rest.next())? << 4 | hex(rest.next())?;
+                    push_escape(&mut path, escaped)?;
+                    decoded.pop();
+                    decoded.push(escaped);
+                }
                 b'\\' => return Err(PathError::Backslash),
                 b';' => return Err(PathError::Parameter),
                 b'#' | 0..=b' ' | 0x7f.. => return Err(PathError::Byte),
@@ -58,6 +72,7 @@ impl CanonicalPath {
             }
         }
         check_segments(&path)?;
+        check_decoded(&decoded)?;
         Ok(Self(path))
     }
 
@@ -104,13 +119,24 @@ fn hex(byte: Option<u8>) -> Result<u8, PathError> {
 fn check_segments(path: &str) -> Result<(), PathError> {
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
+        let named = segment.split("%3B").next().unwrap_or(segment).trim_end_matches("%20");
         match segment {
-            "." | ".." => return Err(PathError::DotSegment),
+            _ if matches!(named, "." | "..") => return Err(PathError::DotSegment),
             "" if segments.peek().is_some() => return Err(PathError::EmptySegment),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// What a server sees behind its first decoding.
+fn check_decoded(decoded: &[u8]) -> Result<(), PathError> {
+    let text = std::str::from_utf8(decoded).map_err(|_| PathError::Encoding)?;
+    let again = |rest: &str| {
+        let digits = rest.get(..2).unwrap_or_default();
+        ["2e", "2f", "5c", "25"].iter().any(|hex| hex.eq_ignore_ascii_case(digits))
+    };
+    if text.split('%').skip(1).any(again) { Err(PathError::DoubleEscape) } else { Ok(()) }
 }
 
 // === impl Target ===
@@ -143,7 +169,9 @@ impl fmt::Display for PathError {
             Self::EncodedSlash => "a path has no encoded slash ('%2F')",
             Self::Parameter => "a path has no ';' parameters",
             Self::Escape => "a '%' is followed by two hex digits",
+            Self::DoubleEscape => "a path is encoded once ('%252F' hides a slash)",
             Self::Byte => "a path has only printable ASCII, without '#'",
+            Self::Encoding => "the escapes of a path are UTF-8",
         })
     }
 }
@@ -204,15 +232,29 @@ mod tests {
             ("/a b", PathError::Byte),
             ("/a#b", PathError::Byte),
             ("/\u{e9}", PathError::Byte),
+            ("/v1/%252e%252e/admin", PathError::DoubleEscape),
+            ("/v1/%252E", PathError::DoubleEscape),
+            ("/v1/%25%32%66admin", PathError::DoubleEscape),
+            ("/v1/%255cadmin", PathError::DoubleEscape),
+            ("/v1/%25252fadmin", PathError::DoubleEscape),
+            ("/v1/..%3b/admin", PathError::DotSegment),
+            ("/v1/..%3Bx=1", PathError::DotSegment),
+            ("/v1/..%20/admin", PathError::DotSegment),
+            ("/v1/.%2e%20%20/admin", PathError::DotSegment),
+            ("/v1/%c0%ae%c0%ae/admin", PathError::Encoding),
+            ("/v1/..%c0%afadmin", PathError::Encoding),
+            ("/v1/%e9", PathError::Encoding),
         ] {
             assert_eq!(canonical(raw), Err(error), "{raw}");
         }
     }
 
     #[test]
-    fn double_encoding_stays_encoded_once() {
-        // %25 is the percent sign; decoding it would make a new escape.
-        assert_eq!(canonical("/%252e%252e/a"), Ok("/%252e%252e/a".into()));
+    fn a_percent_sign_stays_encoded() {
+        // Decoding it would make a new escape, or none at all.
+        for path in ["/100%25", "/%2541", "/50%25-2f", "/%25e9"] {
+            assert_eq!(canonical(path), Ok(path.into()));
+        }
     }
 
     #[test]
@@ -230,6 +272,9 @@ mod tests {
                 prop_assert_eq!(canonical(&path), Ok(path.clone()));
                 prop_assert!(!path.contains("//") && !path.to_ascii_uppercase().contains("%2F"));
                 prop_assert!(path.split('/').all(|s| s != "." && s != ".."));
+                // Nor does a server find any that decodes once more.
+                let twice = path.replace("%25", "%").to_ascii_uppercase();
+                prop_assert!(!["%2E", "%2F", "%5C"].iter().any(|hidden| twice.contains(hidden)));
             }
         }
 

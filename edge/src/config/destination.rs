@@ -35,7 +35,7 @@ pub struct DestinationConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AllowConfig {
-    /// `GET`, `POST`, ...; `*` for every method.
+    /// `GET`, `POST`, ...; `*` for every method of the HTTP Method Registry.
     pub methods: Vec<String>,
     /// Globs over the canonical path without the query: `*` within a segment, `**` for any number of
     /// segments.

@@ -243,9 +243,17 @@ fn a_request_is_what_it_says_it_is() {
             ("x-http-method-override", "DELETE"),
             ("x-original-url", "/admin"),
             ("x_forwarded_host", "b"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-real-ip", "10.0.0.1"),
         ],
     );
-    let expected = ["-x-http-method-override", "-x-original-url", "-x_forwarded_host"];
+    let expected = [
+        "-x-forwarded-for",
+        "-x-http-method-override",
+        "-x-original-url",
+        "-x-real-ip",
+        "-x_forwarded_host",
+    ];
     assert_eq!(forwarded(admit(&mut edge(), overrides)), expected);
     for method in ["TRACE", "TRACK", "trace"] {
         let echo = request(method, "a.open.example", "/", &token());
@@ -264,6 +272,34 @@ fn a_lease_leaves_no_other_spelling_of_its_header() {
     let body = lease_body(|lease| lease["headers"][0]["name"] = json!("X-Api-Key"));
     let verdict = wait.settle(&mut edge, Answer::Response { status: 200, body: &body }, NOW);
     assert_eq!(forwarded(verdict), ["-x-api-key", "-x_api_key", "x-api-key=Bearer s3cret"]);
+}
+
+#[test]
+fn names_with_underscores_are_taken_out_like_the_others() {
+    let mut config = config();
+    config["session"]["carriers"] = json!(["proxy-authorization", {"header": "x_session"}]);
+    let mut edge = edge_of(&config);
+    let sent = with(
+        request("GET", "api.github.com", "/repos/acme/x", &token()),
+        [("x_session", &token()), ("x-session", "other"), ("x-api-key", "guess")],
+    );
+    let (wait, _) = asked(&mut edge, sent);
+    let body = lease_body(|lease| lease["headers"][0]["name"] = json!("x_api_key"));
+    let verdict = wait.settle(&mut edge, Answer::Response { status: 200, body: &body }, NOW);
+    let expected = ["-x-session", "-x_session", "-x-api-key", "x_api_key=Bearer s3cret"];
+    assert_eq!(forwarded(verdict), expected);
+}
+
+#[test]
+fn a_star_is_no_invented_method() {
+    for method in ["GET", "DELETE", "PROPFIND", "VERSION-CONTROL"] {
+        let request = request(method, "a.open.example", "/", &token());
+        assert!(matches!(admit(&mut edge(), request), Verdict::Forward(_)), "{method}");
+    }
+    for method in ["M1", "get", "!#$%", "PURGE", "GET HEAD", "", "*", &"A".repeat(20_000)] {
+        let request = request(method, "a.open.example", "/", &token());
+        assert_eq!(denied(&mut edge(), request), Denial::MethodNotAllowed, "{method}");
+    }
 }
 
 #[test]

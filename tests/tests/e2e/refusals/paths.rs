@@ -47,7 +47,7 @@ fn paths_that_can_be_read_in_two_ways_are_refused() {
         ("/v1/a%3ab%c3%a9", "/v1/a%3Ab%C3%A9"),
         ("/v1/models/", "/v1/models/"),
         ("/v1/...", "/v1/..."),
-        ("/v1/%252e%252e/a", "/v1/%252e%252e/a"),
+        ("/v1/100%25", "/v1/100%25"),
         ("/v1/a?next=/../%2f;x&y=%00", "/v1/a?next=/../%2f;x&y=%00"),
     ] {
         let seen = scene.accepts(path, || scene.inside(API, scene.get(API, path)));
