@@ -92,7 +92,11 @@ impl TryFrom<Value> for CustodyScript {
 // === impl CustodyAnswer ===
 
 impl CustodyAnswer {
-    fn fill(&self, template: &Template) -> Result<Answer, String> {
+    /// The answer as the simulator gives it.
+    ///
+    /// # Errors
+    /// A placeholder or a duration that is none.
+    pub fn fill(&self, template: &Template) -> Result<Answer, String> {
         Ok(match self {
             Self::Lease { headers, fields, after } => {
                 Answer::json(200, lease(headers, fields, template)?).after(wait(after)?)
@@ -146,7 +150,7 @@ fn wait(text: &Option<String>) -> Result<Duration, String> {
 }
 
 /// `500ms`, `2s`, `5m`, `1h`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let millis = match unit {

@@ -58,7 +58,11 @@ struct Comparison<'a> {
 // === impl Expect ===
 
 impl Expect {
-    pub(super) fn compare(
+    /// How what came of a step differs from this.
+    ///
+    /// # Errors
+    /// A placeholder that means nothing.
+    pub fn compare(
         &self,
         observed: &Observed,
         template: &Template,

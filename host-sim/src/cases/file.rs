@@ -37,6 +37,10 @@ pub struct Case {
     pub custody: Option<CustodyScript>,
     /// Workers the requests are spread over, a VM each.
     pub workers: Option<usize>,
+    /// Why a real proxy cannot play it: its clock does not jump, nobody can say which worker takes a
+    /// connection, its own checks stand in front of the filter's.
+    #[serde(rename = "host-sim-only")]
+    pub host_sim_only: Option<String>,
     /// Several steps; or else the fields of one, here in the case itself.
     pub steps: Vec<Step>,
     pub connect: Option<Connect>,

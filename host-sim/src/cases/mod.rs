@@ -3,16 +3,18 @@
 //! A case says only what can be seen from outside the proxy, so the same file can be run against a
 //! real Envoy.
 
+mod act;
 mod custody;
 mod error;
 mod expect;
 mod file;
 mod playing;
-mod request_text;
+pub mod request_text;
 mod session;
 mod template;
 mod tunnel;
 
+pub use act::Act;
 pub use custody::{CustodyAnswer, CustodyScript};
 pub use error::CaseError;
 pub use expect::{Difference, Expect, ExpectUpstream};
@@ -20,4 +22,4 @@ pub use file::{Case, CaseFile, Posture, Step, read_yaml};
 pub use playing::{Observed, Played, PlayedStep, Stage, play, play_with};
 pub use session::{SessionSpec, TestKey};
 pub use template::Template;
-pub use tunnel::Connect;
+pub use tunnel::{Connect, Tunnel};

@@ -1,10 +1,10 @@
 //! Playing a case on the simulator.
 
+use super::act::Act;
 use super::custody::duration;
 use super::error::CaseError;
 use super::expect::Difference;
-use super::file::{Case, CaseFile, Posture, Step};
-use super::session::SessionSpec;
+use super::file::{Case, CaseFile, Step};
 use super::template::Template;
 use super::tunnel::{CONNECT_AUTHORITY, CONNECT_SESSION, Tunnel};
 use super::{CustodyScript, request_text};
@@ -65,12 +65,13 @@ pub enum Stage {
 /// What the safety net wants to see of a CONNECT and of a request.
 const PERMIT_CONNECT: &[u8] = b"connect";
 const PERMIT_REQUEST: &[u8] = b"request";
-const SESSION_HEADER: &str = "x-leasehold-session";
+
+/// The `jti` of sessions that do not name one.
+const JTI: &str = "session-1";
 
 struct Player<'a> {
     file: &'a CaseFile,
     case: &'a Case,
-    posture: Posture,
     cluster: String,
     host: Host,
 }
@@ -94,24 +95,20 @@ pub fn play_with(
     adjust: impl FnOnce(Builder) -> Builder,
 ) -> Result<Played, CaseError> {
     let fail = |reason: String| CaseError::case(&case.name, reason);
-    let config = merged(file.config.clone(), case.config.as_ref());
-    let posture = case.posture.unwrap_or_else(|| Posture::of_config(config.as_ref()));
+    let config = case.config_in(file);
     let cluster = cluster_of(config.as_ref());
     let template = Template::new(crate::Instant::default().unix_seconds(), String::new());
-    let mut plugin = Plugin::new(module).allow_on_headers_stop_iteration(true);
+    let mut plugin = Plugin::new(module).allow_on_headers_stop_iteration(false);
     if let Some(config) = &config {
         plugin = plugin.configuration(template.value(config).map_err(fail)?.to_string());
     }
     let builder = Host::builder().plugin(plugin).workers(case.workers.unwrap_or(1).max(1));
     let host = adjust(builder).start();
     let host = host.map_err(|error| CaseError::Module { case: case.name.clone(), error })?;
-    let mut player = Player { file, case, posture, cluster, host };
+    let mut player = Player { file, case, cluster, host };
     let mut steps = Vec::new();
     for (n, step) in case.steps().iter().enumerate() {
-        let script = step
-            .custody
-            .as_ref()
-            .or_else(|| (n == 0).then(|| case.custody.as_ref().unwrap_or(&file.custody)));
+        let script = case.custody_in(file, n, step);
         steps.push(player.step(step, script).map_err(fail)?);
     }
     Ok(Played { steps, host: player.host })
@@ -124,18 +121,20 @@ impl Player<'_> {
         if let Some(wait) = &step.advance {
             self.host.advance(duration(wait)?);
         }
-        let template = self.template(step)?;
+        let now = self.host.now().unix_seconds();
+        let act = Act::of(self.file, self.case, step, now, JTI)?;
+        let template = &act.template;
         if let Some(script) = script
-            && let Some(answers) = script.answers(&template)?
+            && let Some(answers) = script.answers(template)?
         {
             self.host.set_cluster(&self.cluster, Cluster::answering(answers));
         }
         let before = self.host.callouts(&self.cluster).len();
         let (fuel, calls) = self.spent();
-        let mut observed = self.exchange(step, &template)?;
+        let mut observed = self.exchange(step, &act)?;
         let asked = self.host.callouts(&self.cluster).into_iter().skip(before);
         observed.callouts = asked.map(|request| request.message.body).collect();
-        let differences = step.expect.compare(&observed, &template)?;
+        let differences = step.expect.compare(&observed, template)?;
         let (fuel_after, mut calls_after) = self.spent();
         for (name, n) in calls {
             calls_after.entry(name).and_modify(|after| *after -= n);
@@ -149,33 +148,11 @@ impl Player<'_> {
         (transcript.fuel(), transcript.calls().clone())
     }
 
-    fn template(&self, step: &Step) -> Result<Template, String> {
-        let spec = step.session.as_ref().or(self.case.session.as_ref());
-        let spec = spec.unwrap_or(&self.file.session);
-        let now = self.host.now().unix_seconds();
-        let plain = Template::new(now, String::new());
-        let filled = |map: &serde_json::Map<String, Value>| {
-            let filled = plain.value(&Value::Object(map.clone()))?;
-            Ok::<_, String>(filled.as_object().cloned().unwrap_or_default())
-        };
-        let spec = SessionSpec {
-            claims: filled(&spec.claims)?,
-            header: filled(&spec.header)?,
-            token: spec.token.as_deref().map(|token| plain.text(token)).transpose()?,
-            ..spec.clone()
-        };
-        Ok(Template { session: spec.mint(now), ..plain })
-    }
-
     /// CONNECT first, where there is one, and the request if that was let through.
-    fn exchange(&mut self, step: &Step, template: &Template) -> Result<Observed, String> {
-        let message = match &step.request {
-            Some(text) => Some(self.message(text, template)?),
-            None => None,
-        };
-        let tunnel = self.tunnel(step, message.as_ref(), template)?;
-        if let Some(tunnel) = tunnel.as_ref().filter(|tunnel| tunnel.checked) {
-            let outcome = self.host.exchange(tunnel.request().on_worker(step.worker));
+    fn exchange(&mut self, step: &Step, act: &Act) -> Result<Observed, String> {
+        let message = act.request.as_deref().map(request_text::parse).transpose()?;
+        if let Some(tunnel) = act.tunnel.as_ref().filter(|tunnel| tunnel.checked) {
+            let outcome = self.host.exchange(connecting(tunnel).on_worker(step.worker));
             let observed = self.observed(&outcome, PERMIT_CONNECT);
             if !observed.is_allowed() || message.is_none() {
                 return Ok(observed);
@@ -183,56 +160,13 @@ impl Player<'_> {
         }
         let message = message.ok_or("neither a request nor a CONNECT that is checked")?;
         let mut request = Request::from_message(message).on_worker(step.worker);
-        if let Some(tunnel) = tunnel {
-            request = tunnel.carried(request);
+        if let Some(tunnel) = &act.tunnel {
+            request = carried(tunnel, request);
         } else if let Some(sni) = &step.sni {
             request = request.property(&["connection", "requested_server_name"], sni.as_str());
         }
         let outcome = self.host.exchange(request);
         Ok(self.observed(&outcome, PERMIT_REQUEST))
-    }
-
-    fn message(&self, text: &str, template: &Template) -> Result<Message, String> {
-        let mut message = request_text::parse(&template.text(text)?)?;
-        let placed = text.contains("${session}") || text.contains("${basic}");
-        if self.posture == Posture::Gateway && !placed && !template.session.is_empty() {
-            message.headers.add(SESSION_HEADER, template.session.clone());
-        }
-        Ok(message)
-    }
-
-    fn tunnel(
-        &self,
-        step: &Step,
-        message: Option<&Message>,
-        template: &Template,
-    ) -> Result<Option<Tunnel>, String> {
-        if step.connect.as_ref().is_some_and(super::Connect::is_none) {
-            return Ok(None);
-        }
-        let connect = match (&step.connect, self.posture) {
-            (Some(connect), _) => connect.clone(),
-            (None, Posture::Explicit) => {
-                let authority = message.and_then(|message| message.headers.text(":authority"));
-                super::Connect::Authority(with_port(&authority.unwrap_or_default()))
-            }
-            (None, _) => return Ok(None),
-        };
-        let full = connect.full();
-        let authority = template.text(&full.authority)?;
-        let in_request = step.request.as_ref().is_some_and(|text| text.contains("${session}"));
-        let authorization = match full.authorization.as_deref() {
-            Some("none") => None,
-            Some(text) => Some(template.text(text)?),
-            None if in_request || template.session.is_empty() => None,
-            None => Some(template.text("Basic ${basic}")?),
-        };
-        let sni = match step.sni.as_deref() {
-            Some("none") => None,
-            Some(sni) => Some(sni.to_owned()),
-            None => Some(host_of(&authority)),
-        };
-        Ok(Some(Tunnel { authority, authorization, checked: full.checked, sni }))
     }
 
     fn observed(&self, outcome: &Outcome, permit: &[u8]) -> Observed {
@@ -263,69 +197,30 @@ impl Player<'_> {
     }
 }
 
-// === impl Tunnel ===
-
-impl Tunnel {
-    /// The CONNECT as the outer listener's filter sees it.
-    fn request(&self) -> Request {
-        let mut headers = crate::HeaderMap::new();
-        headers.add(":method", "CONNECT");
-        headers.add(":authority", self.authority.clone());
-        if let Some(authorization) = &self.authorization {
-            headers.add("proxy-authorization", authorization.clone());
-        }
-        Request::from_message(Message { headers, ..Message::default() })
+/// The CONNECT as the outer listener's filter sees it.
+fn connecting(tunnel: &Tunnel) -> Request {
+    let mut headers = crate::HeaderMap::new();
+    headers.add(":method", "CONNECT");
+    headers.add(":authority", tunnel.authority.clone());
+    if let Some(authorization) = &tunnel.authorization {
+        headers.add("proxy-authorization", authorization.clone());
     }
+    Request::from_message(Message { headers, ..Message::default() })
+}
 
-    /// What the inner listener's filter sees besides the request itself.
-    fn carried(&self, request: Request) -> Request {
-        let mut request = request.filter_state(CONNECT_AUTHORITY, self.authority.clone());
-        if let Some(authorization) = &self.authorization {
-            request = request.filter_state(CONNECT_SESSION, authorization.clone());
-        }
-        match &self.sni {
-            Some(sni) => request.property(&["connection", "requested_server_name"], sni.clone()),
-            None => request,
-        }
+/// What the inner listener's filter sees besides the request itself.
+fn carried(tunnel: &Tunnel, request: Request) -> Request {
+    let mut request = request.filter_state(CONNECT_AUTHORITY, tunnel.authority.clone());
+    if let Some(authorization) = &tunnel.authorization {
+        request = request.filter_state(CONNECT_SESSION, authorization.clone());
+    }
+    match &tunnel.sni {
+        Some(sni) => request.property(&["connection", "requested_server_name"], sni.clone()),
+        None => request,
     }
 }
 
 fn cluster_of(config: Option<&Value>) -> String {
     let named = config.and_then(|config| config.pointer("/custody/cluster"));
     named.and_then(Value::as_str).unwrap_or("custody").to_owned()
-}
-
-fn with_port(authority: &str) -> String {
-    let behind_brackets = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
-    if behind_brackets.contains(':') { authority.to_owned() } else { format!("{authority}:443") }
-}
-
-fn host_of(authority: &str) -> String {
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned()
-}
-
-/// RFC 7396.
-fn merged(base: Option<Value>, patch: Option<&Value>) -> Option<Value> {
-    let Some(patch) = patch else { return base };
-    let mut merged = base.unwrap_or_default();
-    merge(&mut merged, patch);
-    Some(merged)
-}
-
-fn merge(base: &mut Value, patch: &Value) {
-    let Value::Object(changes) = patch else {
-        *base = patch.clone();
-        return;
-    };
-    if !base.is_object() {
-        *base = Value::Object(serde_json::Map::new());
-    }
-    let Some(fields) = base.as_object_mut() else { return };
-    for (name, change) in changes {
-        if change.is_null() {
-            fields.remove(name);
-        } else {
-            merge(fields.entry(name.clone()).or_insert(Value::Null), change);
-        }
-    }
 }

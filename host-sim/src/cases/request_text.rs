@@ -41,7 +41,14 @@ pub fn parse(text: &str) -> Result<Message, String> {
     Ok(Message { headers, body: body.as_bytes().to_vec(), trailers: HeaderMap::new() })
 }
 
-fn split_head(text: &str) -> (&str, &str) {
+/// The text with one more header line.
+pub fn with_header(text: &str, name: &str, value: &str) -> String {
+    let (head, body) = split_head(text);
+    format!("{}\n{name}: {value}\n\n{body}", head.trim_end())
+}
+
+/// Head and body.
+pub fn split_head(text: &str) -> (&str, &str) {
     let text = text.trim_start_matches(['\r', '\n']);
     let ends =
         ["\r\n\r\n", "\n\n"].into_iter().filter_map(|end| text.find(end).map(|at| (at, end)));
@@ -85,6 +92,9 @@ mod tests {
         ];
         assert_eq!(message.headers, HeaderMap::from(expected));
         assert_eq!(message.body_text(), "body\n\nmore");
+        let more = parse(&with_header(text, "x-b", "3")).unwrap();
+        assert_eq!(more.headers.text("x-b").as_deref(), Some("3"));
+        assert_eq!(more.body_text(), "body\n\nmore");
         let crlf = parse("GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
         assert_eq!(crlf.headers.text(":authority").as_deref(), Some("a"));
         let absolute = parse("GET http://a.example:80/x HTTP/1.1\nhost: b\n").unwrap();

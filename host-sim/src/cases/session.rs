@@ -93,12 +93,12 @@ impl SessionSpec {
     }
 
     /// What `claims` and `header` change is taken as it is; placeholders are the caller's to fill in.
-    pub fn mint(&self, now: u64) -> String {
+    pub fn mint(&self, now: u64, jti: &str) -> String {
         if let Some(token) = &self.token {
             return if self.is_none() { String::new() } else { token.clone() };
         }
         let claims = json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": "guest-1", "jti": "session-1",
+            "iss": ISSUER, "aud": AUDIENCE, "sub": "guest-1", "jti": jti,
             "iat": now, "exp": now + LIFE,
         });
         let header = json!({"alg": "EdDSA", "kid": KID, "typ": "JWT"});

@@ -31,10 +31,14 @@ pub(super) const CONNECT_SESSION: &str = "leasehold.connect_session";
 
 /// A tunnel as it is opened, templates filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tunnel {
+pub struct Tunnel {
+    /// The CONNECT's target.
     pub authority: String,
+    /// `Proxy-Authorization`.
     pub authorization: Option<String>,
+    /// See [`FullConnect::checked`].
     pub checked: bool,
+    /// The server name of the TLS inside; `None` for none.
     pub sni: Option<String>,
 }
 
