@@ -43,6 +43,7 @@ impl Edits {
         for name in names {
             let read_as = read_as(name);
             let removed = match &*read_as {
+                _ if name == FORWARDED_PROTO => false,
                 "authorization" if takes_credential => true,
                 "connection" | "upgrade" => !upgrade,
                 "te" => !headers.all(name).all(|value| value.eq_ignore_ascii_case(b"trailers")),
@@ -111,6 +112,10 @@ const OVERRIDES: [&str; 8] = [
 /// Families of them (`x-forwarded-host`, `x-original-url`, `x-rewrite-url`). Only a proxy has something
 /// to say there, and a guest is none: an origin that trusts the edge's address would believe it.
 const OVERRIDE_PREFIXES: [&str; 3] = ["x-forwarded-", "x-original-", "x-rewrite-"];
+
+/// Envoy writes this over whatever a guest says, and finds no route for a request that lacks it; the
+/// shipped routes take it out on the way.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The name as a server behind CGI reads it, to whom `x_api_key` and `x-api-key` are one header.
 fn read_as(name: &str) -> Cow<'_, str> {

@@ -244,6 +244,9 @@ fn a_request_is_what_it_says_it_is() {
             ("x-original-url", "/admin"),
             ("x_forwarded_host", "b"),
             ("x-forwarded-for", "10.0.0.1"),
+            // Envoy's own, which it cannot route without.
+            ("x-forwarded-proto", "https"),
+            ("x_forwarded_proto", "http"),
             ("x-real-ip", "10.0.0.1"),
         ],
     );
@@ -253,6 +256,7 @@ fn a_request_is_what_it_says_it_is() {
         "-x-original-url",
         "-x-real-ip",
         "-x_forwarded_host",
+        "-x_forwarded_proto",
     ];
     assert_eq!(forwarded(admit(&mut edge(), overrides)), expected);
     for method in ["TRACE", "TRACK", "trace"] {
