@@ -5,13 +5,14 @@
 pub struct HeaderMap(Vec<(String, Vec<u8>)>);
 
 /// Headers Envoy keeps in one slot: a second value is appended to the first with a comma.
-const INLINE: [&str; 22] = [
+const INLINE: [&str; 23] = [
     ":authority",
     ":method",
     ":path",
     ":protocol",
     ":scheme",
     ":status",
+    "authorization",
     "connection",
     "content-length",
     "content-type",

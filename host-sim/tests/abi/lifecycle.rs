@@ -1,0 +1,132 @@
+use crate::guest::{Guest, call, callbacks, get, numbers};
+use host_sim::{Cause, Error, FailPolicy, Host, Module};
+use std::time::Duration;
+
+/// A guest that traps on its second request.
+fn fragile() -> Guest {
+    let trap = "(if (i32.eq (local.get $0) (i32.const 3)) (then unreachable))";
+    Guest::new().on("proxy_on_request_headers", trap)
+}
+
+#[test]
+fn a_canary_then_every_worker() {
+    let guest = Guest::new().on("proxy_on_vm_start", "").on("proxy_on_configure", "");
+    let host = Host::builder().plugin(guest.plugin()).workers(3).start().unwrap();
+    let transcript = host.transcript();
+    let configured = transcript.entries().iter().filter(|entry| {
+        matches!(entry.what, host_sim::What::Callback { name: "proxy_on_configure", .. })
+    });
+    assert_eq!(configured.map(|entry| entry.vm).collect::<Vec<_>>(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_trap_fails_the_vm_closed() {
+    let mut host = fragile().start();
+    host.exchange(get()).assert_forwarded();
+    host.exchange(get()).assert_replied(503);
+    let called = callbacks(&host).len();
+    let outcome = host.exchange(get());
+    outcome.assert_replied(503);
+    assert_eq!(outcome.reply.unwrap().details, "wasm_fail_stream");
+    assert_eq!((callbacks(&host).len(), host.failed_vms()), (called, 1));
+    let failure = host.transcript().failures().next().unwrap().to_string();
+    assert!(failure.starts_with("proxy_on_request_headers trapped: "), "{failure}");
+}
+
+#[test]
+fn a_trap_fails_open_where_that_is_the_policy() {
+    let plugin = fragile().plugin().fail_policy(FailPolicy::Open);
+    let mut host = Host::builder().plugin(plugin).start().unwrap();
+    for _ in 0..3 {
+        host.exchange(get()).assert_forwarded();
+    }
+    assert_eq!(host.failed_vms(), 1);
+}
+
+#[test]
+fn a_vm_is_reloaded_when_the_back_off_is_over() {
+    let backoff = Duration::from_secs(1);
+    let plugin = fragile().plugin().fail_policy(FailPolicy::Reload { backoff });
+    let mut host = Host::builder().plugin(plugin).start().unwrap();
+    host.exchange(get()).assert_forwarded();
+    host.exchange(get()).assert_replied(503);
+    host.exchange(get()).assert_replied(503);
+    host.advance(backoff);
+    host.exchange(get()).assert_forwarded();
+    assert_eq!(host.failed_vms(), 0);
+}
+
+#[test]
+fn an_endless_loop_is_an_error() {
+    let guest = Guest::new().on("proxy_on_request_headers", "(loop (br 0))");
+    let mut host = Host::builder().plugin(guest.plugin()).fuel(100_000).start().unwrap();
+    host.exchange(get()).assert_replied(503);
+    let cause = host.transcript().failures().next().unwrap().cause.clone();
+    assert_eq!(cause, Cause::Fuel(100_000));
+}
+
+#[test]
+fn memory_has_a_limit() {
+    // Where it cannot grow, memory.grow says -1, and this guest traps.
+    let grow = "(if (i32.eq (memory.grow (i32.const 100)) (i32.const -1)) (then unreachable))";
+    let guest = Guest::new().on("proxy_on_request_headers", grow);
+    let mut host = Host::builder().plugin(guest.plugin()).memory(1 << 20).start().unwrap();
+    host.exchange(get()).assert_replied(503);
+    let mut host = guest.start();
+    host.exchange(get()).assert_forwarded();
+}
+
+#[test]
+fn calls_that_are_not_allowed_yet() {
+    let early = call("proxy_set_tick_period_milliseconds", &numbers(&[1]));
+    let guest = Guest::new().on("_initialize", &early);
+    let error = Host::builder().plugin(guest.plugin()).start().err().unwrap();
+    let expected = "canary VM: _initialize called proxy_set_tick_period_milliseconds before \
+                    on_vm_start, where Envoy allows no such call";
+    assert_eq!(error.to_string(), expected);
+    let allowed = call("proxy_get_current_time_nanoseconds", &numbers(&[16]));
+    assert!(
+        Host::builder().plugin(Guest::new().on("_initialize", &allowed).plugin()).start().is_ok()
+    );
+}
+
+#[test]
+fn modules_that_do_not_start() {
+    let error = |guest: Guest| Host::builder().plugin(guest.plugin()).start().err().unwrap();
+    let trap = error(Guest::new().on("proxy_on_vm_start", "unreachable"));
+    assert!(trap.to_string().starts_with("canary VM: proxy_on_vm_start trapped"), "{trap}");
+    let refused = error(Guest::new().on_returning("proxy_on_configure", "", 0));
+    assert_eq!(refused.to_string(), "canary VM: proxy_on_configure returned false");
+    assert!(matches!(refused, Error::Refused { .. }));
+}
+
+#[test]
+fn modules_that_are_none() {
+    assert!(matches!(Module::new(b"hello"), Err(Error::NotWasm(_))));
+    assert!(matches!(Module::new(b"(module)"), Err(Error::NoAbi)));
+    let old = br#"(module (func (export "proxy_abi_version_0_1_0")))"#;
+    assert!(matches!(Module::new(old), Err(Error::OldAbi("0.1.0"))));
+    let start = |body: &str| {
+        let text = format!("(module {body} (func (export \"proxy_abi_version_0_2_0\")))");
+        let module = Module::new(text.as_bytes()).unwrap();
+        Host::builder().plugin(host_sim::Plugin::new(&module)).start().err()
+    };
+    assert!(start("").is_none());
+    let unknown = start("(import \"env\" \"proxy_unheard_of\" (func))").unwrap();
+    assert!(unknown.to_string().contains("proxy_unheard_of"), "{unknown}");
+    let wrong = start("(import \"env\" \"proxy_log\" (func (param i64)))").unwrap();
+    assert!(matches!(wrong, Error::Link(_)), "{wrong}");
+    let export = start("(func (export \"proxy_on_tick\"))").unwrap();
+    assert!(matches!(export, Error::Export { name: "proxy_on_tick", .. }), "{export}");
+}
+
+#[test]
+fn two_runs_are_the_same_run() {
+    let transcript = || {
+        let mut host = fragile().start();
+        host.exchange(get());
+        host.exchange(get());
+        host.transcript().to_string()
+    };
+    assert_eq!(transcript(), transcript());
+}
