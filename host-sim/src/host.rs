@@ -149,6 +149,12 @@ impl Host {
         }
     }
 
+    /// Lets go of what is kept of a stream that is over, in long simulations.
+    pub fn forget(&mut self, stream: StreamId) {
+        self.streams.remove(&stream);
+        self.world.borrow_mut().ended.remove(&stream);
+    }
+
     /// Sends a request and lets everything happen: the common case.
     pub fn exchange(&mut self, request: Request) -> Outcome {
         let stream = self.send(request);

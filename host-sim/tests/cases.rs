@@ -1,6 +1,8 @@
 //! Every case in `tests/cases` holds on the simulator, and the filter makes none of the mistakes that
 //! strict mode knows.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use host_sim::cases::{CaseFile, play};

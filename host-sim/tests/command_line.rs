@@ -1,5 +1,7 @@
 //! The program: what it prints and how it exits.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use std::fs;

@@ -27,6 +27,7 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     Ok(())
 }
 
+#[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
 fn call_foreign(
     guest: Caller<'_, VmState>,
     name: u32,

@@ -41,7 +41,7 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 fn pairs_of(guest: Guest<'_>, map: u32, address: u32, size: u32) -> Result<u32> {
     run(guest, "proxy_get_header_map_pairs", |call| {
         let map = kind(call, map)?;
-        let bytes = readable(call, map).map(|map| pairs::encode(map)).unwrap_or_default();
+        let bytes = readable(call, map).map(pairs::encode).unwrap_or_default();
         note_access(call, map);
         call.give(&bytes, Out { address, size })
     })

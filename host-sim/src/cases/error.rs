@@ -15,7 +15,7 @@ pub enum CaseError {
     Case { case: String, reason: String },
     /// The module did not start under this case's configuration.
     #[error("case {case:?}: {error}")]
-    Module { case: String, error: Error },
+    Module { case: String, error: Box<Error> },
 }
 
 // === impl CaseError ===

@@ -104,7 +104,8 @@ pub fn play_with(
     }
     let builder = Host::builder().plugin(plugin).workers(case.workers.unwrap_or(1).max(1));
     let host = adjust(builder).start();
-    let host = host.map_err(|error| CaseError::Module { case: case.name.clone(), error })?;
+    let host = host
+        .map_err(|error| CaseError::Module { case: case.name.clone(), error: Box::new(error) })?;
     let mut player = Player { file, case, cluster, host };
     let mut steps = Vec::new();
     for (n, step) in case.steps().iter().enumerate() {

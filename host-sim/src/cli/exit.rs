@@ -56,7 +56,7 @@ impl From<CaseError> for Exit {
             }
             CaseError::Malformed { .. } | CaseError::Case { .. } => Self::malformed(error),
             CaseError::Module { case, error } => {
-                let exit = Self::from(error);
+                let exit = Self::from(*error);
                 Self { line: format!("case {case:?}: {}", exit.line), ..exit }
             }
         }

@@ -93,8 +93,17 @@ fn a_body_over_the_limit_is_a_413() {
     // The headers had gone on; the rest never does.
     assert_eq!(outcome.received.as_ref().unwrap().status(), 413);
     assert!(!outcome.upstream_complete);
+    // A response that has begun can only be cut off; one whose headers are held is replaced.
+    let large = || Upstream::answers(200, &[], vec![b'x'; 1024 * 1024 + 1]);
     let mut host = Guest::new().on_returning("proxy_on_response_body", "", 1).start();
-    let upstream = Upstream::answers(200, &[], vec![b'x'; 1024 * 1024 + 1]);
-    let outcome = host.exchange(upload().upstream(upstream));
+    assert!(host.exchange(upload().upstream(large())).reset);
+    let guest = Guest::new().on_returning("proxy_on_response_headers", "", 1).on_returning(
+        "proxy_on_response_body",
+        "",
+        1,
+    );
+    let plugin = guest.plugin().allow_on_headers_stop_iteration(true);
+    let mut host = Host::builder().plugin(plugin).start().unwrap();
+    let outcome = host.exchange(upload().upstream(large()));
     assert_eq!(outcome.received.unwrap().status(), 500);
 }

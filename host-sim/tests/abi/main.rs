@@ -2,6 +2,8 @@
 //!
 //! Each status here is one of Envoy's; the facts stand beside the host function that returns it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod buffers;
 mod callouts;
 mod connections;
@@ -16,3 +18,4 @@ mod queues;
 mod shared_data;
 mod streams;
 mod timers;
+mod wasi;

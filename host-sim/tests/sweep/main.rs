@@ -4,6 +4,8 @@
 //! at every point; on one VM and on three. Whatever happens, nothing passes the net without a live
 //! lease, no VM traps, nothing hangs, nobody is answered twice.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

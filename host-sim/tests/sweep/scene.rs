@@ -148,7 +148,7 @@ fn policy(explicit: bool) -> &'static str {
 
 fn token() -> &'static str {
     static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| SessionSpec::default().mint(now()))
+    TOKEN.get_or_init(|| SessionSpec::default().mint(now(), "session-1"))
 }
 
 fn now() -> u64 {
