@@ -11,7 +11,7 @@ use crate::background::Background;
 use crate::built::Built;
 use crate::custody::{Credential, CustodyHome};
 use crate::dns::Dns;
-use crate::envoy::{EdgeSettings, Envoy, EnvoyBinary, LeafCaLink, Posture};
+use crate::envoy::{CustodyCluster, EdgeSettings, Envoy, EnvoyBinary, LeafCaLink, Posture};
 use crate::folder::Folder;
 use crate::leaf_ca::LeafCa;
 use crate::origin::{Origin, OriginSettings};
@@ -43,6 +43,7 @@ pub struct StackBuilder {
     names: Vec<String>,
     upstream_ca: Option<PathBuf>,
     private_upstreams: bool,
+    any_port: bool,
     filter: Option<PathBuf>,
     listen: Option<SocketAddr>,
     folder: Option<PathBuf>,
@@ -75,6 +76,7 @@ impl Default for StackBuilder {
             names,
             upstream_ca: None,
             private_upstreams: true,
+            any_port: false,
             filter: None,
             listen: None,
             folder: None,
@@ -125,6 +127,13 @@ impl StackBuilder {
     /// Names that resolve to the demo origin beside those of its certificate.
     pub fn names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.names.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// The demo origin is every destination, whichever port a policy or a request names: for
+    /// policies with the ports of the world, which nobody here may listen on.
+    pub fn origin_on_any_port(mut self) -> Self {
+        self.any_port = true;
         self
     }
 
@@ -325,6 +334,12 @@ impl Prepared {
             filter: self.filter,
             plugin: self.policy,
             custody: Some(self.custody.link()),
+            custody_cluster: CustodyCluster::default(),
+            destinations: self
+                .origin
+                .as_ref()
+                .map(Origin::address)
+                .filter(|_| self.choices.any_port),
             resolver: self.dns.as_ref().map(Dns::address),
             upstream_ca: self.upstream_ca,
             access_log: None,

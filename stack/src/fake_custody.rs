@@ -3,6 +3,7 @@
 //! It shows custody's own certificate, takes connections without asking who calls, and speaks h2
 //! and HTTP/1.1. What it does is read anew for every request.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -35,6 +37,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Between two looks at the port.
 const POLL: Duration = Duration::from_millis(1);
 
+/// Between the beginning of an answer and its reset.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// What the fake does with a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -43,6 +48,8 @@ pub enum Answer {
     /// These bytes in place of anything HTTP, and the connection closed. Connections that are open
     /// when this becomes the answer are closed too.
     Bytes(Vec<u8>),
+    /// Begins an answer (200) with these bytes of a body, then resets the stream.
+    Cut(Vec<u8>),
     /// Reads the request and never answers.
     Stall,
     /// Reads the request and closes the connection.
@@ -207,6 +214,18 @@ async fn reply(State(conversation): State<Conversation>, body: Bytes) -> Respons
             tokio::time::sleep(delay).await;
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, [("content-type", content_type)], Body::from(body)).into_response()
+        }
+        Answer::Cut(begin) => {
+            let pieces =
+                stream::iter([Ok(Bytes::from(begin)), Err(io::ErrorKind::ConnectionReset)]);
+            // A reset overtakes what is not sent yet, so the beginning gets a moment on its own.
+            Body::from_stream(pieces.then(|piece| async move {
+                if piece.is_err() {
+                    tokio::time::sleep(MOMENT).await;
+                }
+                piece.map_err(io::Error::from)
+            }))
+            .into_response()
         }
         Answer::Stall => std::future::pending().await,
         Answer::Close | Answer::Bytes(_) => {

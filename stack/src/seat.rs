@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::child::Running;
@@ -79,6 +80,14 @@ impl Seat {
                 Ok(fake)
             }
             Sitting::Nobody | Sitting::Real(_) => anyhow::bail!("nobody sits on custody's port"),
+        }
+    }
+
+    /// What the scripted one was asked, if that is who sits there.
+    pub fn asked(&self) -> Vec<Value> {
+        match &self.sitting {
+            Sitting::Fake(fake) => fake.asked(),
+            Sitting::Nobody | Sitting::Real(_) => Vec::new(),
         }
     }
 

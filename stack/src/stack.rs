@@ -128,6 +128,11 @@ impl Stack {
         self.custody.home()
     }
 
+    /// What a scripted custody was asked since it sat down; nothing while another one sits there.
+    pub fn asked(&self) -> Vec<Value> {
+        self.custody.asked()
+    }
+
     /// The real custody's process id while it runs.
     pub fn custody_pid(&self) -> Option<u32> {
         self.custody.pid()

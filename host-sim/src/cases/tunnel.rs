@@ -66,6 +66,11 @@ impl Connect {
         matches!(self, Self::Authority(text) if text == "none")
     }
 
+    /// False where the outer listener is told to let it pass; see [`FullConnect::checked`].
+    pub fn is_checked(&self) -> bool {
+        self.full().checked
+    }
+
     pub(super) fn full(&self) -> FullConnect {
         match self {
             Self::Authority(authority) => {

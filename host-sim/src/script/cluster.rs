@@ -51,8 +51,12 @@ impl Cluster {
             let responder = self.responder.as_mut()?;
             Some(responder(&request))
         });
-        self.asked.push(request);
-        answer.unwrap_or(Answer::Never)
+        let answer = answer.unwrap_or(Answer::Never);
+        // Where there is nobody healthy, nobody is asked.
+        if answer != Answer::NoHealthyUpstream {
+            self.asked.push(request);
+        }
+        answer
     }
 
     pub(crate) fn grpc_answer(&mut self, request: GrpcRequest) -> Option<GrpcAnswer> {

@@ -18,4 +18,4 @@ pub use admin::Admin;
 pub use binary::EnvoyBinary;
 pub use error::EnvoyError;
 pub use running::Envoy;
-pub use settings::{CustodyLink, EdgeSettings, LeafCaLink, MutualTls, Posture};
+pub use settings::{CustodyCluster, CustodyLink, EdgeSettings, LeafCaLink, MutualTls, Posture};

@@ -8,10 +8,15 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::place::{at, each_of_type};
-use super::{CustodyLink, EdgeSettings, EnvoyError, LeafCaLink, MutualTls, Posture};
+use super::{
+    CustodyCluster, CustodyLink, EdgeSettings, EnvoyError, LeafCaLink, MutualTls, Posture,
+};
 
 /// Where nobody answers: the discard port, for a custody that is not there.
 const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
+
+/// The clusters that lead to destinations.
+const DESTINATIONS: [&str; 2] = ["destinations", "destinations_http1"];
 
 /// See [`EdgeSettings::render`].
 pub(super) fn render(settings: &EdgeSettings) -> Result<String, EnvoyError> {
@@ -19,7 +24,7 @@ pub(super) fn render(settings: &EdgeSettings) -> Result<String, EnvoyError> {
     shipped.put("admin.address", socket_address(settings.admin))?;
     shipped.put("static_resources.listeners[guests].address", socket_address(settings.listen))?;
     shipped.put_plugin(&settings.filter, &settings.plugin)?;
-    for cluster in ["destinations", "destinations_http1"] {
+    for cluster in DESTINATIONS {
         let roots = "transport_socket.typed_config.common_tls_context.validation_context";
         let place = format!("static_resources.clusters[{cluster}].{roots}.trusted_ca.filename");
         shipped.put(&place, json!(settings.upstream_ca))?;
@@ -33,7 +38,11 @@ pub(super) fn render(settings: &EdgeSettings) -> Result<String, EnvoyError> {
     if settings.private_upstreams {
         shipped.allow_private_upstreams()?;
     }
+    if let Some(address) = settings.destinations {
+        shipped.lead_destinations_to(address)?;
+    }
     shipped.put_custody(settings.custody.as_ref())?;
+    shipped.put_custody_cluster(settings.custody_cluster)?;
     if let Posture::Explicit { leaf_ca } = &settings.posture {
         shipped.put_endpoint("leaf_ca", &leaf_ca_address(leaf_ca))?;
     }
@@ -133,6 +142,48 @@ impl Shipped {
             return Err(self.missing("envoy.filters.http.upstream_rbac"));
         }
         Ok(())
+    }
+
+    /// One address in place of name resolution. The forward proxy's filter, which resolves, lets
+    /// requests pass that are for clusters of another type.
+    fn lead_destinations_to(&mut self, address: SocketAddr) -> Result<(), EnvoyError> {
+        for cluster in DESTINATIONS {
+            let place = format!("static_resources.clusters[{cluster}]");
+            let missing = self.missing(&place);
+            let fields = at(&mut self.root, &place).and_then(Value::as_object_mut);
+            let fields = fields.ok_or(missing)?;
+            for resolving in ["cluster_type", "lb_policy"] {
+                let gone = fields.remove(resolving);
+                gone.ok_or_else(|| EnvoyError::Template {
+                    file: self.file,
+                    place: format!("{place}.{resolving}"),
+                })?;
+            }
+            let endpoint = json!({"endpoint": {"address": socket_address(address)}});
+            let endpoints = json!([{"lb_endpoints": [endpoint]}]);
+            fields.insert("type".to_owned(), json!("STATIC"));
+            fields.insert(
+                "load_assignment".to_owned(),
+                json!({"cluster_name": cluster, "endpoints": endpoints}),
+            );
+        }
+        Ok(())
+    }
+
+    fn put_custody_cluster(&mut self, cluster: CustodyCluster) -> Result<(), EnvoyError> {
+        match cluster {
+            CustodyCluster::Shipped => Ok(()),
+            CustodyCluster::Empty => {
+                self.put("static_resources.clusters[custody].load_assignment.endpoints", json!([]))
+            }
+            CustodyCluster::Absent => {
+                let missing = self.missing("static_resources.clusters");
+                let clusters = at(&mut self.root, "static_resources.clusters");
+                let clusters = clusters.and_then(Value::as_array_mut).ok_or(missing)?;
+                clusters.retain(|cluster| cluster.get("name") != Some(&json!("custody")));
+                Ok(())
+            }
+        }
     }
 
     fn put_custody(&mut self, link: Option<&CustodyLink>) -> Result<(), EnvoyError> {

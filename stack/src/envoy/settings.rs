@@ -50,6 +50,18 @@ pub struct MutualTls {
     pub key: PathBuf,
 }
 
+/// What Envoy knows of custody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CustodyCluster {
+    /// As shipped.
+    #[default]
+    Shipped,
+    /// The cluster without an endpoint: nobody healthy to call.
+    Empty,
+    /// No such cluster.
+    Absent,
+}
+
 /// What is put into the shipped configuration before Envoy gets it.
 #[derive(Clone, Debug)]
 pub struct EdgeSettings {
@@ -65,6 +77,11 @@ pub struct EdgeSettings {
     pub plugin: serde_json::Value,
     /// Custody; `None` is a custody that nobody answers for.
     pub custody: Option<CustodyLink>,
+    /// Its cluster.
+    pub custody_cluster: CustodyCluster,
+    /// Where every destination leads, whatever its name and port, with the certificate checked for
+    /// the name as ever; `None`: where its name resolves to.
+    pub destinations: Option<SocketAddr>,
     /// The DNS server that resolves destinations; `None` uses the machine's.
     pub resolver: Option<SocketAddr>,
     /// The roots upstream certificates must chain to (PEM bundle).

@@ -16,6 +16,8 @@ fn settings(posture: Posture) -> EdgeSettings {
                 key: "/somewhere/edge.key".into(),
             }),
         }),
+        custody_cluster: CustodyCluster::Shipped,
+        destinations: None,
         resolver: Some("127.0.0.1:4".parse().unwrap()),
         upstream_ca: "/somewhere/roots.pem".into(),
         access_log: Some("/somewhere/access.log".into()),
@@ -111,6 +113,34 @@ fn custody_without_tls_keeps_no_certificate() {
         let mut root = rendered(&settings);
         assert_eq!(at(&mut root, "static_resources.clusters[custody].transport_socket"), None);
         assert!(!root.to_string().contains("edge-client"));
+    }
+}
+
+#[test]
+fn every_destination_can_lead_to_one_address() {
+    for mut settings in both() {
+        settings.destinations = Some("127.0.0.1:6".parse().unwrap());
+        let mut root = rendered(&settings);
+        for cluster in DESTINATIONS {
+            let cluster = at(&mut root, &format!("static_resources.clusters[{cluster}]")).unwrap();
+            assert_eq!(cluster.get("cluster_type"), None);
+            assert_eq!(cluster["type"], "STATIC");
+            let endpoint = at(cluster, "load_assignment.endpoints[0].lb_endpoints[0].endpoint");
+            let address = at(endpoint.unwrap(), "address.socket_address.port_value");
+            assert_eq!(address, Some(&mut json!(6)));
+            assert!(cluster.get("transport_socket").is_some(), "TLS stays");
+        }
+    }
+}
+
+#[test]
+fn custody_can_be_missing_in_two_ways() {
+    for mut settings in both() {
+        settings.custody_cluster = CustodyCluster::Empty;
+        let place = "static_resources.clusters[custody].load_assignment.endpoints";
+        assert_eq!(at(&mut rendered(&settings), place), Some(&mut json!([])));
+        settings.custody_cluster = CustodyCluster::Absent;
+        assert_eq!(at(&mut rendered(&settings), "static_resources.clusters[custody]"), None);
     }
 }
 

@@ -1,0 +1,194 @@
+//! Cases on real Envoy: one process for all cases of one configuration, with a session of its own for
+//! each case, so that no case finds another's leases.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use anyhow::{Result, ensure};
+use host_sim::cases::{
+    Act, Case, CaseFile, Difference, Observed, Posture, Step, Template, request_text,
+};
+use serde_json::Value;
+use stack::envoy::CustodyCluster;
+use stack::origin::OriginSettings;
+use stack::{Stack, Way};
+
+use crate::answers::{self, Answers};
+use crate::clock;
+use crate::exchange::Guest;
+
+/// Counts the callouts to custody, also those that reach nobody.
+const CALLOUTS: &str = "wasmcustom.leasehold.leases";
+
+pub struct RealEdge {
+    /// Names on the origin's certificate.
+    names: BTreeSet<String>,
+    settings: Vec<Setting>,
+    running: Option<(Setting, Stack)>,
+}
+
+/// What a start of Envoy is for.
+#[derive(Clone, Debug, PartialEq)]
+struct Setting {
+    way: Way,
+    plugin: Value,
+    custody: CustodyCluster,
+}
+
+/// What came of a step.
+pub struct RealStep {
+    pub observed: Observed,
+    pub differences: Vec<Difference>,
+    /// What no case expects: a connection that ends without an answer, a request that arrived twice.
+    pub note: Option<String>,
+}
+
+// === impl RealEdge ===
+
+impl RealEdge {
+    pub fn new(file: &CaseFile) -> Self {
+        let mut names = BTreeSet::new();
+        for case in &file.cases {
+            names.extend(policy_hosts(case.config_in(file).as_ref()));
+            names.extend(case.steps().iter().filter_map(request_host));
+        }
+        Self { names, settings: Vec::new(), running: None }
+    }
+
+    /// Cases with the same number share an Envoy.
+    pub fn setting_number(&mut self, file: &CaseFile, case: &Case) -> usize {
+        let setting = Setting::of(file, case);
+        let known = self.settings.iter().position(|own| *own == setting);
+        known.unwrap_or_else(|| {
+            self.settings.push(setting);
+            self.settings.len() - 1
+        })
+    }
+
+    /// Plays a case.
+    ///
+    /// # Errors
+    /// The stack does not come up, or the case can be played on the simulator only and does not say so.
+    pub fn play(&mut self, file: &CaseFile, case: &Case) -> Result<Vec<RealStep>> {
+        check(case)?;
+        let stack = self.stack_for(Setting::of(file, case))?;
+        let mut guest = Guest::default();
+        let mut answers = Answers::default();
+        let mut steps = Vec::new();
+        for (n, step) in case.steps().iter().enumerate() {
+            answers.follow(case.custody_in(file, n, step));
+            let act = Act::of(file, case, step, clock::now(file, case), &case.name);
+            let act = act.map_err(anyhow::Error::msg)?;
+            answers.set(stack, &act.template)?;
+            let (observed, note) = act_out(stack, &mut guest, &answers, &act)?;
+            answers.given(observed.callouts.len());
+            let differences = step.expect.compare(&observed, &act.template);
+            let differences = differences.map_err(anyhow::Error::msg)?;
+            steps.push(RealStep { observed, differences, note });
+        }
+        Ok(steps)
+    }
+
+    fn stack_for(&mut self, setting: Setting) -> Result<&mut Stack> {
+        let (running, stack) = match self.running.take() {
+            Some((running, stack)) if running.way == setting.way => (running, stack),
+            other => {
+                drop(other);
+                (setting.clone(), setting.start(&self.names)?)
+            }
+        };
+        let (_, stack) = self.running.insert((setting.clone(), stack));
+        if running != setting {
+            stack.restart_edge(|edge| {
+                edge.plugin = setting.plugin;
+                edge.custody_cluster = setting.custody;
+            })?;
+        }
+        Ok(stack)
+    }
+}
+
+// === impl Setting ===
+
+impl Setting {
+    fn of(file: &CaseFile, case: &Case) -> Self {
+        let config = case.config_in(file).unwrap_or_default();
+        let way = match case.posture_in(file) {
+            Posture::Gateway => Way::Gateway,
+            Posture::Explicit | Posture::Plain => Way::Explicit,
+        };
+        let plugin = Template::new(0, String::new()).value(&config).unwrap();
+        Self { way, plugin, custody: answers::cluster_for(file, case) }
+    }
+
+    fn start(&self, names: &BTreeSet<String>) -> Result<Stack> {
+        let mut stack = Stack::builder()
+            .way(self.way)
+            .policy(self.plugin.clone())
+            .origin(OriginSettings::new(names.iter().cloned()))
+            .origin_on_any_port()
+            .start()?;
+        if self.custody != CustodyCluster::Shipped {
+            stack.restart_edge(|edge| edge.custody_cluster = self.custody)?;
+        }
+        Ok(stack)
+    }
+}
+
+/// Lets the guest do it and looks at all ends.
+fn act_out(
+    stack: &Stack,
+    guest: &mut Guest,
+    answers: &Answers,
+    act: &Act,
+) -> Result<(Observed, Option<String>)> {
+    let origin = stack.origin()?;
+    let (arrived, asked) = (origin.record().count(), stack.asked().len());
+    let dispatched = stack.envoy()?.admin().stat(CALLOUTS)?;
+    let (mut observed, mut note) = guest.act(stack, act);
+    let arrivals = origin.requests().split_off(arrived);
+    guest.arrived(&mut observed, arrivals.last());
+    if arrivals.len() > 1 {
+        note = Some(format!("{} requests reached the origin", arrivals.len()));
+    }
+    let bodies = stack.asked().split_off(asked);
+    observed.callouts = bodies.iter().map(|body| body.to_string().into_bytes()).collect();
+    if answers.unreachable() {
+        let now = stack.envoy()?.admin().stat(CALLOUTS)?;
+        observed.callouts = vec![Vec::new(); usize::try_from(now - dispatched)?];
+    }
+    Ok((observed, note))
+}
+
+fn check(case: &Case) -> Result<()> {
+    let says = "say so with host-sim-only";
+    ensure!(case.workers.is_none(), "workers: nobody tells Envoy which to take; {says}");
+    for step in case.steps() {
+        ensure!(step.advance.is_none(), "advance: a real clock does not jump; {says}");
+        let unchecked = step.connect.as_ref().is_some_and(|connect| !connect.is_checked());
+        ensure!(!unchecked, "checked: false: every CONNECT is checked on Envoy; {says}");
+        let body = step.expect.upstream.as_ref().and_then(|upstream| upstream.body.as_ref());
+        ensure!(body.is_none(), "upstream.body: the origin keeps no bodies; {says}");
+    }
+    Ok(())
+}
+
+fn policy_hosts(config: Option<&Value>) -> Vec<String> {
+    let destinations = config.and_then(|config| config.get("destinations"));
+    let destinations = destinations.and_then(Value::as_array).into_iter().flatten();
+    let hosts = destinations.filter_map(|destination| destination.get("hosts")?.as_array());
+    hosts.flatten().filter_map(|host| Some(host.as_str()?.to_owned())).collect()
+}
+
+/// The host a request names, where a certificate can name it too.
+fn request_host(step: &Step) -> Option<String> {
+    let message = request_text::parse(step.request.as_deref()?).ok()?;
+    let authority = message.headers.text(":authority")?.to_ascii_lowercase();
+    let host = authority.rsplit_once(':').map_or(authority.as_str(), |(host, _)| host);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let name = host.split('.').all(label) && host.parse::<IpAddr>().is_err();
+    name.then(|| host.to_owned())
+}

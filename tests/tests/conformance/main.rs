@@ -1,0 +1,54 @@
+//! The same cases on the simulator and on real Envoy: both must do what a case expects, and whatever
+//! can be seen from outside must be the same on both. Where it is not, Envoy is right about hosts.
+//!
+//! Each test leaves its rows in `target/conformance`, from which `cargo xtask conformance` prints
+//! the table.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod agreement;
+mod answers;
+mod clock;
+mod edge;
+mod exchange;
+mod report;
+mod run;
+
+use stack::built::Built;
+
+/// A test for each file of cases, so that they run beside each other.
+macro_rules! files {
+    ($($name:ident: $file:literal),+ $(,)?) => {
+        $(#[test] fn $name() { run::file($file); })+
+
+        #[test]
+        fn every_file_of_cases_is_here() {
+            let mut here = vec![$($file.to_owned()),+];
+            here.sort();
+            assert_eq!(found(), here, "a file in tests/cases without its line in this test");
+        }
+    };
+}
+
+files! {
+    allow_list: "allow-list",
+    carriers: "carriers",
+    custody: "custody",
+    explicit: "explicit",
+    gateway: "gateway",
+    sessions: "sessions",
+}
+
+/// The names of the files there are, sorted.
+fn found() -> Vec<String> {
+    let folder = std::fs::read_dir(Built::root().join("tests/cases")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut cases: Vec<_> =
+        names.filter_map(|name| Some(name.strip_suffix(".yaml")?.to_owned())).collect();
+    cases.sort();
+    cases
+}
