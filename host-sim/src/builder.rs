@@ -5,7 +5,7 @@ use crate::clock::Instant;
 use crate::error::Error;
 use crate::faults::FaultPlan;
 use crate::host::{Group, Host};
-use crate::script::{Cluster, Clusters};
+use crate::script::Cluster;
 use crate::transcript::{Recording, Transcript};
 use crate::vm::{Plugin, Vm, VmIdentity, VmSetup};
 use crate::world::{Random, SharedWorld, World};
@@ -159,13 +159,5 @@ impl VmSetup {
             fuel: self.fuel,
             memory: self.memory,
         }
-    }
-}
-
-// === impl Clusters ===
-
-impl Extend<(String, Cluster)> for Clusters {
-    fn extend<I: IntoIterator<Item = (String, Cluster)>>(&mut self, clusters: I) {
-        clusters.into_iter().for_each(|(name, cluster)| self.insert(&name, cluster));
     }
 }

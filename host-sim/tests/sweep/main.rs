@@ -130,7 +130,7 @@ fn without_a_fault_every_scene_is_let_through() {
         for ask in Ask::ALL {
             let scene = Scene { ask, workers, ..Scene::default() };
             let played = scene.play(&module, FaultPlan::new()).unwrap();
-            assert_eq!(played.outcomes.len(), workers, "{ask:?}");
+            assert_eq!(played.outcomes.len(), workers * ask.at_once(), "{ask:?}");
             for outcome in &played.outcomes {
                 outcome.assert_forwarded();
             }
@@ -142,4 +142,26 @@ fn without_a_fault_every_scene_is_let_through() {
     played.outcomes[0].assert_replied(403);
     let counts: BTreeMap<_, _> = played.host.transcript().calls().clone();
     assert!(counts.contains_key("proxy_send_local_response"));
+}
+
+/// A guest that says yes to everything, permit and all: the sweep has to see it.
+#[test]
+fn a_filter_that_lets_everything_through_is_found_out() {
+    let module = Module::new(
+        br#"(module
+          (import "env" "proxy_set_property" (func $set (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 64) "leasehold.permitrequest")
+          (func (export "proxy_abi_version_0_2_1"))
+          (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (call $set (i32.const 64) (i32.const 16) (i32.const 80) (i32.const 7))))"#,
+    );
+    let module = module.unwrap();
+    let mut tally = Tally::default();
+    for ask in [Ask::Get, Ask::Tunnelled] {
+        judge(&Run { scene: Scene { ask, ..Scene::default() }, fault: None }, &module, &mut tally);
+    }
+    let [nothing, own] = tally.wrong.as_slice() else { panic!("{:?}", tally.wrong) };
+    assert!(nothing.ends_with("passed with authorization None"), "{nothing}");
+    assert!(own.ends_with("the guest's own credential reached the upstream"), "{own}");
 }

@@ -29,6 +29,8 @@ pub enum Ask {
     Upload,
     /// Twice: the second time the lease is there.
     Twice,
+    /// Two at once on each worker, both waiting for custody.
+    Pair,
     /// A destination without a credential.
     Open,
     /// A CONNECT.
@@ -50,8 +52,20 @@ pub const OWN: &str = "Bearer GUESTS-OWN";
 // === impl Ask ===
 
 impl Ask {
-    pub const ALL: [Self; 6] =
-        [Self::Get, Self::Upload, Self::Twice, Self::Open, Self::Connect, Self::Tunnelled];
+    pub const ALL: [Self; 7] = [
+        Self::Get,
+        Self::Upload,
+        Self::Twice,
+        Self::Pair,
+        Self::Open,
+        Self::Connect,
+        Self::Tunnelled,
+    ];
+
+    /// Requests a worker has at a time.
+    pub fn at_once(self) -> usize {
+        if self == Self::Pair { 2 } else { 1 }
+    }
 
     fn is_explicit(self) -> bool {
         matches!(self, Self::Connect | Self::Tunnelled)
@@ -70,7 +84,9 @@ impl Ask {
             |request: Request| request.header("x-leasehold-session", token).header("x-other", OWN);
         let bearer = format!("Bearer {token}");
         match self {
-            Self::Get | Self::Twice => in_header(Request::get("models.demo.test", "/v1/models")),
+            Self::Get | Self::Twice | Self::Pair => {
+                in_header(Request::get("models.demo.test", "/v1/models"))
+            }
             Self::Upload => in_header(Request::post("models.demo.test", "/v1/files", "content"))
                 .trailer("x-checksum", "1"),
             Self::Open => in_header(Request::get("open.demo.test", "/")),
@@ -117,7 +133,7 @@ impl Scene {
     fn ask_every_worker(&self, host: &mut Host) -> Vec<Outcome> {
         let upstream = Upstream::answers(200, &[], "hello").after(Duration::from_millis(2));
         let mut streams = Vec::new();
-        for worker in 0..self.workers {
+        for worker in (0..self.workers).flat_map(|n| vec![n; self.ask.at_once()]) {
             let request = self.ask.request(token()).upstream(upstream.clone());
             streams.push(host.send(request.on_worker(worker)));
         }
