@@ -104,6 +104,8 @@ fn test_counts_and_shows_what_differs() {
     assert_eq!(bad.status.code(), Some(1));
     let one = desk.sim(&["test", "guard.wat", "good.yaml", "--only", "without"]);
     assert!(stdout(&one).ends_with("\n1 passed, 0 failed\n"));
+    let none = desk.sim(&["test", "guard.wat", "good.yaml", "--only", "nothing like it"]);
+    assert_eq!(none.status.code(), Some(4));
 }
 
 #[test]
@@ -201,4 +203,8 @@ fn the_leasehold_filter_runs_with_a_policy_and_a_session_from_the_test_key() {
     let allowed = desk.sim(&args);
     assert!(stdout(&allowed).contains("authorization: Bearer LEASED"), "{}", stdout(&allowed));
     assert_eq!(allowed.status.code(), Some(0));
+    args.truncate(args.len() - 2);
+    args.extend(["--token", "a.b.c"]);
+    let forged = desk.sim(&args);
+    assert!(stdout(&forged).contains("denied session_malformed"), "{}", stdout(&forged));
 }

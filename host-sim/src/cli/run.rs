@@ -30,6 +30,9 @@ pub struct Run {
     /// Claims of the session, as JSON, laid over the ordinary ones.
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
+    /// A session token of your own, instead of a minted one; `none` for none.
+    #[arg(long, value_name = "JWT", conflicts_with = "claims")]
+    token: Option<String>,
     /// The CONNECT around the request; `none` for none.
     #[arg(long, value_name = "HOST:PORT")]
     connect: Option<String>,
@@ -77,7 +80,10 @@ impl Run {
     }
 
     fn session(&self) -> Result<SessionSpec, Exit> {
-        let Some(claims) = &self.claims else { return Ok(SessionSpec::default()) };
+        let token = self.token.clone();
+        let Some(claims) = &self.claims else {
+            return Ok(SessionSpec { token, ..SessionSpec::default() });
+        };
         let claims: Map<String, Value> = serde_json::from_str(claims)
             .map_err(|error| Exit::malformed(format!("--claims: {error}")))?;
         Ok(SessionSpec { claims, ..SessionSpec::default() })

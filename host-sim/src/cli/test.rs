@@ -45,6 +45,9 @@ impl Test {
                 }
             }
         }
+        if passed + failed == 0 {
+            return Err(Exit::malformed("no case was played; does --only name one?"));
+        }
         say!("\n{passed} passed, {failed} failed");
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
