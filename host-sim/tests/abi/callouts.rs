@@ -1,5 +1,5 @@
 use crate::guest::{Guest, OUT, call, callbacks, get, given, numbers, statuses};
-use host_sim::{Answer, Cluster, GrpcAnswer, Host, Status::*, Violation, What};
+use host_sim::{Answer, Cluster, GrpcAnswer, HeaderMap, Host, Status::*, Violation, What};
 use std::time::Duration;
 
 const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "c.test")];
@@ -148,4 +148,42 @@ fn grpc_calls_succeed_with_a_message_and_fail_with_a_status() {
         let texts = [given(&host, "proxy_get_buffer_bytes"), given(&host, "proxy_get_status")];
         assert!(texts.concat() == ["reply"] || texts.concat() == ["down"], "{texts:?}");
     }
+}
+
+#[test]
+fn grpc_streams_see_metadata_messages_and_their_end() {
+    let mut guest = Guest::new();
+    let (cluster, service, method) = (guest.text("g"), guest.text("a.B"), guest.text("C"));
+    let (message, name) = (guest.text("hello"), guest.text("x-m"));
+    let open = call(
+        "proxy_grpc_stream",
+        &format!("{cluster} {service} {method} {}", numbers(&[0, 0, 16])),
+    );
+    let send = |token: i64| {
+        call("proxy_grpc_send", &format!("{} {message} (i32.const 1)", numbers(&[token])))
+    };
+    let calls = open + &send(6) + &send(5) + &send(10) + &call("proxy_grpc_close", "(i32.const 6)");
+    let metadata =
+        |map: u32| call("proxy_get_header_map_value", &format!("(i32.const {map}) {name} {OUT}"));
+    let message = call("proxy_get_buffer_bytes", &(numbers(&[5, 0, 100]) + OUT));
+    let guest = guest
+        .on("proxy_on_request_headers", &calls)
+        .on("proxy_on_grpc_receive_initial_metadata", &metadata(4))
+        .on("proxy_on_grpc_receive", &message)
+        .on("proxy_on_grpc_receive_trailing_metadata", &metadata(5))
+        .on("proxy_on_grpc_close", &call("proxy_grpc_close", "(i32.const 99)"));
+    let answer = GrpcAnswer {
+        initial_metadata: HeaderMap::from([("x-m", "first")]),
+        messages: vec![b"one".to_vec(), b"two".to_vec()],
+        trailing_metadata: HeaderMap::from([("x-m", "last")]),
+        ..GrpcAnswer::default()
+    };
+    let cluster = Cluster::new().grpc(answer);
+    let mut host = Host::builder().plugin(guest.plugin()).cluster("g", cluster).start().unwrap();
+    host.exchange(get());
+    // 6 is a stream, 5 would be a call, 10 is nobody's.
+    assert_eq!(statuses(&host, "proxy_grpc_send"), [Ok, BadArgument, NotFound]);
+    assert_eq!(statuses(&host, "proxy_grpc_close"), [Ok, NotFound]);
+    assert_eq!(given(&host, "proxy_get_header_map_value"), ["first", "last"]);
+    assert_eq!(given(&host, "proxy_get_buffer_bytes"), ["one", "two"]);
 }

@@ -16,7 +16,7 @@ pub struct Guest {
 pub const OUT: &str = "(i32.const 16) (i32.const 20)";
 
 /// Name and number of parameters of every host function that only takes i32.
-const FUNCTIONS: [(&str, usize); 33] = [
+const FUNCTIONS: [(&str, usize); 36] = [
     ("proxy_log", 3),
     ("proxy_get_log_level", 1),
     ("proxy_get_current_time_nanoseconds", 1),
@@ -43,6 +43,9 @@ const FUNCTIONS: [(&str, usize); 33] = [
     ("proxy_dequeue_shared_queue", 3),
     ("proxy_http_call", 10),
     ("proxy_grpc_call", 12),
+    ("proxy_grpc_stream", 9),
+    ("proxy_grpc_send", 4),
+    ("proxy_grpc_close", 1),
     ("proxy_grpc_cancel", 1),
     ("proxy_continue_stream", 1),
     ("proxy_close_stream", 1),
@@ -53,7 +56,7 @@ const FUNCTIONS: [(&str, usize); 33] = [
 ];
 
 /// Parameters of callbacks, and whether they return a verdict.
-const CALLBACKS: [(&str, usize, bool); 20] = [
+const CALLBACKS: [(&str, usize, bool); 22] = [
     ("_initialize", 0, false),
     ("proxy_on_context_create", 2, false),
     ("proxy_on_vm_start", 2, true),
@@ -69,7 +72,9 @@ const CALLBACKS: [(&str, usize, bool); 20] = [
     ("proxy_on_response_headers", 3, true),
     ("proxy_on_response_body", 3, true),
     ("proxy_on_http_call_response", 5, false),
+    ("proxy_on_grpc_receive_initial_metadata", 3, false),
     ("proxy_on_grpc_receive", 3, false),
+    ("proxy_on_grpc_receive_trailing_metadata", 3, false),
     ("proxy_on_grpc_close", 3, false),
     ("proxy_on_new_connection", 1, true),
     ("proxy_on_downstream_data", 3, true),
