@@ -2,9 +2,9 @@
 
 use crate::config::ConfigErrors;
 use crate::denial::Denial;
-use crate::destination::Destination;
-use crate::path::CanonicalPath;
+use crate::destination::{Destination, Rule};
 use crate::permit::{Permit, TunnelPermit};
+use crate::request::Head;
 use lease::{Authority, Host, HostPattern};
 use session::Session;
 use std::collections::{HashMap, HashSet};
@@ -50,7 +50,7 @@ impl AllowList {
     ///
     /// # Errors
     /// What first ruled the last candidate out: host, port or session.
-    pub fn permit_tunnel(
+    pub(crate) fn permit_tunnel(
         &self,
         session: &Session,
         authority: &Authority,
@@ -62,29 +62,29 @@ impl AllowList {
     /// May this session make this request?
     ///
     /// # Errors
-    /// What first ruled the last candidate out: host, port, session, method or path.
-    pub fn permit(
-        &self,
-        session: &Session,
-        authority: &Authority,
-        method: &str,
-        path: &CanonicalPath,
-    ) -> Result<Permit, Denial> {
+    /// What first ruled the last candidate out: host, port, session, method, path or upgrade.
+    pub(crate) fn permit(&self, session: &Session, head: &Head) -> Result<Permit, Denial> {
+        let Head { authority, method, target, websocket } = head;
         let candidates = self.candidates(session, authority)?;
-        let rules = || candidates.iter().flat_map(|destination| &destination.allow);
-        if !rules().any(|rule| rule.methods.contain(method)) {
-            return Err(Denial::MethodNotAllowed);
-        }
-        let mut matching = candidates
-            .iter()
-            .filter(|destination| destination.allow.iter().any(|rule| rule.matches(method, path)));
-        let first = matching.next().ok_or(Denial::PathNotAllowed)?;
+        let mut allowed: Vec<(&Destination, &Rule)> = candidates
+            .into_iter()
+            .flat_map(|destination| destination.allow.iter().map(move |rule| (destination, rule)))
+            .collect();
+        let mut narrow = |denial, fits: &dyn Fn(&Rule) -> bool| {
+            allowed.retain(|(_, rule)| fits(rule));
+            if allowed.is_empty() { Err(denial) } else { Ok(()) }
+        };
+        narrow(Denial::MethodNotAllowed, &|rule| rule.methods.contain(method))?;
+        narrow(Denial::PathNotAllowed, &|rule| rule.has_path(&target.path))?;
+        narrow(Denial::UpgradeNotAllowed, &|rule| rule.websocket || !websocket)?;
+        let mut destinations = allowed.into_iter().map(|(destination, _)| destination);
+        let first = destinations.next().ok_or(Denial::Internal)?;
         // Claims that are lists can meet conditions which look exclusive; then nobody can say which
         // credential was meant.
-        if matching.any(|other| other.credential != first.credential) {
+        if destinations.any(|other| other.credential != first.credential) {
             return Err(Denial::DestinationAmbiguous);
         }
-        Ok(Permit::new(first, session, authority, method, path))
+        Ok(Permit::new(first, session, authority, method, &target.path))
     }
 
     fn candidates(

@@ -28,6 +28,8 @@ pub enum Denial {
     SessionNotAllowed,
     MethodNotAllowed,
     PathNotAllowed,
+    /// The rule that fits does not allow the protocol the request wants to upgrade to.
+    UpgradeNotAllowed,
     DestinationAmbiguous,
     // --- custody and its leases ---
     CustodyRefused,
@@ -59,7 +61,7 @@ pub struct Reason {
 
 impl Denial {
     /// All of them, for metrics and for the table in the documentation.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::SessionMissing,
         Self::SessionAmbiguous,
         Self::Session(Refusal::TooLarge),
@@ -85,6 +87,7 @@ impl Denial {
         Self::SessionNotAllowed,
         Self::MethodNotAllowed,
         Self::PathNotAllowed,
+        Self::UpgradeNotAllowed,
         Self::DestinationAmbiguous,
         Self::CustodyRefused,
         Self::CustodyRateLimited,
@@ -112,6 +115,7 @@ impl Denial {
             | Self::SessionNotAllowed
             | Self::MethodNotAllowed
             | Self::PathNotAllowed
+            | Self::UpgradeNotAllowed
             | Self::DestinationAmbiguous => of_allow_list(self),
             Self::CustodyRefused
             | Self::CustodyRateLimited
@@ -184,6 +188,9 @@ const fn of_allow_list(denial: Denial) -> Reason {
         }
         Denial::MethodNotAllowed => ("method_not_allowed", "The method is not on the allow-list."),
         Denial::PathNotAllowed => ("path_not_allowed", "The path is not on the allow-list."),
+        Denial::UpgradeNotAllowed => {
+            ("upgrade_not_allowed", "The upgrade is not on the allow-list.")
+        }
         _ => (
             "destination_ambiguous",
             "Two destinations with different credentials match the request.",

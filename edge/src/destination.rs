@@ -2,7 +2,7 @@
 
 use crate::glob::PathGlob;
 use crate::path::CanonicalPath;
-use lease::{Handle, Host, HostPattern};
+use lease::{Handle, HostPattern};
 use session::ClaimConditions;
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +23,8 @@ pub struct Destination {
 pub struct Rule {
     pub methods: Methods,
     pub paths: Vec<PathGlob>,
+    /// May the request turn its connection into a WebSocket? What flows through that is not judged.
+    pub websocket: bool,
 }
 
 /// Which credential a destination gets.
@@ -46,10 +48,6 @@ pub struct MethodError(String);
 // === impl Destination ===
 
 impl Destination {
-    pub fn has_host(&self, host: &Host) -> bool {
-        self.hosts.iter().any(|pattern| pattern.matches(host))
-    }
-
     /// Could one request match both? Errs on the side of yes.
     pub fn overlaps(&self, other: &Self) -> bool {
         let hosts = self.hosts.iter().any(|a| other.hosts.iter().any(|b| a.overlaps(b)));
@@ -62,8 +60,8 @@ impl Destination {
 // === impl Rule ===
 
 impl Rule {
-    pub fn matches(&self, method: &str, path: &CanonicalPath) -> bool {
-        self.methods.contain(method) && self.paths.iter().any(|glob| glob.matches(path))
+    pub fn has_path(&self, path: &CanonicalPath) -> bool {
+        self.paths.iter().any(|glob| glob.matches(path))
     }
 
     fn overlaps(&self, other: &Self) -> bool {

@@ -39,7 +39,7 @@ impl Edits {
         edits.set_where_different(headers, ":path", &head.target.to_bytes());
         edits.set_where_different(headers, ":scheme", b"https");
         let names: BTreeSet<&str> = headers.iter().map(|(name, _)| name).collect();
-        let upgrade = is_upgrade(headers);
+        let upgrade = headers.announce_upgrade();
         for name in names {
             let read_as = read_as(name);
             let removed = match &*read_as {
@@ -128,11 +128,4 @@ fn upstream_authority(head: &Head) -> String {
         HTTPS_PORT => head.authority.host.to_string(),
         _ => head.authority.to_string(),
     }
-}
-
-/// `Connection: upgrade` with an `Upgrade` (RFC 9110 section 7.8): a WebSocket.
-fn is_upgrade(headers: &Headers) -> bool {
-    let tokens = headers.all("connection").flat_map(|value| value.split(|b| *b == b','));
-    let named = tokens.map(<[u8]>::trim_ascii).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
-    named && headers.has("upgrade")
 }

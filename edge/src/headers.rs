@@ -30,6 +30,13 @@ impl Headers {
     pub fn has(&self, name: &str) -> bool {
         self.all(name).next().is_some()
     }
+
+    /// Does `Connection: upgrade` announce an `Upgrade` (RFC 9110 section 7.8)?
+    pub fn announce_upgrade(&self) -> bool {
+        let tokens = self.all("connection").flat_map(|value| value.split(|b| *b == b','));
+        let mut tokens = tokens.map(<[u8]>::trim_ascii);
+        self.has("upgrade") && tokens.any(|token| token.eq_ignore_ascii_case(b"upgrade"))
+    }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Headers {

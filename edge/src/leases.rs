@@ -6,7 +6,7 @@
 use crate::UnixSeconds;
 use crate::bounded::{self, Bounded};
 use crate::permit::Permit;
-use lease::LiveLease;
+use lease::{LiveLease, Secret};
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ pub struct Leases {
     live: Bounded<Rc<LiveLease>>,
 }
 
-/// All that a lease was granted for: session, handle, destination, method.
+/// All that a lease was granted for: session (by its very token), handle, destination, method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseKey(bounded::Digest);
 
@@ -50,16 +50,15 @@ impl LeaseKey {
     ///
     /// The method is part of it because custody may grant a handle for some methods only; a lease
     /// granted for a GET must not serve a DELETE.
-    pub fn of(permit: &Permit) -> Option<Self> {
-        let session = permit.session();
+    /// The token and not its `jti`: two tokens of one `jti` may differ in the claims that custody's
+    /// grants look at.
+    pub fn of(permit: &Permit, token: &Secret) -> Option<Self> {
         let authority = permit.authority().to_string();
         let parts = [
-            session.issuer(),
-            session.jwt_id(),
-            session.subject(),
-            permit.handle()?.as_str(),
-            &authority,
-            permit.method(),
+            token.expose(),
+            permit.handle()?.as_str().as_bytes(),
+            authority.as_bytes(),
+            permit.method().as_bytes(),
         ];
         let mut hash = Sha256::new_with_prefix(b"leasehold lease key v1");
         for part in parts {

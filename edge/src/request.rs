@@ -14,6 +14,8 @@ pub struct Head {
     pub authority: Authority,
     pub method: String,
     pub target: Target,
+    /// It wants to become a WebSocket.
+    pub websocket: bool,
 }
 
 // === impl Head ===
@@ -31,7 +33,8 @@ impl Head {
             Posture::Gateway => of_gateway(policy, request, path)?,
         };
         let target = Target::parse(&path).map_err(|_| Denial::PathMalformed)?;
-        Ok(Self { authority, method, target })
+        let websocket = wants_websocket(request)?;
+        Ok(Self { authority, method, target, websocket })
     }
 }
 
@@ -79,4 +82,16 @@ fn of_gateway<'a>(
         _ => [b"/", target].concat().into(),
     };
     Ok((authority, target))
+}
+
+/// The one upgrade that can be allowed. (Over h2 it is an extended CONNECT, RFC 8441, which Envoy
+/// shows as this.)
+fn wants_websocket(request: &Request) -> Result<bool, Denial> {
+    if !request.headers.announce_upgrade() {
+        return Ok(false);
+    }
+    match request.headers.single("upgrade") {
+        Some(protocol) if protocol.eq_ignore_ascii_case(b"websocket") => Ok(true),
+        _ => Err(Denial::UpgradeNotAllowed),
+    }
 }

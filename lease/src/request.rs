@@ -55,6 +55,9 @@ struct Wire<'a> {
     binding: Binding,
 }
 
+const MAX_METHOD: usize = 32;
+const MAX_PATH: usize = 16 * 1024;
+
 // === impl LeaseRequest ===
 
 impl LeaseRequest {
@@ -79,6 +82,9 @@ impl LeaseRequest {
 
     pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
         let wire: Wire<'_> = serde_json::from_slice(body).map_err(|_| Malformed)?;
+        if !is_method(&wire.method) || !is_path(&wire.path) {
+            return Err(Malformed);
+        }
         Ok(Self {
             session: Secret::new(wire.session.into_owned()),
             handle: wire.handle,
@@ -90,6 +96,16 @@ impl LeaseRequest {
             binding: wire.binding,
         })
     }
+}
+
+/// They go into audit records, where nothing without bounds belongs.
+fn is_method(method: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_');
+    (1..=MAX_METHOD).contains(&method.len()) && method.bytes().all(plain)
+}
+
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.len() <= MAX_PATH
 }
 
 // === impl Malformed ===
@@ -140,6 +156,10 @@ mod tests {
             ("a.example:443", "a..example:443"),
             (r#""session":"s""#, r#""session":1"#),
             (r#""binding":"session""#, r#""binding":"forever""#),
+            (r#""method":"GET""#, r#""method":"""#),
+            (r#""method":"GET""#, r#""method":"G T""#),
+            (r#""path":"/""#, r#""path":"""#),
+            (r#""path":"/""#, r#""path":"x""#),
             (r#""path":"/""#, r#""path":"/","extra":1"#),
         ] {
             let bad = good.replace(from, to);

@@ -46,7 +46,11 @@ pub fn policy() -> Value {
             "hosts": [API],
             "ports": [ORIGIN_PORT],
             "allow": [
-                {"methods": ["GET", "HEAD", "PATCH"], "paths": ["/v1/**"]},
+                {
+                    "methods": ["GET", "HEAD", "PATCH"],
+                    "paths": ["/v1/**"],
+                    "upgrades": ["websocket"],
+                },
                 {"methods": ["POST"], "paths": ["/v1/messages", "/v1/*/runs"]},
             ],
             "sessions": {"claims": {"team": ["demo"]}},

@@ -40,6 +40,19 @@ pub struct AllowConfig {
     /// Globs over the canonical path without the query: `*` within a segment, `**` for any number of
     /// segments.
     pub paths: Vec<String>,
+    /// What such a request may turn its connection into; nothing if absent. What flows through an
+    /// upgraded connection is not judged, so on some APIs a GET that upgrades can do more than read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upgrades: Vec<Upgrade>,
+}
+
+/// A protocol that a request may upgrade to (RFC 9110 section 7.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Upgrade {
+    /// RFC 6455.
+    Websocket,
 }
 
 /// Conditions on the session.
@@ -128,7 +141,8 @@ impl AllowConfig {
     fn compile(&self, path: &str, errors: &mut ConfigErrors) -> Rule {
         let methods = parse_all(&self.methods, &format!("{path}.methods"), errors);
         let paths = parse_all(&self.paths, &format!("{path}.paths"), errors);
-        Rule { methods: Methods::new(methods), paths }
+        let websocket = self.upgrades.contains(&Upgrade::Websocket);
+        Rule { methods: Methods::new(methods), paths, websocket }
     }
 }
 

@@ -13,7 +13,7 @@ mod span;
 
 pub use carrier::Carrier;
 pub use custody::CustodyConfig;
-pub use destination::{AllowConfig, CredentialConfig, DestinationConfig, SessionsConfig};
+pub use destination::{AllowConfig, CredentialConfig, DestinationConfig, SessionsConfig, Upgrade};
 pub use errors::{ConfigError, ConfigErrors};
 pub use gateway::GatewayConfig;
 pub(crate) use gateway::HTTP_PORT;

@@ -79,9 +79,8 @@ fn admit_request(
     let session = edge.sessions.verify(&edge.policy.verifier, token.expose(), now)?;
     let head = Head::read(&edge.policy, request)?;
     let policy = &edge.policy;
-    let permit =
-        policy.allow_list.permit(&session, &head.authority, &head.method, &head.target.path)?;
-    let key = LeaseKey::of(&permit);
+    let permit = policy.allow_list.permit(&session, &head)?;
+    let key = LeaseKey::of(&permit, &token);
     let edits = Edits::strip(&request.headers, &head, &policy.carriers, key.is_some());
     let Some(key) = key else {
         return Ok(Admitted::Forward(Forwarded::bare(&permit, edits)?));

@@ -51,7 +51,10 @@ fn config() -> Value {
                 "name": "open",
                 "hosts": ["*.open.example"],
                 "ports": [443, 8443],
-                "allow": [{"methods": ["*"], "paths": ["/**"]}],
+                "allow": [
+                    {"methods": ["*"], "paths": ["/**"]},
+                    {"methods": ["GET"], "paths": ["/ws"], "upgrades": ["websocket"]},
+                ],
             },
         ],
     })
@@ -303,6 +306,39 @@ fn a_star_is_no_invented_method() {
     for method in ["M1", "get", "!#$%", "PURGE", "GET HEAD", "", "*", &"A".repeat(20_000)] {
         let request = request(method, "a.open.example", "/", &token());
         assert_eq!(denied(&mut edge(), request), Denial::MethodNotAllowed, "{method}");
+    }
+}
+
+#[test]
+fn an_upgrade_is_allowed_or_refused_and_never_ignored() {
+    let upgrade = |path, protocol| {
+        let headers = [("connection", "upgrade"), ("upgrade", protocol)];
+        with(request("GET", "a.open.example", path, &token()), headers)
+    };
+    assert!(matches!(admit(&mut edge(), upgrade("/ws", "WebSocket")), Verdict::Forward(_)));
+    for (path, protocol) in
+        [("/", "websocket"), ("/ws", "h2c"), ("/ws", "websocket, h2c"), ("/ws", "")]
+    {
+        let denial = denied(&mut edge(), upgrade(path, protocol));
+        assert_eq!(denial, Denial::UpgradeNotAllowed, "{path} {protocol}");
+    }
+    let twice = with(upgrade("/ws", "websocket"), [("upgrade", "websocket")]);
+    assert_eq!(denied(&mut edge(), twice), Denial::UpgradeNotAllowed);
+    // Nobody announced it: it is not an upgrade, and does not get as far as to look like one.
+    let unannounced =
+        with(request("GET", "a.open.example", "/", &token()), [("upgrade", "websocket")]);
+    assert_eq!(forwarded(admit(&mut edge(), unannounced)), ["-upgrade"]);
+}
+
+#[test]
+fn a_lease_belongs_to_its_token() {
+    let mut edge = edge();
+    let good = lease_body(|_| {});
+    for token in [token(), token_with(|claims| claims["team"] = json!(["build", "ops"]))] {
+        let ask = || request("GET", "api.github.com", "/repos/acme/x", &token);
+        let (wait, _) = asked(&mut edge, ask());
+        wait.settle(&mut edge, Answer::Response { status: 200, body: &good }, NOW);
+        assert!(matches!(admit(&mut edge, ask()), Verdict::Forward(_)));
     }
 }
 

@@ -23,7 +23,8 @@ const POLL: Duration = Duration::from_millis(5);
 /// [`API`] and [`TWIN`] with the same credential and [`OPEN`] with none: every path, for team
 /// `demo`. The filter waits `timeout` for custody.
 pub fn policy(timeout: &str) -> Value {
-    let allow = json!([{"methods": ["GET", "HEAD", "POST", "PUT"], "paths": ["/**"]}]);
+    let methods = ["GET", "HEAD", "POST", "PUT"];
+    let allow = json!([{"methods": methods, "paths": ["/**"], "upgrades": ["websocket"]}]);
     let destination = |name: &str, host: &str| {
         json!({
             "name": name,

@@ -41,6 +41,10 @@ fn the_guests_own_credential_is_replaced_by_the_lease() {
             assert!(!value.to_ascii_lowercase().contains("authorization"), "{case}: {name}");
         }
     }
+    // Where no rule says so, a GET is not a WebSocket.
+    let upgrade = "\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let websocket = scene.get(OPEN, "/").replacen("\r\n\r\n", upgrade, 1);
+    scene.refuses("WebSocket", (403, "upgrade_not_allowed"), || scene.inside(OPEN, websocket));
     // Without a credential of ours the guest's own is its own business.
     let open =
         scene.get(OPEN, "/").replacen("\r\n\r\n", "\r\nAuthorization: Bearer mine\r\n\r\n", 1);
