@@ -9,6 +9,7 @@ mod background;
 mod builder;
 pub mod built;
 pub mod child;
+pub mod clients;
 pub mod custody;
 pub mod dns;
 pub mod envoy;

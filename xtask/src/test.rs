@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Result, bail};
 use clap::Args;
 use stack::built::Built;
+use stack::clients::Clients;
 use stack::envoy::EnvoyBinary;
 use stack::progress::Progress;
 
@@ -16,8 +17,8 @@ use crate::spoken;
 const NATIVE: [&str; 3] = ["--workspace", "--exclude", "filter"];
 
 /// Steps with and without the checks that need no running.
-const STEPS: usize = 8;
-const STEPS_FILTERED: usize = 4;
+const STEPS: usize = 9;
+const STEPS_FILTERED: usize = 5;
 
 #[derive(Args)]
 pub struct Test {
@@ -52,6 +53,9 @@ impl Test {
             EnvoyBinary::locate_or_fetch(&|line| news.borrow_mut().still(line))?
         };
         fetching.finish_with(&format!("Envoy {}", binary.version()));
+        let fetching = progress.step("fetching clients (Python requests, Node)");
+        Clients::fetch()?;
+        fetching.finish();
         self.run_tests(&mut progress)
     }
 

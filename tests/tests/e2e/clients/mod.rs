@@ -1,17 +1,15 @@
 //! Clients as people use them, who know of no proxy: they are given `HTTPS_PROXY` and the CA in
 //! their environment, and nothing else.
 
-mod fetched;
-
 use std::process::Command;
 
 use serde_json::Value;
+use stack::clients::Clients;
 use stack::guest::Guest;
 use tests::scene::{API, LEASED, SECRET, Scene, UNLISTED};
 
 use crate::canary::scanner::{Canary, Haystack};
 use crate::wide;
-use fetched::Clients;
 
 #[test]
 fn curl_over_h2_and_http1() {
@@ -44,14 +42,14 @@ fn curl_over_h2_and_http1() {
 
 #[test]
 fn python_requests() {
-    let clients = Clients::fetch();
+    let clients = Clients::fetch().unwrap();
     let ca = "REQUESTS_CA_BUNDLE";
     plays_a_guest(Command::new(clients.python).arg("-I").arg(beside("guest.py")), &[ca]);
 }
 
 #[test]
 fn node_fetch() {
-    let clients = Clients::fetch();
+    let clients = Clients::fetch().unwrap();
     let mut node = Command::new(clients.node);
     node.env("NODE_USE_ENV_PROXY", "1").arg(beside("guest.mjs"));
     plays_a_guest(&mut node, &["NODE_EXTRA_CA_CERTS"]);
