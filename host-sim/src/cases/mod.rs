@@ -8,6 +8,7 @@ mod custody;
 mod error;
 mod expect;
 mod file;
+mod front;
 mod playing;
 pub mod request_text;
 mod session;

@@ -7,7 +7,7 @@ use super::expect::Difference;
 use super::file::{Case, CaseFile, Step};
 use super::template::Template;
 use super::tunnel::{CONNECT_AUTHORITY, CONNECT_SESSION, Tunnel};
-use super::{CustodyScript, request_text};
+use super::{CustodyScript, front, request_text};
 use crate::builder::Builder;
 use crate::exchange::Message;
 use crate::host::Host;
@@ -153,13 +153,21 @@ impl Player<'_> {
     fn exchange(&mut self, step: &Step, act: &Act) -> Result<Observed, String> {
         let message = act.request.as_deref().map(request_text::parse).transpose()?;
         if let Some(tunnel) = act.tunnel.as_ref().filter(|tunnel| tunnel.checked) {
-            let outcome = self.host.exchange(connecting(tunnel).on_worker(step.worker));
+            let connect = match front::receive(connecting(tunnel)) {
+                Ok(connect) => Request::from_message(connect),
+                Err(status) => return Ok(Observed::refused_by_envoy(status)),
+            };
+            let outcome = self.host.exchange(connect.on_worker(step.worker));
             let observed = self.observed(&outcome, PERMIT_CONNECT);
             if !observed.is_allowed() || message.is_none() {
                 return Ok(observed);
             }
         }
         let message = message.ok_or("neither a request nor a CONNECT that is checked")?;
+        let message = match front::receive(message) {
+            Ok(message) => message,
+            Err(status) => return Ok(Observed::refused_by_envoy(status)),
+        };
         let mut request = Request::from_message(message).on_worker(step.worker);
         if let Some(tunnel) = &act.tunnel {
             request = carried(tunnel, request);
@@ -198,15 +206,31 @@ impl Player<'_> {
     }
 }
 
-/// The CONNECT as the outer listener's filter sees it.
-fn connecting(tunnel: &Tunnel) -> Request {
+// === impl Observed ===
+
+impl Observed {
+    /// Envoy itself refused before any filter saw it.
+    fn refused_by_envoy(status: u16) -> Self {
+        let headers = crate::HeaderMap::from([(":status", status.to_string().as_str())]);
+        Self {
+            stage: Stage::Answered,
+            status: Some(status),
+            reason: None,
+            received: Message { headers, ..Message::default() },
+            upstream: None,
+            callouts: Vec::new(),
+        }
+    }
+}
+
+fn connecting(tunnel: &Tunnel) -> Message {
     let mut headers = crate::HeaderMap::new();
     headers.add(":method", "CONNECT");
     headers.add(":authority", tunnel.authority.clone());
     if let Some(authorization) = &tunnel.authorization {
         headers.add("proxy-authorization", authorization.clone());
     }
-    Request::from_message(Message { headers, ..Message::default() })
+    Message { headers, ..Message::default() }
 }
 
 /// What the inner listener's filter sees besides the request itself.

@@ -32,6 +32,10 @@ fn status(observed: &Observed) -> Option<u16> {
 
 fn upstream(observed: &Observed) -> Option<BTreeMap<String, Vec<String>>> {
     let message = observed.upstream.as_ref().filter(|_| observed.is_allowed())?;
+    // A CONNECT ends in Envoy: nobody behind it sees one.
+    if message.headers.get(":method") == Some(b"CONNECT") {
+        return None;
+    }
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in message.headers.iter() {
         if !OF_THE_CONNECTION.contains(&name) && name != ":scheme" {

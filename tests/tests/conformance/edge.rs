@@ -75,9 +75,11 @@ impl RealEdge {
         let mut guest = Guest::default();
         let mut answers = Answers::default();
         let mut steps = Vec::new();
+        // One for all steps: a token minted a second later is another one, without a lease.
+        let now = clock::now(file, case);
         for (n, step) in case.steps().iter().enumerate() {
             answers.follow(case.custody_in(file, n, step));
-            let act = Act::of(file, case, step, clock::now(file, case), &case.name);
+            let act = Act::of(file, case, step, now, &case.name);
             let act = act.map_err(anyhow::Error::msg)?;
             answers.set(stack, &act.template)?;
             let (observed, note) = act_out(stack, &mut guest, &answers, &act)?;
