@@ -3,6 +3,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod cargo;
+mod conformance;
 mod demo;
 mod interrupt;
 mod schema;
@@ -38,6 +39,8 @@ enum Command {
     Demo,
     /// Format, clippy, unit, property and end-to-end tests
     Test(test::Test),
+    /// Plays every case of tests/cases on host-sim and on real Envoy: a table of what came, same or not
+    Conformance(conformance::Conformance),
     /// Writes the JSON Schema of the plugin configuration to edge/leasehold.schema.json
     Schema(schema::Schema),
 }
@@ -57,6 +60,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(up) => up.run(),
         Command::Demo => demo::run(),
         Command::Test(test) => test.run(),
+        Command::Conformance(conformance) => conformance.run(),
         Command::Schema(schema) => schema.run(),
     }
 }

@@ -14,15 +14,24 @@ use stack::progress::{STILL_GOING, Step};
 /// # Errors
 /// It cannot be started, or fails; with everything it wrote.
 pub fn run(step: &mut Step<'_>, command: &mut Command) -> Result<()> {
+    let (status, written) = listen(step, command)?;
+    if !status.success() {
+        bail!("{}\n`{}` failed ({status})", written.join("\n"), shown(command));
+    }
+    Ok(())
+}
+
+/// Runs `command` to its end as one step; how it ended, and what it wrote.
+///
+/// # Errors
+/// It cannot be started.
+pub fn listen(step: &mut Step<'_>, command: &mut Command) -> Result<(ExitStatus, Vec<String>)> {
     let mut written = Vec::new();
     let status = follow(command, |line| match line {
         Some(line) => written.push(line),
         None => step.still(news(&written)),
     })?;
-    if !status.success() {
-        bail!("{}\n`{}` failed ({status})", written.join("\n"), shown(command));
-    }
-    Ok(())
+    Ok((status, written))
 }
 
 /// Runs `command` to its end and shows every line as it comes; how it ended, and the lines.

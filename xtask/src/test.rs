@@ -10,6 +10,7 @@ use stack::envoy::EnvoyBinary;
 use stack::progress::Progress;
 
 use crate::cargo::{self, cargo};
+use crate::conformance;
 use crate::schema;
 use crate::spoken;
 
@@ -56,6 +57,7 @@ impl Test {
         let fetching = progress.step("fetching clients (Python requests, Node)");
         Clients::fetch()?;
         fetching.finish();
+        conformance::forget()?;
         self.run_tests(&mut progress)
     }
 
@@ -76,6 +78,9 @@ impl Test {
             bail!("no test ran ({status})");
         }
         step.finish();
+        if let Some(summary) = conformance::summary()? {
+            println!("cases on host-sim and on Envoy: {summary}");
+        }
         // A runner that fails without a failed test (a crash of its own) is a failure all the same.
         let failed = if status.success() { count.failed } else { count.failed.max(1) };
         println!("{} passed, {failed} failed", count.passed);
