@@ -76,6 +76,8 @@ pub async fn serve(options: Serve) -> anyhow::Result<()> {
         Server::builder().max_concurrent_streams(streams).add_service(health_service).add_service(
             SecretDiscoveryServiceServer::new(Sds::new(Arc::clone(&minter), stopping.clone())),
         );
+    // Before the first connection: whoever can ask already is told the truth.
+    report(&minter, &health).await;
     let serving = tokio::spawn(run(server, bound, stopping));
     signals.until_stopped(&minter, &options.names, &health).await;
     stop.send_replace(true);
