@@ -186,6 +186,21 @@ fn mistakes_have_a_line_and_a_code_each() {
     }
 }
 
+/// The README's example: its YAML is the file's, and what it prints is what is printed.
+#[test]
+fn the_readme_tells_the_truth() {
+    let root = support::root();
+    support::filter();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let example = "host-sim/examples/policy-test.yaml";
+    assert!(readme.contains(&std::fs::read_to_string(root.join(example)).unwrap()));
+    let filter = "target/wasm32-wasip1/wasm/leasehold_filter.wasm";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-sim"));
+    let output = command.current_dir(&root).args(["test", filter, example]).output().unwrap();
+    let typed = format!("$ cargo run -q -p host-sim -- test {filter} {example}\n");
+    assert!(readme.contains(&(typed + &stdout(&output))), "{}", stdout(&output));
+}
+
 #[test]
 fn the_leasehold_filter_runs_with_a_policy_and_a_session_from_the_test_key() {
     let root = support::root();
