@@ -191,9 +191,9 @@ fn mistakes_have_a_line_and_a_code_each() {
 fn the_readme_tells_the_truth() {
     let root = support::root();
     support::filter();
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
     let example = "host-sim/examples/policy-test.yaml";
-    assert!(readme.contains(&std::fs::read_to_string(root.join(example)).unwrap()));
+    assert!(readme.contains(&fs::read_to_string(root.join(example)).unwrap()));
     let filter = "target/wasm32-wasip1/wasm/leasehold_filter.wasm";
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-sim"));
     let output = command.current_dir(&root).args(["test", filter, example]).output().unwrap();
