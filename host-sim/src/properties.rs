@@ -50,17 +50,20 @@ impl Properties {
         true
     }
 
-    /// Scripted attributes, then filter state by its key, then what a guest set.
+    /// Scripted attributes, then filter state by its key.
     pub(crate) fn get(&self, path: &[u8]) -> Option<&[u8]> {
         if let Some(value) = self.scripted.get(path) {
             return Some(value);
         }
-        let text = std::str::from_utf8(path).ok()?;
-        match text.split_once('\0') {
+        match std::str::from_utf8(path).ok()?.split_once('\0') {
             Some(("filter_state", key)) => self.filter_state(key),
-            Some(_) => None,
-            None => self.filter_state(&format!("{OF_WASM}{text}")),
+            _ => None,
         }
+    }
+
+    /// What the guest set under this path.
+    pub(crate) fn set_under(&self, path: &str) -> Option<&[u8]> {
+        self.filter_state(&format!("{OF_WASM}{path}"))
     }
 
     /// Every object, for leak tests.

@@ -30,7 +30,7 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     Ok(())
 }
 
-/// Past the end: Ok, and nothing is written.
+/// Past the end: Ok, and nothing is given.
 fn get(
     guest: Guest<'_>,
     buffer: u32,
@@ -44,9 +44,9 @@ fn get(
         call.number("start", start);
         call.number("length", length);
         let bytes = contents(call, buffer).ok_or(Status::NotFound)?.into_owned();
-        let end = start.checked_add(length).ok_or(Status::BadArgument)?;
-        let end = usize::try_from(end).unwrap_or(usize::MAX).min(bytes.len());
         let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        let end = end.min(bytes.len());
         match bytes.get(start..end) {
             Some(slice) if !slice.is_empty() => call.give(slice, Out { address, size }),
             _ => {
@@ -104,7 +104,8 @@ fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Buffer, Stop> {
     Ok(Buffer::ALL.get(index).copied().ok_or(Status::BadArgument)?)
 }
 
-/// The buffer as the guest may read it now.
+/// The buffer as the guest may read it now. A body, bytes of a connection, or a gRPC message that is
+/// not there is an empty one that nobody can write to.
 fn contents<'a>(call: &'a mut Call<'_>, buffer: Buffer) -> Option<Cow<'a, [u8]>> {
     let state = call.state();
     match buffer {
@@ -112,7 +113,8 @@ fn contents<'a>(call: &'a mut Call<'_>, buffer: Buffer) -> Option<Cow<'a, [u8]>>
         | Buffer::ResponseBody
         | Buffer::DownstreamData
         | Buffer::UpstreamData => {
-            writable(state, buffer).map(|bytes| Cow::Borrowed(bytes.as_slice()))
+            let bytes = writable(state, buffer).map(|bytes| Cow::Borrowed(bytes.as_slice()));
+            Some(bytes.unwrap_or_default())
         }
         Buffer::CalloutBody => {
             let (_, root) = state.subject_root()?;
@@ -120,7 +122,7 @@ fn contents<'a>(call: &'a mut Call<'_>, buffer: Buffer) -> Option<Cow<'a, [u8]>>
         }
         Buffer::GrpcMessage => {
             let (_, root) = state.subject_root()?;
-            root.grpc_message.as_deref().map(Cow::Borrowed)
+            Some(Cow::Borrowed(root.grpc_message.as_deref().unwrap_or_default()))
         }
         Buffer::VmConfiguration => Some(Cow::Borrowed(&state.identity.vm_configuration)),
         Buffer::PluginConfiguration => {

@@ -13,12 +13,12 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     Ok(())
 }
 
-/// Holds until the callback returns.
+/// Holds until the callback returns; 0 is the context that was called.
 fn set_effective(guest: Caller<'_, VmState>, context: u32) -> Result<u32> {
     run(guest, "proxy_set_effective_context", |call| {
         call.number("context", context);
         let state = call.state();
-        if !state.contexts.contains_key(&context) {
+        if context != 0 && !state.contexts.contains_key(&context) {
             return Err(Status::BadArgument.into());
         }
         state.effective = context;

@@ -61,7 +61,10 @@ fn hand_over(call: &mut Call<'_>, result: &[u8], address: u32, size: u32) -> Out
 
 /// `SetEnvoyFilterStateArguments {path = 1, value = 2, span = 3}`.
 fn set_filter_state(call: &mut Call<'_>, argument: &[u8]) -> std::result::Result<Vec<u8>, Status> {
-    let path = protobuf::bytes_field(argument, 1).ok_or(Status::BadArgument)?;
+    if !protobuf::is_well_formed(argument) {
+        return Err(Status::BadArgument);
+    }
+    let path = protobuf::bytes_field(argument, 1).unwrap_or_default();
     let value = protobuf::bytes_field(argument, 2).unwrap_or_default();
     let key = String::from_utf8(path).map_err(|_| Status::BadArgument)?;
     if !KNOWN_OBJECTS.contains(&key.as_str()) {

@@ -68,7 +68,7 @@ fn value_of(
 ) -> Result<u32> {
     run(guest, "proxy_get_header_map_value", |call| {
         let map = kind(call, map)?;
-        let name = call.text("name", name, name_size)?;
+        let name = named(map, call.text("name", name, name_size)?);
         let found = readable(call, map).map(|map| map.get(&name).map(<[u8]>::to_vec));
         let value = found.ok_or_else(|| unavailable(call, map))?.ok_or(Status::NotFound)?;
         call.give(&value, Out { address, size })
@@ -80,14 +80,15 @@ fn set_pairs(guest: Guest<'_>, map: u32, address: u32, size: u32) -> Result<u32>
     run(guest, "proxy_set_header_map_pairs", |call| {
         let map = kind(call, map)?;
         let list = pairs::decode(&call.bytes("pairs", address, size)?);
-        change(call, map, |headers| *headers = list.into_iter().collect())
+        let list = list.into_iter().map(|(name, value)| (named(map, name), value));
+        change(call, map, |headers| *headers = list.collect())
     })
 }
 
 fn add(guest: Guest<'_>, map: u32, name: u32, size: u32, value: u32, length: u32) -> Result<u32> {
     run(guest, "proxy_add_header_map_value", |call| {
         let map = kind(call, map)?;
-        let name = call.text("name", name, size)?;
+        let name = named(map, call.text("name", name, size)?);
         let value = call.bytes("value", value, length)?;
         change(call, map, |headers| headers.add(&name, value))
     })
@@ -103,7 +104,7 @@ fn replace(
 ) -> Result<u32> {
     run(guest, "proxy_replace_header_map_value", |call| {
         let map = kind(call, map)?;
-        let name = call.text("name", name, size)?;
+        let name = named(map, call.text("name", name, size)?);
         let value = call.bytes("value", value, length)?;
         change(call, map, |headers| headers.replace(&name, value))
     })
@@ -112,7 +113,7 @@ fn replace(
 fn remove(guest: Guest<'_>, map: u32, name: u32, size: u32) -> Result<u32> {
     run(guest, "proxy_remove_header_map_value", |call| {
         let map = kind(call, map)?;
-        let name = call.text("name", name, size)?;
+        let name = named(map, call.text("name", name, size)?);
         change(call, map, |headers| headers.remove(&name))
     })
 }
@@ -120,6 +121,12 @@ fn remove(guest: Guest<'_>, map: u32, name: u32, size: u32) -> Result<u32> {
 fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Map, Stop> {
     call.number("map", code);
     Ok(Map::from_code(code).ok_or(Status::BadArgument)?)
+}
+
+/// In a request, `host` is another name of `:authority`.
+fn named(map: Map, name: String) -> String {
+    let host = map == Map::RequestHeaders && name.eq_ignore_ascii_case("host");
+    if host { ":authority".to_owned() } else { name }
 }
 
 /// The map as the guest may read it now.

@@ -21,7 +21,7 @@ fn get(guest: Guest<'_>, path: u32, path_size: u32, address: u32, size: u32) -> 
         if path.is_empty() {
             return Err(Status::SerializationFailure.into());
         }
-        let value = value_of(call.state(), &path).ok_or(Status::NotFound)?;
+        let value = value_of(call.state(), &path)?;
         call.give(&value, Out { address, size })
     })
 }
@@ -50,23 +50,51 @@ fn set(guest: Guest<'_>, path: u32, path_size: u32, value: u32, size: u32) -> Re
     })
 }
 
-fn value_of(state: &mut VmState, path: &[u8]) -> Option<Vec<u8>> {
+/// Attributes whose value is a map, which Envoy does not serialise.
+const MAPS: [&str; 8] = [
+    "connection",
+    "destination",
+    "filter_state",
+    "request",
+    "response",
+    "source",
+    "upstream",
+    "xds",
+];
+
+/// What was scripted, then what Envoy knows, then what the guest set itself.
+fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, Status> {
     let subject = state.subject();
-    let scripted = match &state.contexts.get(&subject)?.kind {
-        Kind::Http(stream) => stream.properties.get(path),
-        Kind::Connection(connection) => connection.properties.get(path),
-        Kind::Root(_) => None,
+    let properties = match state.contexts.get(&subject).map(|context| &context.kind) {
+        Some(Kind::Http(stream)) => Some(stream.properties.clone()),
+        Some(Kind::Connection(connection)) => Some(connection.properties.clone()),
+        _ => None,
     };
-    if let Some(value) = scripted {
-        return Some(value.to_vec());
+    if let Some(value) = properties.as_ref().and_then(|properties| properties.get(path)) {
+        return Ok(value.to_vec());
     }
-    let text = std::str::from_utf8(path).ok()?;
-    match text.split_once('\0') {
-        Some(("request", attribute)) => of_request(state.http(subject)?, attribute),
-        Some(("response", attribute)) => of_response(state.http(subject)?, attribute),
+    let text = std::str::from_utf8(path).map_err(|_| Status::NotFound)?;
+    let known = match text.split_once('\0') {
+        Some(("request", attribute)) => {
+            state.http(subject).and_then(|stream| of_request(stream, attribute))
+        }
+        Some(("response", attribute)) => {
+            state.http(subject).and_then(|stream| of_response(stream, attribute))
+        }
         Some(_) => None,
+        None if properties.is_some() && MAPS.contains(&text) => {
+            return Err(Status::SerializationFailure);
+        }
+        // A message without fields.
+        None if properties.is_some() && text == "metadata" => Some(Vec::new()),
         None => of_plugin(state, text),
-    }
+    };
+    let own = || {
+        // Of a path in segments only the first is looked for, as an attribute.
+        let properties = properties.as_ref().filter(|_| !text.contains('\0'))?;
+        properties.set_under(text)
+    };
+    known.or_else(|| own().map(<[u8]>::to_vec)).ok_or(Status::NotFound)
 }
 
 fn of_plugin(state: &mut VmState, name: &str) -> Option<Vec<u8>> {

@@ -20,7 +20,7 @@ fn ranges() {
     let mut host = Guest::new().on("proxy_on_request_body", &calls).start();
     host.exchange(upload()).assert_forwarded();
     assert_eq!(given(&host, "proxy_get_buffer_bytes"), ["hello", "ell"]);
-    assert_eq!(statuses(&host, "proxy_get_buffer_bytes"), [Ok, Ok, Ok, Ok, BadArgument]);
+    assert_eq!(statuses(&host, "proxy_get_buffer_bytes"), [Ok; 5]);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn buffers_that_are_not_there() {
         + &reading(9, &[[0, 9]]);
     let mut host = Guest::new().on("proxy_on_request_headers", &calls).start();
     host.exchange(upload());
-    let expected = [NotFound, NotFound, NotFound, NotFound, BadArgument];
+    let expected = [Ok, Ok, NotFound, NotFound, BadArgument];
     assert_eq!(statuses(&host, "proxy_get_buffer_bytes"), expected);
 }
 

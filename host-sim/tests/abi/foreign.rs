@@ -31,7 +31,7 @@ fn signatures_are_verified() {
     let public = [&P256_PREFIX, key.public_key().as_ref()].concat();
     let signature = key.sign(&random, b"text").unwrap();
     let argument = |text: &[u8]| {
-        [field(1, &public), field(2, b"sha256"), field(3, signature.as_ref()), field(4, text)]
+        [field(1, b"sha256"), field(2, &public), field(3, signature.as_ref()), field(4, text)]
             .concat()
     };
     let good = calling("verify_signature", &argument(b"text"));

@@ -10,13 +10,16 @@
     reason = "tests fail by panicking"
 )]
 
+mod abi;
 mod agreement;
 mod answers;
 mod clock;
 mod edge;
 mod exchange;
+mod prober;
 mod report;
 mod run;
+mod stories;
 
 use stack::built::Built;
 
@@ -41,6 +44,12 @@ files! {
     explicit: "explicit",
     gateway: "gateway",
     sessions: "sessions",
+}
+
+/// A guest of our own that pokes at the edges of the ABI, where our filter never comes.
+#[test]
+fn abi() {
+    abi::compare();
 }
 
 /// The names of the files there are, sorted.

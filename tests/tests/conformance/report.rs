@@ -7,6 +7,7 @@ use stack::built::Built;
 
 /// The rows of one file.
 pub struct Report {
+    /// The head of the table.
     pub file: String,
     pub rows: Vec<Row>,
 }
@@ -44,13 +45,13 @@ impl Outcome {
 // === impl Report ===
 
 impl Report {
-    /// Writes `target/conformance/FILE.json`.
-    pub fn leave(&self, built: &Built) {
+    /// Writes `target/conformance/NAME.json`.
+    pub fn leave(&self, built: &Built, name: &str) {
         let folder = built.target().join("conformance");
         fs::create_dir_all(&folder).unwrap();
         let rows: Vec<Value> = self.rows.iter().map(Row::json).collect();
         let report = json!({"file": self.file, "rows": rows});
-        fs::write(folder.join(format!("{}.json", self.file)), format!("{report:#}")).unwrap();
+        fs::write(folder.join(format!("{name}.json")), format!("{report:#}")).unwrap();
     }
 
     /// Every failed case with what is wrong.

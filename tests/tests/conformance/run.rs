@@ -30,9 +30,11 @@ pub fn file(name: &str) {
         .map(|number| (number, row(&module, &mut edge, &file, &file.cases[number])))
         .collect();
     rows.sort_by_key(|(number, _)| *number);
-    let report =
-        Report { file: name.to_owned(), rows: rows.into_iter().map(|(_, row)| row).collect() };
-    report.leave(&built);
+    let report = Report {
+        file: format!("tests/cases/{name}.yaml"),
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+    };
+    report.leave(&built, name);
     let complaints = report.complaints();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
