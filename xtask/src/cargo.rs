@@ -53,6 +53,10 @@ pub fn build(progress: &mut Progress) -> Result<()> {
 /// The target of the module that Envoy loads.
 pub const WASM: &str = "wasm32-wasip1";
 
+/// What is built for [`WASM`]: the filter, and the guests of host-sim's tests.
+const FILTER: [&str; 2] = ["-p", "filter"];
+pub const MODULES: [&str; 4] = ["-p", "filter", "-p", "sdk-guests"];
+
 /// Sees to it that Rust can build for [`WASM`]. rustup reads rust-toolchain.toml and fetches the
 /// target by itself, unless it was told not to install anything on its own.
 ///
@@ -84,10 +88,22 @@ pub fn ensure_wasm_target() -> Result<()> {
 /// # Errors
 /// What the compiler says.
 pub fn build_filter(progress: &mut Progress) -> Result<()> {
-    let mut step = progress.step("building the filter (WebAssembly)");
+    build_wasm(progress, "building the filter (WebAssembly)", &FILTER)
+}
+
+/// Builds every module: the one that Envoy loads, and the guests that only tests run.
+///
+/// # Errors
+/// What the compiler says.
+pub fn build_modules(progress: &mut Progress) -> Result<()> {
+    build_wasm(progress, "building the filter and the simulator's guests (WebAssembly)", &MODULES)
+}
+
+fn build_wasm(progress: &mut Progress, name: &str, packages: &[&str]) -> Result<()> {
+    let mut step = progress.step(name);
     ensure_wasm_target()?;
-    let filter = ["build", "-p", "filter", "--target", WASM, "--profile", "wasm"];
-    spoken::run(&mut step, &mut cargo(&filter))?;
+    let arguments = [&["build"], packages, &["--target", WASM, "--profile", "wasm"]].concat();
+    spoken::run(&mut step, &mut cargo(&arguments))?;
     step.finish();
     Ok(())
 }

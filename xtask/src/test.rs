@@ -14,8 +14,8 @@ use crate::conformance;
 use crate::schema;
 use crate::spoken;
 
-/// The module is no native library; everything else is tested natively.
-const NATIVE: [&str; 3] = ["--workspace", "--exclude", "filter"];
+/// The wasm modules are no native libraries; everything else is tested natively.
+const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
 
 /// Steps with and without the checks that need no running.
 const STEPS: usize = 9;
@@ -44,7 +44,7 @@ impl Test {
         if self.filter.is_none() {
             check(&mut progress)?;
         }
-        cargo::build_filter(&mut progress)?;
+        cargo::build_modules(&mut progress)?;
         let build: Vec<_> =
             ["build"].into_iter().chain(NATIVE).chain(["--bins", "--tests"]).collect();
         step(&mut progress, "building programs and tests", &build)?;
@@ -97,8 +97,9 @@ fn check(progress: &mut Progress) -> Result<()> {
         .collect();
     step(progress, "clippy", &native)?;
     cargo::ensure_wasm_target()?;
-    let filter = ["clippy", "-p", "filter", "--target", cargo::WASM, "--", "-D", "warnings"];
-    step(progress, "clippy on the filter (WebAssembly)", &filter)?;
+    let modules = [&["clippy"], &cargo::MODULES[..], &["--target", cargo::WASM]].concat();
+    let modules = [&modules[..], &["--", "-D", "warnings"]].concat();
+    step(progress, "clippy on the filter and the simulator's guests (WebAssembly)", &modules)?;
     let step = progress.step("checking the schema of the plugin configuration");
     schema::check()?;
     step.finish();
