@@ -331,6 +331,24 @@ fn an_upgrade_is_allowed_or_refused_and_never_ignored() {
 }
 
 #[test]
+fn a_request_has_one_method_one_authority_one_path() {
+    for name in [":method", ":authority", ":path"] {
+        let whole = request("GET", "a.open.example", "/", &token());
+        let pairs = || whole.headers.iter().map(|(own, value)| (own.to_owned(), value.to_vec()));
+        let without = Headers::new(pairs().filter(|(own, _)| own != name).collect());
+        let doubled = pairs().chain(pairs().filter(|(own, _)| own == name));
+        for headers in [without, Headers::new(doubled.collect())] {
+            let broken = Request { headers, ..request("GET", "a.open.example", "/", &token()) };
+            assert_eq!(denied(&mut edge(), broken), Denial::RequestMalformed, "{name}");
+        }
+    }
+    let bytes = vec![(":method".to_owned(), vec![0xff]), (":path".to_owned(), b"/".to_vec())];
+    let broken =
+        Request { headers: Headers::new(bytes), ..request("GET", "a.open.example", "/", &token()) };
+    assert_eq!(denied(&mut edge(), broken), Denial::RequestMalformed);
+}
+
+#[test]
 fn a_lease_belongs_to_its_token() {
     let mut edge = edge();
     let good = lease_body(|_| {});
