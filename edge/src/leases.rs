@@ -49,8 +49,7 @@ impl LeaseKey {
     /// `None` where the destination has no credential.
     ///
     /// The method is part of it because custody may grant a handle for some methods only; a lease
-    /// granted for a GET must not serve a DELETE.
-    /// The token and not its `jti`: two tokens of one `jti` may differ in the claims that custody's
+    /// granted for a GET must not serve a DELETE. The token and not its `jti`: two tokens of one `jti` may differ in the claims that custody's
     /// grants look at.
     pub fn of(permit: &Permit, token: &Secret) -> Option<Self> {
         let authority = permit.authority().to_string();

@@ -16,12 +16,3 @@ pub struct Policy {
     pub(crate) custody: Option<CustodyConfig>,
     pub(crate) allow_list: AllowList,
 }
-
-// === impl Policy ===
-
-impl Policy {
-    /// How custody is reached; `None` where no destination needs it.
-    pub fn custody(&self) -> Option<&CustodyConfig> {
-        self.custody.as_ref()
-    }
-}

@@ -20,8 +20,4 @@ impl TrustEdge {
     pub fn new(policy: Policy) -> Self {
         Self { policy, sessions: Sessions::new(), leases: Leases::new() }
     }
-
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
 }

@@ -63,10 +63,6 @@ impl Host {
         }
         Ok(Self::Name(text.into_boxed_str()))
     }
-
-    pub fn is_ip(&self) -> bool {
-        matches!(self, Self::Ip(_))
-    }
 }
 
 impl fmt::Display for Host {

@@ -1,7 +1,7 @@
 //! gRPC callouts: unary calls and streams, owned by the root context.
 
 use super::ENV;
-use super::call::{Call, run};
+use super::call::{Call, Stop, run};
 use crate::events::Event;
 use crate::pairs;
 use crate::protobuf;
@@ -39,16 +39,10 @@ fn grpc_call(
     out: u32,
 ) -> Result<u32> {
     run(guest, "proxy_grpc_call", |call| {
-        let target = call.bytes("target", target, target_size)?;
-        let request = GrpcRequest {
-            cluster: cluster(call, &target)?,
-            service: call.text("service", service, service_size)?,
-            method: call.text("method", method, method_size)?,
-            metadata: pairs::decode(&call.bytes("metadata", metadata, metadata_size)?)
-                .into_iter()
-                .collect(),
-            message: call.bytes("message", message, message_size)?,
-        };
+        let (target, service) = ((target, target_size), (service, service_size));
+        let (method, metadata) = ((method, method_size), (metadata, metadata_size));
+        let mut request = opening(call, target, service, method, metadata)?;
+        request.message = call.bytes("message", message, message_size)?;
         call.number("timeout", timeout);
         let timeout = (timeout > 0).then(|| Duration::from_millis(u64::from(timeout)));
         let token = begin(call, request, false, timeout)?;
@@ -70,18 +64,31 @@ fn grpc_stream(
     out: u32,
 ) -> Result<u32> {
     run(guest, "proxy_grpc_stream", |call| {
-        let target = call.bytes("target", target, target_size)?;
-        let request = GrpcRequest {
-            cluster: cluster(call, &target)?,
-            service: call.text("service", service, service_size)?,
-            method: call.text("method", method, method_size)?,
-            metadata: pairs::decode(&call.bytes("metadata", metadata, metadata_size)?)
-                .into_iter()
-                .collect(),
-            message: Vec::new(),
-        };
+        let (target, service) = ((target, target_size), (service, service_size));
+        let (method, metadata) = ((method, method_size), (metadata, metadata_size));
+        let request = opening(call, target, service, method, metadata)?;
         let token = begin(call, request, true, None)?;
         Ok(call.write_u32(out, token)?)
+    })
+}
+
+/// What a call and a stream begin with alike; each an address and a size in guest memory.
+fn opening(
+    call: &mut Call<'_>,
+    target: (u32, u32),
+    service: (u32, u32),
+    method: (u32, u32),
+    metadata: (u32, u32),
+) -> std::result::Result<GrpcRequest, Stop> {
+    let target = call.bytes("target", target.0, target.1)?;
+    Ok(GrpcRequest {
+        cluster: cluster(call, &target)?,
+        service: call.text("service", service.0, service.1)?,
+        method: call.text("method", method.0, method.1)?,
+        metadata: pairs::decode(&call.bytes("metadata", metadata.0, metadata.1)?)
+            .into_iter()
+            .collect(),
+        message: Vec::new(),
     })
 }
 
