@@ -1,11 +1,12 @@
-//! A certificate authority that lives as long as one stack, for the origins Envoy calls.
+//! A certificate authority that lives as long as one stack, for the origins Envoy calls
+//! and for the servers custody calls.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -34,9 +35,18 @@ impl Authority {
         Ok(Self { issuer })
     }
 
-    /// The root certificate, PEM: what a client of the origins has to trust.
+    /// The root certificate, PEM: what a client of its servers has to trust.
     pub fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    /// A new certificate for `names` (IP addresses too), and its key: both PEM.
+    ///
+    /// # Errors
+    /// A name that can stand in no certificate.
+    pub fn identity(&self, names: &[String]) -> Result<[String; 2]> {
+        let (leaf, key) = self.leaf(names)?;
+        Ok([leaf.pem(), key.serialize_pem()])
     }
 
     /// A TLS server with a new certificate for `names`, offering `alpn` in that order.
@@ -44,13 +54,7 @@ impl Authority {
     /// # Errors
     /// A name that can stand in no certificate.
     pub fn server(&self, names: &[String], alpn: &[&str]) -> Result<Arc<ServerConfig>> {
-        let mut params = CertificateParams::new(names.to_vec())
-            .with_context(|| format!("a certificate for {names:?}"))?;
-        params.distinguished_name.push(DnType::CommonName, "leasehold demo origin");
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate().context("making the key of an origin")?;
-        let leaf = params.signed_by(&key, &self.issuer).context("signing an origin's leaf")?;
+        let (leaf, key) = self.leaf(names)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -60,5 +64,16 @@ impl Authority {
             .context("an origin's certificate and key")?;
         server.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(Arc::new(server))
+    }
+
+    fn leaf(&self, names: &[String]) -> Result<(Certificate, KeyPair)> {
+        let mut params = CertificateParams::new(names.to_vec())
+            .with_context(|| format!("a certificate for {names:?}"))?;
+        params.distinguished_name.push(DnType::CommonName, "leasehold throwaway server");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate().context("making the key of a server")?;
+        let leaf = params.signed_by(&key, &self.issuer).context("signing a server's leaf")?;
+        Ok((leaf, key))
     }
 }

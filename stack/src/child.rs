@@ -121,13 +121,18 @@ impl Running {
     }
 
     /// Asks the program to end (SIGTERM) and kills it if it has not within five seconds.
-    pub fn stop(mut self) {
-        self.take_down(true);
+    pub fn stop(self) {
+        self.stop_by(Signal::TERM);
+    }
+
+    /// As [`Running::stop`], with the signal by which this program is asked.
+    pub fn stop_by(mut self, signal: Signal) {
+        self.take_down(Some(signal));
     }
 
     /// Kills the program at once (SIGKILL), as a crash would.
     pub fn kill(mut self) {
-        self.take_down(false);
+        self.take_down(None);
     }
 
     /// The last lines of the log, for an error message.
@@ -140,10 +145,10 @@ impl Running {
     }
 
     /// Leaves nothing behind. Errors have nobody to go to here: the program may be gone already.
-    fn take_down(&mut self, orderly: bool) {
+    fn take_down(&mut self, ask: Option<Signal>) {
         let Some(mut leash) = self.leash.take() else { return };
-        if orderly && let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
-            let _ = kill_process(pid, Signal::TERM);
+        if let (Some(signal), Some(pid)) = (ask, Pid::from_raw(self.child.id().cast_signed())) {
+            let _ = kill_process(pid, signal);
             let asked = Instant::now();
             while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < GRACE {
                 thread::sleep(POLL);
@@ -158,7 +163,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.take_down(false);
+        self.take_down(None);
     }
 }
 

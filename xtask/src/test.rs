@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check there is, in one go.
 
+use std::cell::RefCell;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Result, bail};
@@ -7,7 +8,10 @@ use clap::Args;
 use stack::built::Built;
 use stack::clients::Clients;
 use stack::envoy::EnvoyBinary;
+use stack::openbao::BaoBinary;
+use stack::postgres::PostgresPrograms;
 use stack::progress::Progress;
+use stack::wrk::Wrk;
 
 use crate::cargo::{self, cargo};
 use crate::conformance;
@@ -18,8 +22,8 @@ use crate::spoken;
 const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
 
 /// Steps with and without the checks that need no running.
-const STEPS: usize = 9;
-const STEPS_FILTERED: usize = 5;
+const STEPS: usize = 12;
+const STEPS_FILTERED: usize = 8;
 
 #[derive(Args)]
 pub struct Test {
@@ -48,15 +52,7 @@ impl Test {
         let build: Vec<_> =
             ["build"].into_iter().chain(NATIVE).chain(["--bins", "--tests"]).collect();
         step(&mut progress, "building programs and tests", &build)?;
-        let mut fetching = progress.step("fetching Envoy");
-        let binary = {
-            let news = std::cell::RefCell::new(&mut fetching);
-            EnvoyBinary::locate_or_fetch(&|line| news.borrow_mut().still(line))?
-        };
-        fetching.finish_with(&format!("Envoy {}", binary.version()));
-        let fetching = progress.step("fetching clients (Python requests, Node)");
-        Clients::fetch()?;
-        fetching.finish();
+        fetch_all(&mut progress)?;
         conformance::forget()?;
         self.run_tests(&mut progress)
     }
@@ -86,6 +82,34 @@ impl Test {
         println!("{} passed, {failed} failed", count.passed);
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// What the tests run for real, so that no test has to wait for it.
+fn fetch_all(progress: &mut Progress) -> Result<()> {
+    fetch(progress, "Envoy", |say| Ok(EnvoyBinary::locate_or_fetch(say)?.version().to_owned()))?;
+    fetch(progress, "clients (Python requests, Node)", |_| {
+        Clients::fetch().map(|_| String::new())
+    })?;
+    fetch(progress, "OpenBao", |say| Ok(BaoBinary::locate_or_fetch(say)?.version().to_owned()))?;
+    fetch(progress, "PostgreSQL", |say| {
+        Ok(PostgresPrograms::locate_or_fetch(say)?.version().to_owned())
+    })?;
+    fetch(progress, "wrk", |say| Wrk::locate_or_fetch(say).map(|_| String::new()))
+}
+
+/// Runs `get`, which calls back with a line for whatever takes long and returns a remark.
+fn fetch(
+    progress: &mut Progress,
+    what: &str,
+    get: impl FnOnce(&dyn Fn(&str)) -> Result<String>,
+) -> Result<()> {
+    let mut step = progress.step(format!("fetching {what}"));
+    let remark = {
+        let news = RefCell::new(&mut step);
+        get(&|line| news.borrow_mut().still(line))?
+    };
+    step.finish_with(&remark);
+    Ok(())
 }
 
 fn check(progress: &mut Progress) -> Result<()> {

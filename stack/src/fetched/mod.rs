@@ -1,0 +1,150 @@
+//! Programs of other people that the tests run for real, fetched into the target folder: as Python
+//! packages ([`python`]) or as Debian's ([`debian`]). Each is fetched once for everybody, under a
+//! file lock, and is visible only when it is complete.
+
+pub(crate) mod debian;
+pub(crate) mod python;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::built::Built;
+use crate::progress::STILL_GOING;
+
+/// Gets a line for every step that may take more than a second.
+pub(crate) type Say<'a> = &'a dyn Fn(&str);
+
+/// Between two looks at a step.
+const POLL: Duration = Duration::from_millis(50);
+
+/// The folder `name` of the target folder.
+pub(crate) fn folder(name: &str) -> Result<PathBuf> {
+    Ok(Built::find()?.target().join(name))
+}
+
+/// Sees to it that `wanted` is there: calls `make` unless it is, while nobody else does.
+///
+/// # Errors
+/// `make`'s own, or `make` did not make it.
+pub(crate) fn once(wanted: &Path, say: Say, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    if wanted.exists() {
+        return Ok(());
+    }
+    let folder = wanted.parent().context("what is fetched lies in a folder")?;
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    // The kernel lets go of the lock however its holder ends.
+    let lock = folder.join("lock");
+    let lock = File::create(&lock).with_context(|| lock.display().to_string())?;
+    if lock.try_lock().is_err() {
+        say("waiting for another process that is fetching it");
+        lock.lock().with_context(|| format!("waiting for the lock in {}", folder.display()))?;
+    }
+    if !wanted.exists() {
+        make()?;
+    }
+    if !wanted.exists() {
+        bail!("{} was not among what was fetched", wanted.display());
+    }
+    Ok(())
+}
+
+/// Runs a step with its output in `log`, and says every few seconds that it still goes; what it
+/// wrote.
+///
+/// # Errors
+/// It cannot be started or fails; with what it ran and what it wrote.
+pub(crate) fn step(command: &mut Command, log: &Path, say: Say) -> Result<String> {
+    let name = format!("{command:?}");
+    let output = File::create(log).with_context(|| log.display().to_string())?;
+    let errors = output.try_clone().with_context(|| log.display().to_string())?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()
+        .with_context(|| name.clone())?;
+    let (started, mut told) = (Instant::now(), Instant::now());
+    let status = loop {
+        if let Some(status) = child.try_wait().with_context(|| name.clone())? {
+            break status;
+        }
+        if told.elapsed() >= STILL_GOING {
+            told = Instant::now();
+            say(&format!("{} s", started.elapsed().as_secs()));
+        }
+        std::thread::sleep(POLL);
+    };
+    let said = fs::read_to_string(log).unwrap_or_default();
+    if !status.success() {
+        bail!("{name}: {status}\n{}", said.trim_end());
+    }
+    Ok(said)
+}
+
+/// The first file of this name in the folders of `$PATH`.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// The variable `name`, if it says something.
+pub(crate) fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_not_fetched_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = folder.path().join("program");
+        fs::write(&wanted, "there").unwrap();
+        once(&wanted, &|line| panic!("said {line}"), || panic!("fetched again")).unwrap();
+        assert_eq!(fs::read_to_string(wanted).unwrap(), "there");
+    }
+
+    #[test]
+    fn who_waited_for_the_lock_takes_what_the_other_fetched() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = folder.path().join("program");
+        let lock = File::create(folder.path().join("lock")).unwrap();
+        lock.lock().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let tell = tell;
+                let say = |line: &str| tell.send(line.to_owned()).unwrap();
+                once(&wanted, &say, || panic!("fetched twice"))
+            });
+            assert!(told.recv().unwrap().contains("waiting"));
+            fs::write(&wanted, "theirs").unwrap();
+            lock.unlock().unwrap();
+            waiting.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_fetch_that_brings_something_else_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = folder.path().join("program");
+        let error = once(&wanted, &|_| {}, || Ok(())).unwrap_err().to_string();
+        assert!(error.contains("program was not among what was fetched"), "{error}");
+    }
+
+    #[test]
+    fn a_failed_step_says_what_it_ran_and_what_came_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no such package; exit 7"]);
+        let error = step(&mut command, &folder.path().join("log"), &|_| {}).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("exit status: 7") && error.contains("no such package"), "{error}");
+        assert!(error.contains("\"sh\""), "{error}");
+    }
+}

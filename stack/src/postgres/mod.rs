@@ -1,0 +1,10 @@
+//! A real PostgreSQL for tests and demos: where its programs come from ([`programs`]), and a server
+//! of one's own with a new, empty cluster of databases ([`server`]).
+//!
+//! All of it blocks: call it from a thread, or inside `spawn_blocking` in async code.
+
+pub mod programs;
+pub mod server;
+
+pub use programs::PostgresPrograms;
+pub use server::{Postgres, PostgresOptions};

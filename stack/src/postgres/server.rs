@@ -1,0 +1,310 @@
+//! A PostgreSQL server: a new cluster of databases, started, killed, started again.
+//!
+//! PostgreSQL refuses to run as root. Where we are root (in a container), it runs as `nobody`, who
+//! keeps one of root's powers: to walk through folders that are closed to it, as the target folder
+//! may be.
+
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+use super::PostgresPrograms;
+use crate::authority::Authority;
+use crate::child::{self, Running};
+use crate::{ports, random};
+
+/// The superuser.
+const USER: &str = "postgres";
+/// The database every cluster has.
+const FIRST: &str = "postgres";
+/// User and group `nobody` have this number on every Linux.
+const NOBODY: u32 = 65_534;
+/// A start takes a tenth of a second; beside a whole test run, several seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at something that has no way of telling us.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How a server is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct PostgresOptions {
+    /// Takes TLS connections only, with a certificate for its address and `localhost`; otherwise
+    /// none. Default: yes.
+    pub tls: bool,
+    /// Waits for the disk at every commit, as a real one does. Only a machine that loses power can
+    /// tell the difference, and a measurement. Default: no.
+    pub fsync: bool,
+}
+
+/// A running server; dropping it ends it, and so does the death of this process.
+pub struct Postgres {
+    running: Option<Running>,
+    programs: PostgresPrograms,
+    options: PostgresOptions,
+    folder: PathBuf,
+    address: SocketAddr,
+    password: String,
+}
+
+// === impl PostgresOptions ===
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self { tls: true, fsync: false }
+    }
+}
+
+// === impl Postgres ===
+
+impl Postgres {
+    /// Starts a server with a new cluster in `folder`, which must be there: `postgres/` with the
+    /// data, `postgres.log` and `ca.pem`. Passwords are SCRAM, the encoding UTF-8, the locale C.
+    ///
+    /// # Errors
+    /// PostgreSQL cannot be had, or does not come up; with the end of its log.
+    pub fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, PostgresOptions::default())
+    }
+
+    /// As [`Postgres::start`].
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn start_with(folder: &Path, options: PostgresOptions) -> Result<Self> {
+        let programs = PostgresPrograms::locate_or_fetch(&|line| eprintln!("{line}"))?;
+        let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+        let address = ports::free(ports::address()).context("a port for PostgreSQL")?;
+        let password = random::hex(16)?;
+        let mut server = Self { running: None, programs, options, folder, address, password };
+        server.make_cluster()?;
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// Where a client finds `database`, as its superuser, password and all.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        let Self { address, password, .. } = self;
+        let tls = if self.options.tls { "verify-full" } else { "disable" };
+        format!("postgres://{USER}:{password}@{address}/{database}?sslmode={tls}")
+    }
+
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The superuser's name.
+    #[must_use]
+    pub fn user(&self) -> &'static str {
+        USER
+    }
+
+    /// The superuser's password.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The CA certificate (PEM) that a client has to trust. Written only if TLS is on.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    /// The server's own log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("postgres.log")
+    }
+
+    #[must_use]
+    pub fn programs(&self) -> &PostgresPrograms {
+        &self.programs
+    }
+
+    /// Makes a new, empty database; its [`Postgres::url`].
+    ///
+    /// # Errors
+    /// There is one of that name, or the server is not running.
+    pub fn create_database(&self, name: &str) -> Result<String> {
+        self.sql(FIRST, &format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\"")))?;
+        Ok(self.url(name))
+    }
+
+    /// Runs `statements` in `database` with `psql`, each on its own; a line for a row, `|` between
+    /// columns. Stops at the first that fails.
+    ///
+    /// # Errors
+    /// A statement fails, with PostgreSQL's complaint, or the server is not running.
+    pub fn sql(&self, database: &str, statements: &str) -> Result<String> {
+        let mut psql = self.programs.client("psql");
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--file=-"]);
+        psql.args(["--set=ON_ERROR_STOP=1", "--dbname", database, "--username", USER]);
+        psql.env("PGHOST", self.address.ip().to_string());
+        psql.env("PGPORT", self.address.port().to_string());
+        psql.env("PGPASSWORD", &self.password);
+        if self.options.tls {
+            psql.env("PGSSLMODE", "verify-full").env("PGSSLROOTCERT", self.ca());
+        }
+        child::run(&mut psql, statements)
+    }
+
+    /// Ends it in an orderly way, whoever is connected.
+    pub fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop_by(Signal::INT);
+        }
+    }
+
+    /// Kills it and every one of its processes at once (SIGKILL), as a crash of the machine would.
+    ///
+    /// # Errors
+    /// The system does not tell which processes it has.
+    pub fn kill9(&mut self) -> Result<()> {
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let children = children(running.pid())?;
+        running.kill();
+        for pid in &children {
+            // Some are gone by themselves, now that their parent is.
+            let _ = kill_process(*pid, Signal::KILL);
+        }
+        let started = Instant::now();
+        while children.iter().any(|pid| lives(*pid)) {
+            if started.elapsed() > PATIENCE {
+                bail!("processes of PostgreSQL live on after SIGKILL");
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Starts it again on the same port with what it had stored. Stops it first if it runs.
+    ///
+    /// # Errors
+    /// It does not come up; with the end of its log.
+    pub fn restart(&mut self) -> Result<()> {
+        self.stop();
+        let data = self.data();
+        let mut command = self.program("postgres");
+        command.arg("-D").arg(&data).current_dir(&data);
+        let mut running = Running::start("postgres", &command, &self.log())?;
+        // It writes its pid and then, once it takes connections, this word; the file of one that
+        // was killed stays.
+        let (pid, status) = (running.pid().to_string(), data.join("postmaster.pid"));
+        running.wait_until("ready", PATIENCE, || {
+            let status = fs::read_to_string(&status).unwrap_or_default();
+            let mut lines = status.lines().map(str::trim);
+            lines.next() == Some(&pid) && lines.next_back() == Some("ready")
+        })?;
+        self.running = Some(running);
+        Ok(())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("postgres")
+    }
+
+    /// One of the programs that may not run as root.
+    fn program(&self, name: &str) -> Command {
+        let path = self.programs.bin().join(name);
+        let mut command = if geteuid().is_root() {
+            let mut nobody = Command::new("setpriv");
+            nobody.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")]);
+            nobody.args(["--clear-groups", "--inh-caps=+dac_override"]);
+            nobody.arg("--ambient-caps=+dac_override").arg(path);
+            nobody
+        } else {
+            Command::new(path)
+        };
+        command.envs(self.programs.environment());
+        command
+    }
+
+    fn make_cluster(&self) -> Result<()> {
+        let data = self.data();
+        fs::create_dir(&data)
+            .with_context(|| format!("making {} (a folder is for one server)", data.display()))?;
+        if geteuid().is_root() {
+            chown(&data, Some(NOBODY), Some(NOBODY))
+                .with_context(|| format!("giving {} to nobody", data.display()))?;
+        }
+        let password = self.write_private("postgres.password", &self.password)?;
+        let mut initdb = self.program("initdb");
+        initdb.arg("-D").arg(&data).arg("--pwfile").arg(&password).current_dir(&data);
+        initdb.args(["--username", USER, "--auth=scram-sha-256", "--encoding=UTF8"]);
+        initdb.args(["--locale=C", "--no-sync", "--no-instructions"]);
+        child::run(&mut initdb, "").context("making a cluster of databases")?;
+        fs::remove_file(&password).with_context(|| password.display().to_string())?;
+        let way = if self.options.tls { "hostssl" } else { "hostnossl" };
+        let access = data.join("pg_hba.conf");
+        fs::write(&access, format!("{way} all all all scram-sha-256\n"))
+            .with_context(|| format!("writing {}", access.display()))?;
+        let settings = data.join("postgresql.auto.conf");
+        fs::write(&settings, self.settings()?)
+            .with_context(|| format!("writing {}", settings.display()))
+    }
+
+    fn settings(&self) -> Result<String> {
+        let switch = |on| if on { "on" } else { "off" };
+        let mut settings = vec![
+            ("listen_addresses", self.address.ip().to_string()),
+            ("port", self.address.port().to_string()),
+            ("unix_socket_directories", String::new()),
+            ("fsync", switch(self.options.fsync).to_owned()),
+            ("ssl", switch(self.options.tls).to_owned()),
+        ];
+        if self.options.tls {
+            let authority = Authority::new("leasehold test PostgreSQL CA")?;
+            let names = [self.address.ip().to_string(), "localhost".to_owned()];
+            let [certificate, key] = authority.identity(&names)?;
+            let ca = self.ca();
+            fs::write(&ca, authority.pem()).with_context(|| format!("writing {}", ca.display()))?;
+            let certificate = self.write_private("postgres.pem", &certificate)?;
+            let key = self.write_private("postgres.key", &key)?;
+            settings.push(("ssl_cert_file", certificate.display().to_string()));
+            settings.push(("ssl_key_file", key.display().to_string()));
+        }
+        let line =
+            |(name, value): (&str, String)| format!("{name} = '{}'\n", value.replace('\'', "''"));
+        Ok(settings.into_iter().map(line).collect())
+    }
+
+    /// Writes a file that nobody else may read: PostgreSQL takes no other key.
+    fn write_private(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))
+            .with_context(|| format!("closing {}", path.display()))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            // At once, and yet it lets go of its shared memory, which a SIGKILL would leave behind.
+            running.stop_by(Signal::QUIT);
+        }
+    }
+}
+
+/// The processes whose parent is `pid`.
+fn children(pid: u32) -> Result<Vec<Pid>> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+    Ok(text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect())
+}
+
+/// Whether a process is there, and no mere entry that its parent has not asked after.
+fn lives(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or_default();
+    // `PID (name) STATE ...`, where the name may hold anything.
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
