@@ -1,19 +1,63 @@
 //! Where credentials come from.
+//!
+//! A handle names one or two sources ([`Source`]): a primary and, maybe, a backup. A source that
+//! names no backend is answered by the first registered backend that is capable.
 
 use crate::actor::Actor;
-use crate::credential::Credential;
-use lease::Handle;
+use crate::credential::{CredentialType, Resolved};
+use async_trait::async_trait;
+use lease::{Authority, Handle, Secret, UnixSeconds};
+use std::collections::BTreeMap;
 
 /// Something that knows credentials by their handle.
 ///
-/// It is asked only after the request was granted and the audit record is durable. Calls may block
-/// on a disk or a network, so they run off the async threads.
-pub trait Backend: Send + Sync + 'static {
-    /// The credential of this handle.
+/// It is asked only after the request was granted, reserved and audited.
+#[async_trait]
+pub trait CredentialBackend: Send + Sync + 'static {
+    /// As the configuration calls it, `backends.NAME`.
+    fn name(&self) -> &str;
+
+    /// Could it answer this, as far as it can tell without asking anybody? A capable backend that
+    /// then denies or fails ends the search: nothing falls through to the next.
+    fn is_capable(&self, asked: &Asked<'_>) -> bool;
+
+    /// The credential.
     ///
     /// # Errors
-    /// [`BackendFault`]; the caller turns all of them into "unavailable".
-    fn resolve(&self, actor: &Actor, handle: &Handle) -> Result<Credential, BackendFault>;
+    /// [`BackendFault`]; the edge is told "unavailable" whichever it is.
+    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault>;
+
+    /// Takes a credential back, as far as that is possible. It has nobody to report to: a lease
+    /// that cannot be revoked at its source still ends by itself. Failures go to the log.
+    async fn revoke(&self, revocation: &str);
+}
+
+/// What is asked of a backend.
+pub struct Asked<'a> {
+    /// Whose credential.
+    pub actor: &'a Actor,
+    pub handle: &'a Handle,
+    /// The type, if the caller can use only this one; `None`: any that is made of headers.
+    pub kind: Option<CredentialType>,
+    /// Where it is going to be sent; `None` for a caller of the credential API.
+    pub destination: Option<&'a Authority>,
+    /// The Session JWT, for backends that exchange it (RFC 8693).
+    pub session: Option<&'a Secret>,
+    /// What of the credential's power the grant gives away.
+    pub narrow: &'a Narrow,
+    /// When the lease shall end. A backend that can, makes its credential end with it.
+    pub until: UnixSeconds,
+}
+
+/// The part of a credential's power that a grant gives away. Empty: all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Narrow {
+    /// OAuth 2 scopes (RFC 6749 section 3.3).
+    pub scopes: Vec<String>,
+    /// GitHub repositories, by name, without owner.
+    pub repositories: Vec<String>,
+    /// GitHub App permissions: `contents: read`.
+    pub permissions: BTreeMap<String, String>,
 }
 
 /// Why a granted credential was not there. The texts go to the operator's log, never to the edge.
@@ -23,19 +67,30 @@ pub enum BackendFault {
     Absent,
     #[error("the credential cannot be opened: {0}")]
     Unreadable(String),
+    /// It was reached and said no.
+    #[error("the backend refuses: {0}")]
+    Denied(String),
     #[error("the backend is not there: {0}")]
     Down(String),
+    #[error("no backend is registered that has credentials of type {}", kind.map_or("header", CredentialType::name))]
+    NoBackendAvailable { kind: Option<CredentialType> },
+    /// What it gave has no life left, or more than it may have.
+    #[error("the backend gave a credential that is not to be used: {0}")]
+    Unfit(&'static str),
 }
 
 // === impl BackendFault ===
 
 impl BackendFault {
     /// A word for the audit log.
-    pub fn code(&self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Absent => "credential_absent",
             Self::Unreadable(_) => "credential_unreadable",
+            Self::Denied(_) => "backend_denied",
             Self::Down(_) => "backend_down",
+            Self::NoBackendAvailable { .. } => "no_backend_available",
+            Self::Unfit(_) => "credential_unfit",
         }
     }
 }

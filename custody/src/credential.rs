@@ -1,31 +1,62 @@
-//! A long-lived credential and how it is shown to its upstream.
+//! Credentials, by type.
+//!
+//! Some can be written as request headers; those are leased to the edge. The others are handed only
+//! to callers of the credential API that ask for them by type.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use lease::{HeaderFault, HeaderName, LeaseHeader, Secret};
+mod headers;
+mod shape;
+
+use lease::{HeaderFault, HeaderName, Secret, UnixSeconds};
 use serde::{Deserialize, Serialize};
+pub use shape::Shape;
 use std::fmt;
-use zeroize::Zeroizing;
 
-/// Which header carries the secret, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Shape {
-    /// `authorization: Bearer SECRET` (RFC 6750 section 2.1).
+/// A secret, with what it takes to use it.
+pub enum Credential {
+    /// `authorization: Bearer TOKEN` (RFC 6750 section 2.1); also an OAuth 2 access token.
+    Bearer { token: Secret },
+    /// `authorization: Basic base64(USER:PASSWORD)` (RFC 7617 section 2).
+    Basic { user: String, password: Secret },
+    /// `HEADER: KEY`.
+    ApiKey { header: HeaderName, key: Secret },
+    /// Several headers that only work together.
+    HeaderSet { headers: Vec<(HeaderName, Secret)> },
+    /// An SSH certificate (OpenSSH text form) and the private key it certifies.
+    SshCertificate { certificate: String, private_key: Secret },
+    /// A Kerberos ticket: a credential cache (MIT ccache bytes) of this principal.
+    KerberosTicket { principal: String, ccache: Secret },
+    /// Bytes that custody does not understand.
+    Opaque { bytes: Secret },
+}
+
+/// Which variant of [`Credential`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialType {
     Bearer,
-    /// `authorization: Basic base64(USER:SECRET)` (RFC 7617 section 2).
-    Basic { user: String },
-    /// `NAME: SECRET`.
-    Header { name: String },
+    Basic,
+    ApiKey,
+    HeaderSet,
+    SshCertificate,
+    KerberosTicket,
+    Opaque,
 }
 
-/// A secret with its shape.
-pub struct Credential {
-    pub shape: Shape,
-    pub secret: Secret,
+/// A credential as a backend gave it: what it is good for, and until when.
+pub struct Resolved {
+    pub credential: Credential,
+    /// Where it may be used, if its issuer said so (RFC 8707 `resource`, a host, a realm).
+    pub target: Option<String>,
+    /// What it may be used for, as its issuer writes it (RFC 6749 section 3.3; `contents:read`).
+    pub scope: Vec<String>,
+    /// When it ends. A backend whose values do not end by themselves says `None`; the resolver
+    /// puts the end of the lease there.
+    pub expires_at: Option<UnixSeconds>,
+    /// How its backend finds it again to revoke it (an OpenBao `lease_id`); never a secret.
+    pub revocation: Option<String>,
 }
 
-/// The secret cannot be sent in this shape.
+/// The secret cannot be sent in headers of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialFault {
     #[error("the header: {0}")]
@@ -35,114 +66,61 @@ pub enum CredentialFault {
     User,
     #[error("the secret is not text (UTF-8)")]
     NotText,
+    #[error("a credential of type {0} is not made of headers, so no edge can lease it")]
+    NotHeaders(CredentialType),
+    #[error("a header set names at least one header, and each of them once")]
+    HeaderNames,
 }
 
 // === impl Credential ===
 
 impl Credential {
-    /// The headers of the lease. Also the test of whether a credential may be stored at all.
-    pub fn headers(&self) -> Result<Vec<LeaseHeader>, CredentialFault> {
-        let secret = self.secret.expose();
-        if std::str::from_utf8(secret).is_err() {
-            return Err(CredentialFault::NotText);
-        }
-        let (name, value) = match &self.shape {
-            Shape::Bearer => ("authorization", joined(b"Bearer ", secret)),
-            Shape::Basic { user } => ("authorization", basic(user, secret)?),
-            Shape::Header { name } => (name.as_str(), joined(b"", secret)),
-        };
-        // Checked on its own, because behind "Bearer " or inside base64 an empty one looks fine.
-        if secret.is_empty() || secret.iter().any(u8::is_ascii_control) {
-            return Err(CredentialFault::Header(HeaderFault::Value));
-        }
-        LeaseHeader::new(name, value).map(|header| vec![header]).map_err(CredentialFault::Header)
-    }
-}
-
-/// Sized up front, so that the vector never moves and leaves a copy of the secret behind.
-fn joined(prefix: &[u8], secret: &[u8]) -> Secret {
-    let mut value = Vec::with_capacity(prefix.len() + secret.len());
-    value.extend_from_slice(prefix);
-    value.extend_from_slice(secret);
-    Secret::new(value)
-}
-
-fn basic(user: &str, secret: &[u8]) -> Result<Secret, CredentialFault> {
-    if user.is_empty() || user.contains(|c: char| c == ':' || c.is_control()) {
-        return Err(CredentialFault::User);
-    }
-    let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + secret.len()));
-    pair.extend_from_slice(user.as_bytes());
-    pair.push(b':');
-    pair.extend_from_slice(secret);
-    let mut value = String::with_capacity(6 + pair.len().div_ceil(3) * 4);
-    value.push_str("Basic ");
-    STANDARD.encode_string(&*pair, &mut value);
-    Ok(Secret::new(value))
-}
-
-// === impl Shape ===
-
-impl Shape {
-    /// A header shape whose name may be leased.
-    pub fn header(name: &str) -> Result<Self, CredentialFault> {
-        let name = HeaderName::parse(name).map_err(CredentialFault::Header)?;
-        Ok(Self::Header { name: name.as_str().to_owned() })
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub const fn kind(&self) -> CredentialType {
         match self {
-            Self::Bearer => f.write_str("bearer"),
-            Self::Basic { user } => write!(f, "basic, user {user}"),
-            Self::Header { name } => write!(f, "header {name}"),
+            Self::Bearer { .. } => CredentialType::Bearer,
+            Self::Basic { .. } => CredentialType::Basic,
+            Self::ApiKey { .. } => CredentialType::ApiKey,
+            Self::HeaderSet { .. } => CredentialType::HeaderSet,
+            Self::SshCertificate { .. } => CredentialType::SshCertificate,
+            Self::KerberosTicket { .. } => CredentialType::KerberosTicket,
+            Self::Opaque { .. } => CredentialType::Opaque,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+// === impl CredentialType ===
 
-    fn sent(shape: Shape, secret: &str) -> Result<(String, Vec<u8>), CredentialFault> {
-        let headers = Credential { shape, secret: Secret::new(secret) }.headers()?;
-        assert_eq!(headers.len(), 1);
-        Ok((headers[0].name.as_str().to_owned(), headers[0].value().expose().to_vec()))
+impl CredentialType {
+    pub const ALL: [Self; 7] = [
+        Self::Bearer,
+        Self::Basic,
+        Self::ApiKey,
+        Self::HeaderSet,
+        Self::SshCertificate,
+        Self::KerberosTicket,
+        Self::Opaque,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::Basic => "basic",
+            Self::ApiKey => "api_key",
+            Self::HeaderSet => "header_set",
+            Self::SshCertificate => "ssh_certificate",
+            Self::KerberosTicket => "kerberos_ticket",
+            Self::Opaque => "opaque",
+        }
     }
 
-    #[test]
-    fn every_shape_as_its_rfc_says() {
-        assert_eq!(
-            sent(Shape::Bearer, "s3cr3t"),
-            Ok(("authorization".into(), b"Bearer s3cr3t".to_vec()))
-        );
-        // The example of RFC 7617 section 2.
-        assert_eq!(
-            sent(Shape::Basic { user: "Aladdin".into() }, "open sesame"),
-            Ok(("authorization".into(), b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".to_vec()))
-        );
-        assert_eq!(
-            sent(Shape::header("X-Api-Key").unwrap(), "k"),
-            Ok(("x-api-key".into(), b"k".to_vec()))
-        );
+    /// Can the filter write it?
+    pub const fn is_headers(self) -> bool {
+        matches!(self, Self::Bearer | Self::Basic | Self::ApiKey | Self::HeaderSet)
     }
+}
 
-    #[test]
-    fn what_would_break_the_request_is_refused() {
-        let value = Err(CredentialFault::Header(HeaderFault::Value));
-        for bad in ["", "a\nb", "a\rb", "a\0b", "a\tb", "\u{7f}"] {
-            assert_eq!(sent(Shape::Bearer, bad), value, "{bad:?}");
-            assert_eq!(sent(Shape::Basic { user: "u".into() }, bad), value, "{bad:?}");
-            assert_eq!(sent(Shape::header("x-a").unwrap(), bad), value, "{bad:?}");
-        }
-        for bad in ["", "a:b", "a\nb"] {
-            assert_eq!(sent(Shape::Basic { user: bad.into() }, "s"), Err(CredentialFault::User));
-        }
-        for bad in ["", "host", "connection", ":path", "a b", "proxy-authorization"] {
-            assert!(Shape::header(bad).is_err(), "{bad}");
-        }
-        let raw = Credential { shape: Shape::Bearer, secret: Secret::new(vec![0xff]) };
-        assert_eq!(raw.headers().err(), Some(CredentialFault::NotText));
+impl fmt::Display for CredentialType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

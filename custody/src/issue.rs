@@ -3,15 +3,17 @@
 use crate::audit::entry::{Asked, Given, SessionId};
 use crate::audit::sampling::Sampler;
 use crate::audit::{AuditLog, Entry, Event, Outcome};
-use crate::backend::{Backend, BackendFault};
+use crate::backend::{Asked as AskedOf, BackendFault, CredentialBackend, Narrow};
 use crate::clock;
 use crate::credential::Credential;
 use crate::grants::{Grant, Grants};
 use crate::metrics::Metrics;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::FutureExt;
 use lease::{Binding, LEASE_CEILING, Lease, LeaseRequest, RefusalCode, UnixSeconds};
 use session::{Session, Verifier};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -20,7 +22,7 @@ pub struct Issuer {
     verifier: Verifier,
     grants: Grants,
     audit: AuditLog,
-    backend: Arc<dyn Backend>,
+    backend: Arc<dyn CredentialBackend>,
     metrics: Arc<Metrics>,
     refused: Mutex<Sampler>,
 }
@@ -39,7 +41,7 @@ impl Issuer {
         verifier: Verifier,
         grants: Grants,
         audit: AuditLog,
-        backend: Arc<dyn Backend>,
+        backend: Arc<dyn CredentialBackend>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let refused = Mutex::new(Sampler::new(Instant::now()));
@@ -95,7 +97,7 @@ impl Issuer {
         entry.given = Some(given.clone());
         self.write(entry).await?;
 
-        let headers = match self.resolve(grant).await {
+        let headers = match self.resolve(case, grant, expires_at).await {
             Ok(credential) => {
                 credential.headers().map_err(|fault| BackendFault::Unreadable(fault.to_string()))
             }
@@ -120,13 +122,25 @@ impl Issuer {
         }
     }
 
-    /// Backends block, so they run beside the async threads.
-    async fn resolve(&self, grant: &Grant) -> Result<Credential, BackendFault> {
-        let backend = Arc::clone(&self.backend);
-        let (actor, handle) = (grant.actor.clone(), grant.handle.clone());
-        tokio::task::spawn_blocking(move || backend.resolve(&actor, &handle))
-            .await
-            .unwrap_or_else(|_| Err(BackendFault::Down("it panicked".into())))
+    async fn resolve(
+        &self,
+        case: &Case,
+        grant: &Grant,
+        until: UnixSeconds,
+    ) -> Result<Credential, BackendFault> {
+        let asked = AskedOf {
+            actor: &grant.actor,
+            handle: &grant.handle,
+            kind: None,
+            destination: Some(&case.request.destination),
+            session: Some(&case.request.session),
+            narrow: &Narrow::default(),
+            until,
+        };
+        // A bug in a backend shall cost one lease, and its audit record shall say so.
+        let resolved = AssertUnwindSafe(self.backend.resolve(&asked)).catch_unwind().await;
+        let resolved = resolved.unwrap_or_else(|_| Err(BackendFault::Down("it panicked".into())));
+        resolved.map(|resolved| resolved.credential)
     }
 
     /// Counted always, written only as a sample: these cost an attacker nothing.

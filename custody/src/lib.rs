@@ -21,6 +21,7 @@ pub mod hardening;
 pub mod http;
 pub mod init;
 pub mod issue;
+pub mod ledger;
 pub mod metrics;
 pub mod server;
 pub mod store;

@@ -10,7 +10,7 @@ use crate::http::{Service, admin_routes, edge_routes};
 use crate::issue::Issuer;
 use crate::metrics::Metrics;
 use crate::store::root_key::{RootKey, RootKeyFault};
-use crate::store::{Missing, SealedStore, StoreFault};
+use crate::store::{Missing, SealedBackend, SealedStore, StoreFault};
 use listener::Listener;
 use session::Verifier;
 use std::io;
@@ -71,7 +71,7 @@ impl Server {
             verifier,
             config.grants,
             audit.clone(),
-            Arc::new(store),
+            Arc::new(SealedBackend::new(store)),
             Arc::clone(&metrics),
         );
         let service =

@@ -8,10 +8,11 @@ pub mod root_key;
 mod schema;
 
 use crate::actor::Actor;
-use crate::backend::{Backend, BackendFault};
+use crate::backend::{Asked, BackendFault, CredentialBackend};
 use crate::clock;
-use crate::credential::{Credential, CredentialFault, Shape};
+use crate::credential::{Credential, CredentialFault, Resolved, Shape};
 use crate::files;
+use async_trait::async_trait;
 use envelope::Place;
 use lease::Handle;
 use root_key::{RootKey, StoreKeys};
@@ -19,7 +20,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An open store.
 pub struct SealedStore {
@@ -98,9 +99,11 @@ impl SealedStore {
         credential: &Credential,
     ) -> Result<u64, StoreFault> {
         // A value that could never be leased is refused now, not when a guest waits for it.
-        credential.headers()?;
+        if credential.kind().is_headers() {
+            credential.headers()?;
+        }
         let shape =
-            serde_json::to_string(&credential.shape).map_err(|_| StoreFault::Row("the shape"))?;
+            serde_json::to_string(&credential.shape()).map_err(|_| StoreFault::Row("the shape"))?;
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: u64 = transaction.query_row(
@@ -109,7 +112,7 @@ impl SealedStore {
             |row| row.get(0),
         )?;
         let place = Place { actor, handle, version, shape: &shape };
-        let envelope = envelope::seal(&self.keys.of_actor(actor), &place, &credential.secret)?;
+        let envelope = envelope::seal(&self.keys.of_actor(actor), &place, &credential.secret())?;
         transaction.execute(
             "INSERT OR REPLACE INTO credential (actor, handle, version, shape, envelope, stored_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -134,8 +137,9 @@ impl SealedStore {
         };
         let place = Place { actor, handle, version, shape: &shape };
         let secret = envelope::open(&self.keys.of_actor(actor), &place, &sealed)?;
-        let shape = serde_json::from_str(&shape).map_err(|_| StoreFault::Row("the shape"))?;
-        Ok(Some(Credential { shape, secret }))
+        let shape: Shape =
+            serde_json::from_str(&shape).map_err(|_| StoreFault::Row("the shape"))?;
+        Ok(Some(shape.with(secret)?))
     }
 
     /// Everything that is stored, in order of actor and handle.
@@ -182,8 +186,41 @@ fn refuse_foreign(path: &Path) -> Result<(), StoreFault> {
     if begin.is_empty() || begin == MAGIC { Ok(()) } else { Err(StoreFault::Foreign) }
 }
 
-impl Backend for SealedStore {
-    fn resolve(&self, actor: &Actor, handle: &Handle) -> Result<Credential, BackendFault> {
+/// The store as a backend. SQLite blocks, so it is asked beside the async threads.
+pub struct SealedBackend(Arc<SealedStore>);
+
+impl SealedBackend {
+    pub fn new(store: SealedStore) -> Self {
+        Self(Arc::new(store))
+    }
+}
+
+#[async_trait]
+impl CredentialBackend for SealedBackend {
+    fn name(&self) -> &str {
+        "sealed"
+    }
+
+    fn is_capable(&self, _: &Asked<'_>) -> bool {
+        true
+    }
+
+    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
+        let store = Arc::clone(&self.0);
+        let (actor, handle) = (asked.actor.clone(), asked.handle.clone());
+        let credential = tokio::task::spawn_blocking(move || store.resolve(&actor, &handle))
+            .await
+            .unwrap_or_else(|_| Err(BackendFault::Down("it panicked".into())))?;
+        let (target, scope) = (None, Vec::new());
+        Ok(Resolved { credential, target, scope, expires_at: None, revocation: None })
+    }
+
+    async fn revoke(&self, _: &str) {}
+}
+
+impl SealedStore {
+    /// The credential, with its absence as a fault.
+    pub fn resolve(&self, actor: &Actor, handle: &Handle) -> Result<Credential, BackendFault> {
         match self.get(actor, handle) {
             Ok(Some(credential)) => Ok(credential),
             Ok(None) => Err(BackendFault::Absent),

@@ -2,18 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use axum::body::Body;
-use custody::actor::Actor;
 use custody::audit::{AuditLog, recovery};
-use custody::backend::{Backend, BackendFault};
+use custody::backend::{Asked, BackendFault, CredentialBackend};
 use custody::config::Config;
-use custody::credential::{Credential, Shape};
+use custody::credential::{Credential, Resolved};
 use custody::http::{Service, edge_routes};
 use custody::issue::Issuer;
 use custody::metrics::Metrics;
 use hyper::Request;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use lease::{Handle, Secret};
+use lease::Secret;
 use serde_json::json;
 use session::mint::SigningKey;
 use session::{Algorithm, Verifier};
@@ -27,14 +26,33 @@ struct Witness {
     answer: fn() -> Result<Credential, BackendFault>,
 }
 
-impl Backend for Witness {
-    fn resolve(&self, _: &Actor, handle: &Handle) -> Result<Credential, BackendFault> {
+#[async_trait::async_trait]
+impl CredentialBackend for Witness {
+    fn name(&self) -> &str {
+        "witness"
+    }
+
+    fn is_capable(&self, _: &Asked<'_>) -> bool {
+        true
+    }
+
+    async fn revoke(&self, _: &str) {}
+
+    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
+        let handle = asked.handle;
         let log = std::fs::read_to_string(&self.audit).unwrap();
         let last = log.lines().last().unwrap_or_default();
         let record: serde_json::Value = serde_json::from_str(last).unwrap();
         assert_eq!((&record["event"], &record["outcome"]), (&json!("lease"), &json!("allow")));
         assert_eq!(record["handle"], handle.as_str());
-        (self.answer)()
+        let (target, scope) = (None, Vec::new());
+        (self.answer)().map(|credential| Resolved {
+            credential,
+            target,
+            scope,
+            expires_at: None,
+            revocation: None,
+        })
     }
 }
 
@@ -90,7 +108,7 @@ async fn call(routes: axum::Router, body: Body) -> (u16, String) {
 }
 
 fn credential(secret: &str) -> Credential {
-    Credential { shape: Shape::Bearer, secret: Secret::new(secret) }
+    Credential::Bearer { token: Secret::new(secret) }
 }
 
 #[tokio::test]

@@ -77,6 +77,7 @@ impl Permit {
             path: self.path.as_str().to_owned(),
             fingerprint: None,
             idempotency_key: None,
+            body_digest: None,
             binding: Binding::Session,
         })
     }

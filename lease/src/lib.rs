@@ -14,24 +14,33 @@
 
 mod answer;
 mod authority;
+mod fingerprint;
 mod handle;
 mod header;
 mod host;
+mod outcome;
 mod pattern;
 mod public_suffix;
 mod refusal;
 mod request;
 mod secret;
+mod sync;
 
 pub use answer::{LEASE_CEILING, LEASE_DEFAULT, Lease, LeaseFault, LiveLease};
 pub use authority::{Authority, AuthorityError, HTTPS_PORT};
+pub use fingerprint::fingerprint;
 pub use handle::{Handle, HandleError};
 pub use header::{HeaderFault, HeaderName, LeaseHeader, is_hop_by_hop};
 pub use host::{Host, HostError};
+pub use outcome::{Outcome, OutcomeReport};
 pub use pattern::{HostPattern, PatternError};
 pub use refusal::RefusalCode;
 pub use request::{Binding, LeaseRequest, Malformed};
 pub use secret::Secret;
+pub use sync::{
+    CURSOR_LENGTH, SEEN_LIMIT, SYNC_WAIT_CEILING, SeenReport, SyncAnswer, SyncChange, SyncKind,
+    is_cursor,
+};
 
 /// Seconds since the Unix epoch, whole (RFC 7519 `NumericDate`).
 pub type UnixSeconds = u64;

@@ -28,8 +28,11 @@ pub struct LeaseRequest {
     pub method: String,
     /// The canonical path, without the query.
     pub path: String,
+    /// [`fingerprint`](crate::fingerprint()) of the operation; a single-use lease needs it.
     pub fingerprint: Option<String>,
     pub idempotency_key: Option<String>,
+    /// SHA-256 of the body in lower-case hex, where the destination asks for it.
+    pub body_digest: Option<String>,
     pub binding: Binding,
 }
 
@@ -52,11 +55,14 @@ struct Wire<'a> {
     fingerprint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_digest: Option<String>,
     binding: Binding,
 }
 
 const MAX_METHOD: usize = 32;
 const MAX_PATH: usize = 16 * 1024;
+const MAX_IDEMPOTENCY_KEY: usize = 256;
 
 // === impl LeaseRequest ===
 
@@ -71,6 +77,7 @@ impl LeaseRequest {
             path: Cow::Borrowed(&self.path),
             fingerprint: self.fingerprint.clone(),
             idempotency_key: self.idempotency_key.clone(),
+            body_digest: self.body_digest.clone(),
             binding: self.binding,
         };
         // Large enough that the vector never moves and leaves a copy behind.
@@ -82,7 +89,12 @@ impl LeaseRequest {
 
     pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
         let wire: Wire<'_> = serde_json::from_slice(body).map_err(|_| Malformed)?;
-        if !is_method(&wire.method) || !is_path(&wire.path) {
+        let digests = [&wire.fingerprint, &wire.body_digest];
+        if !is_method(&wire.method)
+            || !is_path(&wire.path)
+            || !digests.into_iter().flatten().all(|digest| is_digest(digest))
+            || !wire.idempotency_key.as_deref().is_none_or(is_idempotency_key)
+        {
             return Err(Malformed);
         }
         Ok(Self {
@@ -93,6 +105,7 @@ impl LeaseRequest {
             path: wire.path.into_owned(),
             fingerprint: wire.fingerprint,
             idempotency_key: wire.idempotency_key,
+            body_digest: wire.body_digest,
             binding: wire.binding,
         })
     }
@@ -102,6 +115,15 @@ impl LeaseRequest {
 fn is_method(method: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_');
     (1..=MAX_METHOD).contains(&method.len()) && method.bytes().all(plain)
+}
+
+/// SHA-256 in lower-case hex.
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_idempotency_key(key: &str) -> bool {
+    (1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()) && key.bytes().all(|b| (0x20..0x7f).contains(&b))
 }
 
 fn is_path(path: &str) -> bool {
@@ -132,6 +154,7 @@ mod tests {
             path: "/repos/acme/\"x\"".into(),
             fingerprint: None,
             idempotency_key: Some("k".into()),
+            body_digest: None,
             binding: Binding::Session,
         }
     }
@@ -161,6 +184,10 @@ mod tests {
             (r#""path":"/""#, r#""path":"""#),
             (r#""path":"/""#, r#""path":"x""#),
             (r#""path":"/""#, r#""path":"/","extra":1"#),
+            (r#""path":"/""#, r#""path":"/","fingerprint":"abc""#),
+            (r#""path":"/""#, r#""path":"/","body_digest":"ABC""#),
+            (r#""path":"/""#, r#""path":"/","idempotency_key":"""#),
+            (r#""path":"/""#, r#""path":"/","idempotency_key":"a\n""#),
         ] {
             let bad = good.replace(from, to);
             assert_ne!(bad, good);

@@ -41,6 +41,14 @@ impl Session {
         &self.claims.jwt_id
     }
 
+    /// The session the token belongs to: the claim `sid` (OpenID Connect Front-Channel Logout 1.0
+    /// section 3) if there is a usable one, so that a session survives the renewal of its token;
+    /// else the token's `jti`. Revocations and session limits go by it.
+    pub fn id(&self) -> &str {
+        let sid = self.claim("sid").and_then(Value::as_str);
+        sid.filter(|sid| (1..=256).contains(&sid.len())).unwrap_or(&self.claims.jwt_id)
+    }
+
     /// `exp`, without any leeway.
     pub fn expires_at(&self) -> UnixSeconds {
         self.claims.expires_at

@@ -1,7 +1,6 @@
 //! `custody check`
 
 use crate::audit::recovery::verify;
-use crate::backend::Backend;
 use crate::config::{Config, Protection};
 use crate::server::tls;
 use crate::store::root_key::RootKey;

@@ -4,12 +4,12 @@ use super::stdin::read_secret;
 use super::{ConfigArgument, Usage};
 use crate::actor::Actor;
 use crate::config::Config;
-use crate::credential::{Credential, CredentialFault, Shape};
+use crate::credential::{CredentialFault, Shape};
 use crate::store::root_key::RootKey;
 use crate::store::{Listed, Missing, SealedStore};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use lease::{Handle, HeaderFault};
+use lease::{Handle, HeaderFault, HeaderName};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -88,7 +88,7 @@ fn run_put(put: Put) -> Result<()> {
     let Put { handle, shape, user, header, actor, config } = put;
     let shape = shape_of(shape, user, header)?;
     let store = open(&config.config)?;
-    let credential = Credential { shape, secret: read_secret()? };
+    let credential = shape.with(read_secret()?)?;
     credential.headers().map_err(|fault| match fault {
         CredentialFault::Header(HeaderFault::Value) => anyhow::anyhow!(
             "standard input: the secret is over 16 KiB or has a line break or other control \
@@ -97,7 +97,7 @@ fn run_put(put: Put) -> Result<()> {
         other => anyhow::anyhow!("{other}"),
     })?;
     let version = store.put(&actor, &handle, &credential)?;
-    println!("stored {handle} ({}) for actor {actor}, version {version}", credential.shape);
+    println!("stored {handle} ({shape}) for actor {actor}, version {version}");
     Ok(())
 }
 
@@ -107,7 +107,8 @@ fn shape_of(shape: Type, user: Option<String>, header: Option<String>) -> Result
         (Type::Bearer, None, None) => Ok(Shape::Bearer),
         (Type::Basic, Some(user), None) => Ok(Shape::Basic { user }),
         (Type::Header, None, Some(name)) => {
-            Shape::header(&name).map_err(|fault| Usage(format!("--header: {fault}")).into())
+            let name = HeaderName::parse(&name).map_err(|f| Usage(format!("--header: {f}")))?;
+            Ok(Shape::ApiKey { header: name.as_str().to_owned() })
         }
         (Type::Basic, None, _) => Err(stray("--user is missing; it", "basic").into()),
         (Type::Header, _, None) => Err(stray("--header is missing; it", "header").into()),

@@ -38,6 +38,7 @@ fn asked(handle: &str, destination: &str, method: &str, binding: Binding) -> Lea
         path: "/".into(),
         fingerprint: None,
         idempotency_key: None,
+        body_digest: None,
         binding,
     }
 }

@@ -25,7 +25,7 @@ impl Fixture {
 }
 
 fn bearer(secret: &str) -> Credential {
-    Credential { shape: Shape::Bearer, secret: Secret::new(secret) }
+    Credential::Bearer { token: Secret::new(secret) }
 }
 
 fn actor(text: &str) -> Actor {
@@ -38,7 +38,7 @@ fn handle(text: &str) -> Handle {
 
 fn value(store: &SealedStore, actor_name: &str, handle_name: &str) -> Option<Vec<u8>> {
     let found = store.get(&actor(actor_name), &handle(handle_name)).unwrap();
-    found.map(|credential| credential.secret.expose().to_vec())
+    found.map(|credential| credential.secret().expose().to_vec())
 }
 
 #[test]
@@ -69,10 +69,12 @@ fn put_get_replace_list_delete() {
 fn shapes_survive() {
     let fixture = Fixture::new();
     let store = fixture.open();
-    for shape in [Shape::Bearer, Shape::Basic { user: "u".into() }, Shape::header("X-K").unwrap()] {
-        let credential = Credential { shape: shape.clone(), secret: Secret::new("s") };
+    for shape in
+        [Shape::Bearer, Shape::Basic { user: "u".into() }, Shape::ApiKey { header: "x-k".into() }]
+    {
+        let credential = shape.with(Secret::new("s")).unwrap();
         store.put(&actor("default"), &handle("a"), &credential).unwrap();
-        assert_eq!(store.get(&actor("default"), &handle("a")).unwrap().unwrap().shape, shape);
+        assert_eq!(store.get(&actor("default"), &handle("a")).unwrap().unwrap().shape(), shape);
     }
 }
 

@@ -1,0 +1,41 @@
+//! What custody must remember: one trait a concept, one store that has them all.
+//!
+//! Two stores implement it: SQLite for a single custody, PostgreSQL for several replicas. Every
+//! method is one transaction, durable when it returns unless its own text says otherwise; whatever
+//! cannot be asked or written is a [`LedgerFault`], and nothing is leased on one.
+//!
+//! Times are Unix seconds and come in as arguments: the ledger never asks a clock.
+
+mod envelopes;
+mod leases;
+mod locks;
+mod notices;
+mod reservations;
+mod revocations;
+
+pub use envelopes::{Envelopes, KeyRow, Row};
+pub use leases::{LeaseFilter, LeaseRow, Leases};
+pub use locks::Locks;
+pub use notices::{Notice, Notices};
+pub use reservations::{Attempt, Closed, Opened, Reservation, Reservations, Settled};
+pub use revocations::{Change, Claimant, Feed, Revocation, Revocations, Standing, Target};
+
+/// Everything at once.
+pub trait Ledger:
+    Envelopes + Leases + Locks + Notices + Reservations + Revocations + Send + Sync + 'static
+{
+}
+
+impl<T> Ledger for T where
+    T: Envelopes + Leases + Locks + Notices + Reservations + Revocations + Send + Sync + 'static
+{
+}
+
+/// The ledger did not answer. The text is for the operator's log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerFault {
+    #[error("the ledger is not there: {0}")]
+    Down(String),
+    #[error("a row of the ledger does not read: {0}")]
+    Row(&'static str),
+}

@@ -1,0 +1,57 @@
+//! Which leases were given, and which sessions are awake.
+
+use super::LedgerFault;
+use crate::actor::Actor;
+use async_trait::async_trait;
+use lease::{Binding, Handle, UnixSeconds};
+
+/// One lease that was given. No field is a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseRow {
+    pub lease_id: String,
+    /// [`session::Session::id`].
+    pub session: String,
+    pub subject: String,
+    pub actor: Actor,
+    pub handle: Handle,
+    /// `api.github.com:443`.
+    pub destination: String,
+    pub binding: Binding,
+    pub issued_at: UnixSeconds,
+    pub expires_at: UnixSeconds,
+    /// The backend that gave the value, and how it finds it again to revoke it.
+    pub backend: String,
+    pub revocation: Option<String>,
+}
+
+/// Which leases; a field that is `None` does not restrict.
+#[derive(Clone, Debug, Default)]
+pub struct LeaseFilter {
+    pub session: Option<String>,
+    pub lease_id: Option<String>,
+    pub handle: Option<Handle>,
+    pub actor: Option<Actor>,
+    /// Only those that have not ended at this time.
+    pub live_at: Option<UnixSeconds>,
+    /// Newest first, at most so many.
+    pub limit: u32,
+}
+
+#[async_trait]
+pub trait Leases {
+    /// Writes the lease down, and its session as seen at `issued_at`. Need not be durable when it
+    /// returns: the audit record is.
+    async fn record(&self, lease: &LeaseRow) -> Result<(), LedgerFault>;
+    async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault>;
+    /// These sessions were in use at `now`. One that was last seen at or before `asleep` stays as
+    /// it is: a session that ended by idling does not come back. Unknown ones are ignored.
+    async fn seen(
+        &self,
+        sessions: &[String],
+        now: UnixSeconds,
+        asleep: UnixSeconds,
+    ) -> Result<(), LedgerFault>;
+    /// Forgets leases and settled reservations that ended, and sessions last seen, before this
+    /// time; how many rows.
+    async fn forget(&self, before: UnixSeconds) -> Result<u64, LedgerFault>;
+}

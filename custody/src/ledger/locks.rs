@@ -1,0 +1,20 @@
+//! Who may do what only one replica may do at a time (spending a refresh token, say).
+
+use super::LedgerFault;
+use async_trait::async_trait;
+use lease::UnixSeconds;
+
+#[async_trait]
+pub trait Locks {
+    /// Takes the lock until a time, if nobody holds it, or whoever does has let it run out, or it
+    /// is this owner's already. `false`: somebody else holds it.
+    async fn lock(
+        &self,
+        name: &str,
+        owner: &str,
+        now: UnixSeconds,
+        until: UnixSeconds,
+    ) -> Result<bool, LedgerFault>;
+    /// Gives it back; of somebody else's lock nothing happens.
+    async fn unlock(&self, name: &str, owner: &str) -> Result<(), LedgerFault>;
+}

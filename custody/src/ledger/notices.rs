@@ -1,0 +1,37 @@
+//! Notices that wait to be delivered: a backend failed, somebody shall know.
+
+use super::LedgerFault;
+use async_trait::async_trait;
+use lease::UnixSeconds;
+
+/// One failure, told without anything a backend or guest said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Random; the receiver tells a repetition by it.
+    pub id: String,
+    pub at: UnixSeconds,
+    pub backend: String,
+    pub actor: String,
+    pub handle: String,
+    /// [`crate::backend::BackendFault::code`].
+    pub code: String,
+    /// Deliveries that failed so far.
+    pub tries: u32,
+    pub next_try: UnixSeconds,
+}
+
+#[async_trait]
+pub trait Notices {
+    async fn post(&self, notice: &Notice) -> Result<(), LedgerFault>;
+    /// At most `limit` notices whose next try is due, and puts their next try off to `busy_until`,
+    /// so that no other replica takes them meanwhile.
+    async fn take_due(
+        &self,
+        now: UnixSeconds,
+        busy_until: UnixSeconds,
+        limit: u32,
+    ) -> Result<Vec<Notice>, LedgerFault>;
+    async fn delivered(&self, id: &str) -> Result<(), LedgerFault>;
+    /// One more failed try.
+    async fn put_off(&self, id: &str, next_try: UnixSeconds) -> Result<(), LedgerFault>;
+}

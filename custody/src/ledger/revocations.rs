@@ -1,0 +1,92 @@
+//! What is revoked, the kill switch, and the feed of both to the edges.
+//!
+//! Changes are numbered. A reader asks for what came after a [`Feed::cursor`] of before; a cursor
+//! the ledger does not know (another ledger's, or older than what is kept) is answered with the
+//! whole state, never with silence.
+
+use super::LedgerFault;
+use crate::actor::Actor;
+use async_trait::async_trait;
+use lease::{Handle, UnixSeconds};
+use std::time::Duration;
+
+/// Who or what is revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// By [`session::Session::id`].
+    Session(String),
+    Lease(String),
+    Handle(Handle),
+    Actor(Actor),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    pub target: Target,
+    pub at: UnixSeconds,
+    /// When it may be forgotten, because what it names has ended by then; `None`: until restored.
+    pub until: Option<UnixSeconds>,
+    /// Who ordered it: the name on the operator's certificate, or `idle`.
+    pub by: String,
+}
+
+/// One numbered change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    Revoked { target: Target, until: Option<UnixSeconds> },
+    Restored { target: Target },
+    KillSwitch { on: bool },
+}
+
+/// What a reader of the feed gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Opaque, 1 to 64 visible ASCII characters.
+    pub cursor: String,
+    /// `changes` are the whole state, and what the reader knew is void.
+    pub full: bool,
+    /// As of `cursor`, whatever the changes say.
+    pub kill_switch: bool,
+    pub changes: Vec<Change>,
+}
+
+/// Who asks for a lease of what.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'a> {
+    pub session: &'a str,
+    pub handle: &'a Handle,
+    pub actor: &'a Actor,
+}
+
+/// What stands against a lease, and what is known of its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub kill_switch: bool,
+    pub session_revoked: bool,
+    pub handle_revoked: bool,
+    pub actor_revoked: bool,
+    /// When the session was last in use; `None` if never before.
+    pub last_seen: Option<UnixSeconds>,
+}
+
+#[async_trait]
+pub trait Revocations {
+    /// Asked for each lease; always the newest state, on every replica.
+    async fn standing(&self, claimant: Claimant<'_>) -> Result<Standing, LedgerFault>;
+    /// Revoking what is revoked is no error; the later `until` counts.
+    async fn revoke(&self, revocation: &Revocation) -> Result<(), LedgerFault>;
+    /// Takes a revocation back; `false` if there was none.
+    async fn restore(&self, target: &Target) -> Result<bool, LedgerFault>;
+    async fn set_kill_switch(&self, on: bool) -> Result<(), LedgerFault>;
+    async fn kill_switch(&self) -> Result<bool, LedgerFault>;
+    /// What is revoked now, newest first.
+    async fn revoked(&self) -> Result<Vec<Revocation>, LedgerFault>;
+    /// What changed since; the whole state if `cursor` is `None` or not known.
+    async fn changes(&self, cursor: Option<&str>) -> Result<Feed, LedgerFault>;
+    /// Returns when something may have changed after `cursor`, or the time is up. Wakes within
+    /// milliseconds of a change on any replica.
+    async fn wait(&self, cursor: &str, at_most: Duration) -> Result<(), LedgerFault>;
+    /// Forgets revocations whose `until` has passed, and changes older than that; readers of
+    /// before get the whole state. How many rows.
+    async fn forget_revocations(&self, now: UnixSeconds) -> Result<u64, LedgerFault>;
+}

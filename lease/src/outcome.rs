@@ -1,0 +1,78 @@
+//! What became of an operation: `POST /v1/leases/{id}/outcome`.
+
+use crate::request::Malformed;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The upstream took the request; its answer was not seen.
+    Accepted,
+    /// The upstream answered.
+    Delivered,
+    Failed,
+}
+
+/// The report of an edge. An upstream's own words are never in it: a code is all there is room for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeReport {
+    pub outcome: Outcome,
+    /// `^[a-z][a-z0-9_]{0,63}$`; with [`Outcome::Failed`] only, and then always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+}
+
+// === impl OutcomeReport ===
+
+impl OutcomeReport {
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        serde_json::to_vec(self).map_err(|_| Malformed)
+    }
+
+    pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
+        let report: Self = serde_json::from_slice(body).map_err(|_| Malformed)?;
+        let fits = match (&report.outcome, &report.failure_code) {
+            (Outcome::Failed, Some(code)) => is_failure_code(code),
+            (Outcome::Failed, None) | (_, Some(_)) => false,
+            (Outcome::Accepted | Outcome::Delivered, None) => true,
+        };
+        if fits { Ok(report) } else { Err(Malformed) }
+    }
+}
+
+fn is_failure_code(code: &str) -> bool {
+    let mut bytes = code.bytes();
+    code.len() <= 64
+        && bytes.next().is_some_and(|b| b.is_ascii_lowercase())
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_and_nothing_else() {
+        let failed = |code: &str| {
+            OutcomeReport::decode(
+                format!(r#"{{"outcome":"failed","failure_code":{code:?}}}"#).as_bytes(),
+            )
+        };
+        assert!(failed("upstream_reset").is_ok());
+        assert!(failed(&"a".repeat(64)).is_ok());
+        for bad in ["", "A", "1a", "_a", "a-b", "a b", "a\n", "é", &"a".repeat(65)] {
+            assert!(failed(bad).is_err(), "{bad:?}");
+        }
+        for (body, fine) in [
+            (r#"{"outcome":"delivered"}"#, true),
+            (r#"{"outcome":"accepted"}"#, true),
+            (r#"{"outcome":"failed"}"#, false),
+            (r#"{"outcome":"delivered","failure_code":"a"}"#, false),
+            (r#"{"outcome":"delivered","text":"<html>"}"#, false),
+            (r#"{"outcome":"lost"}"#, false),
+        ] {
+            assert_eq!(OutcomeReport::decode(body.as_bytes()).is_ok(), fine, "{body}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What an edge must know of revocations: the answer to `GET /v1/sync?cursor=C&wait=S`.
+//!
+//! Without a cursor, or with one custody does not know, the answer is the whole state
+//! (`full: true`). With one, custody holds the answer back until something changed or `wait`
+//! seconds (0 to 30) have passed. Edges report sessions in use by `POST /v1/seen`.
+
+use crate::UnixSeconds;
+use crate::request::Malformed;
+use serde::{Deserialize, Serialize};
+
+/// Longest `wait`, seconds.
+pub const SYNC_WAIT_CEILING: u64 = 30;
+/// Longest cursor, bytes of visible ASCII.
+pub const CURSOR_LENGTH: usize = 64;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyncAnswer {
+    /// For the next call. Opaque.
+    pub cursor: String,
+    /// `changes` are all there is; what was known before is void.
+    pub full: bool,
+    /// Nothing may be leased or used while this is set.
+    pub kill_switch: bool,
+    /// In the order in which they happened.
+    pub changes: Vec<SyncChange>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyncChange {
+    pub kind: SyncKind,
+    pub id: String,
+    /// `false`: a revocation was taken back.
+    pub revoked: bool,
+    /// When it may be forgotten; absent: until it is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UnixSeconds>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncKind {
+    /// `id` is the session's `sid`, or `jti` where it has none.
+    Session,
+    /// `id` is a `lease_id`.
+    Lease,
+    /// `id` is a handle. A revoked actor is told as its handles.
+    Handle,
+}
+
+/// The body of `POST /v1/seen`: sessions that made requests since the last report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenReport {
+    /// At most [`SEEN_LIMIT`].
+    pub sessions: Vec<String>,
+}
+
+pub const SEEN_LIMIT: usize = 1000;
+
+// === impl SyncAnswer ===
+
+impl SyncAnswer {
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        serde_json::to_vec(self).map_err(|_| Malformed)
+    }
+
+    pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
+        let answer: Self = serde_json::from_slice(body).map_err(|_| Malformed)?;
+        if is_cursor(&answer.cursor) { Ok(answer) } else { Err(Malformed) }
+    }
+}
+
+/// Goes into a URL as it is.
+pub fn is_cursor(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    (1..=CURSOR_LENGTH).contains(&text.len()) && text.bytes().all(plain)
+}
+
+// === impl SeenReport ===
+
+impl SeenReport {
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        serde_json::to_vec(self).map_err(|_| Malformed)
+    }
+
+    pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
+        let report: Self = serde_json::from_slice(body).map_err(|_| Malformed)?;
+        let fits = report.sessions.len() <= SEEN_LIMIT
+            && report.sessions.iter().all(|id| (1..=8192).contains(&id.len()));
+        if fits { Ok(report) } else { Err(Malformed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        let answer = SyncAnswer {
+            cursor: "e1-17".into(),
+            full: false,
+            kill_switch: true,
+            changes: vec![SyncChange {
+                kind: SyncKind::Session,
+                id: "jti-1".into(),
+                revoked: true,
+                until: Some(17),
+            }],
+        };
+        let json = answer.encode().unwrap();
+        assert_eq!(SyncAnswer::decode(&json), Ok(answer));
+        let text = String::from_utf8(json).unwrap();
+        for (from, to) in [
+            ("e1-17", ""),
+            ("e1-17", "a b"),
+            ("e1-17", "a&b"),
+            ("\"full\":false,", ""),
+            ("\"kill_switch\":true,", ""),
+            ("\"session\"", "\"planet\""),
+        ] {
+            assert_ne!(text, text.replace(from, to));
+            assert!(SyncAnswer::decode(text.replace(from, to).as_bytes()).is_err(), "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_bounded() {
+        let report = |count| SeenReport { sessions: vec!["j".into(); count] }.encode().unwrap();
+        assert!(SeenReport::decode(&report(SEEN_LIMIT)).is_ok());
+        assert!(SeenReport::decode(&report(SEEN_LIMIT + 1)).is_err());
+        assert!(SeenReport::decode(br#"{"sessions":[""]}"#).is_err());
+    }
+}
