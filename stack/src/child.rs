@@ -21,7 +21,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// `$$` in the subshell is still the pid of the shell, which `exec` makes the program's.
 const LEASH: &str = "exec 3<&0 </dev/null
-(exec >/dev/null 2>&1; read -r _ <&3 || kill -KILL $$) &
+signal=$1; shift
+(exec >/dev/null 2>&1; read -r _ <&3 || kill \"-$signal\" $$) &
 exec \"$@\" 3<&-";
 
 /// How long a program may take to end after SIGTERM before it is killed.
@@ -50,13 +51,28 @@ impl Running {
     /// The log cannot be opened or there is no `sh`. A program that does not exist ends at once
     /// and says so in its log.
     pub fn start(name: &str, command: &Command, log: &Path) -> Result<Self> {
+        Self::start_ended_by(Signal::KILL, name, command, log)
+    }
+
+    /// As [`Running::start`], for a program that ends at once by another signal than SIGKILL and has
+    /// something to clean up: it gets that one when we die.
+    ///
+    /// # Errors
+    /// As [`Running::start`].
+    pub fn start_ended_by(
+        signal: Signal,
+        name: &str,
+        command: &Command,
+        log: &Path,
+    ) -> Result<Self> {
         let output = File::options()
             .create(true)
             .append(true)
             .open(log)
             .with_context(|| format!("opening the log {}", log.display()))?;
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(LEASH).arg("sh").arg(command.get_program()).args(command.get_args());
+        shell.arg("-c").arg(LEASH).arg("sh").arg(signal.as_raw().to_string());
+        shell.arg(command.get_program()).args(command.get_args());
         carry_over(command, &mut shell);
         let mut child = shell
             .process_group(0)

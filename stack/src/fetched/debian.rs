@@ -137,7 +137,7 @@ fn needed(name: &str, package: &str) -> bool {
     if name.starts_with(package) {
         return !name.ends_with("-common");
     }
-    name.starts_with("lib")
+    (name.starts_with("lib") || name == "zlib1g")
         && !name.ends_with("-perl")
         && !UNUSED.iter().any(|unused| name.starts_with(unused))
 }
@@ -164,6 +164,7 @@ mod tests {
             ("libpq5", true),
             ("libc6", false),
             ("libcap2", true),
+            ("zlib1g", true),
             ("libllvm14", false),
             ("libjson-perl", false),
             ("perl-base", false),

@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at something that has no way of telling us.
 const POLL: Duration = Duration::from_millis(5);
 
+/// Ends a server at once, and yet it lets go of its shared memory, which SIGKILL would leave behind.
+const AT_ONCE: Signal = Signal::QUIT;
+
 /// How a server is to be.
 #[derive(Clone, Copy, Debug)]
 pub struct PostgresOptions {
@@ -138,20 +141,37 @@ impl Postgres {
         Ok(self.url(name))
     }
 
-    /// Runs `statements` in `database` with `psql`, each on its own; a line for a row, `|` between
-    /// columns. Stops at the first that fails.
+    /// Runs `statements` in `database` with `psql`, each on its own, as the superuser; a line for a
+    /// row, `|` between columns. Stops at the first that fails.
     ///
     /// # Errors
     /// A statement fails, with PostgreSQL's complaint, or the server is not running.
     pub fn sql(&self, database: &str, statements: &str) -> Result<String> {
+        self.sql_as(USER, &self.password, database, statements)
+    }
+
+    /// As [`Postgres::sql`], as somebody else.
+    ///
+    /// # Errors
+    /// As [`Postgres::sql`], and when the server does not know the user or the password.
+    pub fn sql_as(
+        &self,
+        user: &str,
+        password: &str,
+        database: &str,
+        statements: &str,
+    ) -> Result<String> {
         let mut psql = self.programs.client("psql");
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--file=-"]);
-        psql.args(["--set=ON_ERROR_STOP=1", "--dbname", database, "--username", USER]);
+        psql.args(["--set=ON_ERROR_STOP=1", "--no-password"]);
+        psql.args(["--dbname", database, "--username", user]);
         psql.env("PGHOST", self.address.ip().to_string());
         psql.env("PGPORT", self.address.port().to_string());
-        psql.env("PGPASSWORD", &self.password);
+        psql.env("PGPASSWORD", password);
         if self.options.tls {
             psql.env("PGSSLMODE", "verify-full").env("PGSSLROOTCERT", self.ca());
+        } else {
+            psql.env("PGSSLMODE", "disable");
         }
         child::run(&mut psql, statements)
     }
@@ -194,7 +214,7 @@ impl Postgres {
         let data = self.data();
         let mut command = self.program("postgres");
         command.arg("-D").arg(&data).current_dir(&data);
-        let mut running = Running::start("postgres", &command, &self.log())?;
+        let mut running = Running::start_ended_by(AT_ONCE, "postgres", &command, &self.log())?;
         // It writes its pid and then, once it takes connections, this word; the file of one that
         // was killed stays.
         let (pid, status) = (running.pid().to_string(), data.join("postmaster.pid"));
@@ -218,7 +238,10 @@ impl Postgres {
             let mut nobody = Command::new("setpriv");
             nobody.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")]);
             nobody.args(["--clear-groups", "--inh-caps=+dac_override"]);
-            nobody.arg("--ambient-caps=+dac_override").arg(path);
+            // The last for access(2), by which PostgreSQL looks for its own programs: it would
+            // otherwise forget the power.
+            nobody.args(["--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]);
+            nobody.arg(path);
             nobody
         } else {
             Command::new(path)
@@ -289,8 +312,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            // At once, and yet it lets go of its shared memory, which a SIGKILL would leave behind.
-            running.stop_by(Signal::QUIT);
+            running.stop_by(AT_ONCE);
         }
     }
 }
