@@ -23,5 +23,6 @@ pub mod init;
 pub mod issue;
 pub mod ledger;
 pub mod metrics;
+pub mod outbound;
 pub mod server;
 pub mod store;

@@ -55,7 +55,8 @@ pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsFault> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn certificates(
+/// All certificates of a PEM file; at least one.
+pub(crate) fn certificates(
     field: &'static str,
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
