@@ -12,7 +12,7 @@ mod storage;
 use crate::grants::Grants;
 use fault::Faults;
 pub use fault::{ConfigFaults, Fault};
-pub use listeners::{AdminListener, EdgeListener, Protection, TlsFiles};
+pub use listeners::{AdminListener, EdgeListener, HealthListener, Protection, TlsFiles};
 use serde_yaml_ng::{Mapping, Value};
 pub use session::SessionRules;
 use std::path::Path;
@@ -22,13 +22,15 @@ pub use storage::Storage;
 #[derive(Debug)]
 pub struct Config {
     pub edge: EdgeListener,
-    pub admin: AdminListener,
+    /// Without it there is no admin API.
+    pub admin: Option<AdminListener>,
+    pub health: HealthListener,
     pub session: SessionRules,
     pub storage: Storage,
     pub grants: Grants,
 }
 
-const SECTIONS: [&str; 6] = ["edge", "admin", "session", "store", "audit", "grants"];
+const SECTIONS: [&str; 7] = ["edge", "admin", "health", "session", "store", "audit", "grants"];
 
 // === impl Config ===
 
@@ -66,14 +68,18 @@ impl Config {
         let mut faults = Faults::default();
         let mut sections = read_sections(text, &mut faults);
         let edge = listeners::read_edge(sections.remove("edge"), folder, &mut faults);
-        let admin = listeners::read_admin(sections.remove("admin"), &mut faults);
+        let admin = listeners::read_admin(sections.remove("admin"), folder, &mut faults);
+        let health = listeners::read_health(sections.remove("health"), &mut faults);
         let session = session::read(sections.remove("session"), folder, &mut faults);
         let store = sections.remove("store");
         let storage = storage::read(store, sections.remove("audit"), folder, &mut faults);
         let grants = grants::read(sections.remove("grants"), &mut faults);
-        match (edge, admin, session, storage, grants, faults.0.is_empty()) {
-            (Some(edge), Some(admin), Some(session), Some(storage), Some(grants), true) => {
-                Ok(Self { edge, admin, session, storage, grants })
+        if !faults.0.is_empty() {
+            return Err(faults.0);
+        }
+        match (edge, admin, health, session, storage, grants) {
+            (Some(edge), Some(admin), Some(health), Some(session), Some(storage), Some(grants)) => {
+                Ok(Self { edge, admin, health, session, storage, grants })
             }
             _ => Err(faults.0),
         }

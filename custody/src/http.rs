@@ -1,4 +1,4 @@
-//! What custody answers over HTTP: the edge's routes and the operator's.
+//! What custody answers over HTTP to edges and to probes.
 
 use crate::audit::AuditLog;
 use crate::audit::entry::request_id;
@@ -36,8 +36,8 @@ pub fn edge_routes(service: Service) -> Router {
         .with_state(service)
 }
 
-/// The routes of the admin listener.
-pub fn admin_routes(service: Service) -> Router {
+/// The routes of the health listener.
+pub fn health_routes(service: Service) -> Router {
     Router::new().route("/healthz", get(health)).route("/metrics", get(metrics)).with_state(service)
 }
 
@@ -75,7 +75,7 @@ fn request_id_of(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Healthy is who could write the next audit record; without it no lease would be given.
-async fn health(State(service): State<Service>) -> Response {
+pub(crate) async fn health(State(service): State<Service>) -> Response {
     match service.audit.probe().await {
         Ok(()) => json(StatusCode::OK, Bytes::from_static(b"{\"status\":\"ok\"}")),
         Err(_) => json(

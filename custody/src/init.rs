@@ -7,7 +7,7 @@ use crate::files::{
     FileFault, create_private, create_private_folder, create_public, sync_folder_of,
 };
 use crate::store::root_key::RootKey;
-use authority::Certificates;
+use authority::{Certificates, Pair};
 use serde_json::Value;
 use session::KeySet;
 use std::net::SocketAddr;
@@ -25,6 +25,7 @@ pub struct Wishes {
     pub jwks: Option<PathBuf>,
     pub edge_listen: SocketAddr,
     pub admin_listen: SocketAddr,
+    pub health_listen: SocketAddr,
     /// Further names and addresses the server certificate shall have.
     pub names: Vec<String>,
 }
@@ -93,13 +94,17 @@ fn outputs(wishes: &Wishes) -> Result<Vec<Output>, InitFault> {
     let mut outputs = vec![
         private(CONFIG, template::config(wishes)),
         private(ROOT_KEY, std::mem::take(&mut *root_key)),
-        public("ca.pem", certificates.ca),
-        private("ca.key", certificates.ca_key),
-        public("server.pem", certificates.server),
-        private("server.key", certificates.server_key),
-        public("edge-client.pem", certificates.client),
-        private("edge-client.key", certificates.client_key),
     ];
+    for (certificate_name, key_name, Pair { certificate, key }) in [
+        ("ca.pem", "ca.key", certificates.ca),
+        ("server.pem", "server.key", certificates.server),
+        ("edge-client.pem", "edge-client.key", certificates.edge),
+        ("operator-ca.pem", "operator-ca.key", certificates.operator_ca),
+        ("operator.pem", "operator.key", certificates.operator),
+    ] {
+        outputs.push(public(certificate_name, certificate));
+        outputs.push(private(key_name, key));
+    }
     if let Some(path) = &wishes.jwks {
         outputs.push(public(JWKS, read_jwks(path)?));
     }

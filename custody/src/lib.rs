@@ -9,6 +9,7 @@
 )]
 
 pub mod actor;
+pub mod admin;
 pub mod audit;
 pub mod backend;
 pub mod cli;

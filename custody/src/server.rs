@@ -1,12 +1,14 @@
 //! Custody, running: everything a configuration names, opened, served and closed in good order.
 
 pub mod listener;
+pub mod peer;
 pub mod tls;
 
+use crate::admin;
 use crate::audit::writer::Writing;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
-use crate::config::{Config, Protection};
-use crate::http::{Service, admin_routes, edge_routes};
+use crate::config::{AdminListener, Config, Protection};
+use crate::http::{Service, edge_routes, health_routes};
 use crate::issue::Issuer;
 use crate::metrics::Metrics;
 use crate::store::root_key::{RootKey, RootKeyFault};
@@ -20,11 +22,13 @@ use std::sync::Arc;
 use tls::TlsFault;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// A custody that listens but does not answer yet.
 pub struct Server {
     edge: Listener,
-    admin: Listener,
+    admin: Option<Listener>,
+    health: Listener,
     audit: AuditLog,
     writing: Writing,
 }
@@ -41,7 +45,9 @@ pub enum StartFault {
     #[error("audit.path: {0}")]
     AuditWrite(#[from] AuditFault),
     #[error("edge.tls.{0}")]
-    Tls(#[from] TlsFault),
+    EdgeTls(TlsFault),
+    #[error("admin.tls.{0}")]
+    AdminTls(TlsFault),
     #[error("{field}: cannot listen on {address}: {source}")]
     Listen { field: &'static str, address: SocketAddr, source: io::Error },
 }
@@ -52,16 +58,17 @@ impl Server {
     /// Opens everything and listens. What is wrong with the files shows here, not at the first
     /// lease.
     pub async fn start(config: Config) -> Result<Self, StartFault> {
-        let acceptor = match &config.edge.protection {
-            Protection::MutualTls(files) => Some(tls::acceptor(files)?),
-            Protection::LoopbackPlaintext => None,
-        };
+        let (edge_tls, admin_tls) = acceptors(&config)?;
         let root = RootKey::load(&config.storage.root_key)?;
         let path = &config.storage.store;
         let store = SealedStore::open(path, &root, Missing::Create)
             .map_err(|fault| StartFault::Store { path: path.clone(), fault })?;
         let edge_socket = bind("edge.listen", config.edge.listen).await?;
-        let admin_socket = bind("admin.listen", config.admin.listen).await?;
+        let health_socket = bind("health.listen", config.health.listen).await?;
+        let admin_socket = match &config.admin {
+            Some(admin) => Some(bind("admin.listen", admin.listen).await?),
+            None => None,
+        };
         let (audit, writing) = AuditLog::start(recovery::open(&config.storage.audit)?).await?;
         audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
 
@@ -76,9 +83,11 @@ impl Server {
         );
         let service =
             Service { issuer: Arc::new(issuer), audit: audit.clone(), metrics: metrics.clone() };
-        let edge = Listener::new(edge_socket, acceptor, edge_routes(service.clone()), &metrics);
-        let admin = Listener::new(admin_socket, None, admin_routes(service), &metrics);
-        Ok(Self { edge, admin, audit, writing })
+        let edge = Listener::new(edge_socket, edge_tls, edge_routes(service.clone()), &metrics);
+        let admin = admin_socket
+            .map(|socket| Listener::new(socket, admin_tls, admin::routes(&service), &metrics));
+        let health = Listener::new(health_socket, None, health_routes(service), &metrics);
+        Ok(Self { edge, admin, health, audit, writing })
     }
 
     /// Where it listens; the port the system chose, if the configuration said 0.
@@ -86,24 +95,52 @@ impl Server {
         self.edge.address()
     }
 
-    pub fn admin_address(&self) -> io::Result<SocketAddr> {
-        self.admin.address()
+    /// `None` without an `admin` section.
+    pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.admin.as_ref().map(Listener::address).transpose()
+    }
+
+    pub fn health_address(&self) -> io::Result<SocketAddr> {
+        self.health.address()
     }
 
     /// Serves until `stop` is true, then lets what is in flight finish (bounded) and closes the
     /// audit log.
     pub async fn serve(self, stop: watch::Receiver<bool>) -> Result<(), AuditFault> {
-        let edge = tokio::spawn(self.edge.serve(stop.clone()));
-        let admin = tokio::spawn(self.admin.serve(stop));
-        // The listeners end by themselves; one that panicked has printed why.
-        let _ = edge.await;
-        let _ = admin.await;
+        let listeners = [Some(self.edge), self.admin, Some(self.health)].into_iter().flatten();
+        let serving: Vec<_> =
+            listeners.map(|listener| tokio::spawn(listener.serve(stop.clone()))).collect();
+        for listener in serving {
+            // They end by themselves; one that panicked has printed why.
+            let _ = listener.await;
+        }
         let stopped = self.audit.append(Entry::new(Event::Stopped, Outcome::Note)).await;
         let closed = self.audit.close().await;
         let writing = self.writing;
         let _ = tokio::task::spawn_blocking(move || writing.join()).await;
         stopped.and(closed)
     }
+}
+
+/// For the edge and the admin listener.
+type Acceptors = (Option<TlsAcceptor>, Option<TlsAcceptor>);
+
+/// Reads every TLS file, and makes sure that no edge is an operator.
+pub fn acceptors(config: &Config) -> Result<Acceptors, StartFault> {
+    let edge_files = match &config.edge.protection {
+        Protection::MutualTls(files) => Some(files),
+        Protection::LoopbackPlaintext => None,
+    };
+    let edge = edge_files.map(|files| tls::acceptor(files, tls::EDGES));
+    let edge = edge.transpose().map_err(StartFault::EdgeTls)?;
+    let Some(AdminListener { tls: files, .. }) = &config.admin else {
+        return Ok((edge, None));
+    };
+    let admin = tls::acceptor(files, tls::OPERATORS).map_err(StartFault::AdminTls)?;
+    if let Some(edge_files) = edge_files {
+        tls::apart(edge_files, files).map_err(StartFault::AdminTls)?;
+    }
+    Ok((edge, Some(admin)))
 }
 
 async fn bind(field: &'static str, address: SocketAddr) -> Result<TcpListener, StartFault> {

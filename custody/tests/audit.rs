@@ -59,10 +59,10 @@ async fn no_record_no_lease() {
     let mut request = home.request();
     request["session"] = "x".into();
     assert_eq!(home.lease(&running, &request).await.status, 401);
-    assert_eq!(plain_get(running.admin, "/healthz").await.status, 503);
+    assert_eq!(plain_get(running.health, "/healthz").await.status, 503);
     assert_eq!(home.knock().get(running.edge, "/healthz").await.unwrap().status, 503);
     fs::rename(&hidden, home.audit()).unwrap();
-    assert_eq!(plain_get(running.admin, "/healthz").await.status, 200);
+    assert_eq!(plain_get(running.health, "/healthz").await.status, 200);
     assert_eq!(home.lease(&running, &home.request()).await.status, 200);
     assert_eq!(running.stop(), 0);
     assert!(home.verify().status.success());
@@ -101,7 +101,7 @@ async fn a_flood_of_garbage_leaves_a_few_records() {
     // Ten at once and one a second after that.
     let bound = 10 + usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
     assert!(samples >= 10 && samples <= bound, "{samples} of at most {bound}");
-    let page = plain_get(running.admin, "/metrics").await.text();
+    let page = plain_get(running.health, "/metrics").await.text();
     assert!(page.contains("sessions_refused_total{code=\"session_malformed\"} 60\n"), "{page}");
 }
 

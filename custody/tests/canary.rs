@@ -90,7 +90,7 @@ async fn nothing_leaks() {
         seen.push(("refusal".into(), home.lease(&running, &request).await.body));
     }
     for path in ["/metrics", "/healthz"] {
-        seen.push((path.into(), plain_get(running.admin, path).await.body));
+        seen.push((path.into(), plain_get(running.health, path).await.body));
     }
     let log = std::sync::Arc::clone(&running.log);
     assert_eq!(running.stop(), 0);

@@ -4,13 +4,12 @@
 mod common;
 
 use axum::body::Body;
-use common::client::{get, over_http1, over_http2, plain_get, post};
+use common::client::{TLS13, get, over_http1, over_http2, plain_get, post};
 use common::{Home, custody, run, text};
 use std::fs;
 use tokio::net::TcpStream;
 
 const TLS12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
-const TLS13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
 #[tokio::test]
 async fn the_edge_gets_in_over_both_versions_and_protocols() {
@@ -55,7 +54,7 @@ async fn nobody_else_gets_in() {
         knock.versions = versions;
         assert_eq!(knock.get(running.edge, "/healthz").await.unwrap().status, 200);
     }
-    let page = plain_get(running.admin, "/metrics").await.text();
+    let page = plain_get(running.health, "/metrics").await.text();
     assert!(page.contains("leasehold_custody_handshake_failures_total 8\n"), "{page}");
     assert!(home.records().iter().all(|record| record["event"] == "started"));
 }
@@ -86,9 +85,9 @@ async fn each_listener_has_its_own_routes() {
     assert_eq!(edge("/healthz").await, 200);
     assert_eq!(edge("/metrics").await, 404);
     assert_eq!(edge("/v1/leases").await, 405);
-    assert_eq!(plain_get(running.admin, "/healthz").await.status, 200);
-    assert_eq!(plain_get(running.admin, "/v1/leases").await.status, 404);
-    let stream = TcpStream::connect(running.admin).await.unwrap();
+    assert_eq!(plain_get(running.health, "/healthz").await.status, 200);
+    assert_eq!(plain_get(running.health, "/v1/leases").await.status, 404);
+    let stream = TcpStream::connect(running.health).await.unwrap();
     let lease = over_http1(stream, post(Body::from(home.request().to_string()))).await.unwrap();
     assert_eq!(lease.status, 404);
 }
@@ -143,11 +142,16 @@ fn files_that_do_not_serve_are_named() {
         fs::copy(home.path(with), home.path(name)).unwrap();
     };
     type Spoil<'a> = &'a dyn Fn(&Home);
-    let cases: [(Spoil<'_>, &[&str]); 8] = [
+    let cases: [(Spoil<'_>, &[&str]); 10] = [
         (&|home| open(home, "root.key"), &["store.root_key", "root.key", "chmod 600"]),
         (&|home| open(home, "server.key"), &["edge.tls.key", "server.key", "chmod 600"]),
         (&|home| swap(home, "server.key", "ca.key"), &["edge.tls.certificate"]),
         (&|home| swap(home, "ca.pem", "ca.key"), &["edge.tls.client_ca", "ca.pem"]),
+        (&|home| swap(home, "operator-ca.pem", "ca.key"), &["admin.tls.client_ca"]),
+        (
+            &|home| swap(home, "operator-ca.pem", "ca.pem"),
+            &["admin.tls.client_ca", "every edge would be an operator"],
+        ),
         (&|home| swap(home, "root.key", "ca.key"), &["store.root_key", "not a root key"]),
         (&|home| fs::remove_file(home.path("server.pem")).unwrap(), &["edge.tls.certificate"]),
         (&|home| fs::write(home.path("custody.db"), "x").unwrap(), &["store.path", "custody.db"]),
@@ -167,4 +171,41 @@ fn files_that_do_not_serve_are_named() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn only_operators_reach_the_admin_listener() {
+    let (home, other) = (Home::new(), Home::bare());
+    let running = home.serve();
+    let identity = |home: &Home, name: &str| {
+        Some((home.path(&format!("{name}.pem")), home.path(&format!("{name}.key"))))
+    };
+    for (who, identity) in [
+        ("without a certificate", None),
+        ("an edge", identity(&home, "edge-client")),
+        ("custody itself", identity(&home, "server")),
+        ("another custody's operator", identity(&other, "operator")),
+        ("the operators' CA", identity(&home, "operator-ca")),
+    ] {
+        let mut knock = home.knock_as_operator();
+        knock.identity = identity;
+        assert!(knock.get(running.admin, "/healthz").await.is_err(), "{who}");
+    }
+    let mut knock = home.knock_as_operator();
+    assert_eq!(knock.get(running.admin, "/healthz").await.unwrap().status, 200);
+    assert!(knock.get(running.edge, "/healthz").await.is_err(), "no operator is an edge");
+    knock.versions = TLS12;
+    assert!(knock.connect(running.admin).await.is_err(), "TLS 1.2");
+}
+
+#[tokio::test]
+async fn without_the_section_there_is_no_admin_listener() {
+    let home = Home::new();
+    let config = fs::read_to_string(home.config()).unwrap();
+    let (before, rest) = config.split_once("admin:\n").unwrap();
+    let (_, after) = rest.split_once("\n\n").unwrap();
+    fs::write(home.config(), format!("{before}\n{after}")).unwrap();
+    let running = home.serve();
+    assert_eq!(running.admin.port(), 0);
+    assert_eq!(plain_get(running.health, "/healthz").await.status, 200);
 }

@@ -283,7 +283,7 @@ async fn everything_is_counted() {
     let mut request = home.request();
     request["session"] = "x".into();
     home.lease(&running, &request).await;
-    let page = plain_get(running.admin, "/metrics").await;
+    let page = plain_get(running.health, "/metrics").await;
     assert!(page.content_type.starts_with("text/plain; version=0.0.4"));
     let page = page.text();
     for line in [

@@ -70,7 +70,7 @@ impl Fixture {
     async fn routes(&self, answer: fn() -> Result<Credential, BackendFault>) -> axum::Router {
         let text = format!(
             "edge: {{listen: '127.0.0.1:0', plaintext: loopback-only}}
-admin: {{listen: '127.0.0.1:0'}}
+health: {{listen: '127.0.0.1:0'}}
 session: {{issuer: i, audience: a, keys: {{jwks: {}}}}}
 store: {{path: db, root_key: key}}
 audit: {{path: audit.jsonl}}

@@ -231,7 +231,7 @@ impl StackBuilder {
                 let grants = self.grants.clone().unwrap_or_else(|| policy::grants_for(&policy));
                 let grants: Vec<_> =
                     grants.iter().map(|grant| policy::with_origin_port(grant, port)).collect();
-                let addresses = [ports::free(on)?, ports::free(on)?];
+                let addresses = [ports::free(on)?, ports::free(on)?, ports::free(on)?];
                 let home = folder.folder("custody")?;
                 CustodyHome::make(built, &home, addresses, &policy["session"], &grants)?
             }

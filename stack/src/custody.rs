@@ -27,7 +27,8 @@ pub struct CustodyHome {
     program: PathBuf,
     config: PathBuf,
     edge: SocketAddr,
-    admin: SocketAddr,
+    health: SocketAddr,
+    admin: Option<SocketAddr>,
 }
 
 /// One credential for the store.
@@ -60,7 +61,8 @@ impl Credential {
 // === impl CustodyHome ===
 
 impl CustodyHome {
-    /// Makes a home in `folder` unless there is one, to listen on these addresses (edge, admin),
+    /// Makes a home in `folder` unless there is one, to listen on these addresses (edge, health,
+    /// admin),
     /// believe the sessions that `session` of the plugin configuration believes, and grant `grants`.
     ///
     /// # Errors
@@ -68,7 +70,7 @@ impl CustodyHome {
     pub fn make(
         built: &Built,
         folder: &Path,
-        [edge, admin]: [SocketAddr; 2],
+        [edge, health, admin]: [SocketAddr; 3],
         session: &Value,
         grants: &[Value],
     ) -> Result<Self> {
@@ -77,9 +79,10 @@ impl CustodyHome {
         if !config.is_file() {
             child::run(Command::new(&program).arg("init").arg(folder), "")?;
         }
-        let home = Self { program, config, edge, admin };
+        let home = Self { program, config, edge, health, admin: Some(admin) };
         let mut written = home.read()?;
         set(&mut written, "/edge/listen", json!(edge.to_string()))?;
+        set(&mut written, "/health/listen", json!(health.to_string()))?;
         set(&mut written, "/admin/listen", json!(admin.to_string()))?;
         written["session"] = without_carriers(session);
         written["grants"] = json!(grants);
@@ -99,10 +102,13 @@ impl CustodyHome {
         let config =
             config.canonicalize().with_context(|| format!("reading {}", config.display()))?;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut home = Self { program, config, edge: nowhere, admin: nowhere };
+        let mut home = Self { program, config, edge: nowhere, health: nowhere, admin: None };
         let written = home.read()?;
         home.edge = home.listens(&written, "edge")?;
-        home.admin = home.listens(&written, "admin")?;
+        home.health = home.listens(&written, "health")?;
+        if written.get("admin").is_some() {
+            home.admin = Some(home.listens(&written, "admin")?);
+        }
         Ok(home)
     }
 
@@ -125,9 +131,9 @@ impl CustodyHome {
         let mut command = Command::new(&self.program);
         command.arg("serve").arg("--config").arg(&self.config);
         let mut running = Running::start("custody", &command, log)?;
-        // Both listeners are bound before either takes connections; the edge's would log that a
+        // All listeners are bound before any takes connections; the edge's would log that a
         // stranger came.
-        running.wait_listening(self.admin, READY)?;
+        running.wait_listening(self.health, READY)?;
         Ok(running)
     }
 
@@ -162,7 +168,12 @@ impl CustodyHome {
     }
 
     /// Where people ask for its health and metrics.
-    pub fn admin(&self) -> SocketAddr {
+    pub fn health(&self) -> SocketAddr {
+        self.health
+    }
+
+    /// Where operators call, with their certificate; `None` if its configuration has no such section.
+    pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
     }
 

@@ -25,7 +25,7 @@ pub struct UpNotes {
     edge: String,
     guest_ca: Option<String>,
     envoy_admin: String,
-    custody_admin: String,
+    custody_health: String,
     folder: String,
     /// How a credential gets into custody, one command a handle.
     put: Vec<String>,
@@ -63,7 +63,7 @@ impl UpNotes {
             edge: format!("http://{}", stack.edge()),
             guest_ca,
             envoy_admin: format!("http://{}", stack.envoy()?.admin().address()),
-            custody_admin: format!("http://{}", stack.custody().admin()),
+            custody_health: format!("http://{}", stack.custody().health()),
             folder: stack.folder().display().to_string(),
             put: handles.iter().map(put).collect(),
             demo: demo_url(stack),
@@ -89,7 +89,8 @@ impl UpNotes {
             "session": self.session,
             "mint": self.mint,
             "environment": environment,
-            "admin": {"envoy": self.envoy_admin, "custody": self.custody_admin},
+            "admin": {"envoy": self.envoy_admin},
+            "health": {"custody": self.custody_health},
             "folder": self.folder,
             "demo": self.demo.as_ref().map(|demo| format!("https://{demo}")),
             "example": self.example(),
@@ -136,7 +137,7 @@ impl UpNotes {
         }
         let _ = writeln!(text, "\nAnother session:  {}", self.mint);
         let _ = writeln!(text, "Envoy's admin:    {}/stats/prometheus", self.envoy_admin);
-        let _ = writeln!(text, "Custody's admin:  {}/healthz", self.custody_admin);
+        let _ = writeln!(text, "Custody's health: {}/healthz", self.custody_health);
         let _ = writeln!(text, "Logs and all this as JSON:  {0}/logs, {0}/up.json", self.folder);
         text.push_str("\nCtrl-C takes everything down.");
         text

@@ -1,8 +1,8 @@
 //! `custody check`
 
 use crate::audit::recovery::verify;
-use crate::config::{Config, Protection};
-use crate::server::tls;
+use crate::config::Config;
+use crate::server::acceptors;
 use crate::store::root_key::RootKey;
 use crate::store::{Missing, SealedStore};
 use anyhow::{Result, bail};
@@ -12,10 +12,8 @@ use std::path::Path;
 pub fn run(path: &Path) -> Result<()> {
     let config = Config::load(path)?;
     let mut faults = Vec::new();
-    if let Protection::MutualTls(files) = &config.edge.protection
-        && let Err(fault) = tls::acceptor(files)
-    {
-        faults.push(format!("edge.tls.{fault}"));
+    if let Err(fault) = acceptors(&config) {
+        faults.push(fault.to_string());
     }
     if let Some(store) = check_store(&config, &mut faults) {
         check_grants(&config, store.as_ref(), &mut faults);

@@ -23,9 +23,12 @@ pub struct Arguments {
     /// Where the edge will ask for leases.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     edge_listen: SocketAddr,
-    /// Where health and metrics will be; a loopback address.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8444")]
+    /// Where operators will call, with their certificate.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8445")]
     admin_listen: SocketAddr,
+    /// Where health and metrics will be, plain HTTP.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8444")]
+    health_listen: SocketAddr,
     /// A further DNS name or IP address for the server certificate; may be repeated. It has
     /// custody.internal, custody, localhost and the loopback addresses.
     #[arg(long = "name", value_name = "NAME")]
@@ -33,8 +36,18 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { folder, issuer, audience, jwks, edge_listen, admin_listen, names } = arguments;
-    let wishes = Wishes { folder, issuer, audience, jwks, edge_listen, admin_listen, names };
+    let Arguments {
+        folder,
+        issuer,
+        audience,
+        jwks,
+        edge_listen,
+        admin_listen,
+        health_listen,
+        names,
+    } = arguments;
+    let wishes =
+        Wishes { folder, issuer, audience, jwks, edge_listen, admin_listen, health_listen, names };
     let config = init(&wishes)?;
     print!("{}", next_steps(&wishes, &config));
     Ok(())

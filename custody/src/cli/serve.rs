@@ -55,7 +55,9 @@ async fn serve(config: Config) -> Result<()> {
     if grants == 0 {
         tracing::warn!("the configuration grants nothing; every lease will be denied");
     }
-    tracing::info!(edge = %server.edge_address()?, admin = %server.admin_address()?, "listening");
+    let (edge, health) = (server.edge_address()?, server.health_address()?);
+    let admin = server.admin_address()?.map(tracing::field::display);
+    tracing::info!(%edge, admin, %health, "listening");
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {
         let name = either(interrupt, terminate).await;

@@ -1,4 +1,4 @@
-//! `edge` and `admin`: where custody listens, and under which protection.
+//! `edge`, `admin` and `health`: where custody listens, and under which protection.
 
 use super::fault::Faults;
 use serde::Deserialize;
@@ -28,14 +28,21 @@ pub struct TlsFiles {
     /// Custody's own certificate chain.
     pub certificate: PathBuf,
     pub key: PathBuf,
-    /// The certificate authorities whose client certificates are edges. Everybody who holds one of
-    /// theirs may ask for leases, so this is a CA for edges alone.
+    /// The certificate authorities whose client certificates are edges, or operators. Everybody who
+    /// holds one of theirs gets in, so this is a CA for nothing else.
     pub client_ca: PathBuf,
 }
 
-/// Where operators look: health and metrics, plain HTTP on loopback.
+/// Where operators and workers call: TLS 1.3 with a client certificate, always.
 #[derive(Debug, Clone)]
 pub struct AdminListener {
+    pub listen: SocketAddr,
+    pub tls: TlsFiles,
+}
+
+/// Where probes and Prometheus look: plain HTTP, and nothing there that is worth hiding.
+#[derive(Debug, Clone)]
+pub struct HealthListener {
     pub listen: SocketAddr,
 }
 
@@ -59,6 +66,13 @@ struct RawTls {
 #[serde(deny_unknown_fields)]
 struct RawAdmin {
     listen: String,
+    tls: Option<RawTls>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHealth {
+    listen: String,
 }
 
 /// The one word that switches TLS off, so that nobody does it by a stray `true`.
@@ -72,11 +86,7 @@ pub(super) fn read_edge(
     let raw: RawEdge = faults.section("edge", section)?;
     let listen = read_address("edge.listen", &raw.listen, faults);
     let protection = match (raw.tls, raw.plaintext.as_deref()) {
-        (Some(tls), None) => Some(Protection::MutualTls(TlsFiles {
-            certificate: folder.join(tls.certificate),
-            key: folder.join(tls.key),
-            client_ca: folder.join(tls.client_ca),
-        })),
+        (Some(tls), None) => Some(Protection::MutualTls(tls.beside(folder))),
         (None, Some(LOOPBACK_ONLY)) => plaintext(listen, faults),
         (None, Some(_)) => {
             faults.add("edge.plaintext", format!("the only value is \"{LOOPBACK_ONLY}\""));
@@ -111,17 +121,32 @@ fn plaintext(listen: Option<SocketAddr>, faults: &mut Faults) -> Option<Protecti
     }
 }
 
-pub(super) fn read_admin(section: Option<Value>, faults: &mut Faults) -> Option<AdminListener> {
+/// `Some(None)` without the section: then there is no admin API.
+pub(super) fn read_admin(
+    section: Option<Value>,
+    folder: &Path,
+    faults: &mut Faults,
+) -> Option<Option<AdminListener>> {
+    if section.is_none() {
+        return Some(None);
+    }
     let raw: RawAdmin = faults.section("admin", section)?;
-    let listen = read_address("admin.listen", &raw.listen, faults)?;
-    if !listen.ip().to_canonical().is_loopback() {
+    let listen = read_address("admin.listen", &raw.listen, faults);
+    let Some(tls) = raw.tls else {
         faults.add(
-            "admin.listen",
-            format!("{listen} is no loopback address, and this listener has no TLS; use 127.0.0.1"),
+            "admin.tls",
+            "is missing: operators show a client certificate, on loopback too; give certificate, \
+             key and client_ca (`custody init` makes all three). /healthz and /metrics are at \
+             health.listen",
         );
         return None;
-    }
-    Some(AdminListener { listen })
+    };
+    Some(Some(AdminListener { listen: listen?, tls: tls.beside(folder) }))
+}
+
+pub(super) fn read_health(section: Option<Value>, faults: &mut Faults) -> Option<HealthListener> {
+    let raw: RawHealth = faults.section("health", section)?;
+    Some(HealthListener { listen: read_address("health.listen", &raw.listen, faults)? })
 }
 
 fn read_address(path: &str, text: &str, faults: &mut Faults) -> Option<SocketAddr> {
@@ -130,4 +155,17 @@ fn read_address(path: &str, text: &str, faults: &mut Faults) -> Option<SocketAdd
         faults.add(path, "is an IP address and a port, as in 127.0.0.1:8443 or [::1]:8443");
     }
     address
+}
+
+// === impl RawTls ===
+
+impl RawTls {
+    fn beside(self, folder: &Path) -> TlsFiles {
+        let Self { certificate, key, client_ca } = self;
+        TlsFiles {
+            certificate: folder.join(certificate),
+            key: folder.join(key),
+            client_ca: folder.join(client_ca),
+        }
+    }
 }

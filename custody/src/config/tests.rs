@@ -8,7 +8,10 @@ fn good() -> String {
 edge:
   listen: 127.0.0.1:8443
   tls: {{certificate: server.pem, key: server.key, client_ca: ca.pem}}
-admin: {{listen: 127.0.0.1:8444}}
+admin:
+  listen: 127.0.0.1:8445
+  tls: {{certificate: server.pem, key: server.key, client_ca: operator-ca.pem}}
+health: {{listen: 127.0.0.1:8444}}
 session:
   issuer: https://control-plane.example
   audience: leasehold-edge
@@ -85,7 +88,14 @@ fn every_fault_names_its_field() {
         ("keys: {jwks: {", "keys: {jwks_file: a, jwks: {", "session.keys: has either"),
         ("issuer: https://control-plane.example", "issuer: ''", "session.issuer: is empty"),
         ("127.0.0.1:8443", "localhost:8443", "edge.listen: is an IP address and a port"),
-        ("127.0.0.1:8444", "0.0.0.0:8444", "admin.listen: 0.0.0.0:8444 is no loopback"),
+        ("127.0.0.1:8444", "localhost", "health.listen: is an IP address and a port"),
+        ("127.0.0.1:8445", "nowhere", "admin.listen: is an IP address and a port"),
+        (
+            "  tls: {certificate: server.pem, key: server.key, client_ca: operator-ca.pem}\n",
+            "",
+            "admin.tls: is missing",
+        ),
+        ("health: {listen: 127.0.0.1:8444}\n", "", "health: is missing"),
         (loopback, "plaintext: 'true'", "edge.plaintext: the only value"),
         (loopback, "", "edge.tls: is missing"),
         ("  tls:", "  plaintext: loopback-only\n  tls:", "edge.plaintext: contradicts edge.tls"),
@@ -143,7 +153,7 @@ fn what_is_no_configuration() {
     assert!(faults_of("- a").iter().any(|fault| fault.starts_with("a configuration is a mapping")));
     assert!(faults_of("a: [").iter().any(|fault| fault.starts_with("not YAML")));
     assert!(!faults_of("").is_empty());
-    let twice = format!("{}admin: {{listen: 127.0.0.1:1}}\n", good());
+    let twice = format!("{}health: {{listen: 127.0.0.1:1}}\n", good());
     assert!(!faults_of(&twice).is_empty(), "the same section twice");
 }
 
@@ -155,4 +165,16 @@ fn no_grants_is_a_configuration_that_grants_nothing() {
         let config = Config::parse(&format!("{without}{end}"), Path::new("")).unwrap();
         assert_eq!(config.grants.iter().count(), 0);
     }
+}
+
+#[test]
+fn without_its_section_there_is_no_admin_api() {
+    let text = good();
+    let (before, rest) = text.split_once("admin:").unwrap();
+    let (_, after) = rest.split_once("health:").unwrap();
+    let config = Config::parse(&format!("{before}health:{after}"), Path::new("")).unwrap();
+    assert!(config.admin.is_none());
+    let config = Config::parse(&text, Path::new("/etc/custody")).unwrap();
+    let files = config.admin.unwrap().tls;
+    assert_eq!(files.client_ca, Path::new("/etc/custody/operator-ca.pem"));
 }

@@ -1,4 +1,5 @@
-//! The certificates of a single machine: a CA, custody's server, and the edge as its client.
+//! The certificates of a single machine: a CA with custody's server and the edge as its client, and
+//! another CA with the operator. Two, so that no edge can ever be an operator.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Error, ExtendedKeyUsagePurpose,
@@ -6,15 +7,22 @@ use rcgen::{
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// PEM texts.
+/// What `custody init` makes.
 pub struct Certificates {
-    pub ca: String,
-    pub ca_key: String,
-    pub server: String,
-    pub server_key: String,
-    pub client: String,
-    pub client_key: String,
+    pub ca: Pair,
+    pub server: Pair,
+    pub edge: Pair,
+    pub operator_ca: Pair,
+    pub operator: Pair,
 }
+
+/// PEM texts.
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
+}
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const CA_DAYS: u32 = 3650;
@@ -29,21 +37,21 @@ const SERVER_NAMES: [&str; 5] = ["custody.internal", "custody", "localhost", "12
 impl Certificates {
     /// Fresh keys (ECDSA P-256) and certificates; `names` are further ones of the server.
     pub fn make(names: &[String]) -> Result<Self, Error> {
-        let ca = CertifiedIssuer::self_signed(ca_params(), new_key()?)?;
+        let ca = authority("Leasehold custody CA")?;
+        let operators = authority("Leasehold operators CA")?;
         let own = SERVER_NAMES.map(str::to_owned);
         let all: Vec<String> = own.into_iter().chain(names.iter().cloned()).collect();
-        let mut server = params(all, "custody", LEAF_DAYS)?;
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let mut client = params(vec!["edge.internal".into()], "edge", LEAF_DAYS)?;
-        client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let (server_key, client_key) = (new_key()?, new_key()?);
+        let (server, client) =
+            (ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth);
         Ok(Self {
-            ca: ca.pem(),
-            ca_key: ca.key().serialize_pem(),
-            server: server.signed_by(&server_key, &ca)?.pem(),
-            server_key: server_key.serialize_pem(),
-            client: client.signed_by(&client_key, &ca)?.pem(),
-            client_key: client_key.serialize_pem(),
+            server: leaf(all, "custody", server, &ca)?,
+            edge: leaf(vec!["edge.internal".into()], "edge", client.clone(), &ca)?,
+            operator: leaf(Vec::new(), "operator", client, &operators)?,
+            ca: Pair { certificate: ca.pem(), key: ca.key().serialize_pem() },
+            operator_ca: Pair {
+                certificate: operators.pem(),
+                key: operators.key().serialize_pem(),
+            },
         })
     }
 }
@@ -52,21 +60,28 @@ fn new_key() -> Result<KeyPair, Error> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
 }
 
-fn ca_params() -> CertificateParams {
+fn authority(common_name: &str) -> Result<Authority, Error> {
     let mut ca = lasting(CertificateParams::default(), CA_DAYS);
-    ca.distinguished_name.push(DnType::CommonName, "Leasehold custody CA");
+    ca.distinguished_name.push(DnType::CommonName, common_name);
     // Signs leaves only, no further CA.
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    ca
+    CertifiedIssuer::self_signed(ca, new_key()?)
 }
 
-fn params(names: Vec<String>, common_name: &str, days: u32) -> Result<CertificateParams, Error> {
-    let mut leaf = lasting(CertificateParams::new(names)?, days);
+fn leaf(
+    names: Vec<String>,
+    common_name: &str,
+    purpose: ExtendedKeyUsagePurpose,
+    authority: &Authority,
+) -> Result<Pair, Error> {
+    let mut leaf = lasting(CertificateParams::new(names)?, LEAF_DAYS);
     leaf.distinguished_name.push(DnType::CommonName, common_name);
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![purpose];
     leaf.use_authority_key_identifier_extension = true;
-    Ok(leaf)
+    let key = new_key()?;
+    Ok(Pair { certificate: leaf.signed_by(&key, authority)?.pem(), key: key.serialize_pem() })
 }
 
 fn lasting(mut certificate: CertificateParams, days: u32) -> CertificateParams {

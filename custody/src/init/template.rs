@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The configuration, with comments.
 pub fn config(wishes: &Wishes) -> String {
-    let Wishes { issuer, audience, edge_listen, admin_listen, .. } = wishes;
+    let Wishes { issuer, audience, edge_listen, admin_listen, health_listen, .. } = wishes;
     let (issuer, audience) = (quoted(issuer), quoted(audience));
     format!(
         r#"# Configuration of custody. Relative paths are relative to this file's folder.
@@ -19,9 +19,18 @@ edge:
     key: server.key
     client_ca: ca.pem
 
-# /healthz and /metrics, plain HTTP, on loopback only.
+# Where operators revoke, throw the kill switch and look after credentials. Always with a client
+# certificate of client_ca, which is another CA than the edges'.
 admin:
   listen: "{admin_listen}"
+  tls:
+    certificate: server.pem
+    key: server.key
+    client_ca: operator-ca.pem
+
+# /healthz and /metrics, plain HTTP.
+health:
+  listen: "{health_listen}"
 
 # Whose Session JWTs are believed. Custody verifies each one itself.
 session:
@@ -83,8 +92,8 @@ pub fn next_steps(wishes: &Wishes, config: &Path) -> String {
         text.push_str(&format!("  {}. {step}\n", at + 1));
     }
     text.push_str(&format!(
-        "Keep {folder}/root.key and {folder}/ca.key to yourself: the one opens the store, the \
-         other makes edges.\n"
+        "Keep {folder}/root.key, {folder}/ca.key and {folder}/operator-ca.key to yourself: the \
+         first opens\nthe store, the others make edges and operators.\n"
     ));
     text
 }

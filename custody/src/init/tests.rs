@@ -13,7 +13,8 @@ fn wishes(folder: &Path, jwks: Option<PathBuf>) -> Wishes {
         audience: "leasehold-edge".into(),
         jwks,
         edge_listen: "127.0.0.1:8443".parse().unwrap(),
-        admin_listen: "127.0.0.1:8444".parse().unwrap(),
+        admin_listen: "127.0.0.1:8445".parse().unwrap(),
+        health_listen: "127.0.0.1:8444".parse().unwrap(),
         names: vec!["custody.prod.example".into(), "10.0.0.9".into()],
     }
 }
@@ -32,7 +33,11 @@ fn what_it_writes_is_private_and_works() {
     let path = init(&wishes(&folder, Some(jwks_in(temporary.path())))).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
-    for name in ["custody.yaml", "root.key", "ca.key", "server.key", "edge-client.key"] {
+    for name in
+        ["custody.yaml", "root.key", "ca.key", "server.key", "edge-client.key", "operator-ca.key"]
+            .into_iter()
+            .chain(["operator.key"])
+    {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
     }
     let config = Config::load(&path).unwrap();
@@ -41,7 +46,11 @@ fn what_it_writes_is_private_and_works() {
     let crate::config::Protection::MutualTls(files) = &config.edge.protection else {
         panic!("plaintext");
     };
-    tls::acceptor(files).unwrap();
+    tls::acceptor(files, tls::EDGES).unwrap();
+    let admin = config.admin.unwrap();
+    tls::acceptor(&admin.tls, tls::OPERATORS).unwrap();
+    tls::apart(files, &admin.tls).unwrap();
+    assert!(tls::apart(files, files).is_err());
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use crate::audit::sampling::Sampler;
 use crate::metrics::Metrics;
+use crate::server::peer::Peer;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -122,10 +126,13 @@ impl Door {
         // Small answers, waited for: nothing to gain from holding them back.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return self.http(stream, watcher).await;
+            return self.http(stream, None, watcher).await;
         };
         match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.http(stream, watcher).await,
+            Ok(Ok(stream)) => {
+                let peer = Peer::of(stream.get_ref().1);
+                self.http(stream, peer, watcher).await;
+            }
             Ok(Err(error)) => self.turn_away(&error.to_string()),
             Err(_elapsed) => self.turn_away("it took too long"),
         }
@@ -140,12 +147,18 @@ impl Door {
         }
     }
 
-    async fn http<S>(&self, stream: S, watcher: Watcher)
+    async fn http<S>(&self, stream: S, peer: Option<Peer>, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let routes = TowerToHyperService::new(self.routes.clone());
-        let connection = self.http.serve_connection(TokioIo::new(stream), routes).into_owned();
+        let named = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(peer) = &peer {
+                request.extensions_mut().insert(peer.clone());
+            }
+            routes.call(request)
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), named).into_owned();
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "connection ended");
         }

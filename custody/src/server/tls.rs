@@ -1,4 +1,4 @@
-//! TLS of the edge listener: a client certificate or no conversation.
+//! TLS of the edge and the admin listener: a client certificate or no conversation.
 
 use crate::config::TlsFiles;
 use crate::files::{FileFault, Readers, read_private};
@@ -6,12 +6,12 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, version};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
-/// The TLS files do not serve. Texts begin with the field behind `edge.tls.`.
+/// The TLS files do not serve. Texts begin with the field behind `edge.tls.` or `admin.tls.`.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFault {
     #[error("{field}: {}: {reason}", path.display())]
@@ -24,8 +24,16 @@ pub enum TlsFault {
     ClientCa(String),
 }
 
-/// TLS 1.3 and 1.2 with ring; HTTP/2 and HTTP/1.1.
-pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsFault> {
+/// What edges may speak.
+pub const EDGES: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
+/// What operators may speak: their clients are ours, or young.
+pub const OPERATORS: &[&SupportedProtocolVersion] = &[&version::TLS13];
+
+/// TLS with ring; HTTP/2 and HTTP/1.1.
+pub fn acceptor(
+    files: &TlsFiles,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<TlsAcceptor, TlsFault> {
     let certificate = certificates("certificate", &files.certificate)?;
     let key_pem = read_private(&files.key, Readers::OwnerAndGroup)?;
     let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|error| TlsFault::Pem {
@@ -39,13 +47,13 @@ pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsFault> {
     }
     let provider = Arc::new(ring::default_provider());
     // Without `allow_unauthenticated` a handshake without a client certificate fails.
-    let edges = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(|error| TlsFault::ClientCa(error.to_string()))?;
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+        .with_protocol_versions(versions)
         .map_err(TlsFault::Pair)?
-        .with_client_cert_verifier(edges)
+        .with_client_cert_verifier(clients)
         .with_single_cert(certificate, key)
         .map_err(TlsFault::Pair)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -53,6 +61,20 @@ pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsFault> {
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// No CA may make both edges and operators: whoever holds an edge's certificate would be an operator.
+pub fn apart(edges: &TlsFiles, operators: &TlsFiles) -> Result<(), TlsFault> {
+    let edges = certificates("client_ca", &edges.client_ca)?;
+    let operators = certificates("client_ca", &operators.client_ca)?;
+    if operators.iter().any(|operator| edges.contains(operator)) {
+        return Err(TlsFault::ClientCa(
+            "holds a CA of edge.tls.client_ca, so every edge would be an operator; give operators \
+             a CA of their own"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 /// All certificates of a PEM file; at least one.

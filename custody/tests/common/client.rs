@@ -18,6 +18,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// All that the admin listener speaks.
+pub const TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+
 /// How to knock.
 pub struct Knock {
     pub ca: PathBuf,
@@ -53,6 +56,15 @@ impl Home {
             identity: Some((self.path("edge-client.pem"), self.path("edge-client.key"))),
             alpn: b"http/1.1",
             versions: rustls::ALL_VERSIONS,
+        }
+    }
+
+    /// As the operator that `custody init` made knocks on the admin listener.
+    pub fn knock_as_operator(&self) -> Knock {
+        Knock {
+            identity: Some((self.path("operator.pem"), self.path("operator.key"))),
+            versions: TLS13,
+            ..self.knock()
         }
     }
 
@@ -139,7 +151,7 @@ async fn read(response: hyper::Response<hyper::body::Incoming>) -> hyper::Result
     Ok(Answer { status, content_type, body })
 }
 
-/// Plain HTTP, as on the admin listener.
+/// Plain HTTP, as on the health listener.
 pub async fn plain_get(address: SocketAddr, path: &str) -> Answer {
     over_http1(TcpStream::connect(address).await.unwrap(), get(path)).await.unwrap()
 }

@@ -33,6 +33,7 @@ pub struct Running {
     pub child: Child,
     pub edge: SocketAddr,
     pub admin: SocketAddr,
+    pub health: SocketAddr,
     pub log: Arc<Mutex<String>>,
     lines: Receiver<String>,
 }
@@ -99,6 +100,7 @@ impl Home {
         let output = run(
             custody()
                 .args(["init", "--edge-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+                .args(["--health-listen", "127.0.0.1:0"])
                 .args(["--issuer", ISSUER, "--audience", AUDIENCE, "--jwks"])
                 .args([&jwks, &folder]),
             b"",
@@ -194,11 +196,15 @@ impl Running {
             }
         });
         let nowhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let mut running = Self { child, edge: nowhere, admin: nowhere, log, lines };
+        let (edge, admin, health) = (nowhere, nowhere, nowhere);
+        let mut running = Self { child, edge, admin, health, log, lines };
         let line = running.wait_for("\"listening\"");
         let fields: Value = serde_json::from_str(&line).unwrap();
         let address = |name: &str| fields["fields"][name].as_str().unwrap().parse().unwrap();
-        (running.edge, running.admin) = (address("edge"), address("admin"));
+        (running.edge, running.health) = (address("edge"), address("health"));
+        if !fields["fields"]["admin"].is_null() {
+            running.admin = address("admin");
+        }
         running
     }
 

@@ -149,7 +149,7 @@ fn places(scene: &Scene, run: &Run) -> Vec<(String, Vec<u8>)> {
         let shown = envoy.admin().get(page).unwrap().into_bytes();
         places.push((format!("Envoy's {page}"), shown));
     }
-    let custody = Admin::new(scene.stack.custody().admin());
+    let custody = Admin::new(scene.stack.custody().health());
     for page in ["/metrics", "/healthz"] {
         places.push((format!("custody's {page}"), custody.get(page).unwrap().into_bytes()));
     }
