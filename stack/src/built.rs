@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::fetched::variable;
+
+/// The filter as cargo has built it, from the target folder.
+pub const FILTER: &str = "wasm32-wasip1/wasm/leasehold_filter.wasm";
+
 /// Finished programs and the module, as found in the target folder.
 #[derive(Clone, Debug)]
 pub struct Built {
@@ -55,12 +60,18 @@ impl Built {
         Ok(path)
     }
 
-    /// The filter as Envoy loads it.
+    /// The filter as Envoy loads it: `$LEASEHOLD_FILTER`, or what cargo has built.
     ///
     /// # Errors
-    /// It has not been built.
+    /// It is not there.
     pub fn filter(&self) -> Result<PathBuf> {
-        let path = self.target.join("wasm32-wasip1/wasm/leasehold_filter.wasm");
+        if let Some(path) = variable("LEASEHOLD_FILTER") {
+            if !path.is_file() {
+                bail!("LEASEHOLD_FILTER={} is not there; build it or unset it", path.display());
+            }
+            return Ok(path);
+        }
+        let path = self.target.join(FILTER);
         if !path.is_file() {
             bail!(
                 "{} is not there: build it with `cargo build -p filter --target wasm32-wasip1 \

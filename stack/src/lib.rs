@@ -25,6 +25,8 @@ pub mod ports;
 pub mod postgres;
 pub mod progress;
 mod random;
+pub mod registry;
+pub mod schemas;
 mod seat;
 pub mod sessions;
 mod stack;

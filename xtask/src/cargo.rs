@@ -63,9 +63,17 @@ pub const MODULES: [&str; 4] = ["-p", "filter", "-p", "sdk-guests"];
 /// # Errors
 /// The target is not there and rustup cannot fetch it.
 pub fn ensure_wasm_target() -> Result<()> {
+    ensure_target(WASM)
+}
+
+/// Sees to it that Rust can build for a target.
+///
+/// # Errors
+/// The target is not there and rustup cannot fetch it.
+pub fn ensure_target(target: &str) -> Result<()> {
     let asked = Command::new("rustc")
         .current_dir(Built::root())
-        .args(["--print", "target-libdir", "--target", WASM])
+        .args(["--print", "target-libdir", "--target", target])
         .output();
     let installed = asked.is_ok_and(|answer| {
         let folder = String::from_utf8_lossy(&answer.stdout);
@@ -75,10 +83,10 @@ pub fn ensure_wasm_target() -> Result<()> {
         return Ok(());
     }
     let mut rustup = Command::new("rustup");
-    rustup.current_dir(Built::root()).args(["target", "add", WASM]);
-    let added = rustup.status().with_context(|| format!("rustup target add {WASM}"))?;
+    rustup.current_dir(Built::root()).args(["target", "add", target]);
+    let added = rustup.status().with_context(|| format!("rustup target add {target}"))?;
     if !added.success() {
-        bail!("Rust cannot build for {WASM}; `rustup target add {WASM}` says why");
+        bail!("Rust cannot build for {target}; `rustup target add {target}` says why");
     }
     Ok(())
 }

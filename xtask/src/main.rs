@@ -5,6 +5,7 @@
 mod cargo;
 mod conformance;
 mod demo;
+mod dist;
 mod interrupt;
 mod schema;
 mod spoken;
@@ -44,6 +45,8 @@ enum Command {
     Test(test::Test),
     /// Plays every case of tests/cases on host-sim and on real Envoy: a table of what came, same or not
     Conformance(conformance::Conformance),
+    /// Builds the release into target/dist: the module, its OCI layout, static programs, digests, SBOM
+    Dist(dist::Dist),
     /// Writes the JSON Schema of the plugin configuration to edge/leasehold.schema.json
     Schema(schema::Schema),
 }
@@ -64,6 +67,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Demo => demo::run(),
         Command::Test(test) => test.run(),
         Command::Conformance(conformance) => conformance.run(),
+        Command::Dist(dist) => dist.run(),
         Command::Schema(schema) => schema.run(),
     }
 }

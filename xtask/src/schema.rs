@@ -43,7 +43,11 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-fn generated() -> Result<String> {
+/// The schema as text.
+///
+/// # Errors
+/// It is no JSON.
+pub fn generated() -> Result<String> {
     let schema = serde_json::to_string_pretty(&Config::schema()).context("the schema as JSON")?;
     Ok(schema + "\n")
 }

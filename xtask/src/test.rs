@@ -1,20 +1,26 @@
 //! `cargo xtask test`: every check there is, in one go.
 
 use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use stack::built::Built;
+use stack::built::{Built, FILTER};
 use stack::clients::Clients;
 use stack::envoy::EnvoyBinary;
 use stack::openbao::BaoBinary;
 use stack::postgres::PostgresPrograms;
 use stack::progress::Progress;
+use stack::registry::Registry;
+use stack::schemas::Schemas;
 use stack::wrk::Wrk;
 
 use crate::cargo::{self, cargo};
 use crate::conformance;
+use crate::dist::build::Source;
+use crate::dist::module;
 use crate::schema;
 use crate::spoken;
 
@@ -22,8 +28,8 @@ use crate::spoken;
 const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
 
 /// Steps with and without the checks that need no running.
-const STEPS: usize = 12;
-const STEPS_FILTERED: usize = 8;
+const STEPS: usize = 14;
+const STEPS_FILTERED: usize = 10;
 
 #[derive(Args)]
 pub struct Test {
@@ -49,15 +55,16 @@ impl Test {
             check(&mut progress)?;
         }
         cargo::build_modules(&mut progress)?;
+        let filter = stripped_filter()?;
         let build: Vec<_> =
             ["build"].into_iter().chain(NATIVE).chain(["--bins", "--tests"]).collect();
         step(&mut progress, "building programs and tests", &build)?;
         fetch_all(&mut progress)?;
         conformance::forget()?;
-        self.run_tests(&mut progress)
+        self.run_tests(&filter, &mut progress)
     }
 
-    fn run_tests(&self, progress: &mut Progress) -> Result<ExitCode> {
+    fn run_tests(&self, filter: &Path, progress: &mut Progress) -> Result<ExitCode> {
         let nextest = has_nextest();
         let runner = if nextest { "cargo-nextest" } else { "cargo test" };
         let mut step = progress.step(format!("running the tests with {runner}"));
@@ -67,7 +74,7 @@ impl Test {
         } else {
             cargo(&["test", "--no-fail-fast", "--lib", "--bins", "--tests"])
         };
-        command.args(NATIVE).args(&self.filter);
+        command.args(NATIVE).args(&self.filter).env("LEASEHOLD_FILTER", filter);
         let (status, lines) = spoken::show(&mut command)?;
         let count = if nextest { nextest_count(&lines) } else { cargo_test_count(&lines) };
         if count == Count::default() {
@@ -84,6 +91,15 @@ impl Test {
     }
 }
 
+/// The filter with only the callbacks it needs, as it is released: what is tested is what is shipped.
+fn stripped_filter() -> Result<PathBuf> {
+    let target = Built::find()?.target().to_owned();
+    let callbacks = Source::at(&Built::root())?.callbacks()?;
+    let stripped = target.join("wasm32-wasip1/leasehold_filter.stripped.wasm");
+    fs::write(&stripped, module::strip(&fs::read(target.join(FILTER))?, &callbacks)?)?;
+    Ok(stripped)
+}
+
 /// What the tests run for real, so that no test has to wait for it.
 fn fetch_all(progress: &mut Progress) -> Result<()> {
     fetch(progress, "Envoy", |say| Ok(EnvoyBinary::locate_or_fetch(say)?.version().to_owned()))?;
@@ -94,7 +110,13 @@ fn fetch_all(progress: &mut Progress) -> Result<()> {
     fetch(progress, "PostgreSQL", |say| {
         Ok(PostgresPrograms::locate_or_fetch(say)?.version().to_owned())
     })?;
-    fetch(progress, "wrk", |say| Wrk::locate_or_fetch(say).map(|_| String::new()))
+    fetch(progress, "wrk", |say| Wrk::locate_or_fetch(say).map(|_| String::new()))?;
+    fetch(progress, "a registry (docker-registry, skopeo)", |say| {
+        Registry::fetch(say).map(|_| String::new())
+    })?;
+    fetch(progress, "schemas of Kubernetes, Istio, Compose and CycloneDX; kubectl", |say| {
+        Schemas::fetch(say).map(|_| String::new())
+    })
 }
 
 /// Runs `get`, which calls back with a line for whatever takes long and returns a remark.

