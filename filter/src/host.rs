@@ -4,12 +4,12 @@
 //! return the status instead, so that the caller can deny one request and go on. What a guest sent is
 //! bytes here, never a `String`.
 //!
-//! Shapes and statuses: proxy-wasm ABI 0.2.1. The callout alone goes through the SDK, whose
-//! dispatcher has to know the token.
+//! Shapes and statuses: proxy-wasm ABI 0.2.1.
 #![allow(unsafe_code)]
 
-use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
+use abi::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use std::ptr::{null, null_mut};
+use std::time::Duration;
 
 /// A host call that did not return `Ok`; the number is the ABI's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,14 @@ pub struct Failed(pub u32);
 
 /// A list of headers as the host shows it.
 pub type Pairs = Vec<(String, Vec<u8>)>;
+
+// === impl Failed ===
+
+impl Failed {
+    /// Also how the host says that there is no such cluster.
+    pub const BAD_ARGUMENT: Self = Self(2);
+    pub const INTERNAL: Self = Self(10);
+}
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
@@ -71,6 +79,20 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout_milliseconds: u32,
+        token: *mut u32,
+    ) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_define_metric(
         metric: MetricType,
         name: *const u8,
@@ -134,9 +156,8 @@ pub fn set_request_header(name: &str, value: &[u8]) -> Result<(), Failed> {
     })
 }
 
-/// An attribute of Envoy, such as `["connection", "requested_server_name"]`; `None` where it has none.
-pub fn property(path: &[&str]) -> Result<Option<Vec<u8>>, Failed> {
-    let path = path.join("\0");
+/// An attribute of Envoy, such as `connection\0requested_server_name`; `None` where it has none.
+pub fn property(path: &str) -> Result<Option<Vec<u8>>, Failed> {
     // SAFETY: as in `buffer`; `path` is only read.
     received(|bytes, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), bytes, size) })
 }
@@ -150,6 +171,49 @@ pub fn set_property(path: &str, value: &str) -> Result<(), Failed> {
 pub fn resume_request() -> Result<(), Failed> {
     // SAFETY: no pointers.
     checked(unsafe { proxy_continue_stream(StreamType::HttpRequest) })
+}
+
+/// Sends a request to one of Envoy's clusters; the token comes back with the answer.
+pub fn http_call(
+    cluster: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    timeout: Duration,
+) -> Result<u32, Failed> {
+    let (headers, trailers) = (encode_pairs(headers), encode_pairs::<&str>(&[]));
+    let mut token = 0;
+    // SAFETY: everything is only read, but for `token`, a local.
+    checked(unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            milliseconds(timeout),
+            &mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// Until this callback returns, host calls are about `context`.
+pub fn set_effective_context(context: u32) -> Result<(), Failed> {
+    // SAFETY: no pointers.
+    checked(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Of the root whose callback this is.
+pub fn set_tick_period(period: Duration) -> Result<(), Failed> {
+    // SAFETY: no pointers.
+    checked(unsafe { proxy_set_tick_period_milliseconds(milliseconds(period)) })
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// `details` becomes Envoy's `%RESPONSE_CODE_DETAILS%`.
@@ -198,8 +262,7 @@ fn decode_pairs(bytes: &[u8]) -> Option<Pairs> {
         return bytes.is_empty().then(Vec::new);
     };
     let (mut sizes, mut texts) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut pairs = Vec::with_capacity(count);
-    for _ in 0..count {
+    let mut pair = || {
         let (name_size, rest) = take_u32(sizes)?;
         let (value_size, rest) = take_u32(rest)?;
         sizes = rest;
@@ -207,9 +270,11 @@ fn decode_pairs(bytes: &[u8]) -> Option<Pairs> {
         let (value, rest) = take_terminated(rest, value_size)?;
         texts = rest;
         // Envoy lets only tokens be names; anything else is no list of headers.
-        pairs.push((String::from_utf8(name.to_vec()).ok()?, value.to_vec()));
-    }
-    Some(pairs)
+        Some((String::from_utf8(name.to_vec()).ok()?, value.to_vec()))
+    };
+    let mut pairs = Vec::with_capacity(count);
+    pairs.extend((0..count).map_while(|_| pair()));
+    (pairs.len() == count).then_some(pairs)
 }
 
 fn take_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
@@ -222,16 +287,19 @@ fn take_terminated(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
     Some((text, rest.strip_prefix(b"\0")?))
 }
 
-fn encode_pairs(pairs: &[(&str, String)]) -> Vec<u8> {
+fn encode_pairs<V: AsRef<str>>(pairs: &[(&str, V)]) -> Vec<u8> {
     // Our own headers: a handful, and none near 4 GiB.
     let size = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
-    let mut bytes = size(pairs.len()).to_vec();
+    let mut bytes = Vec::with_capacity(512);
+    bytes.extend_from_slice(&size(pairs.len()));
     for (name, value) in pairs {
-        bytes.extend(size(name.len()));
-        bytes.extend(size(value.len()));
+        bytes.extend_from_slice(&size(name.len()));
+        bytes.extend_from_slice(&size(value.as_ref().len()));
     }
     for (name, value) in pairs {
-        bytes.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+        for part in [name.as_bytes(), b"\0", value.as_ref().as_bytes(), b"\0"] {
+            bytes.extend_from_slice(part);
+        }
     }
     bytes
 }

@@ -1,9 +1,12 @@
 //! The proxy-wasm adapter: Envoy's events in, the edge's verdicts out.
 //!
-//! Everything that decides lives in `edge`; everything that touches memory the host shares with us
-//! lives in [`host`]. What is left is small enough to read in one sitting:
+//! Everything that decides lives in `edge`. What is left is small enough to read in one sitting:
 //!
-//! - [`root`]: one configuration in one VM;
+//! - [`exports`] and [`host`]: the ABI, from Envoy to us and from us to Envoy. The only files that touch
+//!   memory the host shares with us;
+//! - [`dispatch`]: every context of the VM, and which of them an event is for;
+//! - [`callouts`]: the callouts in flight, and who waits for each;
+//! - [`root`]: one plugin configuration;
 //! - [`stream`]: one request;
 //! - [`metrics`]: a counter a decision.
 //!
@@ -13,16 +16,22 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+// The SDK's types and its entry point, not its code. Its dispatcher panics where a host call of its
+// own fails or an answer's context is gone, and it exports every callback there is, so that Envoy
+// would enter the VM for each chunk of each response. Unlinked, it leaves both to us.
+#[no_link]
+extern crate proxy_wasm as abi;
+
+mod callouts;
+mod dispatch;
+mod exports;
 mod host;
 mod metrics;
 mod root;
 mod stream;
 
-use root::Root;
-
-proxy_wasm::main! {{
+abi::main! {{
     // Only logging, clocks and random bytes are allowed in here: everything else waits for
     // on_configure.
     host::log_to_host(log::LevelFilter::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
 }}

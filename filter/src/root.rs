@@ -1,53 +1,80 @@
 //! One plugin configuration in one VM.
 
-use crate::host;
+use crate::callouts::{TICK, Ticks};
+use crate::host::{self, Failed};
 use crate::metrics::Metrics;
-use crate::stream::Stream;
+use abi::types::BufferType;
 use edge::TrustEdge;
+use edge::UnixSeconds;
 use edge::config::Config;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType};
-use std::cell::RefCell;
-use std::rc::Rc;
+use edge::denial::Denial;
+use edge::exchange::{Answer, AwaitLease, AwaitRequest, Denied, Request, Verdict};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The root context. Several may share a VM (Envoy keys VMs by code and vm_id), so everything hangs
-/// from here and nothing is static.
+/// A root context. Several may share a VM (Envoy keys VMs by code and `vm_id`), so everything that is
+/// remembered hangs from one of these.
 #[derive(Default)]
 pub struct Root {
-    edge: Option<Rc<RefCell<TrustEdge>>>,
-    metrics: Rc<Metrics>,
+    edge: Option<TrustEdge>,
+    pub metrics: Metrics,
+    ticks: Ticks,
 }
 
-impl Context for Root {}
+// === impl Root ===
 
-impl RootContext for Root {
+impl Root {
     /// `false` makes Envoy refuse the configuration; with `FAIL_CLOSED` nothing passes without one.
-    fn on_configure(&mut self, size: usize) -> bool {
+    pub fn configure(&mut self, size: usize) -> bool {
         self.edge = None;
         let Ok(text) = host::buffer(BufferType::PluginConfiguration, size) else {
             log::error!("leasehold: the host does not hand over the plugin configuration");
             return false;
         };
-        match Config::read(&text.unwrap_or_default()) {
-            Ok(policy) => {
-                self.metrics = Rc::new(Metrics::define());
-                self.edge = Some(Rc::new(RefCell::new(TrustEdge::new(policy))));
-                true
-            }
+        let policy = match Config::read(&text.unwrap_or_default()) {
+            Ok(policy) => policy,
             Err(errors) => {
                 for error in errors.iter() {
                     log::error!("leasehold: {error}");
                 }
-                false
+                return false;
             }
+        };
+        // Without it, a callout that is never answered would hold its request for ever.
+        if let Err(Failed(status)) = host::set_tick_period(TICK) {
+            log::error!("leasehold: the host sets no timer, status {status}");
+            return false;
+        }
+        self.metrics = Metrics::define();
+        self.edge = Some(TrustEdge::new(policy));
+        true
+    }
+
+    pub fn admit(&mut self, phase: AwaitRequest, request: Request) -> Verdict {
+        match &mut self.edge {
+            Some(edge) => phase.admit(edge, request, now()),
+            None => Verdict::Deny(Denied::new(Denial::NotConfigured, &request)),
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.edge.clone(), Rc::clone(&self.metrics))))
+    pub fn settle(&mut self, wait: AwaitLease, answer: Answer<'_>) -> Verdict {
+        match &mut self.edge {
+            Some(edge) => wait.settle(edge, answer, now()),
+            None => Verdict::Deny(wait.abandon(Denial::NotConfigured)),
+        }
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+    pub fn ticks(&self) -> Ticks {
+        self.ticks
     }
+
+    /// One tick later.
+    pub fn tick(&mut self) -> Ticks {
+        self.ticks += 1;
+        self.ticks
+    }
+}
+
+fn now() -> UnixSeconds {
+    // Before 1970 everything has expired: u64::MAX denies.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |elapsed| elapsed.as_secs())
 }

@@ -1,184 +1,42 @@
 //! One request.
 
 use crate::host::{self, Failed};
-use crate::metrics::Metrics;
-use edge::TrustEdge;
-use edge::UnixSeconds;
+use crate::root::Root;
+use abi::types::{Action, MapType};
 use edge::denial::Denial;
 use edge::edits::Edit;
 use edge::exchange::{
-    Answer, AwaitLease, AwaitRequest, Callout, Denied, Forwarded, MAX_ANSWER, Request, Tunnel,
-    Verdict,
+    AwaitLease, AwaitRequest, Callout, Denied, Forwarded, Request, Tunnel, Verdict,
 };
 use edge::headers::Headers;
-use proxy_wasm::hostcalls::dispatch_http_call;
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, BufferType, MapType, Status};
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
-use zeroize::Zeroizing;
+use edge::problem::Reply;
 
 /// A stream and the phase its exchange is in.
 pub struct Stream {
-    edge: Option<Rc<RefCell<TrustEdge>>>,
-    metrics: Rc<Metrics>,
+    id: u32,
+    root: u32,
     phase: Phase,
 }
 
 enum Phase {
     AwaitRequest(AwaitRequest),
-    AwaitLease { wait: AwaitLease, token: u32 },
+    /// Held. Its [`AwaitLease`] is with the callout.
+    AwaitLease,
     Forwarded,
+    /// Refused, and the host has not taken the reply yet.
+    Unsaid(Denied),
     Denied,
 }
 
-/// The filter state that the RBAC filter behind us demands: `wasm.leasehold.permit`.
-const PERMIT: &str = "leasehold.permit";
-/// Filter state that the outer listener's `set_filter_state` carries to the inner one.
-const CONNECT_AUTHORITY: [&str; 2] = ["filter_state", "leasehold.connect_authority"];
-const CONNECT_SESSION: [&str; 2] = ["filter_state", "leasehold.connect_session"];
-const SERVER_NAME: [&str; 2] = ["connection", "requested_server_name"];
-
-// === impl Stream ===
-
-impl Stream {
-    pub fn new(edge: Option<Rc<RefCell<TrustEdge>>>, metrics: Rc<Metrics>) -> Self {
-        Self { edge, metrics, phase: Phase::AwaitRequest(AwaitRequest::default()) }
-    }
-
-    fn admit(&mut self, phase: AwaitRequest) -> Action {
-        let request = match read_request() {
-            Ok(request) => request,
-            Err(failed) => return self.deny(&internal(failed)),
-        };
-        let verdict = match &self.edge {
-            None => Verdict::Deny(Denied::new(Denial::NotConfigured, &request)),
-            Some(edge) => match edge.try_borrow_mut() {
-                Ok(mut edge) => phase.admit(&mut edge, request, now()),
-                Err(_) => Verdict::Deny(Denied::new(Denial::Internal, &request)),
-            },
-        };
-        match verdict {
-            Verdict::Forward(forwarded) => self.forward(&forwarded, Held::No),
-            Verdict::Ask(wait, callout) => self.ask(wait, &callout),
-            Verdict::Deny(denied) => self.deny(&denied),
-        }
-    }
-
-    fn ask(&mut self, wait: AwaitLease, callout: &Callout) -> Action {
-        self.metrics.count_callout();
-        match dispatch(callout) {
-            Ok(token) => {
-                self.phase = Phase::AwaitLease { wait, token };
-                Action::Pause
-            }
-            Err(denial) => self.deny(&wait.abandon(denial)),
-        }
-    }
-
-    fn settle(&mut self, wait: AwaitLease, answer: Answer<'_>) {
-        let verdict = match self.edge.as_ref().map(|edge| edge.try_borrow_mut()) {
-            Some(Ok(mut edge)) => wait.settle(&mut edge, answer, now()),
-            _ => Verdict::Deny(wait.abandon(Denial::Internal)),
-        };
-        match verdict {
-            Verdict::Forward(forwarded) => self.forward(&forwarded, Held::Yes),
-            Verdict::Ask(wait, _) => self.deny(&wait.abandon(Denial::Internal)),
-            Verdict::Deny(denied) => self.deny(&denied),
-        };
-    }
-
-    /// Strip, inject, leave the permit, resume: in this order, in this one place. Whatever fails on
-    /// the way leaves the request where it is, refused.
-    fn forward(&mut self, forwarded: &Forwarded, held: Held) -> Action {
-        let passage = forwarded.passage();
-        let done = forwarded
-            .edits()
-            .iter()
-            .try_for_each(apply)
-            .and_then(|()| host::set_property(PERMIT, passage.as_str()));
-        if let Err(failed) = done {
-            return self.deny(&internal(failed));
-        }
-        self.phase = Phase::Forwarded;
-        self.metrics.count_forwarded(passage);
-        if held == Held::Yes && host::resume_request().is_err() {
-            // Still held, then; Envoy ends it with the stream.
-            log::error!("leasehold: the host does not resume a request");
-        }
-        Action::Continue
-    }
-
-    fn deny(&mut self, denied: &Denied) -> Action {
-        self.phase = Phase::Denied;
-        let (code, reply) = (denied.denial().code(), denied.reply());
-        self.metrics.count_denied(denied.denial());
-        let request_id = denied.request_id().unwrap_or("-");
-        log::warn!(
-            "leasehold: denied reason={code} status={} request_id={request_id}",
-            reply.status
-        );
-        let details = format!("leasehold_{code}");
-        if host::send_local_response(reply.status, &details, &reply.headers, &reply.body).is_err() {
-            log::error!("leasehold: the host does not send a denial; the request stays held");
-        }
-        Action::Pause
-    }
-}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        match std::mem::replace(&mut self.phase, Phase::Denied) {
-            Phase::AwaitRequest(phase) => self.admit(phase),
-            Phase::AwaitLease { wait, .. } => self.deny(&wait.abandon(Denial::Internal)),
-            Phase::Forwarded => self.deny(&Denied::new(Denial::Internal, &Request::default())),
-            Phase::Denied => Action::Pause,
-        }
-    }
-
-    /// A body moves only behind headers that were let through.
-    fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
-        self.only_if_forwarded()
-    }
-
-    /// Trailers come when the decision about the headers is long made, and some servers merge them
-    /// into those. Nothing a guest may do needs one, so none passes.
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        if drop_trailers().is_err() {
-            return Action::Pause;
-        }
-        self.only_if_forwarded()
-    }
-}
-
-impl Stream {
-    fn only_if_forwarded(&self) -> Action {
-        match self.phase {
-            Phase::Forwarded => Action::Continue,
-            _ => Action::Pause,
-        }
-    }
-}
-
-impl Context for Stream {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
-        match std::mem::replace(&mut self.phase, Phase::Denied) {
-            Phase::AwaitLease { wait, token: own } if own == token => {
-                match read_answer(headers, body) {
-                    Ok(Some(Received { status, body })) => {
-                        self.settle(wait, Answer::Response { status, body: &body });
-                    }
-                    Ok(None) => self.settle(wait, Answer::Reset),
-                    Err(failed) => {
-                        self.deny(&wait.abandon(internal(failed).denial()));
-                    }
-                }
-            }
-            // An answer nobody waits for changes nothing.
-            phase => self.phase = phase,
-        }
-    }
+/// What follows from an event.
+pub enum Step {
+    Forward,
+    /// Nothing more to do: it waits for an answer, or is over.
+    Hold,
+    /// The lease has to be asked for.
+    Ask(AwaitLease, Callout),
+    /// Refused, and [to be said again](Stream::say_again).
+    Unsaid,
 }
 
 /// Is the request held by an earlier `Pause`?
@@ -188,56 +46,191 @@ enum Held {
     No,
 }
 
-fn read_request() -> Result<Request, Failed> {
-    let headers = host::headers(MapType::HttpRequestHeaders)?;
-    let tunnel = match host::property(&CONNECT_AUTHORITY)? {
-        None => None,
-        Some(authority) => {
-            Some(Tunnel { authority, proxy_authorization: host::property(&CONNECT_SESSION)? })
+/// The filter state that the RBAC filter behind us demands: `wasm.leasehold.permit`.
+const PERMIT: &str = "leasehold.permit";
+/// Filter state that the outer listener's `set_filter_state` carries to the inner one.
+const CONNECT_AUTHORITY: &str = "filter_state\0leasehold.connect_authority";
+const CONNECT_SESSION: &str = "filter_state\0leasehold.connect_session";
+const SERVER_NAME: &str = "connection\0requested_server_name";
+
+// === impl Stream ===
+
+impl Stream {
+    pub fn new(id: u32, root: u32) -> Self {
+        Self { id, root, phase: Phase::AwaitRequest(AwaitRequest::default()) }
+    }
+
+    pub fn root(&self) -> u32 {
+        self.root
+    }
+
+    pub fn request_headers(&mut self, root: &mut Root) -> Step {
+        match std::mem::replace(&mut self.phase, Phase::Denied) {
+            Phase::AwaitRequest(phase) => self.admit(phase, root),
+            Phase::AwaitLease | Phase::Forwarded => {
+                self.deny(Denied::new(Denial::Internal, &Request::default()), root)
+            }
+            phase @ (Phase::Unsaid(_) | Phase::Denied) => {
+                self.phase = phase;
+                Step::Hold
+            }
         }
-    };
-    Ok(Request { headers: Headers::new(headers), sni: host::property(&SERVER_NAME)?, tunnel })
+    }
+
+    /// A body moves only behind headers that were let through.
+    pub fn request_body(&self) -> Action {
+        match self.phase {
+            Phase::Forwarded => Action::Continue,
+            _ => Action::Pause,
+        }
+    }
+
+    /// Trailers come when the decision about the headers is long made, and some servers merge them
+    /// into those. Nothing a guest may do needs one, so none passes.
+    pub fn request_trailers(&self) -> Action {
+        match drop_trailers() {
+            Ok(()) => self.request_body(),
+            Err(_) => Action::Pause,
+        }
+    }
+
+    /// The wait is over. Called outside the stream's own callbacks.
+    pub fn conclude(&mut self, verdict: Verdict, root: &Root) -> Step {
+        let Phase::AwaitLease = self.phase else { return Step::Hold };
+        self.phase = Phase::Denied;
+        if let Err(failed) = host::set_effective_context(self.id) {
+            return self.deny_later(internal(failed), root);
+        }
+        match verdict {
+            Verdict::Forward(forwarded) => self.forward(&forwarded, Held::Yes, root),
+            Verdict::Ask(wait, _) => self.deny(wait.abandon(Denial::Internal), root),
+            Verdict::Deny(denied) => self.deny(denied, root),
+        }
+    }
+
+    /// Once more what the host would not take. Called outside the stream's own callbacks.
+    pub fn say_again(&mut self) -> Step {
+        match std::mem::replace(&mut self.phase, Phase::Denied) {
+            Phase::Unsaid(denied) => {
+                if host::set_effective_context(self.id).is_err() {
+                    self.phase = Phase::Unsaid(denied);
+                    return Step::Unsaid;
+                }
+                let reply = denied.reply();
+                self.say(denied, &reply)
+            }
+            phase => {
+                self.phase = phase;
+                Step::Hold
+            }
+        }
+    }
+
+    /// Refuses the request: counted, logged, told.
+    pub fn deny(&mut self, denied: Denied, root: &Root) -> Step {
+        let reply = denied.reply();
+        note(&denied, &reply, root);
+        self.say(denied, &reply)
+    }
+
+    fn deny_later(&mut self, denied: Denied, root: &Root) -> Step {
+        note(&denied, &denied.reply(), root);
+        self.phase = Phase::Unsaid(denied);
+        Step::Unsaid
+    }
+
+    fn say(&mut self, denied: Denied, reply: &Reply) -> Step {
+        if send(&denied, reply).is_ok() {
+            self.phase = Phase::Denied;
+            return Step::Hold;
+        }
+        log::error!("leasehold: the host does not send a denial; the request stays held");
+        self.phase = Phase::Unsaid(denied);
+        Step::Unsaid
+    }
+
+    fn admit(&mut self, phase: AwaitRequest, root: &mut Root) -> Step {
+        let request = match read_request() {
+            Ok(request) => request,
+            Err(failed) => return self.deny(internal(failed), root),
+        };
+        match root.admit(phase, request) {
+            Verdict::Forward(forwarded) => self.forward(&forwarded, Held::No, root),
+            Verdict::Ask(wait, callout) => {
+                self.phase = Phase::AwaitLease;
+                Step::Ask(wait, callout)
+            }
+            Verdict::Deny(denied) => self.deny(denied, root),
+        }
+    }
+
+    /// Strip, inject, leave the permit, resume: in this order, in this one place. Whatever fails on
+    /// the way leaves the request where it is, refused.
+    fn forward(&mut self, forwarded: &Forwarded, held: Held, root: &Root) -> Step {
+        let passage = forwarded.passage();
+        let done = forwarded
+            .edits()
+            .iter()
+            .try_for_each(apply)
+            .and_then(|()| host::set_property(PERMIT, passage.as_str()))
+            .and_then(|()| if held == Held::Yes { host::resume_request() } else { Ok(()) });
+        if let Err(failed) = done {
+            return self.deny(internal(failed), root);
+        }
+        self.phase = Phase::Forwarded;
+        root.metrics.count_forwarded(passage);
+        Step::Forward
+    }
+}
+
+// === impl Step ===
+
+impl Step {
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Forward => Action::Continue,
+            Self::Hold | Self::Ask(..) | Self::Unsaid => Action::Pause,
+        }
+    }
+}
+
+/// A request of a context that was never announced.
+pub fn refuse_unknown() -> Action {
+    log::error!("leasehold: an event for a context that is not there");
+    let denied = Denied::new(Denial::Internal, &Request::default());
+    if send(&denied, &denied.reply()).is_err() {
+        log::error!("leasehold: the host does not send a denial; the request stays held");
+    }
+    Action::Pause
 }
 
 /// A host call failed in the middle of a decision, so there is none.
-fn internal(Failed(status): Failed) -> Denied {
+pub fn internal(Failed(status): Failed) -> Denied {
     log::error!("leasehold: a host call returned status {status}");
     Denied::new(Denial::Internal, &Request::default())
 }
 
-/// What custody sent back; wiped, since it may be a lease.
-struct Received {
-    status: u16,
-    body: Zeroizing<Vec<u8>>,
+fn note(denied: &Denied, reply: &Reply, root: &Root) {
+    root.metrics.count_denied(denied.denial());
+    let (code, status) = (denied.denial().code(), reply.status);
+    let request_id = denied.request_id().unwrap_or("-");
+    log::warn!("leasehold: denied reason={code} status={status} request_id={request_id}");
 }
 
-/// `None` if the stream to custody was reset.
-fn read_answer(headers: usize, body_size: usize) -> Result<Option<Received>, Failed> {
-    if headers == 0 {
-        return Ok(None);
-    }
-    let status = host::header(MapType::HttpCallResponseHeaders, ":status")?.unwrap_or_default();
-    let status = std::str::from_utf8(&status).ok().and_then(|status| status.parse().ok());
-    // One byte more than allowed is enough to see that it is too much.
-    let body = host::buffer(BufferType::HttpCallResponseBody, body_size.min(MAX_ANSWER + 1))?;
-    let body = Zeroizing::new(body.unwrap_or_default());
-    Ok(Some(Received { status: status.unwrap_or(0), body }))
+fn send(denied: &Denied, reply: &Reply) -> Result<(), Failed> {
+    let details = format!("leasehold_{}", denied.denial().code());
+    host::send_local_response(reply.status, &details, &reply.headers, &reply.body)
 }
 
-fn dispatch(callout: &Callout) -> Result<u32, Denial> {
-    let headers = vec![
-        (":method", "POST"),
-        (":path", "/v1/leases"),
-        (":authority", callout.authority.as_str()),
-        (":scheme", "https"),
-        ("content-type", "application/json"),
-    ];
-    let sent =
-        dispatch_http_call(&callout.cluster, headers, Some(&callout.body), vec![], callout.timeout);
-    sent.map_err(|status| match status {
-        Status::BadArgument => Denial::CustodyUnknownCluster,
-        _ => Denial::CustodyUnavailable,
-    })
+fn read_request() -> Result<Request, Failed> {
+    let headers = host::headers(MapType::HttpRequestHeaders)?;
+    let tunnel = match host::property(CONNECT_AUTHORITY)? {
+        None => None,
+        Some(authority) => {
+            Some(Tunnel { authority, proxy_authorization: host::property(CONNECT_SESSION)? })
+        }
+    };
+    Ok(Request { headers: Headers::new(headers), sni: host::property(SERVER_NAME)?, tunnel })
 }
 
 fn drop_trailers() -> Result<(), Failed> {
@@ -250,9 +243,4 @@ fn apply(edit: &Edit) -> Result<(), Failed> {
         Edit::Remove(name) => host::remove(MapType::HttpRequestHeaders, name),
         Edit::Set { name, value } => host::set_request_header(name, value.expose()),
     }
-}
-
-fn now() -> UnixSeconds {
-    // Before 1970 everything has expired: u64::MAX denies.
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |elapsed| elapsed.as_secs())
 }

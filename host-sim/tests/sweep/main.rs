@@ -165,3 +165,41 @@ fn a_filter_that_lets_everything_through_is_found_out() {
     assert!(nothing.ends_with("passed with authorization None"), "{nothing}");
     assert!(own.ends_with("the guest's own credential reached the upstream"), "{own}");
 }
+
+fn faulty(function: &str, status: Status) -> FaultPlan {
+    FaultPlan::new().nth(function, 1, status)
+}
+
+/// The host takes a callout and never answers it.
+#[test]
+fn a_request_does_not_wait_longer_than_its_deadline() {
+    let module = support::filter();
+    let played = Scene::default().play(&module, faulty("proxy_http_call", Status::Ok)).unwrap();
+    let outcome = &played.outcomes[0];
+    outcome.assert_replied(503).assert_received_header("x-deny-reason", "custody_timeout");
+}
+
+/// What the host would not take is said again a tick later.
+#[test]
+fn a_denial_that_could_not_be_said_is_said_again() {
+    let module = support::filter();
+    for function in ["proxy_set_effective_context", "proxy_continue_stream"] {
+        let played = Scene::default().play(&module, faulty(function, Status::Empty)).unwrap();
+        played.outcomes[0].assert_replied(503);
+    }
+    let refused =
+        Scene { answer: Answer::json(403, r#"{"code":"not_granted"}"#), ..Scene::default() };
+    let fault = faulty("proxy_send_local_response", Status::InternalFailure);
+    refused.play(&module, fault).unwrap().outcomes[0].assert_replied(403);
+}
+
+/// Its answer comes to the root all the same, and the lease serves whoever asks next.
+#[test]
+fn a_lease_outlives_the_guest_who_asked_for_it() {
+    let module = support::filter();
+    let answer = Scene::default().answer.after(Duration::from_millis(2));
+    let gone = Some(Duration::from_millis(1));
+    let scene = Scene { ask: Ask::Twice, answer, gone, ..Scene::default() };
+    let played = scene.play(&module, FaultPlan::new()).unwrap();
+    assert_eq!(played.host.callouts("custody").len(), 1);
+}
