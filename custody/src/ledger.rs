@@ -6,12 +6,15 @@
 //!
 //! Times are Unix seconds and come in as arguments: the ledger never asks a clock.
 
+mod cursor;
 mod envelopes;
 mod leases;
 mod locks;
 mod notices;
 mod reservations;
 mod revocations;
+mod sqlite;
+mod words;
 
 pub use envelopes::{Envelopes, KeyRow, Row};
 pub use leases::{LeaseFilter, LeaseRow, Leases};
@@ -19,6 +22,7 @@ pub use locks::Locks;
 pub use notices::{Notice, Notices};
 pub use reservations::{Attempt, Closed, Opened, Reservation, Reservations, Settled};
 pub use revocations::{Change, Claimant, Feed, Revocation, Revocations, Standing, Target};
+pub use sqlite::{Missing, OpenFault, SqliteLedger};
 
 /// Everything at once.
 pub trait Ledger:

@@ -1,0 +1,115 @@
+//! The ledger of a single custody: one SQLite file.
+//!
+//! SQLite blocks, so it is never asked on an async thread. One thread writes and commits what waits
+//! together with one sync ([`writer`]); two read, one of them only what every lease asks for, so
+//! that a long list delays nobody ([`reader`]). Readers and the writer do not wait for each other
+//! (WAL).
+//!
+//! Another process may have the same file open (`custody cred put` beside `custody serve`).
+
+mod envelopes;
+mod file;
+mod leases;
+mod locks;
+mod notices;
+mod reader;
+mod reservations;
+mod revocations;
+mod schema;
+mod writer;
+
+use super::LedgerFault;
+pub use file::Missing;
+use reader::Reader;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use writer::Writer;
+
+/// An open ledger. Dropping it writes what is waiting, and ends its threads.
+pub struct SqliteLedger {
+    writer: Writer,
+    /// For what every lease asks.
+    quick: Reader,
+    /// For lists.
+    slow: Reader,
+    /// Told at every change of the feed by this process.
+    changed: Arc<watch::Sender<()>>,
+}
+
+/// The file cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFault {
+    #[error(transparent)]
+    File(#[from] crate::files::FileFault),
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the file belongs to another program; give store.path another name")]
+    Foreign,
+    #[error("the file has layout {0}, which is newer than this custody; use the newer custody")]
+    Newer(i64),
+    #[error("a thread for it cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// How long a statement waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+/// Prepared statements a connection keeps; more than there are.
+const STATEMENTS: usize = 64;
+
+// === impl SqliteLedger ===
+
+impl SqliteLedger {
+    /// Opens the ledger at `path`, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// The file is not there (with [`Missing::Refuse`]), not ours, or newer than this program.
+    pub fn open(path: &Path, missing: Missing) -> Result<Self, OpenFault> {
+        file::prepare(path, missing)?;
+        let mut writing = connect(path)?;
+        schema::migrate(&mut writing)?;
+        let changed = Arc::new(watch::Sender::new(()));
+        let reading = || -> Result<Connection, OpenFault> {
+            let connection = connect(path)?;
+            connection.pragma_update(None, "query_only", "ON")?;
+            Ok(connection)
+        };
+        let (quick, slow) = (reading()?, reading()?);
+        Ok(Self {
+            writer: Writer::start(writing, Arc::clone(&changed)).map_err(OpenFault::Thread)?,
+            quick: Reader::start("ledger-quick", quick).map_err(OpenFault::Thread)?,
+            slow: Reader::start("ledger-slow", slow).map_err(OpenFault::Thread)?,
+            changed,
+        })
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    // What is deleted is overwritten with zeros.
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    Ok(connection)
+}
+
+// === impl LedgerFault ===
+
+impl From<rusqlite::Error> for LedgerFault {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error as Sqlite;
+        match error {
+            Sqlite::FromSqlConversionFailure(..)
+            | Sqlite::IntegralValueOutOfRange(..)
+            | Sqlite::InvalidColumnType(..) => Self::Row("a column"),
+            other => Self::Down(other.to_string()),
+        }
+    }
+}

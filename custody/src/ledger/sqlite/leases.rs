@@ -1,0 +1,141 @@
+//! Leases that were given, and sessions that are awake.
+
+use super::SqliteLedger;
+use super::writer::Care;
+use crate::ledger::words;
+use crate::ledger::{LeaseFilter, LeaseRow, Leases, LedgerFault};
+use async_trait::async_trait;
+use lease::UnixSeconds;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
+                       issued_at, expires_at, backend, revocation";
+
+#[async_trait]
+impl Leases for SqliteLedger {
+    async fn record(&self, lease: &LeaseRow) -> Result<(), LedgerFault> {
+        let lease = lease.clone();
+        self.writer.write(Care::NONE, move |connection| record(connection, &lease)).await
+    }
+
+    async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault> {
+        let (statement, values) = select(filter)?;
+        self.slow
+            .ask(move |connection| {
+                let mut statement = connection.prepare_cached(&statement)?;
+                let mut rows = statement.query(params_from_iter(values))?;
+                let mut leases = Vec::new();
+                while let Some(row) = rows.next()? {
+                    leases.push(read(row)?);
+                }
+                Ok(leases)
+            })
+            .await
+    }
+
+    async fn seen(
+        &self,
+        sessions: &[String],
+        now: UnixSeconds,
+        asleep: UnixSeconds,
+    ) -> Result<(), LedgerFault> {
+        let sessions = sessions.to_vec();
+        let statement = "UPDATE session SET last_seen = ?2
+             WHERE id = ?1 AND last_seen > ?3 AND last_seen < ?2";
+        self.writer
+            .write(Care::DURABLE, move |connection| {
+                let mut statement = connection.prepare_cached(statement)?;
+                for session in sessions {
+                    statement.execute((session, now, asleep))?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn forget(&self, before: UnixSeconds) -> Result<u64, LedgerFault> {
+        let statements = [
+            "DELETE FROM lease WHERE expires_at < ?1",
+            "DELETE FROM reservation WHERE keep_until < ?1 AND held_until < ?1",
+            "DELETE FROM session WHERE last_seen < ?1",
+            "DELETE FROM held_lock WHERE held_until < ?1",
+        ];
+        self.writer
+            .write(Care::DURABLE, move |connection| {
+                let mut forgotten = 0;
+                for statement in statements {
+                    forgotten += connection.prepare_cached(statement)?.execute((before,))? as u64;
+                }
+                Ok(forgotten)
+            })
+            .await
+    }
+}
+
+fn record(connection: &Connection, lease: &LeaseRow) -> Result<(), LedgerFault> {
+    let statement = "INSERT INTO lease
+            (lease_id, session, subject, actor, handle, destination, binding, issued_at,
+             expires_at, backend, revocation)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT (lease_id) DO NOTHING";
+    connection.prepare_cached(statement)?.execute(params![
+        lease.lease_id,
+        lease.session,
+        lease.subject,
+        lease.actor.as_str(),
+        lease.handle.as_str(),
+        lease.destination,
+        words::binding(lease.binding),
+        lease.issued_at,
+        lease.expires_at,
+        lease.backend,
+        lease.revocation,
+    ])?;
+    let statement = "INSERT INTO session (id, last_seen) VALUES (?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)";
+    connection.prepare_cached(statement)?.execute((&lease.session, lease.issued_at))?;
+    Ok(())
+}
+
+/// Only conditions that restrict are in the text, so that SQLite can use an index.
+fn select(filter: &LeaseFilter) -> Result<(String, Vec<Value>), LedgerFault> {
+    let LeaseFilter { session, lease_id, handle, actor, live_at, limit } = filter;
+    let text = |text: &str| Value::Text(text.to_owned());
+    let live_at = live_at.map(|at| i64::try_from(at).map(Value::Integer)).transpose();
+    let conditions = [
+        ("session =", session.as_deref().map(text)),
+        ("lease_id =", lease_id.as_deref().map(text)),
+        ("handle =", handle.as_ref().map(|handle| text(handle.as_str()))),
+        ("actor =", actor.as_ref().map(|actor| text(actor.as_str()))),
+        ("expires_at >", live_at.map_err(|_| LedgerFault::Row("live_at"))?),
+    ];
+    let mut statement = format!("SELECT {COLUMNS} FROM lease");
+    let mut values = Vec::new();
+    for (condition, value) in conditions {
+        let Some(value) = value else { continue };
+        statement.push_str(if values.is_empty() { " WHERE " } else { " AND " });
+        statement.push_str(condition);
+        statement.push_str(" ?");
+        values.push(value);
+    }
+    statement.push_str(" ORDER BY number DESC LIMIT ?");
+    values.push(Value::Integer((*limit).into()));
+    Ok((statement, values))
+}
+
+fn read(row: &Row<'_>) -> Result<LeaseRow, LedgerFault> {
+    Ok(LeaseRow {
+        lease_id: row.get(0)?,
+        session: row.get(1)?,
+        subject: row.get(2)?,
+        actor: words::read_actor(row.get(3)?)?,
+        handle: words::read_handle(row.get(4)?)?,
+        destination: row.get(5)?,
+        binding: words::read_binding(&row.get::<_, String>(6)?)?,
+        issued_at: row.get(7)?,
+        expires_at: row.get(8)?,
+        backend: row.get(9)?,
+        revocation: row.get(10)?,
+    })
+}

@@ -1,0 +1,119 @@
+//! Reservations. The writing thread is alone in its transaction, so a look and a change are one.
+
+use super::SqliteLedger;
+use super::writer::Care;
+use crate::ledger::words;
+use crate::ledger::{Attempt, Closed, LedgerFault, Opened, Reservation, Reservations, Settled};
+use async_trait::async_trait;
+use lease::UnixSeconds;
+use rusqlite::{Connection, OptionalExtension, params};
+
+#[async_trait]
+impl Reservations for SqliteLedger {
+    async fn open(&self, reservation: &Reservation) -> Result<Opened, LedgerFault> {
+        let reservation = reservation.clone();
+        self.writer.write(Care::DURABLE, move |connection| open(connection, &reservation)).await
+    }
+
+    async fn attempt(&self, key: &[u8; 32], holder: &str) -> Result<Attempt, LedgerFault> {
+        let (key, holder) = (*key, holder.to_owned());
+        self.writer.write(Care::DURABLE, move |connection| attempt(connection, &key, &holder)).await
+    }
+
+    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<bool, LedgerFault> {
+        self.leave(key, holder, "released").await
+    }
+
+    async fn give_up(&self, key: &[u8; 32], holder: &str) -> Result<(), LedgerFault> {
+        self.leave(key, holder, "idle").await.map(drop)
+    }
+
+    async fn settle(
+        &self,
+        lease_id: &str,
+        outcome: Closed,
+        failure_code: Option<&str>,
+        now: UnixSeconds,
+    ) -> Result<Settled, LedgerFault> {
+        let (lease_id, code) = (lease_id.to_owned(), failure_code.map(str::to_owned));
+        let statement = "UPDATE reservation
+             SET state = 'settled', outcome = ?2, failure_code = ?3, settled_at = ?4
+             WHERE lease_id = ?1 AND state = 'released'";
+        let before = "SELECT 1 FROM reservation WHERE lease_id = ?1 AND state = 'settled'";
+        self.writer
+            .write(Care::DURABLE, move |connection| {
+                let values = (&lease_id, words::closed(outcome), code, now);
+                if connection.prepare_cached(statement)?.execute(values)? > 0 {
+                    return Ok(Settled::Now);
+                }
+                let before = connection.prepare_cached(before)?.exists((&lease_id,))?;
+                Ok(if before { Settled::Before } else { Settled::Unknown })
+            })
+            .await
+    }
+}
+
+impl SqliteLedger {
+    /// From held to another state; `false` if this holder does not hold it.
+    async fn leave(
+        &self,
+        key: &[u8; 32],
+        holder: &str,
+        state: &'static str,
+    ) -> Result<bool, LedgerFault> {
+        let (key, holder) = (*key, holder.to_owned());
+        let statement = "UPDATE reservation SET state = ?3
+             WHERE key = ?1 AND holder = ?2 AND state = 'held'";
+        self.writer
+            .write(Care::DURABLE, move |connection| {
+                Ok(connection.prepare_cached(statement)?.execute((key, holder, state))? > 0)
+            })
+            .await
+    }
+}
+
+fn open(connection: &Connection, new: &Reservation) -> Result<Opened, LedgerFault> {
+    let insert = "INSERT INTO reservation
+            (key, lease_id, session, handle, destination, purpose, budget, state, holder,
+             held_until, keep_until)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'held', ?8, ?9, ?10)
+         ON CONFLICT (key) DO NOTHING";
+    let inserted = connection.prepare_cached(insert)?.execute(params![
+        new.key,
+        new.lease_id,
+        new.session,
+        new.handle.as_str(),
+        new.destination,
+        new.purpose,
+        new.budget,
+        new.holder,
+        new.held_until,
+        new.keep_until,
+    ])?;
+    if inserted > 0 {
+        return Ok(Opened::Held { lease_id: new.lease_id.clone(), attempts: 0 });
+    }
+    let take = "UPDATE reservation
+         SET state = 'held', holder = ?2, held_until = ?3, keep_until = max(keep_until, ?4)
+         WHERE key = ?1 AND attempts < budget
+           AND (state = 'idle' OR (state = 'held' AND held_until <= ?5))
+         RETURNING lease_id, attempts";
+    let values = (new.key, &new.holder, new.held_until, new.keep_until, new.now);
+    let taken = connection
+        .prepare_cached(take)?
+        .query_row(values, |row| Ok(Opened::Held { lease_id: row.get(0)?, attempts: row.get(1)? }));
+    Ok(taken.optional()?.unwrap_or(Opened::Replayed))
+}
+
+fn attempt(connection: &Connection, key: &[u8; 32], holder: &str) -> Result<Attempt, LedgerFault> {
+    let count = "UPDATE reservation SET attempts = attempts + 1
+         WHERE key = ?1 AND holder = ?2 AND state = 'held' AND attempts < budget
+         RETURNING attempts";
+    let number = connection.prepare_cached(count)?.query_row((key, holder), |row| row.get(0));
+    if let Some(number) = number.optional()? {
+        return Ok(Attempt::Counted(number));
+    }
+    let held = "SELECT 1 FROM reservation WHERE key = ?1 AND holder = ?2 AND state = 'held'";
+    let held = connection.prepare_cached(held)?.exists((key, holder))?;
+    Ok(if held { Attempt::Exhausted } else { Attempt::Lost })
+}

@@ -1,0 +1,42 @@
+//! The tables: whose they are, and how they come up to date.
+
+use super::OpenFault;
+use rusqlite::{Connection, TransactionBehavior};
+
+/// `PRAGMA application_id`: "LHld". Says that a SQLite file is ours before anything is written.
+const APPLICATION: i64 = 0x4c48_6c64;
+
+/// Each brings the layout of its position to the next one; `PRAGMA user_version` counts those that
+/// were applied. One that was released never changes.
+const MIGRATIONS: [&str; 1] = [include_str!("tables.sql")];
+
+/// Applies what is missing, in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenFault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let layout: i64 = pragma(&transaction, "user_version")?;
+    match pragma(&transaction, "application_id")? {
+        APPLICATION => {}
+        0 if layout == 0 && is_empty(&transaction)? => {
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
+        }
+        _ => return Err(OpenFault::Foreign),
+    }
+    let newer = OpenFault::Newer(layout);
+    let applied = usize::try_from(layout).ok();
+    let Some(missing) = applied.and_then(|applied| MIGRATIONS.get(applied..)) else {
+        return Err(newer);
+    };
+    for migration in missing {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    Ok(transaction.commit()?)
+}
+
+fn pragma(connection: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+fn is_empty(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", (), |row| row.get(0))
+}

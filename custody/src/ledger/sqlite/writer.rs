@@ -1,0 +1,184 @@
+//! The thread that writes: what waits together is one transaction, and one sync of the disk.
+
+use super::LedgerFault;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::io;
+use std::ops::BitOr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// The way to the thread.
+pub(super) struct Writer {
+    /// `None` only while it is dropped.
+    orders: Option<mpsc::Sender<Box<dyn Order>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a commit needs besides being made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Care {
+    /// It survives a power failure. Without it, it survives the death of this process.
+    durable: bool,
+    /// Readers of the feed are told.
+    tells: bool,
+    /// What was deleted does not live on in the log of pages.
+    scrubs: bool,
+}
+
+/// One write: tried inside the transaction, answered when that is committed.
+trait Order: Send {
+    fn care(&self) -> Care;
+    /// `false`: nothing of it may stay.
+    fn attempt(&mut self, connection: &Connection) -> bool;
+    fn answer(self: Box<Self>, committed: Result<(), LedgerFault>);
+}
+
+struct Asked<F, T> {
+    care: Care,
+    statement: Option<F>,
+    outcome: Option<Result<T, LedgerFault>>,
+    answer: oneshot::Sender<Result<T, LedgerFault>>,
+}
+
+/// Writes that may wait at once; more wait for a place.
+const QUEUE: usize = 1024;
+/// Writes in one transaction.
+const BATCH: usize = 256;
+
+// === impl Care ===
+
+impl Care {
+    pub(super) const NONE: Self = Self { durable: false, tells: false, scrubs: false };
+    pub(super) const DURABLE: Self = Self { durable: true, ..Self::NONE };
+    pub(super) const TOLD: Self = Self { tells: true, ..Self::DURABLE };
+    pub(super) const SCRUBBED: Self = Self { scrubs: true, ..Self::DURABLE };
+}
+
+impl BitOr for Care {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self {
+            durable: self.durable | other.durable,
+            tells: self.tells | other.tells,
+            scrubs: self.scrubs | other.scrubs,
+        }
+    }
+}
+
+// === impl Writer ===
+
+impl Writer {
+    pub(super) fn start(
+        connection: Connection,
+        changed: Arc<watch::Sender<()>>,
+    ) -> io::Result<Self> {
+        let (orders, inbox) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("ledger-write".into())
+            .spawn(move || run(&connection, inbox, &changed))?;
+        Ok(Self { orders: Some(orders), thread: Some(thread) })
+    }
+
+    /// Runs the statements in a transaction and returns when they are committed. A fault undoes
+    /// them, and them alone.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        care: Care,
+        statement: impl FnOnce(&Connection) -> Result<T, LedgerFault> + Send + 'static,
+    ) -> Result<T, LedgerFault> {
+        let gone = || LedgerFault::Down("its writing thread has ended".into());
+        let (answer, answered) = oneshot::channel();
+        let asked = Asked { care, statement: Some(statement), outcome: None, answer };
+        let orders = self.orders.as_ref().ok_or_else(gone)?;
+        orders.send(Box::new(asked)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has printed why.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(
+    connection: &Connection,
+    mut inbox: mpsc::Receiver<Box<dyn Order>>,
+    changed: &watch::Sender<()>,
+) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let care = batch.iter().fold(Care::NONE, |all, order| all | order.care());
+        let committed = commit(connection, care, &mut batch);
+        if committed.is_ok() && care.scrubs {
+            scrub(connection);
+        }
+        for order in batch.drain(..) {
+            order.answer(committed.clone());
+        }
+        if care.tells {
+            changed.send_replace(());
+        }
+    }
+}
+
+fn commit(
+    connection: &Connection,
+    care: Care,
+    batch: &mut [Box<dyn Order>],
+) -> Result<(), LedgerFault> {
+    // NORMAL does not wait for the disk; the next FULL commit takes along what was before it.
+    let synchronous = if care.durable { "FULL" } else { "NORMAL" };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    for order in batch {
+        transaction.prepare_cached("SAVEPOINT one")?.execute(())?;
+        if !order.attempt(&transaction) {
+            transaction.prepare_cached("ROLLBACK TO one")?.execute(())?;
+        }
+        transaction.prepare_cached("RELEASE one")?.execute(())?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Moves everything from the log into the file, where deleted rows are zeros, and empties the log.
+/// A reader in another process may forbid it; its time will come with the next one.
+fn scrub(connection: &Connection) {
+    let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    if let Err(error) = emptied {
+        tracing::debug!(%error, "the log of pages is not emptied yet");
+    }
+}
+
+// === impl Asked ===
+
+impl<F, T> Order for Asked<F, T>
+where
+    F: FnOnce(&Connection) -> Result<T, LedgerFault> + Send,
+    T: Send,
+{
+    fn care(&self) -> Care {
+        self.care
+    }
+
+    fn attempt(&mut self, connection: &Connection) -> bool {
+        self.outcome = self.statement.take().map(|statement| statement(connection));
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), LedgerFault>) {
+        let never = || Err(LedgerFault::Down("the write was not tried".into()));
+        let outcome = match committed {
+            Ok(()) => self.outcome.unwrap_or_else(never),
+            Err(fault) => Err(fault),
+        };
+        // Whoever asked may have gone away.
+        let _ = self.answer.send(outcome);
+    }
+}

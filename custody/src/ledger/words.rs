@@ -1,0 +1,100 @@
+//! The words that stand in the tables for our enums; the same in every store.
+
+use super::{Change, Closed, LedgerFault, Target};
+use crate::actor::Actor;
+use lease::{Binding, Handle, UnixSeconds};
+
+/// A row of the table `change`, without its number.
+pub(super) struct ChangeRow {
+    pub(super) what: String,
+    /// Kind and name of the target; not of the kill switch.
+    pub(super) target: Option<(String, String)>,
+    pub(super) until: Option<UnixSeconds>,
+}
+
+pub(super) const REVOKED: &str = "revoked";
+pub(super) const RESTORED: &str = "restored";
+
+pub(super) fn kill_switch(on: bool) -> &'static str {
+    if on { "kill_switch_on" } else { "kill_switch_off" }
+}
+
+pub(super) fn binding(binding: Binding) -> &'static str {
+    match binding {
+        Binding::Session => "session",
+        Binding::SingleUse => "single_use",
+    }
+}
+
+pub(super) fn read_binding(word: &str) -> Result<Binding, LedgerFault> {
+    match word {
+        "session" => Ok(Binding::Session),
+        "single_use" => Ok(Binding::SingleUse),
+        _ => Err(LedgerFault::Row("the binding")),
+    }
+}
+
+pub(super) fn closed(closed: Closed) -> &'static str {
+    match closed {
+        Closed::Accepted => "accepted",
+        Closed::Delivered => "delivered",
+        Closed::Failed => "failed",
+    }
+}
+
+pub(super) fn read_handle(text: String) -> Result<Handle, LedgerFault> {
+    Handle::try_from(text).map_err(|_| LedgerFault::Row("the handle"))
+}
+
+pub(super) fn read_actor(text: String) -> Result<Actor, LedgerFault> {
+    Actor::try_from(text).map_err(|_| LedgerFault::Row("the actor"))
+}
+
+// === impl Target ===
+
+impl Target {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Session(_) => "session",
+            Self::Lease(_) => "lease",
+            Self::Handle(_) => "handle",
+            Self::Actor(_) => "actor",
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Session(name) | Self::Lease(name) => name,
+            Self::Handle(handle) => handle.as_str(),
+            Self::Actor(actor) => actor.as_str(),
+        }
+    }
+
+    pub(super) fn read(kind: &str, name: String) -> Result<Self, LedgerFault> {
+        match kind {
+            "session" => Ok(Self::Session(name)),
+            "lease" => Ok(Self::Lease(name)),
+            "handle" => read_handle(name).map(Self::Handle),
+            "actor" => read_actor(name).map(Self::Actor),
+            _ => Err(LedgerFault::Row("the kind of a revocation")),
+        }
+    }
+}
+
+// === impl ChangeRow ===
+
+impl ChangeRow {
+    pub(super) fn read(self) -> Result<Change, LedgerFault> {
+        match (self.what.as_str(), self.target) {
+            (REVOKED, Some((kind, name))) => {
+                Ok(Change::Revoked { target: Target::read(&kind, name)?, until: self.until })
+            }
+            (RESTORED, Some((kind, name))) => {
+                Ok(Change::Restored { target: Target::read(&kind, name)? })
+            }
+            ("kill_switch_on", None) => Ok(Change::KillSwitch { on: true }),
+            ("kill_switch_off", None) => Ok(Change::KillSwitch { on: false }),
+            _ => Err(LedgerFault::Row("a change")),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The cases: what every ledger does.
+
+mod envelopes;
+mod leases;
+mod locks;
+mod notices;
+mod reservations;
+mod revocations;
+
+use crate::store::Home;
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+
+pub type Case = fn(Arc<dyn Home>) -> BoxFuture<'static, ()>;
+
+/// Names and functions; a case that is not listed here is dead code, and does not compile.
+macro_rules! cases {
+    ($($concept:ident: [$($case:ident),* $(,)?],)*) => {
+        pub const CASES: &[(&str, Case)] = &[
+            $($((concat!(stringify!($concept), "_", stringify!($case)),
+                |home| Box::pin($concept::$case(home))),)*)*
+        ];
+    };
+}
+
+cases! {
+    envelopes: [
+        versions_are_never_given_twice,
+        the_later_version_stays,
+        they_are_listed_in_order,
+        deleting_is_of_one_and_wiping_of_all,
+        a_key_goes_only_when_it_seals_nothing,
+        rewrapping_is_of_the_row_that_was_read,
+    ],
+    leases: [
+        a_lease_is_found_by_each_of_its_fields,
+        a_session_is_seen_until_it_sleeps,
+        what_ended_is_forgotten,
+    ],
+    locks: [one_owner_at_a_time],
+    notices: [a_due_notice_is_taken_once],
+    reservations: [
+        an_operation_is_opened_once,
+        attempts_are_counted_and_end,
+        a_dead_holder_loses_it_and_refunds_nothing,
+        released_is_for_good_and_settled_once,
+    ],
+    revocations: [
+        each_kind_stands_against_its_own,
+        the_later_end_counts,
+        the_kill_switch_stays,
+        a_reader_follows,
+        a_cursor_that_is_not_known_gets_everything,
+        forgetting_leaves_no_reader_behind,
+        waiting_ends_with_a_change,
+        waiting_ends_with_the_time,
+    ],
+}

@@ -1,0 +1,81 @@
+use crate::sample::{NOW, actor, handle, lease, reservation, standing};
+use crate::store::Home;
+use custody::ledger::{Closed, LeaseFilter, Opened, Settled};
+use lease::Binding;
+use std::sync::Arc;
+
+pub async fn a_lease_is_found_by_each_of_its_fields(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    let mut rows = [lease("l1", "s1", NOW), lease("l2", "s2", NOW + 1), lease("l3", "s2", NOW + 2)];
+    rows[1].handle = handle("llm");
+    rows[2].actor = actor("team");
+    rows[2].binding = Binding::SingleUse;
+    rows[2].revocation = Some("auth/token/x".into());
+    for row in &rows {
+        ledger.record(row).await.unwrap();
+    }
+    ledger.record(&rows[0]).await.unwrap();
+    let all = LeaseFilter { limit: 10, ..LeaseFilter::default() };
+    let by_session = LeaseFilter { session: Some("s2".into()), ..all.clone() };
+    let by_both = LeaseFilter { handle: Some(handle("llm")), ..by_session.clone() };
+    for (filter, expected) in [
+        (all.clone(), &["l3", "l2", "l1"][..]),
+        (LeaseFilter { limit: 2, ..all.clone() }, &["l3", "l2"]),
+        (LeaseFilter::default(), &[]),
+        (by_session, &["l3", "l2"]),
+        (by_both, &["l2"]),
+        (LeaseFilter { lease_id: Some("l1".into()), ..all.clone() }, &["l1"]),
+        (LeaseFilter { lease_id: Some("l9".into()), ..all.clone() }, &[]),
+        (LeaseFilter { actor: Some(actor("team")), ..all.clone() }, &["l3"]),
+        (LeaseFilter { live_at: Some(NOW + 599), ..all.clone() }, &["l3", "l2", "l1"]),
+        (LeaseFilter { live_at: Some(NOW + 600), ..all.clone() }, &["l3", "l2"]),
+        (LeaseFilter { live_at: Some(NOW + 602), ..all.clone() }, &[]),
+    ] {
+        let found = ledger.leases(&filter).await.unwrap();
+        let ids: Vec<_> = found.iter().map(|row| row.lease_id.as_str()).collect();
+        assert_eq!(ids, expected, "{filter:?}");
+        assert!(found.iter().all(|found| rows.contains(found)), "{found:?}");
+    }
+}
+
+pub async fn a_session_is_seen_until_it_sleeps(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    let last_seen = async |of: &str| standing(&*ledger, of, "h", "a").await.last_seen;
+    assert_eq!(last_seen("s1").await, None);
+    ledger.record(&lease("l1", "s1", NOW)).await.unwrap();
+    assert_eq!(last_seen("s1").await, Some(NOW));
+    ledger.record(&lease("l2", "s1", NOW - 5)).await.unwrap();
+    assert_eq!(last_seen("s1").await, Some(NOW), "a late record does not turn time back");
+    let sessions = ["s1".to_owned(), "unknown".to_owned()];
+    ledger.seen(&sessions, NOW + 60, NOW - 1).await.unwrap();
+    assert_eq!(last_seen("s1").await, Some(NOW + 60));
+    ledger.seen(&sessions, NOW + 30, NOW - 1).await.unwrap();
+    assert_eq!(last_seen("s1").await, Some(NOW + 60), "nor does a late report");
+    ledger.seen(&sessions, NOW + 960, NOW + 60).await.unwrap();
+    assert_eq!(last_seen("s1").await, Some(NOW + 60), "it slept");
+    assert_eq!(last_seen("unknown").await, None);
+}
+
+pub async fn what_ended_is_forgotten(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    ledger.record(&lease("old", "s1", NOW)).await.unwrap();
+    ledger.record(&lease("new", "s2", NOW + 10)).await.unwrap();
+    for (key, keep_until) in [(1, NOW + 600), (2, NOW + 601)] {
+        let mut reservation = reservation(key, "a", NOW);
+        reservation.keep_until = keep_until;
+        ledger.open(&reservation).await.unwrap();
+        assert!(ledger.release(&[key; 32], "a").await.unwrap());
+    }
+    ledger.settle("lease-1-a", Closed::Delivered, None, NOW).await.unwrap();
+    assert_eq!(ledger.forget(NOW).await, Ok(0));
+    let forgotten = ledger.forget(NOW + 601).await.unwrap();
+    assert_eq!(forgotten, 4, "a lease, two sessions, a reservation");
+    let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
+    let left = ledger.leases(&filter).await.unwrap();
+    assert_eq!(left, [lease("new", "s2", NOW + 10)]);
+    assert_eq!(standing(&*ledger, "s1", "h", "a").await.last_seen, None);
+    let again = ledger.open(&reservation(2, "b", NOW + 601)).await.unwrap();
+    assert_eq!(again, Opened::Replayed, "not before its time");
+    let unknown = ledger.settle("lease-1-a", Closed::Failed, None, NOW).await;
+    assert_eq!(unknown, Ok(Settled::Unknown));
+}

@@ -1,0 +1,78 @@
+use crate::sample::{NOW, reservation};
+use crate::store::Home;
+use custody::ledger::{Attempt, Closed, Opened, Settled};
+use std::sync::Arc;
+
+const KEY: [u8; 32] = [1; 32];
+
+fn held(by: &str, attempts: u32) -> Opened {
+    Opened::Held { lease_id: format!("lease-1-{by}"), attempts }
+}
+
+pub async fn an_operation_is_opened_once(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    assert_eq!(ledger.open(&reservation(1, "a", NOW)).await, Ok(held("a", 0)));
+    for holder in ["a", "b"] {
+        let again = ledger.open(&reservation(1, holder, NOW + 9)).await;
+        assert_eq!(again, Ok(Opened::Replayed), "{holder}");
+    }
+    let other = ledger.open(&reservation(2, "b", NOW)).await;
+    assert!(matches!(other, Ok(Opened::Held { .. })), "{other:?}");
+    ledger.give_up(&KEY, "b").await.unwrap();
+    let again = ledger.open(&reservation(1, "b", NOW + 9)).await;
+    assert_eq!(again, Ok(Opened::Replayed), "not b's to give up");
+}
+
+pub async fn attempts_are_counted_and_end(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    assert_eq!(ledger.attempt(&KEY, "a").await, Ok(Attempt::Lost), "nothing is open");
+    ledger.open(&reservation(1, "a", NOW)).await.unwrap();
+    assert_eq!(ledger.attempt(&KEY, "b").await, Ok(Attempt::Lost));
+    assert_eq!(ledger.attempt(&KEY, "a").await, Ok(Attempt::Counted(1)));
+    assert_eq!(ledger.attempt(&KEY, "a").await, Ok(Attempt::Counted(2)));
+    ledger.give_up(&KEY, "a").await.unwrap();
+    assert_eq!(ledger.attempt(&KEY, "a").await, Ok(Attempt::Lost), "it was given up");
+    let mut greedy = reservation(1, "b", NOW);
+    greedy.budget = 9;
+    assert_eq!(ledger.open(&greedy).await, Ok(held("a", 2)), "the first lease id stays");
+    assert_eq!(ledger.attempt(&KEY, "b").await, Ok(Attempt::Counted(3)));
+    assert_eq!(ledger.attempt(&KEY, "b").await, Ok(Attempt::Exhausted), "the first budget stays");
+    ledger.give_up(&KEY, "b").await.unwrap();
+    let spent = ledger.open(&reservation(1, "c", NOW + 100)).await;
+    assert_eq!(spent, Ok(Opened::Replayed), "no attempts are left");
+}
+
+pub async fn a_dead_holder_loses_it_and_refunds_nothing(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    ledger.open(&reservation(1, "a", NOW)).await.unwrap();
+    ledger.attempt(&KEY, "a").await.unwrap();
+    drop(ledger);
+    let ledger = home.open().await;
+    assert_eq!(ledger.open(&reservation(1, "b", NOW + 9)).await, Ok(Opened::Replayed));
+    assert_eq!(ledger.open(&reservation(1, "b", NOW + 10)).await, Ok(held("a", 1)));
+    assert_eq!(ledger.attempt(&KEY, "a").await, Ok(Attempt::Lost), "it was only slow");
+    assert_eq!(ledger.release(&KEY, "a").await, Ok(false), "its value must not leave");
+    assert_eq!(ledger.attempt(&KEY, "b").await, Ok(Attempt::Counted(2)));
+    assert_eq!(ledger.release(&KEY, "b").await, Ok(true));
+}
+
+pub async fn released_is_for_good_and_settled_once(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    ledger.open(&reservation(1, "a", NOW)).await.unwrap();
+    ledger.attempt(&KEY, "a").await.unwrap();
+    let settle = |code| ledger.settle("lease-1-a", Closed::Failed, code, NOW);
+    assert_eq!(settle(None).await, Ok(Settled::Unknown), "nothing was released");
+    assert_eq!(ledger.release(&KEY, "b").await, Ok(false));
+    assert_eq!(ledger.release(&KEY, "a").await, Ok(true));
+    assert_eq!(ledger.release(&KEY, "a").await, Ok(false));
+    assert_eq!(ledger.attempt(&KEY, "a").await, Ok(Attempt::Lost));
+    ledger.give_up(&KEY, "a").await.unwrap();
+    let again = ledger.open(&reservation(1, "b", NOW + 100)).await;
+    assert_eq!(again, Ok(Opened::Replayed), "also when its holder is long silent");
+    assert_eq!(settle(Some("upstream_reset")).await, Ok(Settled::Now));
+    assert_eq!(settle(None).await, Ok(Settled::Before));
+    let again = ledger.open(&reservation(1, "b", NOW + 100)).await;
+    assert_eq!(again, Ok(Opened::Replayed));
+    let unknown = ledger.settle("lease-9-a", Closed::Accepted, None, NOW).await;
+    assert_eq!(unknown, Ok(Settled::Unknown));
+}

@@ -1,0 +1,29 @@
+//! One suite for every ledger: each case runs on SQLite and on a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cases;
+mod sample;
+mod store;
+
+use cases::CASES;
+use store::{Sqlite, Store};
+
+/// Runs every case on a new ledger of its own, and tells of all that fail.
+async fn run_all(store: &dyn Store) {
+    let mut failed = Vec::new();
+    for (name, case) in CASES {
+        let home = store.make(name).await;
+        // A task of its own, so that a panic ends the case and not the others.
+        if let Err(error) = tokio::spawn(case(home)).await {
+            failed.push(format!("{name}: {error}"));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    run_all(&Sqlite::in_folder(folder.path())).await;
+}
