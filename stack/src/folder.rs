@@ -123,6 +123,20 @@ fn is_gone(pid: Pid) -> bool {
     test_kill_process(pid) == Err(Errno::SRCH)
 }
 
+/// A new folder `name` in `parent`, for one server alone; its path from the root, for programs that
+/// run in a folder of their own.
+///
+/// # Errors
+/// It is there already, or cannot be made.
+pub fn own(parent: &Path, name: &str) -> Result<PathBuf> {
+    let path = parent.canonicalize().with_context(|| parent.display().to_string())?.join(name);
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&path)
+        .with_context(|| format!("making {}: it is for one server alone", path.display()))?;
+    Ok(path)
+}
+
 fn private(path: &Path) -> Result<()> {
     DirBuilder::new()
         .recursive(true)

@@ -1,5 +1,6 @@
 //! The whole of Leasehold on one machine, on loopback: custody, leaf-ca and Envoy as real
-//! programs, a DNS server and an HTTPS origin beside them.
+//! programs, a DNS server and an HTTPS origin beside them. For custody's own tests also the servers
+//! it calls: [`openbao`] and [`postgres`].
 //!
 //! `cargo xtask up`, `cargo xtask demo` and every end-to-end test start the same stack. Each has
 //! ports, files and keys of its own, so any number of them run at the same time.

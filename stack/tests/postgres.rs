@@ -38,11 +38,13 @@ fn a_restart_and_a_crash_keep_what_was_committed() {
 }
 
 #[test]
-fn tls_is_all_or_nothing_and_a_password_is_asked_for() {
+fn it_is_as_the_options_say_and_asks_for_a_password() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     for (tls, folder) in [true, false].into_iter().zip(&folders) {
-        let options = PostgresOptions { tls, ..PostgresOptions::default() };
+        let options = PostgresOptions { tls, fsync: tls };
         let server = Postgres::start_with(folder.path(), options).unwrap();
+        let expected = if options.fsync { "on\n" } else { "off\n" };
+        assert_eq!(server.sql("postgres", "SHOW fsync").unwrap(), expected);
         let asks = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
         let expected = if tls { "t\n" } else { "f\n" };
         assert_eq!(server.sql("postgres", asks).unwrap(), expected);

@@ -1,6 +1,6 @@
 //! Programs out of Debian packages, unpacked into a folder: nobody has to be root, nothing is
 //! installed. apt is told to keep all it knows in that folder, so it needs no earlier `apt-get
-//! update` and leaves the machine's own state alone. It takes the packages from where the machine
+//! update` and leaves the machine's lists of packages alone. It takes the packages from where the machine
 //! takes its own, and checks their signatures as always.
 
 use std::ffi::OsString;
@@ -102,11 +102,11 @@ impl Apt {
     fn fetch(&self, package: &str, root: &Path, say: Say) -> Result<()> {
         say("asking apt for its lists of packages");
         // A source of somebody's own that is out of reach is no reason to stop; a package that is
-        // missing for it is, below.
+        // missing for it is.
         let update = step(self.command().arg("update"), &self.log, say);
+        let complaint = update.unwrap_or_else(|error| format!("{error:#}"));
         let plan = step(self.command().args(["install", "--simulate", package]), &self.log, say);
-        let plan =
-            plan.with_context(|| update.err().map_or_else(String::new, |e| e.to_string()))?;
+        let plan = plan.with_context(|| format!("apt's lists: {}", complaint.trim_end()))?;
         let names: Vec<_> = planned(&plan).filter(|name| needed(name, package)).collect();
         say(&format!("downloading {package} and {} libraries", names.len().saturating_sub(1)));
         let packages = self.folder.join("packages");

@@ -13,6 +13,7 @@ use super::BaoBinary;
 use super::api::Api;
 use crate::authority::Authority;
 use crate::child::Running;
+use crate::folder::own;
 use crate::ports;
 
 /// A start takes less than two seconds; beside a whole test run, several.
@@ -55,16 +56,14 @@ impl RootToken {
 // === impl OpenBao ===
 
 impl OpenBao {
-    /// Starts a server in `folder`, which must be there: `openbao.json`, `openbao.log`, `audit.log`,
-    /// `ca.pem`, its certificate and, on disk, its data. It is initialised and unsealed, has an
+    /// Starts a server in a new folder `openbao` in `folder`. It is initialised and unsealed, has an
     /// audit device, and nothing else mounted than what a new OpenBao has.
     ///
     /// # Errors
     /// OpenBao cannot be had, or does not come up; with the end of its log.
     pub fn start(folder: &Path, storage: Storage) -> Result<Self> {
         let binary = BaoBinary::locate_or_fetch(&|line| eprintln!("{line}"))?;
-        // The log's path goes into a configuration that the server reads in a folder of its own.
-        let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+        let folder = own(folder, "openbao")?;
         let address = ports::free(ports::address()).context("a port for OpenBao")?;
         let ca = certify(&folder, address)?;
         let api = Api::new(address, &ca)?;
@@ -234,9 +233,7 @@ fn configure(folder: &Path, address: SocketAddr, storage: Storage) -> Result<()>
         Storage::Memory => json!({"inmem": {}}),
         Storage::Disk => {
             let data = folder.join("data");
-            fs::create_dir(&data).with_context(|| {
-                format!("making {} (a folder is for one server)", data.display())
-            })?;
+            fs::create_dir(&data).with_context(|| format!("making {}", data.display()))?;
             // The lowest multiplier of raft's time limits: an election takes one second, not five.
             json!({"raft": {"path": data, "node_id": "one", "performance_multiplier": 1}})
         }

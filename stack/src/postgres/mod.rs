@@ -3,6 +3,8 @@
 //!
 //! All of it blocks: call it from a thread, or inside `spawn_blocking` in async code.
 
+mod crash;
+mod nobody;
 pub mod programs;
 pub mod server;
 

@@ -1,36 +1,27 @@
 //! A PostgreSQL server: a new cluster of databases, started, killed, started again.
-//!
-//! PostgreSQL refuses to run as root. Where we are root (in a container), it runs as `nobody`, who
-//! keeps one of root's powers: to walk through folders that are closed to it, as the target folder
-//! may be.
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use anyhow::{Context, Result};
+use rustix::process::Signal;
 
-use super::PostgresPrograms;
+use super::{PostgresPrograms, crash, nobody};
 use crate::authority::Authority;
 use crate::child::{self, Running};
+use crate::folder::own;
 use crate::{ports, random};
 
 /// The superuser.
 const USER: &str = "postgres";
 /// The database every cluster has.
 const FIRST: &str = "postgres";
-/// User and group `nobody` have this number on every Linux.
-const NOBODY: u32 = 65_534;
 /// A start takes a tenth of a second; beside a whole test run, several seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at something that has no way of telling us.
-const POLL: Duration = Duration::from_millis(5);
-
 /// Ends a server at once, and yet it lets go of its shared memory, which SIGKILL would leave behind.
 const AT_ONCE: Signal = Signal::QUIT;
 
@@ -66,8 +57,7 @@ impl Default for PostgresOptions {
 // === impl Postgres ===
 
 impl Postgres {
-    /// Starts a server with a new cluster in `folder`, which must be there: `postgres/` with the
-    /// data, `postgres.log` and `ca.pem`. Passwords are SCRAM, the encoding UTF-8, the locale C.
+    /// Starts a server with a new cluster, in a new folder `postgres` in `folder`. Passwords are SCRAM, the encoding UTF-8, the locale C.
     ///
     /// # Errors
     /// PostgreSQL cannot be had, or does not come up; with the end of its log.
@@ -81,7 +71,7 @@ impl Postgres {
     /// As [`Postgres::start`].
     pub fn start_with(folder: &Path, options: PostgresOptions) -> Result<Self> {
         let programs = PostgresPrograms::locate_or_fetch(&|line| eprintln!("{line}"))?;
-        let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+        let folder = own(folder, "postgres")?;
         let address = ports::free(ports::address()).context("a port for PostgreSQL")?;
         let password = random::hex(16)?;
         let mut server = Self { running: None, programs, options, folder, address, password };
@@ -188,21 +178,7 @@ impl Postgres {
     /// # Errors
     /// The system does not tell which processes it has.
     pub fn kill9(&mut self) -> Result<()> {
-        let Some(running) = self.running.take() else { return Ok(()) };
-        let children = children(running.pid())?;
-        running.kill();
-        for pid in &children {
-            // Some are gone by themselves, now that their parent is.
-            let _ = kill_process(*pid, Signal::KILL);
-        }
-        let started = Instant::now();
-        while children.iter().any(|pid| lives(*pid)) {
-            if started.elapsed() > PATIENCE {
-                bail!("processes of PostgreSQL live on after SIGKILL");
-            }
-            thread::sleep(POLL);
-        }
-        Ok(())
+        self.running.take().map_or(Ok(()), crash::crash)
     }
 
     /// Starts it again on the same port with what it had stored. Stops it first if it runs.
@@ -228,37 +204,20 @@ impl Postgres {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.join("postgres")
+        self.folder.join("data")
     }
 
     /// One of the programs that may not run as root.
     fn program(&self, name: &str) -> Command {
-        let path = self.programs.bin().join(name);
-        let mut command = if geteuid().is_root() {
-            let mut nobody = Command::new("setpriv");
-            nobody.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")]);
-            nobody.args(["--clear-groups", "--inh-caps=+dac_override"]);
-            // The last for access(2), by which PostgreSQL looks for its own programs: it would
-            // otherwise forget the power.
-            nobody.args(["--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]);
-            nobody.arg(path);
-            nobody
-        } else {
-            Command::new(path)
-        };
+        let mut command = nobody::command(&self.programs.bin().join(name));
         command.envs(self.programs.environment());
         command
     }
 
     fn make_cluster(&self) -> Result<()> {
         let data = self.data();
-        fs::create_dir(&data)
-            .with_context(|| format!("making {} (a folder is for one server)", data.display()))?;
-        if geteuid().is_root() {
-            chown(&data, Some(NOBODY), Some(NOBODY))
-                .with_context(|| format!("giving {} to nobody", data.display()))?;
-        }
-        let password = self.write_private("postgres.password", &self.password)?;
+        nobody::folder(&data)?;
+        let password = self.write_private("password", &self.password)?;
         let mut initdb = self.program("initdb");
         initdb.arg("-D").arg(&data).arg("--pwfile").arg(&password).current_dir(&data);
         initdb.args(["--username", USER, "--auth=scram-sha-256", "--encoding=UTF8"]);
@@ -289,8 +248,8 @@ impl Postgres {
             let [certificate, key] = authority.identity(&names)?;
             let ca = self.ca();
             fs::write(&ca, authority.pem()).with_context(|| format!("writing {}", ca.display()))?;
-            let certificate = self.write_private("postgres.pem", &certificate)?;
-            let key = self.write_private("postgres.key", &key)?;
+            let certificate = self.write_private("server.pem", &certificate)?;
+            let key = self.write_private("server.key", &key)?;
             settings.push(("ssl_cert_file", certificate.display().to_string()));
             settings.push(("ssl_key_file", key.display().to_string()));
         }
@@ -315,18 +274,4 @@ impl Drop for Postgres {
             running.stop_by(AT_ONCE);
         }
     }
-}
-
-/// The processes whose parent is `pid`.
-fn children(pid: u32) -> Result<Vec<Pid>> {
-    let path = format!("/proc/{pid}/task/{pid}/children");
-    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
-    Ok(text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect())
-}
-
-/// Whether a process is there, and no mere entry that its parent has not asked after.
-fn lives(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or_default();
-    // `PID (name) STATE ...`, where the name may hold anything.
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
