@@ -3,6 +3,14 @@
 //! A handle names one or two sources ([`Source`]): a primary and, maybe, a backup. A source that
 //! names no backend is answered by the first registered backend that is capable.
 
+pub mod github_app;
+mod long_lived;
+pub mod oauth;
+mod rs256;
+pub mod tokens;
+
+pub use long_lived::LongLived;
+
 use crate::actor::Actor;
 use crate::credential::{CredentialType, Resolved};
 use async_trait::async_trait;

@@ -7,6 +7,7 @@ mod fault;
 mod grants;
 mod listeners;
 mod session;
+mod session_keys;
 mod storage;
 
 use crate::grants::Grants;
@@ -15,6 +16,7 @@ pub use fault::{ConfigFaults, Fault};
 pub use listeners::{AdminListener, EdgeListener, HealthListener, Protection, TlsFiles};
 use serde_yaml_ng::{Mapping, Value};
 pub use session::SessionRules;
+pub use session_keys::{RemoteKeys, SessionKeySource};
 use std::path::Path;
 pub use storage::Storage;
 

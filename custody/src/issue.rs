@@ -7,19 +7,20 @@ use crate::backend::{Asked as AskedOf, BackendFault, CredentialBackend, Narrow};
 use crate::clock;
 use crate::credential::Credential;
 use crate::grants::{Grant, Grants};
+use crate::keys::SessionKeys;
 use crate::metrics::Metrics;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt;
 use lease::{Binding, LEASE_CEILING, Lease, LeaseRequest, RefusalCode, UnixSeconds};
-use session::{Session, Verifier};
+use session::Session;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Gives leases.
 pub struct Issuer {
-    verifier: Verifier,
+    keys: SessionKeys,
     grants: Grants,
     audit: AuditLog,
     backend: Arc<dyn CredentialBackend>,
@@ -38,14 +39,14 @@ struct Case {
 
 impl Issuer {
     pub fn new(
-        verifier: Verifier,
+        keys: SessionKeys,
         grants: Grants,
         audit: AuditLog,
         backend: Arc<dyn CredentialBackend>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let refused = Mutex::new(Sampler::new(Instant::now()));
-        Self { verifier, grants, audit, backend, metrics, refused }
+        Self { keys, grants, audit, backend, metrics, refused }
     }
 
     /// Answers the body of `POST /v1/leases`.
@@ -60,7 +61,7 @@ impl Issuer {
     ) -> Result<Lease, RefusalCode> {
         let request = LeaseRequest::decode(body).map_err(|_| RefusalCode::BadRequest)?;
         let now = clock::now();
-        let session = match self.verifier.verify(request.session.expose(), now) {
+        let session = match self.keys.verify(request.session.expose(), now).await {
             Ok(session) => session,
             Err(refusal) => return Err(self.session_refused(refusal.code(), request_id).await),
         };

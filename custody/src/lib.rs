@@ -22,6 +22,7 @@ pub mod hardening;
 pub mod http;
 pub mod init;
 pub mod issue;
+pub mod keys;
 pub mod ledger;
 pub mod metrics;
 pub mod outbound;

@@ -1,7 +1,7 @@
 //! Counters in the Prometheus text format (version 0.0.4).
 
 use crate::audit::writer::Counts;
-use lease::RefusalCode;
+use lease::{RefusalCode, UnixSeconds};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,18 @@ struct Numbers {
     session_refused: BTreeMap<&'static str, u64>,
     backend_failed: BTreeMap<&'static str, u64>,
     handshakes_failed: u64,
+    session_keys: FetchedKeys,
     latency: Histogram,
+}
+
+/// Of a remote key set.
+#[derive(Debug, Default)]
+struct FetchedKeys {
+    fetched: u64,
+    failed: u64,
+    count: usize,
+    /// Of the last fetch that succeeded.
+    at: UnixSeconds,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +72,18 @@ impl Metrics {
         self.numbers().handshakes_failed += 1;
     }
 
+    /// The session keys were fetched: so many verify, as of now.
+    pub fn session_keys_fetched(&self, count: usize, now: UnixSeconds) {
+        let mut numbers = self.numbers();
+        let fetched = numbers.session_keys.fetched + 1;
+        numbers.session_keys =
+            FetchedKeys { fetched, count, at: now, failed: numbers.session_keys.failed };
+    }
+
+    pub fn session_keys_failed(&self) {
+        self.numbers().session_keys.failed += 1;
+    }
+
     /// The whole page.
     pub fn page(&self, audit: &Counts) -> String {
         let mut page = Page::default();
@@ -85,6 +108,7 @@ impl Metrics {
         page.by_code("backend_failures_total", &numbers.backend_failed);
         page.family("handshake_failures_total", "counter", "TLS connections that were refused.");
         page.line("handshake_failures_total", "", numbers.handshakes_failed);
+        page.session_keys(&numbers.session_keys);
         for (name, help, count) in [
             ("audit_records_total", "Durable audit records.", &audit.records),
             ("audit_syncs_total", "Syncs of the audit log; requests share them.", &audit.syncs),
@@ -136,6 +160,23 @@ impl Page {
         for (code, count) in counts {
             self.line(name, &format!("code=\"{code}\""), count);
         }
+    }
+
+    /// Nothing, where the keys stand in the configuration.
+    fn session_keys(&mut self, keys: &FetchedKeys) {
+        let FetchedKeys { fetched, failed, count, at } = keys;
+        if *fetched + *failed == 0 {
+            return;
+        }
+        let name = "session_key_fetches_total";
+        self.family(name, "counter", "Fetches of the issuer's key set.");
+        self.line(name, "result=\"ok\"", fetched);
+        self.line(name, "result=\"failed\"", failed);
+        self.family("session_keys", "gauge", "Keys of the last good set.");
+        self.line("session_keys", "", count);
+        let name = "session_keys_fetched_timestamp_seconds";
+        self.family(name, "gauge", "When the last good set was fetched; 0 if there is none.");
+        self.line(name, "", at);
     }
 
     fn histogram(&mut self, name: &str, histogram: &Histogram) {

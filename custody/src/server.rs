@@ -10,11 +10,12 @@ use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
 use crate::config::{AdminListener, Config, Protection};
 use crate::http::{Service, edge_routes, health_routes};
 use crate::issue::Issuer;
+use crate::keys::SessionKeys;
 use crate::metrics::Metrics;
+use crate::outbound::ReachFault;
 use crate::store::root_key::{RootKey, RootKeyFault};
 use crate::store::{Missing, SealedBackend, SealedStore, StoreFault};
 use listener::Listener;
-use session::Verifier;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub enum StartFault {
     EdgeTls(TlsFault),
     #[error("admin.tls.{0}")]
     AdminTls(TlsFault),
+    #[error("session.keys.{0}")]
+    SessionKeys(#[from] ReachFault),
     #[error("{field}: cannot listen on {address}: {source}")]
     Listen { field: &'static str, address: SocketAddr, source: io::Error },
 }
@@ -73,9 +76,9 @@ impl Server {
         audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
 
         let metrics = Arc::new(Metrics::default());
-        let verifier = Verifier::new(config.session.rules, config.session.keys);
+        let keys = SessionKeys::open(config.session, &metrics).await?;
         let issuer = Issuer::new(
-            verifier,
+            keys,
             config.grants,
             audit.clone(),
             Arc::new(SealedBackend::new(store)),

@@ -8,14 +8,15 @@ use custody::config::Config;
 use custody::credential::{Credential, Resolved};
 use custody::http::{Service, edge_routes};
 use custody::issue::Issuer;
+use custody::keys::SessionKeys;
 use custody::metrics::Metrics;
 use hyper::Request;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use lease::Secret;
 use serde_json::json;
+use session::Algorithm;
 use session::mint::SigningKey;
-use session::{Algorithm, Verifier};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -83,9 +84,8 @@ grants: [{{handle: h, destinations: [a.example], claims: {{team: [build]}}}}]",
         let (audit, _writing) = AuditLog::start(opened).await.unwrap();
         let backend = Arc::new(Witness { audit: audit_path.to_owned(), answer });
         let metrics = Arc::new(Metrics::default());
-        let verifier = Verifier::new(config.session.rules, config.session.keys);
-        let issuer =
-            Issuer::new(verifier, config.grants, audit.clone(), backend, Arc::clone(&metrics));
+        let keys = SessionKeys::open(config.session, &metrics).await.unwrap();
+        let issuer = Issuer::new(keys, config.grants, audit.clone(), backend, Arc::clone(&metrics));
         edge_routes(Service { issuer: Arc::new(issuer), audit, metrics })
     }
 

@@ -1,7 +1,7 @@
 //! `custody check`
 
 use crate::audit::recovery::verify;
-use crate::config::Config;
+use crate::config::{Config, SessionKeySource};
 use crate::server::acceptors;
 use crate::store::root_key::RootKey;
 use crate::store::{Missing, SealedStore};
@@ -14,6 +14,11 @@ pub fn run(path: &Path) -> Result<()> {
     let mut faults = Vec::new();
     if let Err(fault) = acceptors(&config) {
         faults.push(fault.to_string());
+    }
+    if let SessionKeySource::Remote(remote) = &config.session.keys
+        && let Err(fault) = remote.reach.client()
+    {
+        faults.push(format!("session.keys.{fault}"));
     }
     if let Some(store) = check_store(&config, &mut faults) {
         check_grants(&config, store.as_ref(), &mut faults);

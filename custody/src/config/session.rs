@@ -1,17 +1,18 @@
 //! `session`: whose Session JWTs are believed.
 
 use super::fault::Faults;
+use super::session_keys::{self, SessionKeySource};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
-use session::{KeySet, LEEWAY_CEILING, LEEWAY_DEFAULT, Rules};
-use std::path::{Path, PathBuf};
+use session::{LEEWAY_CEILING, LEEWAY_DEFAULT, Rules};
+use std::path::Path;
 use std::time::Duration;
 
 /// The rules and keys of the verifier.
 #[derive(Debug, Clone)]
 pub struct SessionRules {
     pub rules: Rules,
-    pub keys: KeySet,
+    pub keys: SessionKeySource,
 }
 
 #[derive(Deserialize)]
@@ -19,15 +20,8 @@ pub struct SessionRules {
 struct RawSession {
     issuer: String,
     audience: String,
-    keys: RawKeys,
+    keys: session_keys::Raw,
     leeway: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawKeys {
-    jwks: Option<serde_json::Value>,
-    jwks_file: Option<PathBuf>,
 }
 
 pub(super) fn read(
@@ -45,39 +39,9 @@ pub(super) fn read(
         None => Some(LEEWAY_DEFAULT),
         Some(text) => read_seconds("session.leeway", text, 0..=LEEWAY_CEILING, faults),
     };
-    let keys = read_keys(raw.keys, folder, faults);
+    let keys = session_keys::read(raw.keys, folder, faults);
     let rules = Rules { issuer: raw.issuer, audience: raw.audience, leeway: leeway? };
     Some(SessionRules { rules, keys: keys? })
-}
-
-fn read_keys(raw: RawKeys, folder: &Path, faults: &mut Faults) -> Option<KeySet> {
-    let (path, jwks) = match (raw.jwks, raw.jwks_file) {
-        (Some(jwks), None) => ("session.keys.jwks".to_owned(), jwks),
-        (None, Some(file)) => {
-            let file = folder.join(file);
-            let path = format!("session.keys.jwks_file ({})", file.display());
-            let bytes = std::fs::read(&file).map_err(|error| faults.add(&path, error)).ok()?;
-            let jwks = serde_json::from_slice(&bytes)
-                .map_err(|error| faults.add(&path, format!("not JSON: {error}")))
-                .ok()?;
-            (path, jwks)
-        }
-        _ => {
-            faults.add("session.keys", "has either jwks (inline) or jwks_file (a path)");
-            return None;
-        }
-    };
-    match KeySet::from_jwks(&jwks) {
-        Ok(keys) => Some(keys),
-        Err(errors) => {
-            for error in errors {
-                let inner = error.path();
-                let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
-                faults.add(format!("{path}{dot}{inner}"), error.reason());
-            }
-            None
-        }
-    }
 }
 
 /// A duration as people write it ("30s", "5m"), in whole seconds within bounds.

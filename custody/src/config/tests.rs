@@ -86,6 +86,7 @@ fn every_fault_names_its_field() {
         ("leeway: 30s", "leeway: 10m", "session.leeway: must be 0s to 300s"),
         ("crv: Ed25519", "crv: X25519", "session.keys.jwks.keys[0]"),
         ("keys: {jwks: {", "keys: {jwks_file: a, jwks: {", "session.keys: has either"),
+        ("crv: Ed25519", "crv: Ed25519, d: AAAA", "session.keys.jwks.keys[0].d: "),
         ("issuer: https://control-plane.example", "issuer: ''", "session.issuer: is empty"),
         ("127.0.0.1:8443", "localhost:8443", "edge.listen: is an IP address and a port"),
         ("127.0.0.1:8444", "localhost", "health.listen: is an IP address and a port"),
@@ -177,4 +178,37 @@ fn without_its_section_there_is_no_admin_api() {
     let config = Config::parse(&text, Path::new("/etc/custody")).unwrap();
     let files = config.admin.unwrap().tls;
     assert_eq!(files.client_ca, Path::new("/etc/custody/operator-ca.pem"));
+}
+
+#[test]
+fn session_keys_of_an_issuer() {
+    let inline = format!("{{jwks: {{keys: [{{kty: OKP, crv: Ed25519, kid: k1, x: {KEY}}}]}}}}");
+    let with = |keys: &str| {
+        let text = good().replace(&inline, keys);
+        assert_ne!(text, good());
+        text
+    };
+    let url = "url: https://issuer.example/jwks";
+    let keys = |keys: &str| {
+        let config = Config::parse(&with(keys), Path::new("/etc/custody")).unwrap();
+        let SessionKeySource::Remote(remote) = config.session.keys else { panic!("fixed") };
+        remote
+    };
+    let plain = keys(&format!("{{{url}}}"));
+    assert_eq!((plain.schedule.refresh.as_secs(), plain.schedule.keep.as_secs()), (300, 86_400));
+    assert_eq!(plain.reach.ca, None);
+    let all = keys(&format!("{{{url}, ca: issuer.pem, refresh: 1m, keep: 2h}}"));
+    assert_eq!((all.schedule.refresh.as_secs(), all.schedule.keep.as_secs()), (60, 7200));
+    assert_eq!(all.reach.ca.as_deref(), Some(Path::new("/etc/custody/issuer.pem")));
+    for (keys, begin) in [
+        ("{}", "session.keys: has either"),
+        ("{url: 'https://a.example', jwks_file: x}", "session.keys: has either"),
+        ("{url: 'http://a.example'}", "session.keys.url: must begin with https://"),
+        ("{url: 'https://a.example', refresh: 2h}", "session.keys.refresh: must be 1s to 3600s"),
+        ("{url: 'https://a.example', keep: 1s}", "session.keys.keep: must be 60s to"),
+        ("{jwks_file: /nowhere, ca: x}", "session.keys.ca: goes with session.keys.url only"),
+    ] {
+        let faults = faults_of(&with(keys));
+        assert!(faults[0].starts_with(begin), "{faults:?}");
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod client;
+pub mod peer;
 
 use serde_json::{Value, json};
 use session::Algorithm;

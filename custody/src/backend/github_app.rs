@@ -1,0 +1,209 @@
+//! GitHub Apps: installation access tokens, narrowed to the repositories and permissions of a grant.
+//!
+//! The app's private key signs a JWT of at most ten minutes; with it GitHub mints a token that is
+//! good for an hour, for the repositories and permissions that were asked for and no others. What it
+//! says it minted is held against what was asked: minted is a subset of requested is a subset of
+//! granted.
+//!
+//! Tokens are not revoked with a lease. `DELETE /installation/token` ends a token, but one token
+//! serves every lease of the same handle and narrowing, and to revoke it with one of them would end
+//! the others; and what a guest could do with a revoked lease ends at the edge, which never shows it
+//! the token. An operator who wants all of them gone suspends the installation at GitHub.
+
+mod answer;
+
+use super::tokens::{Token, TokenKey, Tokens};
+use super::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, rs256};
+use crate::actor::Actor;
+use crate::clock;
+use crate::credential::{Credential, CredentialType, Resolved};
+use crate::outbound::{Call, CallFault, Endpoint, Outbound};
+use answer::Minted;
+use async_trait::async_trait;
+use lease::{Handle, Secret, UnixSeconds};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The version of the REST API that this is written against.
+const API_VERSION: &str = "2022-11-28";
+/// How far back the app's JWT begins, for clocks that differ, and how long it is good from then:
+/// GitHub takes at most ten minutes ahead. Seconds.
+const JWT_BACKDATED: u64 = 60;
+const JWT_LIFE: u64 = 600;
+
+/// An app, and where its GitHub is.
+pub struct GitHubApp {
+    name: String,
+    outbound: Outbound,
+    api: Endpoint,
+    /// The app's id, or its client id; GitHub takes either as the issuer.
+    app_id: String,
+    /// PEM, in the sealed store.
+    private_key: (Actor, Handle),
+    secrets: Arc<dyn LongLived>,
+    tokens: Tokens,
+}
+
+/// One installation of an app.
+pub struct InstallationSource {
+    app: Arc<GitHubApp>,
+    installation: u64,
+}
+
+/// One request on its way: its own copy of everything, because it outlives who asked.
+struct Errand {
+    installation: u64,
+    narrow: Narrow,
+}
+
+/// The body of the request. An empty list would be refused by GitHub; one that is left out means all.
+#[derive(Serialize)]
+struct Wanted<'a> {
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    repositories: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    permissions: &'a BTreeMap<String, String>,
+}
+
+// === impl GitHubApp ===
+
+impl GitHubApp {
+    /// `name`: as the configuration calls it, `backends.NAME`.
+    pub fn new(
+        name: String,
+        outbound: Outbound,
+        api: Endpoint,
+        app_id: String,
+        private_key: (Actor, Handle),
+        secrets: Arc<dyn LongLived>,
+    ) -> Arc<Self> {
+        let tokens = Tokens::default();
+        Arc::new(Self { name, outbound, api, app_id, private_key, secrets, tokens })
+    }
+
+    /// A token of this installation, kept or new. Of a refusal only the status is told.
+    async fn token(
+        self: &Arc<Self>,
+        installation: u64,
+        asked: &Asked<'_>,
+    ) -> Result<Arc<Token>, BackendFault> {
+        if !asked.narrow.scopes.is_empty() {
+            let what = "the grant narrows to scopes, which GitHub Apps have not";
+            return Err(BackendFault::Denied(what.into()));
+        }
+        let key = key_of(installation, asked);
+        self.tokens
+            .get(key, clock::now(), || {
+                let errand = Errand { installation, narrow: asked.narrow.clone() };
+                Arc::clone(self).mint(errand)
+            })
+            .await
+    }
+
+    async fn mint(self: Arc<Self>, errand: Errand) -> Result<Token, BackendFault> {
+        let now = clock::now();
+        let (actor, handle) = &self.private_key;
+        let pem = self.secrets.read(actor, handle).await?;
+        let jwt = rs256::sign(&pem, None, &app_claims(&self.app_id, now))?;
+        drop(pem);
+        let call = self.call(&errand, &jwt).map_err(down)?;
+        let answer = self.outbound.send(call).await.map_err(down)?;
+        let Minted { secret, scope, expires_at } = answer::read(&answer, &errand.narrow, now)?;
+        Ok(Token { secret, scope, minted_at: now, expires_at })
+    }
+
+    fn call(&self, errand: &Errand, jwt: &Secret) -> Result<Call, CallFault> {
+        let installation = errand.installation.to_string();
+        let path = ["app", "installations", &installation, "access_tokens"];
+        Call::post(&self.api.below(path))
+            .header("accept", "application/vnd.github+json")?
+            .header("x-github-api-version", API_VERSION)?
+            .bearer(jwt)?
+            .json(&Wanted::of(&errand.narrow))
+    }
+}
+
+// === impl InstallationSource ===
+
+impl InstallationSource {
+    pub fn new(app: Arc<GitHubApp>, installation: u64) -> Self {
+        Self { app, installation }
+    }
+}
+
+#[async_trait]
+impl CredentialBackend for InstallationSource {
+    fn name(&self) -> &str {
+        &self.app.name
+    }
+
+    fn is_capable(&self, asked: &Asked<'_>) -> bool {
+        asked.kind.is_none_or(|kind| kind == CredentialType::Bearer)
+    }
+
+    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
+        let token = self.app.token(self.installation, asked).await?;
+        Ok(Resolved {
+            credential: Credential::Bearer { token: token.secret.duplicate() },
+            target: Some(self.app.api.host().to_owned()),
+            scope: token.scope.clone(),
+            expires_at: Some(token.expires_at),
+            // One token serves many leases.
+            revocation: None,
+        })
+    }
+
+    async fn revoke(&self, _: &str) {}
+}
+
+// === impl Wanted ===
+
+impl<'a> Wanted<'a> {
+    fn of(narrow: &'a Narrow) -> Self {
+        Self { repositories: &narrow.repositories, permissions: &narrow.permissions }
+    }
+}
+
+fn app_claims(app_id: &str, now: UnixSeconds) -> Value {
+    let issued_at = now.saturating_sub(JWT_BACKDATED);
+    json!({"iss": app_id, "iat": issued_at, "exp": issued_at + JWT_LIFE})
+}
+
+fn down(fault: CallFault) -> BackendFault {
+    BackendFault::Down(fault.to_string())
+}
+
+/// Everything a token depends on. JSON keeps the parts apart; the order of the grant does not count.
+fn key_of(installation: u64, asked: &Asked<'_>) -> TokenKey {
+    let Narrow { scopes: _, repositories, permissions } = asked.narrow;
+    let mut repositories = repositories.clone();
+    repositories.sort();
+    let (handle, actor) = (asked.handle.as_str(), asked.actor.as_str());
+    let parts = json!([handle, actor, installation, repositories, permissions]);
+    Sha256::digest(parts.to_string()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_jwt_is_short() {
+        let claims = app_claims("123", 1_000_000);
+        assert_eq!(claims, json!({"iss": "123", "iat": 999_940, "exp": 1_000_540}));
+    }
+
+    #[test]
+    fn what_is_asked() {
+        let mut narrow = Narrow::default();
+        let wanted = |narrow: &Narrow| serde_json::to_value(Wanted::of(narrow)).unwrap();
+        assert_eq!(wanted(&narrow), json!({}));
+        narrow.repositories = vec!["x".into()];
+        narrow.permissions = [("contents".to_owned(), "read".to_owned())].into();
+        let both = json!({"repositories": ["x"], "permissions": {"contents": "read"}});
+        assert_eq!(wanted(&narrow), both);
+    }
+}

@@ -1,0 +1,272 @@
+//! OAuth 2: access tokens from an authorization server, by one of three grants.
+//!
+//! * client credentials (RFC 6749 section 4.4),
+//! * a refresh token from the sealed store (section 6), which may be rotated: [`rotation`],
+//! * token exchange (RFC 8693), with the Session JWT as the subject token.
+//!
+//! Written on [`crate::outbound`] and not on a client crate: those keep tokens in plain strings that
+//! nobody wipes, know neither token exchange nor RFC 8414, and what they would save is one form and
+//! one JSON object.
+//!
+//! What leaves here is never more than was asked: a scope that the grant narrows away is not
+//! requested, and an answer with more scope than was requested is not used.
+
+mod answer;
+mod client;
+mod endpoints;
+mod rotation;
+mod scope;
+
+use super::tokens::{Token, TokenKey, Tokens};
+use super::{Asked, BackendFault, CredentialBackend, LongLived};
+use crate::actor::Actor;
+use crate::clock;
+use crate::credential::{Credential, CredentialType, Resolved};
+use crate::ledger::Locks;
+use crate::outbound::{Call, Outbound};
+use answer::Granted;
+use async_trait::async_trait;
+pub use client::{Client, ClientAuth};
+pub use endpoints::Endpoints;
+use lease::{Handle, Secret, UnixSeconds};
+use rotation::Rotation;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// RFC 8693 section 3: what the subject token is, and what we want.
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// An authorization server, and who we are to it.
+pub struct AuthorizationServer {
+    name: String,
+    outbound: Outbound,
+    endpoints: Endpoints,
+    client: Client,
+    secrets: Arc<dyn LongLived>,
+    rotation: Rotation,
+    tokens: Tokens,
+}
+
+/// By what right a token is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    ClientCredentials,
+    /// The refresh token is in the sealed store, of the actor whose credential is asked for.
+    RefreshToken {
+        handle: Handle,
+    },
+    /// The Session JWT is exchanged.
+    TokenExchange,
+}
+
+/// What one credential asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRequest {
+    pub grant: Grant,
+    /// All that may be requested; empty: what the server gives of its own accord.
+    pub scopes: Vec<String>,
+    /// Where the token shall be good (RFC 8707), absolute URIs.
+    pub resources: Vec<String>,
+    /// For whom it shall be good (RFC 8693 section 2.1; some servers take it elsewhere too).
+    pub audience: Option<String>,
+}
+
+/// One credential of an authorization server.
+pub struct OAuthSource {
+    server: Arc<AuthorizationServer>,
+    request: TokenRequest,
+}
+
+/// One request on its way: its own copy of everything, because it outlives who asked.
+struct Errand {
+    request: TokenRequest,
+    actor: Actor,
+    /// Narrowed.
+    scopes: Vec<String>,
+    session: Option<Secret>,
+    /// When a token of unknown life is taken to end.
+    until: UnixSeconds,
+}
+
+// === impl AuthorizationServer ===
+
+impl AuthorizationServer {
+    /// `name`: as the configuration calls it, `backends.NAME`.
+    pub fn new(
+        name: String,
+        outbound: Outbound,
+        endpoints: Endpoints,
+        client: Client,
+        secrets: Arc<dyn LongLived>,
+        locks: Arc<dyn Locks + Send + Sync>,
+    ) -> Arc<Self> {
+        let rotation = Rotation::new(Arc::clone(&secrets), locks);
+        let tokens = Tokens::default();
+        Arc::new(Self { name, outbound, endpoints, client, secrets, rotation, tokens })
+    }
+
+    /// An access token for this credential, kept or new. Of an error the server answers with, only
+    /// its registered code is told.
+    async fn token(
+        self: &Arc<Self>,
+        request: &TokenRequest,
+        asked: &Asked<'_>,
+    ) -> Result<Arc<Token>, BackendFault> {
+        if !asked.narrow.repositories.is_empty() || !asked.narrow.permissions.is_empty() {
+            let what = "the grant narrows to repositories or permissions, which OAuth 2 has not";
+            return Err(BackendFault::Denied(what.into()));
+        }
+        let scopes = scope::narrowed(&request.scopes, &asked.narrow.scopes)?;
+        let session = match (&request.grant, asked.session) {
+            (Grant::TokenExchange, None) => {
+                let what = "there is no session to exchange";
+                return Err(BackendFault::Denied(what.into()));
+            }
+            (Grant::TokenExchange, Some(session)) => Some(session),
+            (Grant::ClientCredentials | Grant::RefreshToken { .. }, _) => None,
+        };
+        let key = key_of(request, asked, &scopes, session);
+        self.tokens
+            .get(key, clock::now(), || {
+                let errand = Errand {
+                    request: request.clone(),
+                    actor: asked.actor.clone(),
+                    scopes: scopes.clone(),
+                    session: session.map(Secret::duplicate),
+                    until: asked.until,
+                };
+                Arc::clone(self).mint(errand)
+            })
+            .await
+    }
+
+    async fn mint(self: Arc<Self>, errand: Errand) -> Result<Token, BackendFault> {
+        // Before the clock of the token starts, and before a refresh token is locked.
+        self.endpoints.token(&self.outbound).await?;
+        match &errand.request.grant {
+            Grant::ClientCredentials => {
+                Ok(self.ask(&errand, &[("grant_type", b"client_credentials")]).await?.0)
+            }
+            Grant::TokenExchange => {
+                let session = errand.session.as_ref().map_or(&b""[..], Secret::expose);
+                let fields: [(&str, &[u8]); 4] = [
+                    ("grant_type", TOKEN_EXCHANGE.as_bytes()),
+                    ("subject_token", session),
+                    ("subject_token_type", JWT.as_bytes()),
+                    ("requested_token_type", ACCESS_TOKEN.as_bytes()),
+                ];
+                Ok(self.ask(&errand, &fields).await?.0)
+            }
+            Grant::RefreshToken { handle } => {
+                let spend = async |refresh: &Secret| {
+                    let fields: [(&str, &[u8]); 2] =
+                        [("grant_type", b"refresh_token"), ("refresh_token", refresh.expose())];
+                    self.ask(&errand, &fields).await
+                };
+                self.rotation.spend(&errand.actor, handle, spend).await
+            }
+        }
+    }
+
+    /// One token request: the grant's own fields, what is wanted, and who asks.
+    async fn ask(
+        &self,
+        errand: &Errand,
+        grant: &[(&str, &[u8])],
+    ) -> Result<(Token, Option<Secret>), BackendFault> {
+        let endpoint = self.endpoints.token(&self.outbound).await?;
+        let scope = errand.scopes.join(" ");
+        let mut fields = grant.to_vec();
+        if !scope.is_empty() {
+            fields.push(("scope", scope.as_bytes()));
+        }
+        for resource in &errand.request.resources {
+            fields.push(("resource", resource.as_bytes()));
+        }
+        if let Some(audience) = &errand.request.audience {
+            fields.push(("audience", audience.as_bytes()));
+        }
+        let now = clock::now();
+        let audience = self.endpoints.audience(&endpoint);
+        let proof = self.client.prove(&*self.secrets, audience, now).await?;
+        let call = proof.on(Call::post(&endpoint), fields).map_err(down)?;
+        let answer = self.outbound.send(call).await.map_err(down)?;
+        let exchanged = errand.request.grant == Grant::TokenExchange;
+        let Granted { access, life, scope, refresh } = answer::read(&answer, exchanged)?;
+        let scope = scope::checked(scope, &errand.scopes)?;
+        let expires_at = life.map_or(errand.until, |life| now.saturating_add(life));
+        Ok((Token { secret: access, scope, minted_at: now, expires_at }, refresh))
+    }
+}
+
+// === impl OAuthSource ===
+
+impl OAuthSource {
+    pub fn new(server: Arc<AuthorizationServer>, request: TokenRequest) -> Self {
+        Self { server, request }
+    }
+}
+
+#[async_trait]
+impl CredentialBackend for OAuthSource {
+    fn name(&self) -> &str {
+        &self.server.name
+    }
+
+    fn is_capable(&self, asked: &Asked<'_>) -> bool {
+        asked.kind.is_none_or(|kind| kind == CredentialType::Bearer)
+    }
+
+    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
+        let token = self.server.token(&self.request, asked).await?;
+        let TokenRequest { resources, audience, .. } = &self.request;
+        Ok(Resolved {
+            credential: Credential::Bearer { token: token.secret.duplicate() },
+            target: resources.first().or(audience.as_ref()).cloned(),
+            scope: token.scope.clone(),
+            expires_at: Some(token.expires_at),
+            // One token serves many leases; to revoke it with one of them would end the others.
+            revocation: None,
+        })
+    }
+
+    async fn revoke(&self, _: &str) {}
+}
+
+fn down(fault: crate::outbound::CallFault) -> BackendFault {
+    BackendFault::Down(fault.to_string())
+}
+
+/// Everything a token depends on. Each part with its length, so that no two lists look alike.
+fn key_of(
+    request: &TokenRequest,
+    asked: &Asked<'_>,
+    scopes: &[String],
+    session: Option<&Secret>,
+) -> TokenKey {
+    let TokenRequest { grant, scopes: _, resources, audience } = request;
+    let mut digest = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        digest.update((bytes.len() as u64).to_be_bytes());
+        digest.update(bytes);
+    };
+    part(asked.handle.as_str().as_bytes());
+    part(asked.actor.as_str().as_bytes());
+    match grant {
+        Grant::ClientCredentials => part(b"client_credentials"),
+        Grant::RefreshToken { handle } => {
+            part(b"refresh_token");
+            part(handle.as_str().as_bytes());
+        }
+        Grant::TokenExchange => part(b"token_exchange"),
+    }
+    part(session.map_or(&b""[..], Secret::expose));
+    part(audience.as_deref().unwrap_or_default().as_bytes());
+    for list in [scopes, resources.as_slice()] {
+        part(&(list.len() as u64).to_be_bytes());
+        list.iter().for_each(|entry| part(entry.as_bytes()));
+    }
+    digest.finalize().into()
+}

@@ -1,0 +1,121 @@
+//! Who we are to an authorization server, and how that is shown (RFC 6749 section 2.3).
+
+use crate::actor::Actor;
+use crate::backend::{BackendFault, LongLived, rs256};
+use crate::outbound::{Call, CallFault};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use form_urlencoded::byte_serialize;
+use lease::{Handle, Secret, UnixSeconds};
+use serde_json::json;
+
+/// RFC 7523 section 2.2.
+const JWT_BEARER: &[u8] = b"urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// How long an assertion of ours is good, in seconds.
+const ASSERTION_LIFE: u64 = 60;
+
+/// A registered client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    pub id: String,
+    pub auth: ClientAuth,
+}
+
+/// How a client proves who it is. The secrets are in the sealed store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// A public client: it has no secret, only its id.
+    None,
+    /// `client_secret_basic`.
+    Basic { actor: Actor, secret: Handle },
+    /// `client_secret_post`.
+    Post { actor: Actor, secret: Handle },
+    /// `private_key_jwt` (RFC 7523), signed with RS256.
+    PrivateKey { actor: Actor, key: Handle, key_id: Option<String> },
+}
+
+/// What one token request carries as proof.
+pub(super) enum Proof<'a> {
+    None { id: &'a str },
+    Basic { user: String, password: Secret },
+    Post { id: &'a str, secret: Secret },
+    Assertion { id: &'a str, assertion: Secret },
+}
+
+// === impl Client ===
+
+impl Client {
+    pub(super) async fn prove<'a>(
+        &'a self,
+        secrets: &dyn LongLived,
+        audience: &str,
+        now: UnixSeconds,
+    ) -> Result<Proof<'a>, BackendFault> {
+        let id = self.id.as_str();
+        Ok(match &self.auth {
+            ClientAuth::None => Proof::None { id },
+            ClientAuth::Basic { actor, secret } => {
+                let secret = secrets.read(actor, secret).await?;
+                // Both are form-encoded first (RFC 6749 section 2.3.1).
+                let user = byte_serialize(id.as_bytes()).collect();
+                Proof::Basic { user, password: encoded(&secret) }
+            }
+            ClientAuth::Post { actor, secret } => {
+                Proof::Post { id, secret: secrets.read(actor, secret).await? }
+            }
+            ClientAuth::PrivateKey { actor, key, key_id } => {
+                let pem = secrets.read(actor, key).await?;
+                let claims = json!({
+                    "iss": id, "sub": id, "aud": audience, "jti": fresh_id()?,
+                    "iat": now, "exp": now + ASSERTION_LIFE,
+                });
+                let assertion = rs256::sign(&pem, key_id.as_deref(), &claims)?;
+                Proof::Assertion { id, assertion }
+            }
+        })
+    }
+}
+
+// === impl Proof ===
+
+impl Proof<'_> {
+    /// The call with the form and the proof in it.
+    pub(super) fn on<'f>(
+        &'f self,
+        call: Call,
+        mut fields: Vec<(&'f str, &'f [u8])>,
+    ) -> Result<Call, CallFault> {
+        let call = match self {
+            Self::Basic { user, password } => call.basic(user, password)?,
+            Self::None { .. } | Self::Post { .. } | Self::Assertion { .. } => call,
+        };
+        match self {
+            Self::Basic { .. } => {}
+            Self::None { id } => fields.push(("client_id", id.as_bytes())),
+            Self::Post { id, secret } => {
+                fields.push(("client_id", id.as_bytes()));
+                fields.push(("client_secret", secret.expose()));
+            }
+            Self::Assertion { id, assertion } => {
+                fields.push(("client_id", id.as_bytes()));
+                fields.push(("client_assertion_type", JWT_BEARER));
+                fields.push(("client_assertion", assertion.expose()));
+            }
+        }
+        Ok(call.form(&fields))
+    }
+}
+
+/// Sized up front, so that the vector never moves and leaves a copy of the secret behind.
+fn encoded(secret: &Secret) -> Secret {
+    let mut text = Vec::with_capacity(3 * secret.expose().len());
+    byte_serialize(secret.expose()).for_each(|part| text.extend_from_slice(part.as_bytes()));
+    Secret::new(text)
+}
+
+pub(super) fn fresh_id() -> Result<String, BackendFault> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|_| BackendFault::Down("this machine gives no randomness".into()))?;
+    Ok(URL_SAFE_NO_PAD.encode(random))
+}

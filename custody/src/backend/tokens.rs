@@ -1,0 +1,207 @@
+//! Short-lived tokens that were minted for us, kept in memory until they are old.
+//!
+//! ```text
+//!  minted_at              refresh_from            stale_from   expires_at
+//!     |------ handed out ------|-- handed out, while --|-- waits for --|
+//!                              |   one task renews it  |    a new one  |
+//! ```
+//! * One flight a key: of any number of askers, one task asks the issuer, the others wait for it and
+//!   share its outcome. An asker that goes away does not stop the task: what it got may be a rotated
+//!   refresh token, which must be stored.
+//! * Renewed early, between 60 % and 75 % of its life at random, so that many replicas do not ask at
+//!   once, and that of an hour's token a quarter, the longest lease there is, is nearly always left.
+//! * A failure is not kept. Only for [`PAUSE`] after one is its key not asked again, and whoever
+//!   comes within it gets the same fault: an issuer that is down is not hammered.
+//! * Bounded by [`CAPACITY`]; a token that ended is wiped when the next one arrives.
+
+use super::BackendFault;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use lease::{Secret, UnixSeconds};
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Keys at most; the token that ends first makes room.
+pub const CAPACITY: usize = 4096;
+/// How long after a failure the same key is not asked again.
+pub const PAUSE: Duration = Duration::from_secs(1);
+/// No token is kept longer, whatever life its issuer says it has: 24 h, in seconds.
+pub const KEPT_CEILING: u64 = 24 * 3600;
+/// A token with less left than this, or than a quarter of its life, is not handed out; seconds.
+const SPARE: u64 = 30;
+
+/// What was minted.
+pub struct Token {
+    pub secret: Secret,
+    /// As its issuer wrote it.
+    pub scope: Vec<String>,
+    pub minted_at: UnixSeconds,
+    pub expires_at: UnixSeconds,
+}
+
+/// Which token: a digest of everything that it depends on, so that no session stands in the map.
+pub type TokenKey = [u8; 32];
+
+/// The tokens of one backend.
+#[derive(Clone, Default)]
+pub struct Tokens(Arc<Mutex<HashMap<TokenKey, Slot>>>);
+
+/// What an asker gets.
+pub type Outcome = Result<Arc<Token>, BackendFault>;
+
+#[derive(Default)]
+struct Slot {
+    kept: Option<Kept>,
+    flight: Option<Shared<BoxFuture<'static, Outcome>>>,
+    failed: Option<(Instant, BackendFault)>,
+}
+
+struct Kept {
+    token: Arc<Token>,
+    refresh_from: UnixSeconds,
+    stale_from: UnixSeconds,
+}
+
+/// What is to be done for an asker.
+enum Step {
+    Answer(Outcome),
+    Await(Shared<BoxFuture<'static, Outcome>>),
+}
+
+// === impl Tokens ===
+
+impl Tokens {
+    /// The token of this key: the one that is kept, or the one that `mint` makes.
+    ///
+    /// # Errors
+    /// Those of `mint`.
+    pub async fn get<M, F>(&self, key: TokenKey, now: UnixSeconds, mint: M) -> Outcome
+    where
+        M: FnOnce() -> F,
+        F: Future<Output = Result<Token, BackendFault>> + Send + 'static,
+    {
+        let step = self.step(key, now, mint);
+        match step {
+            Step::Answer(outcome) => outcome,
+            Step::Await(flight) => flight.await,
+        }
+    }
+
+    /// The token that is kept under this key, which nobody gets any more.
+    pub fn take(&self, key: &TokenKey) -> Option<Arc<Token>> {
+        let kept = self.slots().get_mut(key).and_then(|slot| slot.kept.take());
+        kept.map(|kept| kept.token)
+    }
+
+    fn step<M, F>(&self, key: TokenKey, now: UnixSeconds, mint: M) -> Step
+    where
+        M: FnOnce() -> F,
+        F: Future<Output = Result<Token, BackendFault>> + Send + 'static,
+    {
+        let mut slots = self.slots();
+        if !make_room(&mut slots, &key, now) {
+            let full = BackendFault::Down("too many tokens are being asked for at once".into());
+            return Step::Answer(Err(full));
+        }
+        let slot = slots.entry(key).or_default();
+        let kept = slot.kept.as_ref().filter(|kept| now < kept.stale_from);
+        let answer = kept.map(|kept| (Arc::clone(&kept.token), now >= kept.refresh_from));
+        if let Some((token, false)) = answer {
+            return Step::Answer(Ok(token));
+        }
+        let fault = slot.failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE);
+        let fault = fault.map(|(_, fault)| fault.clone());
+        if slot.flight.is_none() && fault.is_none() {
+            slot.flight = Some(self.depart(key, mint()));
+        }
+        match (answer, &slot.flight, fault) {
+            (Some((token, _)), _, _) => Step::Answer(Ok(token)),
+            (None, Some(flight), _) => Step::Await(flight.clone()),
+            (None, None, Some(fault)) => Step::Answer(Err(fault)),
+            (None, None, None) => Step::Answer(Err(panicked())),
+        }
+    }
+
+    fn depart<F>(&self, key: TokenKey, mint: F) -> Shared<BoxFuture<'static, Outcome>>
+    where
+        F: Future<Output = Result<Token, BackendFault>> + Send + 'static,
+    {
+        let tokens = self.clone();
+        let task = tokio::spawn(async move {
+            let minted = AssertUnwindSafe(mint).catch_unwind().await;
+            let outcome = minted.unwrap_or_else(|_| Err(panicked())).map(Arc::new);
+            tokens.arrive(key, &outcome);
+            outcome
+        });
+        async move { task.await.unwrap_or_else(|_| Err(panicked())) }.boxed().shared()
+    }
+
+    fn arrive(&self, key: TokenKey, outcome: &Outcome) {
+        let mut slots = self.slots();
+        let Some(slot) = slots.get_mut(&key) else { return };
+        slot.flight = None;
+        match outcome {
+            Ok(token) => {
+                slot.failed = None;
+                slot.kept = Some(Kept::new(Arc::clone(token)));
+            }
+            Err(fault) => slot.failed = Some((Instant::now(), fault.clone())),
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<TokenKey, Slot>> {
+        // Nothing in here is half done when a panic unlocks it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn panicked() -> BackendFault {
+    BackendFault::Down("it panicked".into())
+}
+
+/// Wipes what ended; `false` if a new key finds no room.
+fn make_room(slots: &mut HashMap<TokenKey, Slot>, key: &TokenKey, now: UnixSeconds) -> bool {
+    if slots.contains_key(key) {
+        return true;
+    }
+    slots.retain(|_, slot| slot.is_needed(now));
+    if slots.len() < CAPACITY {
+        return true;
+    }
+    let idle = slots.iter().filter(|(_, slot)| slot.flight.is_none());
+    let ends = |slot: &Slot| slot.kept.as_ref().map_or(0, |kept| kept.token.expires_at);
+    let first = idle.min_by_key(|(_, slot)| ends(slot)).map(|(key, _)| *key);
+    first.is_some_and(|first| slots.remove(&first).is_some())
+}
+
+// === impl Slot ===
+
+impl Slot {
+    fn is_needed(&self, now: UnixSeconds) -> bool {
+        self.flight.is_some()
+            || self.kept.as_ref().is_some_and(|kept| now < kept.stale_from)
+            || self.failed.as_ref().is_some_and(|(at, _)| at.elapsed() < PAUSE)
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    fn new(token: Arc<Token>) -> Self {
+        let life = token.expires_at.saturating_sub(token.minted_at).min(KEPT_CEILING);
+        let end = token.minted_at + life;
+        let jitter = (u64::from(getrandom::u32().unwrap_or(0)) * (life * 15 / 100)) >> 32;
+        Self {
+            refresh_from: token.minted_at + life * 60 / 100 + jitter,
+            stale_from: end - SPARE.min(life / 4),
+            token,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

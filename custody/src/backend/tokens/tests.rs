@@ -1,0 +1,163 @@
+use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+
+const NOW: UnixSeconds = 1_000_000;
+const KEY: TokenKey = [1; 32];
+
+/// An issuer that counts, and answers when it is told to.
+#[derive(Clone)]
+struct Issuer {
+    asked: Arc<AtomicUsize>,
+    may: Arc<Semaphore>,
+}
+
+impl Issuer {
+    fn new(answers: usize) -> Self {
+        Self { asked: Arc::default(), may: Arc::new(Semaphore::new(answers)) }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    async fn mint(self, now: UnixSeconds, life: u64) -> Result<Token, BackendFault> {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        self.may.acquire().await.unwrap().forget();
+        let secret = Secret::new(format!("token-{number}"));
+        Ok(Token { secret, scope: Vec::new(), minted_at: now, expires_at: now + life })
+    }
+
+    async fn fail(self) -> Result<Token, BackendFault> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.may.acquire().await.unwrap().forget();
+        Err(BackendFault::Denied("no".into()))
+    }
+}
+
+fn text(outcome: Outcome) -> String {
+    String::from_utf8(outcome.ok().unwrap().secret.expose().to_vec()).unwrap()
+}
+
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_ask_and_one_asks() {
+    let (tokens, issuer) = (Tokens::default(), Issuer::new(0));
+    let asks = futures_util::future::join_all(
+        (0..1000).map(|_| tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 3600))),
+    );
+    let may = Arc::clone(&issuer.may);
+    tokio::spawn(async move {
+        settle().await;
+        may.add_permits(1000);
+    });
+    for outcome in asks.await {
+        assert_eq!(text(outcome), "token-1");
+    }
+    assert_eq!(issuer.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_share_a_failure_which_is_then_forgotten() {
+    let (tokens, issuer) = (Tokens::default(), Issuer::new(1));
+    let asks = futures_util::future::join_all(
+        (0..1000).map(|_| tokens.get(KEY, NOW, || issuer.clone().fail())),
+    );
+    for outcome in asks.await {
+        assert_eq!(outcome.err(), Some(BackendFault::Denied("no".into())));
+    }
+    assert_eq!(issuer.asked(), 1);
+    // Within the pause the same answer, without asking.
+    assert!(tokens.get(KEY, NOW, || issuer.clone().fail()).await.is_err());
+    assert_eq!(issuer.asked(), 1);
+    tokio::time::advance(PAUSE).await;
+    issuer.may.add_permits(1);
+    assert_eq!(text(tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 60)).await), "token-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_tokens_are_renewed_beside_and_stale_ones_before() {
+    let (tokens, issuer) = (Tokens::default(), Issuer::new(1));
+    let get = |at: u64| {
+        let issuer = issuer.clone();
+        tokens.get(KEY, NOW + at, move || issuer.mint(NOW + at, 1000))
+    };
+    assert_eq!(text(get(0).await), "token-1");
+    assert_eq!(text(get(599).await), "token-1");
+    assert_eq!(issuer.asked(), 1);
+    // From here on it is being renewed; who asks meanwhile has the old one without waiting.
+    assert_eq!(text(get(750).await), "token-1");
+    assert_eq!(text(get(969).await), "token-1");
+    settle().await;
+    assert_eq!(issuer.asked(), 2);
+    // Too little left to be handed out: this one waits.
+    let waits = get(970);
+    issuer.may.add_permits(1);
+    assert_eq!(text(waits.await), "token-2");
+    assert_eq!(text(get(971).await), "token-2");
+    assert_eq!(issuer.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_fails_leaves_the_old_one() {
+    let (tokens, issuer) = (Tokens::default(), Issuer::new(100));
+    let first = tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 1000)).await;
+    assert_eq!(text(first), "token-1");
+    for _ in 0..20 {
+        let outcome = tokens.get(KEY, NOW + 800, || issuer.clone().fail()).await;
+        assert_eq!(text(outcome), "token-1");
+        settle().await;
+    }
+    // Twenty asked, and the issuer was asked once within the pause.
+    assert_eq!(issuer.asked(), 2);
+    let late = tokens.get(KEY, NOW + 999, || issuer.clone().fail()).await;
+    assert!(late.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asker_that_goes_away_does_not_stop_the_flight() {
+    let (tokens, issuer) = (Tokens::default(), Issuer::new(0));
+    let ask = tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 1000));
+    assert!(ask.now_or_never().is_none());
+    issuer.may.add_permits(1);
+    settle().await;
+    let again = tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 1000));
+    assert_eq!(text(again.now_or_never().unwrap()), "token-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_costs_one_flight() {
+    let tokens = Tokens::default();
+    let broken = tokens.get(KEY, NOW, || async { panic!("a bug") });
+    assert_eq!(broken.await.err(), Some(panicked()));
+    tokio::time::advance(PAUSE).await;
+    let issuer = Issuer::new(1);
+    assert_eq!(text(tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 60)).await), "token-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_shelf_is_bounded() {
+    let (tokens, issuer) = (Tokens::default(), Issuer::new(usize::MAX >> 4));
+    let key = |number: usize| {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_le_bytes());
+        key
+    };
+    for number in 0..CAPACITY + 10 {
+        let life = 1000 + number as u64;
+        let outcome = tokens.get(key(number), NOW, || issuer.clone().mint(NOW, life)).await;
+        assert!(outcome.is_ok());
+    }
+    assert_eq!(tokens.slots().len(), CAPACITY);
+    // Those that end first went; all that ended go when the next one comes.
+    assert!(tokens.take(&key(0)).is_none());
+    assert!(tokens.take(&key(10)).is_some());
+    let later = NOW + 100_000;
+    assert!(tokens.get(KEY, later, || issuer.clone().mint(later, 60)).await.is_ok());
+    assert_eq!(tokens.slots().len(), 1);
+}

@@ -1,0 +1,120 @@
+//! `session.keys`: what Session JWTs are verified with.
+
+use super::fault::Faults;
+use super::session::read_seconds;
+use crate::keys::Schedule;
+use crate::outbound::{Endpoint, Reach};
+use serde::Deserialize;
+use session::KeySet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The keys, or where they are.
+#[derive(Debug, Clone)]
+pub enum SessionKeySource {
+    Fixed(KeySet),
+    Remote(Box<RemoteKeys>),
+}
+
+/// A key set that is fetched from its issuer.
+#[derive(Debug, Clone)]
+pub struct RemoteKeys {
+    pub url: Endpoint,
+    pub reach: Reach,
+    pub schedule: Schedule,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    jwks: Option<serde_json::Value>,
+    jwks_file: Option<PathBuf>,
+    url: Option<String>,
+    ca: Option<PathBuf>,
+    refresh: Option<String>,
+    keep: Option<String>,
+}
+
+/// Seconds. A set is fetched again after at most an hour, or a key that was taken out of it would
+/// be believed for longer than a session lives.
+const REFRESH: std::ops::RangeInclusive<u64> = 1..=3600;
+const REFRESH_DEFAULT: u64 = 300;
+const KEEP: std::ops::RangeInclusive<u64> = 60..=7 * 24 * 3600;
+const KEEP_DEFAULT: u64 = 24 * 3600;
+/// What a whole fetch may take: a session with a new key waits for it.
+const FETCH_LIMIT: Duration = Duration::from_secs(5);
+/// Bytes; a set with certificate chains is some ten thousand.
+const BODY_LIMIT: usize = 1 << 18;
+
+pub(super) fn read(raw: Raw, folder: &Path, faults: &mut Faults) -> Option<SessionKeySource> {
+    let Raw { jwks, jwks_file, url, ca, refresh, keep } = raw;
+    if url.is_none() {
+        for (name, given) in
+            [("ca", ca.is_some()), ("refresh", refresh.is_some()), ("keep", keep.is_some())]
+        {
+            if given {
+                faults.add(format!("session.keys.{name}"), "goes with session.keys.url only");
+            }
+        }
+    }
+    match (jwks, jwks_file, url) {
+        (Some(jwks), None, None) => fixed("session.keys.jwks", &jwks, faults),
+        (None, Some(file), None) => {
+            let file = folder.join(file);
+            let path = format!("session.keys.jwks_file ({})", file.display());
+            let bytes = std::fs::read(&file).map_err(|error| faults.add(&path, error)).ok()?;
+            let jwks = serde_json::from_slice(&bytes)
+                .map_err(|error| faults.add(&path, format!("not JSON: {error}")))
+                .ok()?;
+            fixed(&path, &jwks, faults)
+        }
+        (None, None, Some(url)) => {
+            let url =
+                Endpoint::parse(&url).map_err(|fault| faults.add("session.keys.url", fault)).ok();
+            let refresh = seconds("refresh", refresh, REFRESH_DEFAULT, REFRESH, faults);
+            let keep = seconds("keep", keep, KEEP_DEFAULT, KEEP, faults);
+            let reach = Reach {
+                ca: ca.map(|ca| folder.join(ca)),
+                total: FETCH_LIMIT,
+                body_limit: BODY_LIMIT,
+                ..Reach::default()
+            };
+            let schedule = Schedule { refresh: refresh?, keep: keep? };
+            let remote = RemoteKeys { url: url?, reach, schedule };
+            Some(SessionKeySource::Remote(Box::new(remote)))
+        }
+        _ => {
+            let what = "has either jwks (inline), jwks_file (a path) or url (an issuer's jwks_uri)";
+            faults.add("session.keys", what);
+            None
+        }
+    }
+}
+
+fn fixed(path: &str, jwks: &serde_json::Value, faults: &mut Faults) -> Option<SessionKeySource> {
+    match KeySet::from_jwks(jwks) {
+        Ok(keys) => Some(SessionKeySource::Fixed(keys)),
+        Err(errors) => {
+            for error in errors {
+                let inner = error.path();
+                let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+                faults.add(format!("{path}{dot}{inner}"), error.reason());
+            }
+            None
+        }
+    }
+}
+
+fn seconds(
+    name: &str,
+    text: Option<String>,
+    default: u64,
+    bounds: std::ops::RangeInclusive<u64>,
+    faults: &mut Faults,
+) -> Option<Duration> {
+    let seconds = match text {
+        None => Some(default),
+        Some(text) => read_seconds(&format!("session.keys.{name}"), &text, bounds, faults),
+    };
+    seconds.map(Duration::from_secs)
+}

@@ -1,0 +1,77 @@
+//! The keys Session JWTs are verified with: fixed, or fetched from their issuer and kept fresh.
+//!
+//! Of a remote key set:
+//! * Which key is good is what the set says, at most one refresh late. An issuer keeps a replaced key
+//!   in its set for the overlap; one that it takes out (a key that leaked, say) is out here too.
+//! * A `kid` that we do not know asks for the set once more, at most every [`UNKNOWN_KID_PAUSE`]:
+//!   tokens are free to forge, and their `kid`s must not become load on the issuer.
+//! * While the issuer is down the last good set stays, for a bounded time; then nobody is believed.
+//! * Without any set yet, every session is refused; custody runs and keeps trying.
+
+mod remote;
+mod source;
+mod usable;
+
+use crate::config::{RemoteKeys, SessionKeySource, SessionRules};
+use crate::metrics::Metrics;
+use crate::outbound::ReachFault;
+use remote::Remote;
+pub use remote::{Schedule, UNKNOWN_KID_PAUSE};
+use session::{KeySet, Refusal, Rules, Session, UnixSeconds, Verifier};
+pub use source::{HttpKeys, KeySource};
+use std::sync::Arc;
+
+/// Verifies Session JWTs with whatever keys are good at the moment.
+pub struct SessionKeys(Held);
+
+enum Held {
+    Fixed(Verifier),
+    Remote(Remote),
+}
+
+// === impl SessionKeys ===
+
+impl SessionKeys {
+    /// As the configuration says.
+    ///
+    /// # Errors
+    /// The client for remote keys cannot be built. An issuer that does not answer is no error.
+    pub async fn open(config: SessionRules, metrics: &Arc<Metrics>) -> Result<Self, ReachFault> {
+        let SessionRules { rules, keys, .. } = config;
+        Ok(match keys {
+            SessionKeySource::Fixed(keys) => Self::fixed(rules, keys),
+            SessionKeySource::Remote(remote) => {
+                let RemoteKeys { url, reach, schedule } = *remote;
+                let source = HttpKeys::new(reach.client()?, url);
+                Self::remote(rules, source, schedule, Arc::clone(metrics)).await
+            }
+        })
+    }
+
+    /// Keys that stand in the configuration.
+    pub fn fixed(rules: Rules, keys: KeySet) -> Self {
+        Self(Held::Fixed(Verifier::new(rules, keys)))
+    }
+
+    /// Keys that are fetched. Waits for the first answer of the source, whatever it is; what fails
+    /// is tried again beside, until the value is dropped.
+    pub async fn remote(
+        rules: Rules,
+        source: impl KeySource,
+        schedule: Schedule,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self(Held::Remote(Remote::start(rules, source, schedule, metrics).await))
+    }
+
+    /// As [`Verifier::verify`]; may wait for one fetch if the token names a key that we do not know.
+    ///
+    /// # Errors
+    /// The first rule that the token breaks; [`Refusal::UnknownKey`] as long as there are no keys.
+    pub async fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Session, Refusal> {
+        match &self.0 {
+            Held::Fixed(verifier) => verifier.verify(token, now),
+            Held::Remote(remote) => remote.verify(token, now).await,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! A key set that one task fetches and everybody reads.
+
+use super::source::KeySource;
+use super::usable::{Change, Usable};
+use crate::clock;
+use crate::metrics::Metrics;
+use session::unverified::UnverifiedToken;
+use session::{Refusal, Rules, Session, UnixSeconds, Verifier};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// An unknown `kid` asks for the set at most this often.
+pub const UNKNOWN_KID_PAUSE: Duration = Duration::from_secs(10);
+/// A token with an unknown `kid` waits for the set no longer than this.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The first try after a failure, and the longest wait between two.
+const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// When a remote set is fetched, and how long it is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Between two fetches, give or take a tenth.
+    pub refresh: Duration,
+    /// How long the last good set stays while no fetch succeeds.
+    pub keep: Duration,
+}
+
+pub(super) struct Remote {
+    rules: Rules,
+    keep: Duration,
+    published: watch::Receiver<Published>,
+    wanted: Arc<Notify>,
+    fetching: AbortHandle,
+}
+
+/// What the task knows.
+#[derive(Clone)]
+struct Published {
+    good: Option<Good>,
+    /// Fetches that ended, well or not.
+    fetches: u64,
+    ended_at: Instant,
+}
+
+#[derive(Clone)]
+struct Good {
+    verifier: Arc<Verifier>,
+    fetched_at: Instant,
+}
+
+/// The task.
+struct Fetching<S> {
+    source: S,
+    rules: Rules,
+    schedule: Schedule,
+    metrics: Arc<Metrics>,
+    publish: watch::Sender<Published>,
+    wanted: Arc<Notify>,
+    known: Option<Usable>,
+    failures: u32,
+}
+
+// === impl Remote ===
+
+impl Remote {
+    pub async fn start(
+        rules: Rules,
+        source: impl KeySource,
+        schedule: Schedule,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let nothing = Published { good: None, fetches: 0, ended_at: Instant::now() };
+        let (publish, mut published) = watch::channel(nothing);
+        let wanted = Arc::new(Notify::new());
+        let fetching = Fetching {
+            source,
+            rules: rules.clone(),
+            schedule,
+            metrics,
+            publish,
+            wanted: Arc::clone(&wanted),
+            known: None,
+            failures: 0,
+        };
+        let fetching = tokio::spawn(fetching.run()).abort_handle();
+        // Fails only if the task panicked; then there are no keys, and nobody is believed.
+        let _ = published.wait_for(|published| published.fetches > 0).await;
+        Self { rules, keep: schedule.keep, published, wanted, fetching }
+    }
+
+    pub async fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Session, Refusal> {
+        let (verifier, fetches) = self.current();
+        let first = verify_with(verifier, token, now);
+        if !matches!(first, Err(Refusal::UnknownKey)) || !self.is_worth_a_fetch(token) {
+            return first;
+        }
+        self.wanted.notify_one();
+        let mut published = self.published.clone();
+        let fetched = published.wait_for(|published| published.fetches > fetches);
+        match timeout(PATIENCE, fetched).await {
+            Ok(Ok(_)) => verify_with(self.current().0, token, now),
+            Ok(Err(_)) | Err(_) => first,
+        }
+    }
+
+    fn current(&self) -> (Option<Arc<Verifier>>, u64) {
+        let published = self.published.borrow();
+        let good = published.good.as_ref();
+        let good = good.filter(|good| good.fetched_at.elapsed() < self.keep);
+        (good.map(|good| Arc::clone(&good.verifier)), published.fetches)
+    }
+
+    /// It names a key, claims to be of our issuer, and the pause is over.
+    fn is_worth_a_fetch(&self, token: &[u8]) -> bool {
+        if self.published.borrow().ended_at.elapsed() < UNKNOWN_KID_PAUSE {
+            return false;
+        }
+        let Ok(token) = UnverifiedToken::parse(token) else { return false };
+        let names_a_key = token.unverified_header().is_ok_and(|header| header.key_id.is_some());
+        let claims = token.unverified_claims().unwrap_or_default();
+        names_a_key && claims.get("iss").is_some_and(|iss| iss == self.rules.issuer.as_str())
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.fetching.abort();
+    }
+}
+
+fn verify_with(
+    verifier: Option<Arc<Verifier>>,
+    token: &[u8],
+    now: UnixSeconds,
+) -> Result<Session, Refusal> {
+    verifier.ok_or(Refusal::UnknownKey)?.verify(token, now)
+}
+
+// === impl Fetching ===
+
+impl<S: KeySource> Fetching<S> {
+    async fn run(mut self) {
+        loop {
+            self.fetch().await;
+            let next = Instant::now() + self.wait();
+            loop {
+                tokio::select! {
+                    () = sleep_until(next) => break,
+                    () = self.wanted.notified() => {
+                        // Many ask at once, and some had asked for the fetch that has just ended.
+                        if self.publish.borrow().ended_at.elapsed() >= UNKNOWN_KID_PAUSE {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn fetch(&mut self) {
+        let fetched = match self.source.fetch().await {
+            Ok(bytes) => Usable::read(&bytes),
+            Err(fault) => Err(fault),
+        };
+        match fetched {
+            Ok(usable) => self.succeeded(usable),
+            Err(fault) => self.failed(&fault),
+        }
+    }
+
+    fn succeeded(&mut self, usable: Usable) {
+        self.failures = 0;
+        self.metrics.session_keys_fetched(usable.count(), clock::now());
+        let Change { added, removed, replaced } = usable.change_from(self.known.as_ref());
+        if !(added.is_empty() && removed.is_empty() && replaced.is_empty()) {
+            let left_out = usable.left_out();
+            tracing::info!(?added, ?removed, ?replaced, ?left_out, "the session keys changed");
+        }
+        let verifier = Arc::new(Verifier::new(self.rules.clone(), usable.keys().clone()));
+        self.known = Some(usable);
+        let now = Instant::now();
+        self.publish.send_modify(|published| {
+            published.good = Some(Good { verifier, fetched_at: now });
+            published.fetches += 1;
+            published.ended_at = now;
+        });
+    }
+
+    fn failed(&mut self, fault: &str) {
+        self.failures = self.failures.saturating_add(1);
+        self.metrics.session_keys_failed();
+        let good = self.publish.borrow().good.as_ref().map(|good| good.fetched_at.elapsed());
+        match good {
+            Some(age) if age < self.schedule.keep => {
+                let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
+                tracing::warn!(fault, %age, "no new session keys; the last good ones stay");
+            }
+            Some(_) => tracing::error!(
+                fault,
+                "no session keys for too long; every session is refused until the issuer answers"
+            ),
+            None => tracing::error!(
+                fault,
+                "no session keys yet; every session is refused until the issuer answers"
+            ),
+        }
+        self.publish.send_modify(|published| {
+            published.fetches += 1;
+            published.ended_at = Instant::now();
+        });
+    }
+
+    fn wait(&self) -> Duration {
+        let refresh = self.schedule.refresh;
+        if self.failures == 0 {
+            // Replicas that started together do not ask together for ever.
+            let part = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
+            return refresh.mul_f64(0.9 + part / 5.0);
+        }
+        let (first, longest) = BACK_OFF;
+        let doubled = first.saturating_mul(1 << (self.failures - 1).min(16));
+        doubled.min(longest).min(refresh)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+use super::*;
+use async_trait::async_trait;
+use serde_json::json;
+use session::Algorithm;
+use session::mint::SigningKey;
+use std::sync::Mutex;
+use tokio::time::{advance, sleep};
+
+const NOW: UnixSeconds = 1_700_000_000;
+const SCHEDULE: Schedule =
+    Schedule { refresh: Duration::from_secs(300), keep: Duration::from_secs(3600) };
+
+/// An issuer whose answer can be changed.
+#[derive(Clone)]
+struct Issuer(Arc<Mutex<State>>);
+
+struct State {
+    answer: Result<Vec<u8>, String>,
+    fetches: usize,
+}
+
+#[async_trait]
+impl KeySource for Issuer {
+    async fn fetch(&self) -> Result<Vec<u8>, String> {
+        sleep(Duration::from_millis(50)).await;
+        let mut state = self.0.lock().unwrap();
+        state.fetches += 1;
+        state.answer.clone()
+    }
+}
+
+impl Issuer {
+    fn with(keys: &[&SigningKey]) -> Self {
+        let issuer = Self(Arc::new(Mutex::new(State { answer: Ok(Vec::new()), fetches: 0 })));
+        issuer.publish(keys);
+        issuer
+    }
+
+    fn publish(&self, keys: &[&SigningKey]) {
+        let keys: Vec<_> = keys.iter().map(|key| key.public_jwk()).collect();
+        self.0.lock().unwrap().answer = Ok(json!({ "keys": keys }).to_string().into());
+    }
+
+    fn fail(&self) {
+        self.0.lock().unwrap().answer = Err("down".into());
+    }
+
+    fn fetches(&self) -> usize {
+        self.0.lock().unwrap().fetches
+    }
+
+    async fn start(&self) -> Remote {
+        Remote::start(Rules::new("i", "a"), self.clone(), SCHEDULE, Arc::default()).await
+    }
+}
+
+fn key(kid: &str) -> SigningKey {
+    SigningKey::generate(Algorithm::EdDsa, Some(kid)).unwrap()
+}
+
+fn token(key: &SigningKey) -> String {
+    token_of(key, "i")
+}
+
+fn token_of(key: &SigningKey, issuer: &str) -> String {
+    let claims = json!({"iss": issuer, "aud": "a", "sub": "s", "jti": "j", "iat": NOW,
+        "exp": NOW + 60});
+    key.sign(&claims).unwrap()
+}
+
+async fn code(remote: &Remote, key: &SigningKey) -> &'static str {
+    refusal(remote.verify(token(key).as_bytes(), NOW).await)
+}
+
+fn refusal(outcome: Result<Session, Refusal>) -> &'static str {
+    outcome.err().map_or("fine", |refusal| refusal.code())
+}
+
+const UNKNOWN: &str = "session_unknown_key";
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_change_are_seen_without_a_restart() {
+    let (old, new) = (key("old"), key("new"));
+    let issuer = Issuer::with(&[&old]);
+    let remote = issuer.start().await;
+    assert_eq!(code(&remote, &old).await, "fine");
+    // The issuer's overlap: both are there. Then the old one is gone, and so it is here.
+    issuer.publish(&[&old, &new]);
+    sleep(SCHEDULE.refresh * 2).await;
+    assert_eq!([code(&remote, &old).await, code(&remote, &new).await], ["fine", "fine"]);
+    issuer.publish(&[&new]);
+    sleep(SCHEDULE.refresh * 2).await;
+    assert_eq!(code(&remote, &old).await, UNKNOWN);
+    assert_eq!(code(&remote, &new).await, "fine");
+    // Another key under the same name.
+    let other = key("new");
+    issuer.publish(&[&other]);
+    sleep(SCHEDULE.refresh * 2).await;
+    assert_eq!(code(&remote, &new).await, "session_signature");
+    assert_eq!(code(&remote, &other).await, "fine");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_kid_asks_once_and_not_again_for_a_while() {
+    let (old, new) = (key("old"), key("new"));
+    let issuer = Issuer::with(&[&old]);
+    let remote = issuer.start().await;
+    sleep(UNKNOWN_KID_PAUSE).await;
+    issuer.publish(&[&old, &new]);
+    // A hundred at once wait for one fetch.
+    let all = futures_util::future::join_all((0..100).map(|_| code(&remote, &new))).await;
+    assert!(all.iter().all(|code| *code == "fine"), "{all:?}");
+    assert_eq!(issuer.fetches(), 2);
+    // A flood of invented names is one fetch a pause.
+    for at in 0..100 {
+        assert_eq!(code(&remote, &key(&at.to_string())).await, UNKNOWN);
+        advance(Duration::from_millis(300)).await;
+    }
+    assert!((4..=5).contains(&issuer.fetches()), "{}", issuer.fetches());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_our_issuers_asks_for_nothing() {
+    let known = key("known");
+    let issuer = Issuer::with(&[&known]);
+    let remote = issuer.start().await;
+    sleep(UNKNOWN_KID_PAUSE).await;
+    let nameless = json!({"alg": "EdDSA", "typ": "JWT"});
+    let claims = json!({"iss": "i"});
+    let nameless = known.sign_with_header(&nameless, &claims).unwrap();
+    for token in [token_of(&key("x"), "another"), nameless, "a.b.c".into(), "".into()] {
+        assert!(remote.verify(token.as_bytes(), NOW).await.is_err());
+    }
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(issuer.fetches(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_good_set_stays_for_its_time() {
+    let known = key("known");
+    let issuer = Issuer::with(&[&known]);
+    let remote = issuer.start().await;
+    for broken in ["down", "garbage", "empty"] {
+        match broken {
+            "down" => issuer.fail(),
+            "garbage" => issuer.0.lock().unwrap().answer = Ok(b"<html>".to_vec()),
+            _ => issuer.publish(&[]),
+        }
+        sleep(Duration::from_secs(900)).await;
+        assert_eq!(code(&remote, &known).await, "fine", "{broken}");
+    }
+    // An hour after the last that was good.
+    sleep(Duration::from_secs(900)).await;
+    assert_eq!(code(&remote, &known).await, UNKNOWN);
+    // It never stops trying, at its own pace.
+    let before = issuer.fetches();
+    issuer.publish(&[&known]);
+    sleep(BACK_OFF.1 * 2).await;
+    assert_eq!(code(&remote, &known).await, "fine");
+    assert!(before < 100, "{before}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_without_the_issuer() {
+    let known = key("known");
+    let issuer = Issuer::with(&[&known]);
+    issuer.fail();
+    let remote = issuer.start().await;
+    assert_eq!(code(&remote, &known).await, UNKNOWN);
+    issuer.publish(&[&known]);
+    sleep(BACK_OFF.0 * 2).await;
+    assert_eq!(code(&remote, &known).await, "fine");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_fetches_for_a_value_that_is_gone() {
+    let issuer = Issuer::with(&[&key("known")]);
+    drop(issuer.start().await);
+    sleep(SCHEDULE.refresh * 10).await;
+    assert_eq!(issuer.fetches(), 1);
+}
