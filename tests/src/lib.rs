@@ -2,6 +2,7 @@
 //!
 //! - [`guest`]: a guest who is in control of every byte: CONNECT by hand, any SNI, any header;
 //! - [`wire`]: HTTP/1.1 as bytes, [`http2`]: h2 header by header, [`reply`]: what came back;
+//! - [`manifests`]: the Kubernetes manifests that are shipped;
 //! - [`forge`]: session tokens that nobody should believe;
 //! - [`scene`]: a stack with the two oracles of a refusal, the guest's answer and the origin's count.
 //!
@@ -12,6 +13,7 @@
 pub mod forge;
 pub mod guest;
 pub mod http2;
+pub mod manifests;
 pub mod reply;
 pub mod scene;
 pub mod wire;

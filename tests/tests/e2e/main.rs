@@ -7,6 +7,7 @@
 mod canary;
 mod clients;
 mod custody_faults;
+mod istio;
 mod mixing;
 mod refusals;
 mod safety_net;

@@ -57,15 +57,15 @@ fn permits(permit: &str) -> String {
 }
 
 /// A module on disk, as long as this lives.
-struct Module {
+pub struct Module {
     _folder: TempDir,
-    path: PathBuf,
+    pub path: PathBuf,
 }
 
 // === impl Module ===
 
 impl Module {
-    fn of(functions: &str) -> Self {
+    pub fn of(functions: &str) -> Self {
         let import = r#"(import "env" "proxy_set_property"
             (func $set_property (param i32 i32 i32 i32) (result i32)))"#;
         Self::bytes(&wat::parse_str(format!("(module {import} {FRAME} {functions})")).unwrap())
