@@ -1,7 +1,11 @@
 //! Where credentials come from.
 //!
-//! A handle names one or two sources ([`Source`]): a primary and, maybe, a backup. A source that
-//! names no backend is answered by the first registered backend that is capable.
+//! A handle may name one or two sources ([`resolver::Sources`]): a primary and, maybe, a backup. One
+//! that names none is answered by the first registered backend that is capable.
+
+pub mod assembly;
+pub mod openbao;
+pub mod resolver;
 
 pub mod github_app;
 mod long_lived;
@@ -22,7 +26,7 @@ use std::collections::BTreeMap;
 /// It is asked only after the request was granted, reserved and audited.
 #[async_trait]
 pub trait CredentialBackend: Send + Sync + 'static {
-    /// As the configuration calls it, `backends.NAME`.
+    /// As the configuration calls it, `backends.NAME`. All sources of one backend share it.
     fn name(&self) -> &str;
 
     /// Could it answer this, as far as it can tell without asking anybody? A capable backend that
@@ -85,6 +89,28 @@ pub enum BackendFault {
     /// What it gave has no life left, or more than it may have.
     #[error("the backend gave a credential that is not to be used: {0}")]
     Unfit(&'static str),
+}
+
+// === impl Narrow ===
+
+impl Narrow {
+    pub fn is_empty(&self) -> bool {
+        let Self { scopes, repositories, permissions } = self;
+        scopes.is_empty() && repositories.is_empty() && permissions.is_empty()
+    }
+
+    /// For backends whose values have the power they have.
+    ///
+    /// # Errors
+    /// Anything is to be left out.
+    pub fn refuse(&self) -> Result<(), BackendFault> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        Err(BackendFault::Denied(
+            "the grant narrows it, and a stored value has all its power".into(),
+        ))
+    }
 }
 
 // === impl BackendFault ===

@@ -3,6 +3,8 @@
 //! Every section is read on its own and every fault is collected, so that one run shows all of
 //! them. Unknown fields are faults: a misspelt `claims` must not quietly mean "none".
 
+mod backends;
+mod credentials;
 mod fault;
 mod grants;
 mod listeners;
@@ -11,6 +13,10 @@ mod session_keys;
 mod storage;
 
 use crate::grants::Grants;
+pub use backends::{
+    Backend, Backends, Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SEALED, SecretPath, SourceOf,
+};
+pub use credentials::{Credentials, SourceAt, SourcePair};
 use fault::Faults;
 pub use fault::{ConfigFaults, Fault};
 pub use listeners::{AdminListener, EdgeListener, HealthListener, Protection, TlsFiles};
@@ -29,10 +35,13 @@ pub struct Config {
     pub health: HealthListener,
     pub session: SessionRules,
     pub storage: Storage,
+    pub backends: Backends,
+    pub credentials: Credentials,
     pub grants: Grants,
 }
 
-const SECTIONS: [&str; 7] = ["edge", "admin", "health", "session", "store", "audit", "grants"];
+const SECTIONS: [&str; 9] =
+    ["edge", "admin", "health", "session", "store", "audit", "backends", "credentials", "grants"];
 
 // === impl Config ===
 
@@ -75,16 +84,28 @@ impl Config {
         let session = session::read(sections.remove("session"), folder, &mut faults);
         let store = sections.remove("store");
         let storage = storage::read(store, sections.remove("audit"), folder, &mut faults);
+        let backends = backends::read(sections.remove("backends"), folder, &mut faults);
+        // Sources are read against what backends there are, so that a wrong name shows at once.
+        let known = backends.clone().unwrap_or_default();
+        let credentials = sections.remove("credentials");
+        let credentials = credentials::read(credentials, &known, &mut faults);
         let grants = grants::read(sections.remove("grants"), &mut faults);
         if !faults.0.is_empty() {
             return Err(faults.0);
         }
-        match (edge, admin, health, session, storage, grants) {
-            (Some(edge), Some(admin), Some(health), Some(session), Some(storage), Some(grants)) => {
-                Ok(Self { edge, admin, health, session, storage, grants })
-            }
-            _ => Err(faults.0),
-        }
+        let whole = || {
+            Some(Self {
+                edge: edge?,
+                admin: admin?,
+                health: health?,
+                session: session?,
+                storage: storage?,
+                backends: backends?,
+                credentials: credentials?,
+                grants: grants?,
+            })
+        };
+        whole().ok_or(faults.0)
     }
 }
 

@@ -3,18 +3,16 @@
 use crate::audit::entry::{Asked, Given, SessionId};
 use crate::audit::sampling::Sampler;
 use crate::audit::{AuditLog, Entry, Event, Outcome};
-use crate::backend::{Asked as AskedOf, BackendFault, CredentialBackend, Narrow};
+use crate::backend::resolver::{Answered, Failure, InMemory, Resolver, Unresolved};
+use crate::backend::{Asked as AskedOf, Narrow};
 use crate::clock;
-use crate::credential::Credential;
 use crate::grants::{Grant, Grants};
 use crate::keys::SessionKeys;
 use crate::metrics::Metrics;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures_util::FutureExt;
 use lease::{Binding, LEASE_CEILING, Lease, LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -23,7 +21,7 @@ pub struct Issuer {
     keys: SessionKeys,
     grants: Grants,
     audit: AuditLog,
-    backend: Arc<dyn CredentialBackend>,
+    resolver: Resolver,
     metrics: Arc<Metrics>,
     refused: Mutex<Sampler>,
 }
@@ -42,11 +40,11 @@ impl Issuer {
         keys: SessionKeys,
         grants: Grants,
         audit: AuditLog,
-        backend: Arc<dyn CredentialBackend>,
+        resolver: Resolver,
         metrics: Arc<Metrics>,
     ) -> Self {
         let refused = Mutex::new(Sampler::new(Instant::now()));
-        Self { keys, grants, audit, backend, metrics, refused }
+        Self { keys, grants, audit, resolver, metrics, refused }
     }
 
     /// Answers the body of `POST /v1/leases`.
@@ -90,7 +88,7 @@ impl Issuer {
         now: UnixSeconds,
         session_ends: UnixSeconds,
     ) -> Result<Lease, RefusalCode> {
-        let (expires_at, renew_after) = life(now, grant.ttl, session_ends);
+        let (expires_at, _) = life(now, grant.ttl, session_ends);
         let lease_id = fresh_lease_id().map_err(|_| RefusalCode::Unavailable)?;
         let given =
             Given { lease_id: lease_id.clone(), actor: grant.actor.to_string(), expires_at };
@@ -98,29 +96,36 @@ impl Issuer {
         entry.given = Some(given.clone());
         self.write(entry).await?;
 
-        let headers = match self.resolve(case, grant, expires_at).await {
-            Ok(credential) => {
-                credential.headers().map_err(|fault| BackendFault::Unreadable(fault.to_string()))
-            }
-            Err(fault) => Err(fault),
-        };
-        match headers {
-            Ok(headers) => {
-                let binding = Binding::Session;
-                Ok(Lease { lease_id, expires_at, renew_after, headers, binding })
-            }
-            Err(fault) => {
-                tracing::error!(handle = %grant.handle, actor = %grant.actor, %fault,
+        let (failures, code) = match self.resolve(case, grant, expires_at).await {
+            Ok(answered) => match answered.resolved.credential.headers() {
+                Ok(headers) => {
+                    log(grant, &answered.failures);
+                    // The credential may end before its grant would have it.
+                    let (expires_at, renew_after) = life(now, grant.ttl, answered.expires_at);
+                    let binding = Binding::Session;
+                    return Ok(Lease { lease_id, expires_at, renew_after, headers, binding });
+                }
+                Err(fault) => {
+                    tracing::error!(handle = %grant.handle, actor = %grant.actor, %fault,
+                        "a credential cannot be written as headers");
+                    (answered.failures, "credential_unreadable")
+                }
+            },
+            Err(unresolved) => {
+                let code = unresolved.code();
+                tracing::error!(handle = %grant.handle, actor = %grant.actor, end = %unresolved.end,
                     "a granted credential is not there");
-                self.metrics.backend_failed(fault.code());
-                let mut entry = case.entry(Event::LeaseFailed, Outcome::Deny);
-                entry.code = Some(RefusalCode::Unavailable.code());
-                entry.reason = Some(fault.code());
-                entry.given = Some(given);
-                self.write(entry).await?;
-                Err(RefusalCode::Unavailable)
+                (unresolved.failures, code)
             }
-        }
+        };
+        log(grant, &failures);
+        self.metrics.backend_failed(code);
+        let mut entry = case.entry(Event::LeaseFailed, Outcome::Deny);
+        entry.code = Some(RefusalCode::Unavailable.code());
+        entry.reason = Some(code);
+        entry.given = Some(given);
+        self.write(entry).await?;
+        Err(RefusalCode::Unavailable)
     }
 
     async fn resolve(
@@ -128,7 +133,7 @@ impl Issuer {
         case: &Case,
         grant: &Grant,
         until: UnixSeconds,
-    ) -> Result<Credential, BackendFault> {
+    ) -> Result<Answered, Unresolved> {
         let asked = AskedOf {
             actor: &grant.actor,
             handle: &grant.handle,
@@ -138,10 +143,7 @@ impl Issuer {
             narrow: &Narrow::default(),
             until,
         };
-        // A bug in a backend shall cost one lease, and its audit record shall say so.
-        let resolved = AssertUnwindSafe(self.backend.resolve(&asked)).catch_unwind().await;
-        let resolved = resolved.unwrap_or_else(|_| Err(BackendFault::Down("it panicked".into())));
-        resolved.map(|resolved| resolved.credential)
+        self.resolver.resolve(&asked, &InMemory::default()).await
     }
 
     /// Counted always, written only as a sample: these cost an attacker nothing.
@@ -166,6 +168,13 @@ impl Issuer {
     /// No durable record, no answer but this.
     async fn write(&self, entry: Entry) -> Result<(), RefusalCode> {
         self.audit.append(entry).await.map_err(|_| RefusalCode::Unavailable)
+    }
+}
+
+fn log(grant: &Grant, failures: &[Failure]) {
+    for Failure { backend, fault } in failures {
+        tracing::error!(handle = %grant.handle, actor = %grant.actor, backend, %fault,
+            "a source failed");
     }
 }
 

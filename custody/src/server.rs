@@ -7,6 +7,7 @@ pub mod tls;
 use crate::admin;
 use crate::audit::writer::Writing;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
+use crate::backend::assembly::{AssemblyFault, assemble};
 use crate::config::{AdminListener, Config, Protection};
 use crate::http::{Service, edge_routes, health_routes};
 use crate::issue::Issuer;
@@ -41,6 +42,8 @@ pub enum StartFault {
     RootKey(#[from] RootKeyFault),
     #[error("store.path: {}: {fault}", path.display())]
     Store { path: PathBuf, fault: StoreFault },
+    #[error(transparent)]
+    Backend(#[from] AssemblyFault),
     #[error("audit.path: {0}")]
     Audit(#[from] recovery::OpenFault),
     #[error("audit.path: {0}")]
@@ -66,6 +69,8 @@ impl Server {
         let path = &config.storage.store;
         let store = SealedStore::open(path, &root, Missing::Create)
             .map_err(|fault| StartFault::Store { path: path.clone(), fault })?;
+        let sealed = Arc::new(SealedBackend::new(store));
+        let resolver = assemble(&config.backends, &config.credentials, sealed)?;
         let edge_socket = bind("edge.listen", config.edge.listen).await?;
         let health_socket = bind("health.listen", config.health.listen).await?;
         let admin_socket = match &config.admin {
@@ -77,13 +82,8 @@ impl Server {
 
         let metrics = Arc::new(Metrics::default());
         let keys = SessionKeys::open(config.session, &metrics).await?;
-        let issuer = Issuer::new(
-            keys,
-            config.grants,
-            audit.clone(),
-            Arc::new(SealedBackend::new(store)),
-            Arc::clone(&metrics),
-        );
+        let issuer =
+            Issuer::new(keys, config.grants, audit.clone(), resolver, Arc::clone(&metrics));
         let service =
             Service { issuer: Arc::new(issuer), audit: audit.clone(), metrics: metrics.clone() };
         let edge = Listener::new(edge_socket, edge_tls, edge_routes(service.clone()), &metrics);

@@ -3,6 +3,7 @@
 
 use axum::body::Body;
 use custody::audit::{AuditLog, recovery};
+use custody::backend::resolver::Resolver;
 use custody::backend::{Asked, BackendFault, CredentialBackend};
 use custody::config::Config;
 use custody::credential::{Credential, Resolved};
@@ -17,6 +18,7 @@ use lease::Secret;
 use serde_json::json;
 use session::Algorithm;
 use session::mint::SigningKey;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -83,9 +85,11 @@ grants: [{{handle: h, destinations: [a.example], claims: {{team: [build]}}}}]",
         let opened = recovery::open(audit_path).unwrap();
         let (audit, _writing) = AuditLog::start(opened).await.unwrap();
         let backend = Arc::new(Witness { audit: audit_path.to_owned(), answer });
+        let resolver = Resolver::new(vec![backend], BTreeMap::new());
         let metrics = Arc::new(Metrics::default());
         let keys = SessionKeys::open(config.session, &metrics).await.unwrap();
-        let issuer = Issuer::new(keys, config.grants, audit.clone(), backend, Arc::clone(&metrics));
+        let issuer =
+            Issuer::new(keys, config.grants, audit.clone(), resolver, Arc::clone(&metrics));
         edge_routes(Service { issuer: Arc::new(issuer), audit, metrics })
     }
 

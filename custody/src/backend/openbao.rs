@@ -1,0 +1,13 @@
+//! OpenBao: what is read from one server.
+//!
+//! The client is our own, on [`crate::outbound`]. The crates there are (vaultrs, with rustify) keep
+//! tokens and answers in plain strings, put the body of an answer into their errors and choose
+//! their own redirects; of OpenBao's API custody needs seven calls.
+
+mod answer;
+mod client;
+mod source;
+mod token;
+
+pub use client::{Client, ClientFault};
+pub use source::Source;

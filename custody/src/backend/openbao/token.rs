@@ -1,0 +1,307 @@
+//! The token custody has at OpenBao: got by a login, renewed ahead of its end, replaced when it is
+//! none any more.
+
+use super::answer::{Auth, LoggedIn, LookedUp};
+use super::client::{Door, NOTHING, down, judged};
+use crate::backend::BackendFault;
+use crate::config::OpenBaoAuth;
+use crate::files::{FileFault, Readers, read_private};
+use crate::outbound::{Method, StatusCode};
+use lease::Secret;
+use serde::Serialize;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{Instant, sleep_until};
+
+/// How long after a login that failed the next one is tried: many wait for a server that is down.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One token.
+pub(super) struct Token {
+    pub value: Secret,
+    /// `None`: it does not end.
+    pub ends: Option<Instant>,
+    /// When the keeper sees to it.
+    due: Option<Instant>,
+    renewable: bool,
+    /// Its life when it was new, or first seen.
+    life: Duration,
+    /// The state of the file it was read from.
+    file: Option<FileState>,
+}
+
+/// Tells a file that was replaced or written to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FileState {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+pub(super) struct Tokens {
+    door: Arc<Door>,
+    auth: OpenBaoAuth,
+    current: RwLock<Option<Arc<Token>>>,
+    /// Held over a login, so that those who come meanwhile wait for that one.
+    login: Mutex<Option<(Instant, BackendFault)>>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Serialize)]
+struct AppRoleLogin<'a> {
+    role_id: &'a str,
+    secret_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct JwtLogin<'a> {
+    role: &'a str,
+    jwt: &'a str,
+}
+
+// === impl Tokens ===
+
+impl Tokens {
+    pub(super) fn start(door: Arc<Door>, auth: OpenBaoAuth) -> Arc<Self> {
+        let (current, login, changed) = (RwLock::default(), Mutex::default(), Arc::default());
+        let tokens = Arc::new(Self { door, auth, current, login, changed });
+        tokio::spawn(keep(Arc::downgrade(&tokens)));
+        tokens
+    }
+
+    /// The token; logs in if there is none.
+    pub(super) async fn current(&self) -> Result<Arc<Token>, BackendFault> {
+        match self.usable() {
+            Some(token) => Ok(token),
+            None => self.log_in(None).await,
+        }
+    }
+
+    /// Another one than this, which is none any more.
+    pub(super) async fn instead_of(&self, old: &Arc<Token>) -> Result<Arc<Token>, BackendFault> {
+        match self.usable() {
+            Some(token) if !Arc::ptr_eq(&token, old) => Ok(token),
+            _ => self.log_in(Some(old)).await,
+        }
+    }
+
+    /// Does the server still know the token? Asked after a 403, which may also be a policy's.
+    pub(super) async fn is_good(&self, token: &Token) -> Result<bool, BackendFault> {
+        let path = "auth/token/lookup-self";
+        let answer = self.door.knock(Some(token), Method::GET, path, &[], NOTHING).await?;
+        match answer.status {
+            StatusCode::FORBIDDEN => Ok(false),
+            _ => judged(answer, path).map(|_| true),
+        }
+    }
+
+    fn usable(&self) -> Option<Arc<Token>> {
+        let token = self.current.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let fresh = token.ends.is_none_or(|ends| Instant::now() < ends);
+        let same = match (&self.auth, token.file) {
+            (OpenBaoAuth::TokenFile(path), read) => FileState::of(path) == read,
+            _ => true,
+        };
+        (fresh && same).then_some(token)
+    }
+
+    /// `old`: the token that shall not be used again.
+    async fn log_in(&self, old: Option<&Arc<Token>>) -> Result<Arc<Token>, BackendFault> {
+        let mut failed = self.login.lock().await;
+        // Somebody may have done it while we waited.
+        if let Some(token) = self.usable()
+            && old.is_none_or(|old| !Arc::ptr_eq(&token, old))
+        {
+            return Ok(token);
+        }
+        if let Some((at, fault)) = failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
+            tracing::debug!(ago = ?at.elapsed(), "the last login failed; not tried again yet");
+            return Err(fault.clone());
+        }
+        match self.fresh().await {
+            Ok(token) => {
+                *failed = None;
+                Ok(self.replace(token))
+            }
+            Err(fault) => {
+                *failed = Some((Instant::now(), fault.clone()));
+                Err(fault)
+            }
+        }
+    }
+
+    fn replace(&self, token: Token) -> Arc<Token> {
+        let token = Arc::new(token);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Some(Arc::clone(&token));
+        drop(current);
+        self.changed.notify_one();
+        token
+    }
+
+    async fn fresh(&self) -> Result<Token, BackendFault> {
+        match &self.auth {
+            OpenBaoAuth::AppRole { mount, role_id_file, secret_id_file } => {
+                let (role_id, secret_id) = (text_of(role_id_file)?, text_of(secret_id_file)?);
+                let body = AppRoleLogin { role_id: of(&role_id)?, secret_id: of(&secret_id)? };
+                self.present(&format!("auth/{mount}/login"), &body).await
+            }
+            OpenBaoAuth::Jwt { mount, role, jwt_file } => {
+                let jwt = text_of(jwt_file)?;
+                let body = JwtLogin { role, jwt: of(&jwt)? };
+                self.present(&format!("auth/{mount}/login"), &body).await
+            }
+            OpenBaoAuth::TokenFile(path) => self.read(path).await,
+        }
+    }
+
+    async fn present(&self, path: &str, body: &impl Serialize) -> Result<Token, BackendFault> {
+        let asked = Instant::now();
+        let answer = self.door.knock(None, Method::POST, path, &[], Some(body)).await?;
+        let answer = judged(answer, path)?;
+        let LoggedIn { auth } = answer.json().map_err(|fault| down(path, &fault))?;
+        tracing::info!(path, seconds = auth.lease_duration, "logged in at OpenBao");
+        Ok(Token::of(auth, asked))
+    }
+
+    /// The token in the file, and how long it has to live.
+    async fn read(&self, path: &Path) -> Result<Token, BackendFault> {
+        // The state first: a file that changes in between is read once too often.
+        let file = FileState::of(path);
+        let asked = Instant::now();
+        let value = text_of(path)?;
+        let mut token =
+            Token { value, ends: None, due: None, renewable: false, life: Duration::ZERO, file };
+        let at = "auth/token/lookup-self";
+        let answer = self.door.knock(Some(&token), Method::GET, at, &[], NOTHING).await?;
+        let LookedUp { data } = judged(answer, at)?.json().map_err(|fault| down(at, &fault))?;
+        token.live(data.ttl, data.renewable, asked);
+        Ok(token)
+    }
+
+    async fn renew(&self, token: &Token) -> Result<Token, BackendFault> {
+        let (path, asked) = ("auth/token/renew-self", Instant::now());
+        let answer = self
+            .door
+            .knock(Some(token), Method::POST, path, &[], Some(&serde_json::json!({})))
+            .await?;
+        let LoggedIn { auth } = judged(answer, path)?.json().map_err(|fault| down(path, &fault))?;
+        let mut renewed = Token::of(auth, asked);
+        renewed.file = token.file;
+        Ok(renewed)
+    }
+
+    /// What the keeper does when it is time.
+    async fn tend(&self, token: &Arc<Token>) {
+        if token.renewable {
+            match self.renew(token).await {
+                // Near the end of what its role allows, renewals get shorter and shorter.
+                Ok(renewed) if renewed.life * 2 >= token.life => {
+                    let life = token.life;
+                    self.replace(Token { life, ..renewed });
+                    return;
+                }
+                Ok(_) => tracing::debug!("OpenBao's token has not long to live; logging in"),
+                Err(fault) => tracing::warn!(%fault, "OpenBao's token is not renewed; logging in"),
+            }
+        }
+        if let Err(fault) = self.log_in(Some(token)).await {
+            tracing::warn!(%fault, "no login at OpenBao; the token is used while it lives");
+        }
+    }
+}
+
+/// Renews the token ahead of its end, for as long as somebody uses it.
+async fn keep(tokens: Weak<Tokens>) {
+    loop {
+        let Some(held) = tokens.upgrade() else { return };
+        let current = held.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let due = current.as_ref().and_then(|token| token.due);
+        // Looks up now and then, so that it ends when nobody is left.
+        let look_up = Instant::now() + Duration::from_secs(30);
+        match (current, due) {
+            (Some(token), Some(due)) if due <= Instant::now() => {
+                held.tend(&token).await;
+                let after = held.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+                if after.is_some_and(|after| Arc::ptr_eq(&after, &token)) {
+                    drop(held);
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+            (_, due) => {
+                // The wait must not keep what it waits for.
+                let until = due.unwrap_or(look_up).min(look_up);
+                let changed = Arc::clone(&held.changed);
+                drop(held);
+                tokio::select! {
+                    () = changed.notified() => {}
+                    () = sleep_until(until) => {}
+                }
+            }
+        }
+    }
+}
+
+// === impl Token ===
+
+impl Token {
+    fn of(auth: Auth, asked: Instant) -> Self {
+        let Auth { client_token, lease_duration, renewable } = auth;
+        let mut token = Self {
+            value: client_token,
+            ends: None,
+            due: None,
+            renewable,
+            life: Duration::ZERO,
+            file: None,
+        };
+        token.live(lease_duration, renewable, asked);
+        token
+    }
+
+    /// Counted from when it was asked for, so that it ends here before it ends there.
+    fn live(&mut self, seconds: u64, renewable: bool, asked: Instant) {
+        self.renewable = renewable;
+        self.life = Duration::from_secs(seconds);
+        if seconds > 0 {
+            self.ends = asked.checked_add(self.life);
+            self.due = asked.checked_add(self.life * 2 / 3);
+        }
+    }
+
+    /// How long it has, in whole seconds; `None`: it does not end.
+    pub(super) fn seconds_left(&self) -> Option<u64> {
+        self.ends.map(|ends| ends.saturating_duration_since(Instant::now()).as_secs())
+    }
+}
+
+// === impl FileState ===
+
+impl FileState {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        Some(Self { inode: metadata.ino(), size: metadata.size(), modified })
+    }
+}
+
+fn text_of(path: &Path) -> Result<Secret, BackendFault> {
+    let fault = |fault: FileFault| BackendFault::Unreadable(fault.to_string());
+    let bytes = read_private(path, Readers::OwnerAndGroup).map_err(fault)?;
+    let text = Secret::new(bytes.trim_ascii());
+    let fine = !text.expose().is_empty() && text.expose().iter().all(u8::is_ascii_graphic);
+    if fine {
+        Ok(text)
+    } else {
+        Err(BackendFault::Unreadable(format!("{}: is not one word of text", path.display())))
+    }
+}
+
+fn of(text: &Secret) -> Result<&str, BackendFault> {
+    std::str::from_utf8(text.expose())
+        .map_err(|_| BackendFault::Unreadable("a file for the login is no text".into()))
+}

@@ -1,0 +1,330 @@
+//! `type: openbao`: an OpenBao server, and what is taken from it.
+
+use crate::config::fault::Faults;
+use crate::config::session::read_seconds;
+use crate::credential::CredentialType;
+use crate::outbound::{Endpoint, Identity, Reach};
+use lease::HeaderName;
+use serde::Deserialize;
+use serde_yaml_ng::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A server and how custody logs in there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenBao {
+    pub address: Endpoint,
+    pub reach: Reach,
+    /// `X-Vault-Namespace` of every call.
+    pub namespace: Option<String>,
+    pub auth: OpenBaoAuth,
+}
+
+/// How custody logs in. Files are read at every login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenBaoAuth {
+    AppRole {
+        mount: String,
+        role_id_file: PathBuf,
+        secret_id_file: PathBuf,
+    },
+    Jwt {
+        mount: String,
+        role: String,
+        jwt_file: PathBuf,
+    },
+    /// A token that somebody else keeps alive; read again when the file changes.
+    TokenFile(PathBuf),
+}
+
+/// What one handle's credential is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenBaoSource {
+    pub at: SecretPath,
+    pub fields: Fields,
+}
+
+/// Where it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretPath {
+    /// `MOUNT/data/PATH` of a KV store of version 2; `version` `None`: the newest.
+    Kv { mount: String, path: String, version: Option<u64> },
+    /// Any path whose answer has a lease.
+    Dynamic { path: String },
+}
+
+/// Which field of the answer is which part of the credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fields {
+    Bearer {
+        token: String,
+    },
+    Basic {
+        user: String,
+        password: String,
+    },
+    ApiKey {
+        header: HeaderName,
+        key: String,
+    },
+    HeaderSet(Vec<(HeaderName, String)>),
+    SshCertificate {
+        certificate: String,
+        private_key: String,
+    },
+    /// The cache as base64.
+    KerberosTicket {
+        principal: String,
+        ccache: String,
+    },
+    Opaque {
+        bytes: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOpenBao {
+    address: String,
+    ca: Option<PathBuf>,
+    identity: Option<RawIdentity>,
+    namespace: Option<String>,
+    auth: RawAuth,
+    timeout: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIdentity {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAuth {
+    approle: Option<RawAppRole>,
+    jwt: Option<RawJwt>,
+    token_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAppRole {
+    mount: Option<String>,
+    role_id_file: PathBuf,
+    secret_id_file: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawJwt {
+    mount: Option<String>,
+    role: String,
+    jwt_file: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    kv: Option<RawKv>,
+    dynamic: Option<RawDynamic>,
+    #[serde(rename = "type", default = "bearer")]
+    kind: CredentialType,
+    field: Option<String>,
+    user_field: Option<String>,
+    certificate_field: Option<String>,
+    principal_field: Option<String>,
+    header: Option<String>,
+    headers: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKv {
+    mount: String,
+    path: String,
+    version: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDynamic {
+    path: String,
+}
+
+fn bearer() -> CredentialType {
+    CredentialType::Bearer
+}
+
+pub(super) fn read(
+    path: &str,
+    value: Value,
+    folder: &Path,
+    faults: &mut Faults,
+) -> Option<OpenBao> {
+    let raw: RawOpenBao = faults.section(path, Some(value))?;
+    let address = Endpoint::parse(&raw.address)
+        .map_err(|fault| faults.add(format!("{path}.address"), fault))
+        .ok();
+    let mut reach = Reach {
+        ca: raw.ca.map(|ca| folder.join(ca)),
+        identity: raw.identity.map(|RawIdentity { certificate, key }| Identity {
+            certificate: folder.join(certificate),
+            key: folder.join(key),
+        }),
+        total: Duration::from_secs(5),
+        ..Reach::default()
+    };
+    if let Some(text) = raw.timeout {
+        let seconds = read_seconds(&format!("{path}.timeout"), &text, 1..=30, faults)?;
+        reach.total = Duration::from_secs(seconds);
+    }
+    if let Some(namespace) = &raw.namespace {
+        check_path(&format!("{path}.namespace"), namespace, faults);
+    }
+    let auth = read_auth(&format!("{path}.auth"), raw.auth, folder, faults);
+    Some(OpenBao { address: address?, reach, namespace: raw.namespace, auth: auth? })
+}
+
+fn read_auth(path: &str, raw: RawAuth, folder: &Path, faults: &mut Faults) -> Option<OpenBaoAuth> {
+    let auth = match (raw.approle, raw.jwt, raw.token_file) {
+        (Some(raw), None, None) => OpenBaoAuth::AppRole {
+            mount: raw.mount.unwrap_or_else(|| "approle".into()),
+            role_id_file: folder.join(raw.role_id_file),
+            secret_id_file: folder.join(raw.secret_id_file),
+        },
+        (None, Some(raw), None) => OpenBaoAuth::Jwt {
+            mount: raw.mount.unwrap_or_else(|| "jwt".into()),
+            role: raw.role,
+            jwt_file: folder.join(raw.jwt_file),
+        },
+        (None, None, Some(file)) => OpenBaoAuth::TokenFile(folder.join(file)),
+        _ => {
+            faults.add(path, "has one of approle, jwt and token_file");
+            return None;
+        }
+    };
+    match &auth {
+        OpenBaoAuth::AppRole { mount, .. } => {
+            check_path(&format!("{path}.approle.mount"), mount, faults);
+        }
+        OpenBaoAuth::Jwt { mount, .. } => check_path(&format!("{path}.jwt.mount"), mount, faults),
+        OpenBaoAuth::TokenFile(_) => {}
+    }
+    Some(auth)
+}
+
+pub(super) fn read_source(path: &str, value: Value, faults: &mut Faults) -> Option<OpenBaoSource> {
+    let mut raw: RawSource = faults.section(path, Some(value))?;
+    let at = match (raw.kv.take(), raw.dynamic.take()) {
+        (Some(RawKv { mount, path: below, version }), None) => {
+            check_path(&format!("{path}.kv.mount"), &mount, faults);
+            check_path(&format!("{path}.kv.path"), &below, faults);
+            Some(SecretPath::Kv { mount, path: below, version })
+        }
+        (None, Some(RawDynamic { path: below })) => {
+            check_path(&format!("{path}.dynamic.path"), &below, faults);
+            Some(SecretPath::Dynamic { path: below })
+        }
+        _ => {
+            faults.add(path, "has either kv or dynamic");
+            None
+        }
+    };
+    let fields = read_fields(path, raw, faults);
+    Some(OpenBaoSource { at: at?, fields: fields? })
+}
+
+fn read_fields(path: &str, raw: RawSource, faults: &mut Faults) -> Option<Fields> {
+    use CredentialType as Of;
+    let before = faults.0.len();
+    for (name, given, of) in [
+        ("field", raw.field.is_some(), &Of::ALL[..]),
+        ("user_field", raw.user_field.is_some(), &[Of::Basic]),
+        ("certificate_field", raw.certificate_field.is_some(), &[Of::SshCertificate]),
+        ("principal_field", raw.principal_field.is_some(), &[Of::KerberosTicket]),
+        ("header", raw.header.is_some(), &[Of::ApiKey]),
+        ("headers", raw.headers.is_some(), &[Of::HeaderSet]),
+    ] {
+        let stray = name == "field" && raw.kind == Of::HeaderSet;
+        if given && (stray || !of.contains(&raw.kind)) {
+            let kind = raw.kind;
+            faults.add(format!("{path}.{name}"), format!("does not go with type {kind}"));
+        }
+    }
+    let or = |field: Option<String>, usual: &str| field.unwrap_or_else(|| usual.to_owned());
+    let fields = match raw.kind {
+        Of::Bearer => Fields::Bearer { token: or(raw.field, "token") },
+        Of::Basic => Fields::Basic {
+            user: or(raw.user_field, "username"),
+            password: or(raw.field, "password"),
+        },
+        Of::ApiKey => {
+            let header = raw.header.as_deref();
+            Fields::ApiKey {
+                header: read_header(&format!("{path}.header"), header, faults)?,
+                key: or(raw.field, "key"),
+            }
+        }
+        Of::HeaderSet => {
+            let headers = raw.headers.unwrap_or_default();
+            if headers.is_empty() {
+                faults.add(format!("{path}.headers"), "names each header and its field");
+            }
+            let pair = |(name, field): (String, String)| {
+                let at = format!("{path}.headers.{name}");
+                Some((read_header(&at, Some(&name), faults)?, field))
+            };
+            Fields::HeaderSet(headers.into_iter().filter_map(pair).collect())
+        }
+        Of::SshCertificate => Fields::SshCertificate {
+            certificate: or(raw.certificate_field, "signed_key"),
+            private_key: or(raw.field, "private_key"),
+        },
+        Of::KerberosTicket => Fields::KerberosTicket {
+            principal: or(raw.principal_field, "principal"),
+            ccache: or(raw.field, "ccache"),
+        },
+        Of::Opaque => Fields::Opaque { bytes: or(raw.field, "value") },
+    };
+    (faults.0.len() == before).then_some(fields)
+}
+
+fn read_header(path: &str, text: Option<&str>, faults: &mut Faults) -> Option<HeaderName> {
+    let Some(text) = text else {
+        faults.add(path, "is missing");
+        return None;
+    };
+    HeaderName::parse(text).map_err(|fault| faults.add(path, fault)).ok()
+}
+
+/// A path below `/v1/`, as a person writes it.
+fn check_path(path: &str, text: &str, faults: &mut Faults) {
+    let fine = |segment: &str| {
+        !segment.is_empty()
+            && segment != "."
+            && segment != ".."
+            && !segment.contains(|c: char| c.is_control() || c.is_whitespace() || "?#%".contains(c))
+    };
+    if !text.split('/').all(fine) {
+        faults.add(path, "is a path without a slash in front or behind, as in secret/team-a");
+    }
+}
+
+// === impl Fields ===
+
+impl Fields {
+    pub const fn kind(&self) -> CredentialType {
+        match self {
+            Self::Bearer { .. } => CredentialType::Bearer,
+            Self::Basic { .. } => CredentialType::Basic,
+            Self::ApiKey { .. } => CredentialType::ApiKey,
+            Self::HeaderSet(_) => CredentialType::HeaderSet,
+            Self::SshCertificate { .. } => CredentialType::SshCertificate,
+            Self::KerberosTicket { .. } => CredentialType::KerberosTicket,
+            Self::Opaque { .. } => CredentialType::Opaque,
+        }
+    }
+}

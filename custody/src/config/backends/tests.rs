@@ -1,0 +1,132 @@
+use super::super::credentials;
+use super::*;
+use crate::credential::CredentialType;
+
+const BACKENDS: &str = "
+bao:
+  type: openbao
+  address: https://bao.internal:8200
+  ca: bao-ca.pem
+  namespace: team/a
+  auth: {approle: {role_id_file: role-id, secret_id_file: /run/secret-id}}
+";
+const CREDENTIALS: &str = "
+llm:
+  primary: {backend: bao, kv: {mount: secret, path: apps/llm}, field: key}
+  backup: {backend: sealed}
+db:
+  primary: {backend: bao, dynamic: {path: database/creds/app}, type: basic}
+";
+
+fn parse(backends: &str, credentials: &str) -> (Vec<String>, Backends, credentials::Credentials) {
+    let mut faults = Faults::default();
+    let section = |text: &str| serde_yaml_ng::from_str(text).unwrap();
+    let backends = read(section(backends), Path::new("/etc/custody"), &mut faults);
+    let backends = backends.unwrap_or_default();
+    let credentials = credentials::read(section(credentials), &backends, &mut faults);
+    let faults = faults.0.iter().map(ToString::to_string).collect();
+    (faults, backends, credentials.unwrap_or_default())
+}
+
+#[test]
+fn a_good_file() {
+    let (faults, backends, credentials) = parse(BACKENDS, CREDENTIALS);
+    assert_eq!(faults, Vec::<String>::new());
+    let Backend::OpenBao(bao) = &backends.0["bao"];
+    assert_eq!(bao.reach.ca.as_deref(), Some(Path::new("/etc/custody/bao-ca.pem")));
+    assert_eq!(
+        bao.auth,
+        OpenBaoAuth::AppRole {
+            mount: "approle".into(),
+            role_id_file: "/etc/custody/role-id".into(),
+            secret_id_file: "/run/secret-id".into(),
+        }
+    );
+    let llm = &credentials.0[&"llm".parse().unwrap()];
+    assert_eq!(llm.backup.as_ref().unwrap().of, SourceOf::Sealed);
+    let at = |pair: &credentials::SourcePair| match &pair.primary.of {
+        SourceOf::OpenBao(source) => source.clone(),
+        SourceOf::Sealed => panic!("sealed"),
+    };
+    assert_eq!(at(llm).fields, Fields::Bearer { token: "key".into() });
+    let db = at(&credentials.0[&"db".parse().unwrap()]);
+    assert_eq!(db.at, SecretPath::Dynamic { path: "database/creds/app".into() });
+    let (user, password) = ("username".into(), "password".into());
+    assert_eq!(db.fields, Fields::Basic { user, password });
+}
+
+#[test]
+fn nothing_is_fine_too() {
+    for nothing in ["", "{}", "null"] {
+        let (faults, backends, credentials) = parse(nothing, nothing);
+        assert!(faults.is_empty() && backends.0.is_empty() && credentials.0.is_empty());
+    }
+}
+
+#[test]
+fn every_fault_names_its_field() {
+    for (from, to, begin) in [
+        ("type: openbao", "type: vault", "backends.bao.type: there is openbao"),
+        ("  type: openbao\n", "", "backends.bao.type: is missing"),
+        ("bao:", "Bao:", "backends.Bao: a name is"),
+        ("bao:", "sealed:", "backends.sealed: a name is"),
+        ("https://bao", "http://bao", "backends.bao.address: must begin with https://"),
+        ("ca: bao-ca.pem", "cacert: x", "backends.bao.cacert: unknown field"),
+        ("team/a", "/team", "backends.bao.namespace: is a path"),
+        ("role_id_file: role-id", "role_id: x", "backends.bao.auth.approle.role_id: unknown"),
+        ("auth: {", "auth: {token_file: t, ", "backends.bao.auth: has one of"),
+        ("namespace: team/a", "timeout: 2m", "backends.bao.timeout: must be 1s to 30s"),
+    ] {
+        let text = BACKENDS.replacen(from, to, 1);
+        assert_ne!(text, BACKENDS, "{from}");
+        let (faults, ..) = parse(&text, "");
+        assert!(faults.len() == 1 && faults[0].starts_with(begin), "{faults:?} | {begin}");
+    }
+    for (from, to, begin) in [
+        ("backend: bao, kv", "backend: boa, kv", "credentials.llm.primary.backend: no backend"),
+        ("backend: bao, kv", "kv", "credentials.llm.primary.backend: is missing"),
+        ("backend: sealed", "backend: sealed, field: x", "credentials.llm.backup: a source in"),
+        ("llm:", "a b:", "credentials.a b: "),
+        ("primary", "first", "credentials.llm.first: unknown field"),
+        ("apps/llm", "../llm", "credentials.llm.primary.kv.path: is a path"),
+        ("apps/llm", "a%2fb", "credentials.llm.primary.kv.path: is a path"),
+        ("kv: {", "dynamic: {path: x}, kv: {", "credentials.llm.primary: has either kv or"),
+        ("kv: {mount", "kv: {mound", "credentials.llm.primary.kv.mound: unknown field"),
+        ("field: key", "user_field: key", "credentials.llm.primary.user_field: does not go with"),
+        ("field: key", "type: api_key", "credentials.llm.primary.header: is missing"),
+        ("field: key", "type: api_key, header: host", "credentials.llm.primary.header: "),
+        ("field: key", "type: header_set", "credentials.llm.primary.headers: names each"),
+        (
+            "field: key",
+            "type: header_set, field: a, headers: {x-a: b}",
+            "credentials.llm.primary.field: does not go with",
+        ),
+        ("field: key", "type: secret", "credentials.llm.primary.type: unknown variant"),
+    ] {
+        let text = CREDENTIALS.replacen(from, to, 1);
+        assert_ne!(text, CREDENTIALS, "{from}");
+        let (faults, ..) = parse(BACKENDS, &text);
+        assert!(faults.len() == 1 && faults[0].starts_with(begin), "{faults:?} | {begin}");
+    }
+}
+
+#[test]
+fn every_type_has_its_fields() {
+    for (fields, kind) in [
+        ("field: a", CredentialType::Bearer),
+        ("type: basic, user_field: u, field: p", CredentialType::Basic),
+        ("type: api_key, header: x-key", CredentialType::ApiKey),
+        ("type: header_set, headers: {x-a: a, x-b: b}", CredentialType::HeaderSet),
+        ("type: ssh_certificate, certificate_field: c", CredentialType::SshCertificate),
+        ("type: kerberos_ticket, principal_field: p", CredentialType::KerberosTicket),
+        ("type: opaque", CredentialType::Opaque),
+    ] {
+        let text = CREDENTIALS.replacen("field: key", fields, 1);
+        let (faults, _, credentials) = parse(BACKENDS, &text);
+        assert_eq!(faults, Vec::<String>::new());
+        let SourceOf::OpenBao(source) = &credentials.0[&"llm".parse().unwrap()].primary.of else {
+            panic!("sealed");
+        };
+        assert_eq!(source.fields.kind(), kind);
+    }
+}
