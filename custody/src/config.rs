@@ -7,12 +7,14 @@ mod backends;
 mod credentials;
 mod fault;
 mod grants;
+mod limits;
 mod listeners;
 mod session;
 mod session_keys;
 mod storage;
 
 use crate::grants::Grants;
+use crate::limits::Limits;
 pub use backends::{
     Backend, Backends, Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SEALED, SecretPath, SourceOf,
 };
@@ -38,10 +40,21 @@ pub struct Config {
     pub backends: Backends,
     pub credentials: Credentials,
     pub grants: Grants,
+    pub limits: Limits,
 }
 
-const SECTIONS: [&str; 9] =
-    ["edge", "admin", "health", "session", "store", "audit", "backends", "credentials", "grants"];
+const SECTIONS: [&str; 10] = [
+    "edge",
+    "admin",
+    "health",
+    "session",
+    "store",
+    "audit",
+    "backends",
+    "credentials",
+    "grants",
+    "limits",
+];
 
 // === impl Config ===
 
@@ -74,6 +87,22 @@ impl Config {
         }
     }
 
+    /// The `grants` section alone, for a custody that is running.
+    ///
+    /// # Errors
+    /// What is wrong with the section, or with the file as a whole.
+    pub fn load_grants(path: &Path) -> Result<Grants, ConfigFaults> {
+        let of_file = |faults| ConfigFaults { file: path.to_owned(), faults };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| of_file(vec![Fault::new("", error)]))?;
+        let mut faults = Faults::default();
+        let grants = read_sections(&text, &mut faults).remove("grants");
+        match (grants::read(grants, &mut faults), faults.0.is_empty()) {
+            (Some(grants), true) => Ok(grants),
+            _ => Err(of_file(faults.0)),
+        }
+    }
+
     /// As [`Config::load`], from a text that stands in `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::default();
@@ -90,6 +119,7 @@ impl Config {
         let credentials = sections.remove("credentials");
         let credentials = credentials::read(credentials, &known, &mut faults);
         let grants = grants::read(sections.remove("grants"), &mut faults);
+        let limits = limits::read(sections.remove("limits"), &mut faults);
         if !faults.0.is_empty() {
             return Err(faults.0);
         }
@@ -103,6 +133,7 @@ impl Config {
                 backends: backends?,
                 credentials: credentials?,
                 grants: grants?,
+                limits: limits?,
             })
         };
         whole().ok_or(faults.0)

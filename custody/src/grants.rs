@@ -1,14 +1,22 @@
 //! Who may lease what. Nothing is granted that no grant names.
 
 mod destination;
+mod file;
+mod live;
 
 use crate::actor::Actor;
+use crate::backend::Narrow;
 pub use destination::DestinationPattern;
+pub use file::{GrantsFile, ReloadFault, Reloaded};
 use lease::{Binding, Handle, LeaseRequest};
+pub use live::LiveGrants;
+use serde::Deserialize;
 use session::{ClaimConditions, Session};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Sessions with these claims may lease this handle for these destinations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
     pub handle: Handle,
     /// Whose credential it is.
@@ -19,23 +27,42 @@ pub struct Grant {
     pub methods: Option<Vec<String>>,
     /// How long a lease lives, in seconds; at most [`lease::LEASE_CEILING`].
     pub ttl: u64,
+    pub binding: GrantedBinding,
+    /// What it is for, in a word of the operator's; goes into reservations and the audit log.
+    pub purpose: Option<String>,
+    /// What of the credential's power is given away.
+    pub narrow: Narrow,
 }
 
-/// All grants, in the order of the file.
+/// What leases of a grant may be bound to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantedBinding {
+    #[default]
+    Session,
+    SingleUse,
+    /// Whichever the edge asks for.
+    Any,
+}
+
+/// All grants, in the order of the file, with a digest of what the file says.
 #[derive(Clone, Debug, Default)]
-pub struct Grants(Vec<Grant>);
+pub struct Grants {
+    grants: Vec<Arc<Grant>>,
+    digest: String,
+}
 
 /// How far a request that is not granted came. For the audit log: the edge is not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gap {
-    /// A binding that custody does not offer yet.
-    Binding,
     /// No grant names the handle.
     Handle,
     /// None of those is for this destination.
     Destination,
     /// None of those allows this method.
     Method,
+    /// None of those gives leases of this binding.
+    Binding,
     /// The session does not have the claims.
     Claims,
 }
@@ -43,24 +70,37 @@ pub enum Gap {
 // === impl Grants ===
 
 impl Grants {
-    pub fn new(grants: Vec<Grant>) -> Self {
-        Self(grants)
+    /// `digest` is of what the grants were read from, so that an operator can tell which are in
+    /// force.
+    pub fn new(grants: Vec<Grant>, digest: String) -> Self {
+        Self { grants: grants.into_iter().map(Arc::new).collect(), digest }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
-        self.0.iter()
+        self.grants.iter().map(Arc::as_ref)
+    }
+
+    /// SHA-256, lower-case hex; empty if nothing was read.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whose handles are which: what a revoked actor means to an edge.
+    pub fn handles_of_actors(&self) -> BTreeMap<&Actor, BTreeSet<&Handle>> {
+        let mut handles: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for grant in self.iter() {
+            handles.entry(&grant.actor).or_default().insert(&grant.handle);
+        }
+        handles
     }
 
     /// The first grant that covers the request.
     ///
     /// # Errors
     /// What the grant that came closest lacked.
-    pub fn covering(&self, session: &Session, asked: &LeaseRequest) -> Result<&Grant, Gap> {
+    pub fn covering(&self, session: &Session, asked: &LeaseRequest) -> Result<&Arc<Grant>, Gap> {
         let mut closest = Gap::Handle;
-        if asked.binding != Binding::Session {
-            return Err(Gap::Binding);
-        }
-        for grant in &self.0 {
+        for grant in &self.grants {
             match grant.covers(session, asked) {
                 Ok(()) => return Ok(grant),
                 Err(gap) => closest = closest.max(gap),
@@ -74,8 +114,19 @@ impl Grants {
 
 impl Grant {
     fn covers(&self, session: &Session, asked: &LeaseRequest) -> Result<(), Gap> {
-        // Named one by one, so that a field that is added cannot be forgotten here.
-        let Self { handle, actor: _, destinations, claims, methods, ttl: _ } = self;
+        // Named one by one, so that a field that is added cannot be forgotten here. The last four
+        // say what is minted, not for whom.
+        let Self {
+            handle,
+            destinations,
+            methods,
+            binding,
+            claims,
+            actor: _,
+            ttl: _,
+            purpose: _,
+            narrow: _,
+        } = self;
         if *handle != asked.handle {
             return Err(Gap::Handle);
         }
@@ -86,6 +137,9 @@ impl Grant {
         if methods.as_ref().is_some_and(|methods| !methods.contains(&asked.method)) {
             return Err(Gap::Method);
         }
+        if !binding.gives(asked.binding) {
+            return Err(Gap::Binding);
+        }
         // A grant without conditions does not pass the configuration; here it still grants nothing.
         if claims.is_empty() || !claims.met_by(session) {
             return Err(Gap::Claims);
@@ -94,15 +148,27 @@ impl Grant {
     }
 }
 
+// === impl GrantedBinding ===
+
+impl GrantedBinding {
+    pub fn gives(self, asked: Binding) -> bool {
+        match self {
+            Self::Session => asked == Binding::Session,
+            Self::SingleUse => asked == Binding::SingleUse,
+            Self::Any => true,
+        }
+    }
+}
+
 // === impl Gap ===
 
 impl Gap {
     pub fn code(self) -> &'static str {
         match self {
-            Self::Binding => "binding",
             Self::Handle => "handle",
             Self::Destination => "destination",
             Self::Method => "method",
+            Self::Binding => "binding",
             Self::Claims => "claims",
         }
     }

@@ -8,10 +8,14 @@ use crate::admin;
 use crate::audit::writer::Writing;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
 use crate::backend::assembly::{AssemblyFault, assemble};
+use crate::clock;
 use crate::config::{AdminListener, Config, Protection};
-use crate::http::{Service, edge_routes, health_routes};
-use crate::issue::Issuer;
+use crate::feed::EdgeFeed;
+use crate::grants::{GrantsFile, LiveGrants};
+use crate::http::{Places, Service, edge_routes, health_routes};
 use crate::keys::SessionKeys;
+use crate::leasing::{Leasing, Parts};
+use crate::ledger::{self, Ledger, SqliteLedger};
 use crate::metrics::Metrics;
 use crate::outbound::ReachFault;
 use crate::store::root_key::{RootKey, RootKeyFault};
@@ -19,7 +23,7 @@ use crate::store::{Missing, SealedBackend, SealedStore, StoreFault};
 use listener::Listener;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tls::TlsFault;
 use tokio::net::TcpListener;
@@ -31,6 +35,8 @@ pub struct Server {
     edge: Listener,
     admin: Option<Listener>,
     health: Listener,
+    feed: Arc<EdgeFeed>,
+    grants: Arc<GrantsFile>,
     audit: AuditLog,
     writing: Writing,
 }
@@ -44,6 +50,8 @@ pub enum StartFault {
     Store { path: PathBuf, fault: StoreFault },
     #[error(transparent)]
     Backend(#[from] AssemblyFault),
+    #[error("store.path: {}: {fault}", path.display())]
+    Ledger { path: PathBuf, fault: ledger::OpenFault },
     #[error("audit.path: {0}")]
     Audit(#[from] recovery::OpenFault),
     #[error("audit.path: {0}")]
@@ -62,8 +70,8 @@ pub enum StartFault {
 
 impl Server {
     /// Opens everything and listens. What is wrong with the files shows here, not at the first
-    /// lease.
-    pub async fn start(config: Config) -> Result<Self, StartFault> {
+    /// lease. `file` is where the configuration was read from, and new grants will be.
+    pub async fn start(config: Config, file: &Path) -> Result<Self, StartFault> {
         let (edge_tls, admin_tls) = acceptors(&config)?;
         let root = RootKey::load(&config.storage.root_key)?;
         let path = &config.storage.store;
@@ -71,6 +79,11 @@ impl Server {
             .map_err(|fault| StartFault::Store { path: path.clone(), fault })?;
         let sealed = Arc::new(SealedBackend::new(store));
         let resolver = assemble(&config.backends, &config.credentials, sealed)?;
+        let path = path.with_extension("ledger");
+        let ledger: Arc<dyn Ledger> = Arc::new(
+            SqliteLedger::open(&path, ledger::Missing::Create)
+                .map_err(|fault| StartFault::Ledger { path: path.clone(), fault })?,
+        );
         let edge_socket = bind("edge.listen", config.edge.listen).await?;
         let health_socket = bind("health.listen", config.health.listen).await?;
         let admin_socket = match &config.admin {
@@ -81,16 +94,36 @@ impl Server {
         audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
 
         let metrics = Arc::new(Metrics::default());
+        let session_limits = config.session.limits;
         let keys = SessionKeys::open(config.session, &metrics).await?;
-        let issuer =
-            Issuer::new(keys, config.grants, audit.clone(), resolver, Arc::clone(&metrics));
-        let service =
-            Service { issuer: Arc::new(issuer), audit: audit.clone(), metrics: metrics.clone() };
+        let grants = Arc::new(LiveGrants::new(config.grants));
+        let feed = EdgeFeed::new(ledger.clone(), grants.clone(), session_limits, clock::system());
+        let places = Places::new(&config.limits);
+        let leasing = Leasing::new(Parts {
+            keys,
+            session_limits,
+            limits: config.limits,
+            grants: grants.clone(),
+            ledger,
+            resolver: Arc::new(resolver),
+            audit: audit.clone(),
+            metrics: metrics.clone(),
+            clock: clock::system(),
+        });
+        let feed = Arc::new(feed);
+        let grants = Arc::new(GrantsFile::new(file.to_owned(), grants, audit.clone()));
+        let service = Service {
+            leasing: Arc::new(leasing),
+            feed: feed.clone(),
+            places,
+            audit: audit.clone(),
+            metrics: metrics.clone(),
+        };
         let edge = Listener::new(edge_socket, edge_tls, edge_routes(service.clone()), &metrics);
         let admin = admin_socket
             .map(|socket| Listener::new(socket, admin_tls, admin::routes(&service), &metrics));
         let health = Listener::new(health_socket, None, health_routes(service), &metrics);
-        Ok(Self { edge, admin, health, audit, writing })
+        Ok(Self { edge, admin, health, feed, grants, audit, writing })
     }
 
     /// Where it listens; the port the system chose, if the configuration said 0.
@@ -103,6 +136,11 @@ impl Server {
         self.admin.as_ref().map(Listener::address).transpose()
     }
 
+    /// By which the grants are reloaded.
+    pub fn grants(&self) -> Arc<GrantsFile> {
+        Arc::clone(&self.grants)
+    }
+
     pub fn health_address(&self) -> io::Result<SocketAddr> {
         self.health.address()
     }
@@ -113,6 +151,14 @@ impl Server {
         let listeners = [Some(self.edge), self.admin, Some(self.health)].into_iter().flatten();
         let serving: Vec<_> =
             listeners.map(|listener| tokio::spawn(listener.serve(stop.clone()))).collect();
+        let (grants, watching) = (self.grants, stop.clone());
+        tokio::spawn(async move { grants.watch(watching).await });
+        let (feed, mut ending) = (self.feed, stop);
+        tokio::spawn(async move {
+            // Edges that wait for news would hold up the end.
+            let _ = ending.wait_for(|stop| *stop).await;
+            feed.close();
+        });
         for listener in serving {
             // They end by themselves; one that panicked has printed why.
             let _ = listener.await;

@@ -126,8 +126,8 @@ impl Lease {
     }
 }
 
-/// Ids go into logs and paths: printable, without a slash or a blank.
-fn is_lease_id(id: &str) -> bool {
+/// Ids go into logs and paths: 1 to 128 of `A-Z a-z 0-9 . _ -`.
+pub fn is_lease_id(id: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     !id.is_empty() && id.len() <= MAX_LEASE_ID && id.bytes().all(plain)
 }

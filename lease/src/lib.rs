@@ -26,13 +26,13 @@ mod request;
 mod secret;
 mod sync;
 
-pub use answer::{LEASE_CEILING, LEASE_DEFAULT, Lease, LeaseFault, LiveLease};
+pub use answer::{LEASE_CEILING, LEASE_DEFAULT, Lease, LeaseFault, LiveLease, is_lease_id};
 pub use authority::{Authority, AuthorityError, HTTPS_PORT};
 pub use fingerprint::fingerprint;
 pub use handle::{Handle, HandleError};
 pub use header::{HeaderFault, HeaderName, LeaseHeader, is_hop_by_hop};
 pub use host::{Host, HostError};
-pub use outcome::{Outcome, OutcomeReport};
+pub use outcome::{Outcome, OutcomeRefusal, OutcomeReport};
 pub use pattern::{HostPattern, PatternError};
 pub use refusal::RefusalCode;
 pub use request::{Binding, LeaseRequest, Malformed};

@@ -23,6 +23,19 @@ pub struct OutcomeReport {
     pub failure_code: Option<String>,
 }
 
+/// Custody's answer to a report it does not take: `{"code": "unknown_lease"}` and a status. One that
+/// it takes is answered 204.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutcomeRefusal {
+    /// The report was not understood.
+    BadRequest,
+    /// No single-use lease of this id left custody.
+    UnknownLease,
+    /// The first report stays; there is nothing left to tell.
+    AlreadySettled,
+    Unavailable,
+}
+
 // === impl OutcomeReport ===
 
 impl OutcomeReport {
@@ -46,6 +59,29 @@ fn is_failure_code(code: &str) -> bool {
     code.len() <= 64
         && bytes.next().is_some_and(|b| b.is_ascii_lowercase())
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+// === impl OutcomeRefusal ===
+
+impl OutcomeRefusal {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::UnknownLease => "unknown_lease",
+            Self::AlreadySettled => "already_settled",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The HTTP status it travels with.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::UnknownLease => 404,
+            Self::AlreadySettled => 409,
+            Self::Unavailable => 503,
+        }
+    }
 }
 
 #[cfg(test)]

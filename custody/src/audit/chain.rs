@@ -129,6 +129,7 @@ mod tests {
             destination: "a.example:443".into(),
             method: "GET".into(),
             path: "/\n\u{1b}\"\\".into(),
+            binding: lease::Binding::Session,
         });
         let head = Head::genesis().seal(&entry, "2026-01-01T00:00:00.000Z", &mut lines).unwrap();
         let text = String::from_utf8(lines.clone()).unwrap();

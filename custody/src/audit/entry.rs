@@ -11,6 +11,14 @@ pub enum Event {
     Lease,
     /// A lease that was granted could not be given; the credential was not there.
     LeaseFailed,
+    /// A lease was given, and whoever asked for it had hung up by then.
+    LeaseUndelivered,
+    /// An edge told what became of the operation of a single-use lease.
+    LeaseSettled,
+    /// New grants are in force.
+    GrantsReloaded,
+    /// New grants were wrong; the old ones stay in force.
+    GrantsRefused,
     /// A Session JWT did not verify. A sample: these are written at a bounded rate, because
     /// whoever reaches custody can send as many as they like.
     SessionRefused,
@@ -51,6 +59,10 @@ pub struct Entry {
     pub asked: Option<Asked>,
     #[serde(flatten)]
     pub given: Option<Given>,
+    #[serde(flatten)]
+    pub ended: Option<Ended>,
+    #[serde(flatten)]
+    pub reload: Option<Reload>,
     /// `x-request-id` of the call, if it was printable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -77,6 +89,7 @@ pub struct Asked {
     pub method: String,
     /// Without query and fragment, at most [`MAX_PATH`] bytes.
     pub path: String,
+    pub binding: lease::Binding,
 }
 
 /// What was given.
@@ -84,7 +97,29 @@ pub struct Asked {
 pub struct Given {
     pub lease_id: String,
     pub actor: String,
+    /// At most; the credential may end sooner.
     pub expires_at: UnixSeconds,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+}
+
+/// What became of a lease that was given before.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended {
+    pub lease_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reported: Option<lease::Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+}
+
+/// Grants that were read anew.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reload {
+    /// Of the grants in force from now on.
+    pub grants_digest: String,
+    /// Who asked for it: an operator, a signal, or the changed file itself.
+    pub by: String,
 }
 
 /// The half-written line that was set aside.
@@ -112,6 +147,8 @@ impl Entry {
             session: None,
             asked: None,
             given: None,
+            ended: None,
+            reload: None,
             request_id: None,
             suppressed: None,
             torn: None,
@@ -128,6 +165,7 @@ impl Asked {
             destination: request.destination.to_string(),
             method: cut(&request.method, MAX_METHOD),
             path: cut(without_query(&request.path), MAX_PATH),
+            binding: request.binding,
         }
     }
 }

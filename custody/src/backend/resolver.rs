@@ -12,7 +12,7 @@ mod attempts;
 pub use attempts::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 
 use crate::backend::{Asked, BackendFault, CredentialBackend};
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::credential::{CredentialType, Resolved};
 use crate::ledger::{Attempt, LedgerFault};
 use futures_util::FutureExt;
@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A source behind which another waits must leave that one time.
-const PRIMARY_LIMIT: Duration = Duration::from_secs(2);
+/// A source behind which another waits must leave that one time: an edge waits two seconds.
+const PRIMARY_LIMIT: Duration = Duration::from_secs(1);
 /// Longer than any caller waits.
 const LAST_LIMIT: Duration = Duration::from_secs(10);
 /// A revocation has nobody waiting for it.
@@ -34,7 +34,7 @@ const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
 pub struct Resolver {
     registered: Vec<Arc<dyn CredentialBackend>>,
     sources: BTreeMap<Handle, Sources>,
-    clock: fn() -> UnixSeconds,
+    clock: Clock,
 }
 
 /// Where a handle's credential comes from.
@@ -95,7 +95,12 @@ impl Resolver {
         registered: Vec<Arc<dyn CredentialBackend>>,
         sources: BTreeMap<Handle, Sources>,
     ) -> Self {
-        Self { registered, sources, clock: clock::now }
+        Self { registered, sources, clock: clock::system() }
+    }
+
+    /// With another clock than the machine's.
+    pub fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The credential.
@@ -142,13 +147,16 @@ impl Resolver {
 
     /// Takes back what a backend gave, if it can. Tells nobody but the log, and ends in time.
     pub async fn revoke(&self, backend: &str, revocation: &str) {
-        let named = |candidate: &&Arc<dyn CredentialBackend>| candidate.name() == backend;
-        let sources = self.sources.values();
-        let all = sources.flat_map(|one| [Some(&one.primary), one.backup.as_ref()]).flatten();
-        match self.registered.iter().chain(all).find(named) {
-            Some(backend) => revoke(backend, revocation).await,
+        match self.named(backend) {
+            Some(backend) => revoke(&backend, revocation).await,
             None => tracing::warn!(backend, "cannot revoke at a backend that is gone"),
         }
+    }
+
+    fn named(&self, name: &str) -> Option<Arc<dyn CredentialBackend>> {
+        let sources = self.sources.values();
+        let all = sources.flat_map(|one| [Some(&one.primary), one.backup.as_ref()]).flatten();
+        self.registered.iter().chain(all).find(|backend| backend.name() == name).cloned()
     }
 
     /// Who is asked, in this order. A backend that panics over the question is not asked.
@@ -211,6 +219,10 @@ fn fit(
     let kind = resolved.credential.kind();
     if asked.kind.map_or(!kind.is_headers(), |asked| asked != kind) {
         return Err(BackendFault::Unfit("it is of another type than was asked for"));
+    }
+    let granted = &asked.narrow.scopes;
+    if !granted.is_empty() && !resolved.scope.iter().all(|scope| granted.contains(scope)) {
+        return Err(BackendFault::Unfit("its scope is wider than what was granted"));
     }
     let ceiling = now.saturating_add(LEASE_CEILING).min(asked.until);
     if ceiling <= now {

@@ -6,6 +6,7 @@ use crate::server::Server;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use std::io::IsTerminal;
+use std::path::Path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -43,21 +44,29 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, &arguments.config.config))
 }
 
-async fn serve(config: Config) -> Result<()> {
+async fn serve(config: Config, file: &Path) -> Result<()> {
     // Before the sockets are open, so that no signal falls between.
     let interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     let terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
     let grants = config.grants.iter().count();
-    let server = Server::start(config).await?;
+    let server = Server::start(config, file).await?;
     if grants == 0 {
         tracing::warn!("the configuration grants nothing; every lease will be denied");
     }
     let (edge, health) = (server.edge_address()?, server.health_address()?);
     let admin = server.admin_address()?.map(tracing::field::display);
     tracing::info!(%edge, admin, %health, "listening");
+    let reloading = server.grants();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            // What is wrong is in the log, and the old grants stay.
+            let _ = reloading.reload("SIGHUP").await;
+        }
+    });
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {
         let name = either(interrupt, terminate).await;

@@ -3,12 +3,15 @@
 use super::fault::Faults;
 use super::session::read_seconds;
 use crate::actor::Actor;
-use crate::grants::{DestinationPattern, Grant, Grants};
+use crate::backend::Narrow;
+use crate::grants::{DestinationPattern, Grant, GrantedBinding, Grants};
 use lease::{Handle, LEASE_CEILING, LEASE_DEFAULT};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use session::ClaimConditions;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,7 +22,23 @@ struct RawGrant {
     claims: ClaimConditions,
     methods: Option<Vec<String>>,
     ttl: Option<String>,
+    #[serde(default)]
+    binding: GrantedBinding,
+    purpose: Option<String>,
+    #[serde(default)]
+    narrow: RawNarrow,
 }
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawNarrow {
+    scopes: Vec<String>,
+    repositories: Vec<String>,
+    permissions: BTreeMap<String, String>,
+}
+
+/// Bytes of a purpose.
+const MAX_PURPOSE: usize = 64;
 
 /// Grants may be missing or empty: then nothing is granted.
 pub(super) fn read(section: Option<Value>, faults: &mut Faults) -> Option<Grants> {
@@ -31,6 +50,7 @@ pub(super) fn read(section: Option<Value>, faults: &mut Faults) -> Option<Grants
             return None;
         }
     };
+    let digest = digest(&entries);
     let mut grants = Vec::with_capacity(entries.len());
     for (at, entry) in entries.into_iter().enumerate() {
         let path = format!("grants[{at}]");
@@ -38,7 +58,21 @@ pub(super) fn read(section: Option<Value>, faults: &mut Faults) -> Option<Grants
         grants.push(raw.and_then(|raw| read_one(&path, raw, faults)));
     }
     one_actor_a_handle(&grants, faults);
-    grants.into_iter().collect::<Option<Vec<_>>>().map(Grants::new)
+    let grants = grants.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(Grants::new(grants, digest))
+}
+
+/// Of what the section says; comments, order of fields and layout make no difference.
+fn digest(entries: &[Value]) -> String {
+    // As JSON, whose maps are in order. What JSON cannot hold is refused when it is read.
+    let json: Vec<_> = entries.iter().map(|entry| serde_json::to_value(entry).ok()).collect();
+    let text = serde_json::to_vec(&json).unwrap_or_default();
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text) {
+        // Writing into a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {
@@ -63,12 +97,62 @@ fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {
             "names no claim; to grant every session of an issuer, say so: {iss: [\"https://...\"]}",
         );
     }
+    let purpose = read_purpose(path, raw.purpose, faults);
+    let narrow = read_narrow(path, raw.narrow, faults);
     let methods = match methods {
         None => None,
         Some(methods) => Some(methods?),
     };
-    let (handle, actor, destinations, ttl) = (handle?, actor?, destinations?, ttl?);
-    Some(Grant { handle, actor, destinations, claims: raw.claims, methods, ttl })
+    Some(Grant {
+        handle: handle?,
+        actor: actor?,
+        destinations: destinations?,
+        claims: raw.claims,
+        methods,
+        ttl: ttl?,
+        binding: raw.binding,
+        purpose: purpose?,
+        narrow: narrow?,
+    })
+}
+
+fn read_purpose(path: &str, text: Option<String>, faults: &mut Faults) -> Option<Option<String>> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    match text {
+        Some(text) if !(1..=MAX_PURPOSE).contains(&text.len()) || !text.bytes().all(plain) => {
+            let message = format!("is 1 to {MAX_PURPOSE} of A-Z a-z 0-9 . _ -, as in release");
+            faults.add(format!("{path}.purpose"), message);
+            None
+        }
+        fine => Some(fine),
+    }
+}
+
+/// An empty entry would be the same as none, and none is all of the credential's power.
+fn read_narrow(path: &str, raw: RawNarrow, faults: &mut Faults) -> Option<Narrow> {
+    let RawNarrow { scopes, repositories, permissions } = raw;
+    let before = faults.0.len();
+    // RFC 6749 section 3.3: visible ASCII but for the quotation mark and the backslash.
+    let scope = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\');
+    let name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    for (at, text) in scopes.iter().enumerate() {
+        if text.is_empty() || !text.bytes().all(scope) {
+            faults.add(format!("{path}.narrow.scopes[{at}]"), "is one scope, without blanks");
+        }
+    }
+    for (at, text) in repositories.iter().enumerate() {
+        if text.is_empty() || !text.bytes().all(name) {
+            let message = "is the name of a repository without its owner, as in website";
+            faults.add(format!("{path}.narrow.repositories[{at}]"), message);
+        }
+    }
+    for (of, level) in &permissions {
+        if of.is_empty() || !matches!(level.as_str(), "read" | "write" | "admin") {
+            let message = "is read, write or admin, as in {contents: read}";
+            faults.add(format!("{path}.narrow.permissions.{of}"), message);
+        }
+    }
+    (faults.0.len() == before).then_some(Narrow { scopes, repositories, permissions })
 }
 
 fn read_destinations(

@@ -2,6 +2,7 @@
 
 use super::fault::Faults;
 use super::session_keys::{self, SessionKeySource};
+use crate::leasing::SessionLimits;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use session::{LEEWAY_CEILING, LEEWAY_DEFAULT, Rules};
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub struct SessionRules {
     pub rules: Rules,
     pub keys: SessionKeySource,
+    pub limits: SessionLimits,
 }
 
 #[derive(Deserialize)]
@@ -22,7 +24,15 @@ struct RawSession {
     audience: String,
     keys: session_keys::Raw,
     leeway: Option<String>,
+    idle: Option<String>,
+    absolute: Option<String>,
 }
+
+/// Of a limit that does not hold.
+const OFF: &str = "off";
+/// Bounds of `idle` and `absolute`, in seconds.
+const IDLE: std::ops::RangeInclusive<u64> = 1..=24 * 3600;
+const ABSOLUTE: std::ops::RangeInclusive<u64> = 1..=30 * 24 * 3600;
 
 pub(super) fn read(
     section: Option<Value>,
@@ -39,9 +49,28 @@ pub(super) fn read(
         None => Some(LEEWAY_DEFAULT),
         Some(text) => read_seconds("session.leeway", text, 0..=LEEWAY_CEILING, faults),
     };
+    let limits = SessionLimits {
+        idle: match raw.idle {
+            None => Some(SessionLimits::IDLE),
+            Some(text) => read_limit("session.idle", &text, IDLE, faults),
+        },
+        absolute: raw
+            .absolute
+            .and_then(|text| read_limit("session.absolute", &text, ABSOLUTE, faults)),
+    };
     let keys = session_keys::read(raw.keys, folder, faults);
     let rules = Rules { issuer: raw.issuer, audience: raw.audience, leeway: leeway? };
-    Some(SessionRules { rules, keys: keys? })
+    Some(SessionRules { rules, keys: keys?, limits })
+}
+
+/// `None` if it is off, and if it does not read, which is a fault.
+fn read_limit(
+    path: &str,
+    text: &str,
+    bounds: std::ops::RangeInclusive<u64>,
+    faults: &mut Faults,
+) -> Option<u64> {
+    if text == OFF { None } else { read_seconds(path, text, bounds, faults) }
 }
 
 /// A duration as people write it ("30s", "5m"), in whole seconds within bounds.

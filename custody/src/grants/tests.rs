@@ -26,6 +26,9 @@ fn grant(claims: serde_json::Value) -> Grant {
         claims: serde_json::from_value(claims).unwrap(),
         methods: Some(vec!["GET".into()]),
         ttl: 300,
+        binding: GrantedBinding::Session,
+        purpose: None,
+        narrow: Narrow::default(),
     }
 }
 
@@ -49,7 +52,7 @@ fn gap(grants: &Grants, team: &serde_json::Value, asked: &LeaseRequest) -> Optio
 
 #[test]
 fn every_part_must_fit() {
-    let grants = Grants::new(vec![grant(json!({"team": ["build", "ops"]}))]);
+    let grants = Grants::new(vec![grant(json!({"team": ["build", "ops"]}))], String::new());
     let build = json!("build");
     let good = || asked("github-ci", "api.github.com", "GET", Binding::Session);
     assert_eq!(gap(&grants, &build, &good()), None);
@@ -79,15 +82,32 @@ fn every_part_must_fit() {
 fn nothing_is_granted_without_a_grant_or_without_conditions() {
     let request = asked("github-ci", "api.github.com", "GET", Binding::Session);
     assert_eq!(gap(&Grants::default(), &json!("build"), &request), Some(Gap::Handle));
-    let open = Grants::new(vec![grant(json!({}))]);
+    let open = Grants::new(vec![grant(json!({}))], String::new());
     assert_eq!(gap(&open, &json!("build"), &request), Some(Gap::Claims));
+}
+
+#[test]
+fn a_binding_must_be_granted_too() {
+    for (granted, session, single_use) in [
+        (GrantedBinding::Session, None, Some(Gap::Binding)),
+        (GrantedBinding::SingleUse, Some(Gap::Binding), None),
+        (GrantedBinding::Any, None, None),
+    ] {
+        let mut one = grant(json!({"team": ["build"]}));
+        one.binding = granted;
+        let grants = Grants::new(vec![one], String::new());
+        let gap = |binding| {
+            gap(&grants, &json!("build"), &asked("github-ci", "api.github.com", "GET", binding))
+        };
+        assert_eq!((gap(Binding::Session), gap(Binding::SingleUse)), (session, single_use));
+    }
 }
 
 #[test]
 fn the_first_covering_grant_counts() {
     let mut longer = grant(json!({"team": ["ops"]}));
     longer.ttl = 900;
-    let grants = Grants::new(vec![grant(json!({"team": ["build"]})), longer]);
+    let grants = Grants::new(vec![grant(json!({"team": ["build"]})), longer], String::new());
     let request = asked("github-ci", "api.github.com", "GET", Binding::Session);
     let ttl = |team: &str| grants.covering(&session(&json!(team)), &request).unwrap().ttl;
     assert_eq!((ttl("build"), ttl("ops")), (300, 900));
@@ -101,7 +121,7 @@ proptest! {
         port in 1u16..,
         method in "[A-Z]{1,6}",
     ) {
-        let grants = Grants::new(vec![grant(json!({"team": ["build"]}))]);
+        let grants = Grants::new(vec![grant(json!({"team": ["build"]}))], String::new());
         let request = asked(&handle, &format!("{host}:{port}"), &method, Binding::Session);
         prop_assert!(grants.covering(&session(&json!("build")), &request).is_err());
     }

@@ -39,6 +39,8 @@ session:
   keys:
     jwks_file: jwks.json
   leeway: 30s
+  idle: 15m         # a session that is not in use for so long has ended; or off
+  absolute: off     # so long after its auth_time, as in 12h; or off
 
 # Credentials, each sealed under a key derived from root.key. Back the two up apart from each other.
 store:
@@ -56,6 +58,12 @@ grants: []
 #    claims: {{team: [build]}}               # every claim named must have one of its values
 #    methods: [GET, HEAD]                  # optional; without it every method
 #    ttl: 5m                               # optional; at most 15m
+#    binding: session                      # optional; or single_use, a lease an operation; or any
+#    purpose: release                      # optional; a word for the audit log
+#    narrow: {{scopes: [repo:read]}}         # optional; what of the credential is given away
+
+# How much is done for one session, for one handle, and at once. These are the defaults.
+# limits: {{per_session: 600/m, per_handle: 60000/m, concurrent: 1024, pollers: 1024}}
 "#
     )
 }

@@ -81,7 +81,7 @@ fn resolver(registered: &[Arc<Scripted>], sources: Option<(usize, Option<usize>)
         ("h".parse().unwrap(), sources)
     });
     let registered = (0..registered.len()).map(of).collect();
-    Resolver { clock: || NOW, ..Resolver::new(registered, sources.into_iter().collect()) }
+    Resolver::new(registered, sources.into_iter().collect()).by(Arc::new(|| NOW))
 }
 
 async fn ask(
@@ -145,7 +145,7 @@ async fn a_hanging_primary_leaves_the_backup_time() {
     let begun = tokio::time::Instant::now();
     assert!(outcome(&resolver(&backends, Some((0, Some(1))))).await.is_ok());
     assert_eq!(begun.elapsed(), PRIMARY_LIMIT);
-    assert!(PRIMARY_LIMIT < crate::http::TIME_LIMIT);
+    assert!(PRIMARY_LIMIT < crate::leasing::TIME_LIMIT);
 }
 
 #[tokio::test]

@@ -1,0 +1,111 @@
+//! New grants without a restart: all of them or none.
+
+use super::LiveGrants;
+use crate::audit::entry::Reload;
+use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome};
+use crate::config::{Config, ConfigFaults};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, watch};
+
+/// The configuration file that the grants in force were read from.
+pub struct GrantsFile {
+    path: PathBuf,
+    grants: Arc<LiveGrants>,
+    audit: AuditLog,
+    /// One at a time, so that the last one read is the one that stays.
+    turn: Mutex<()>,
+}
+
+/// What is in force after a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// [`super::Grants::digest`].
+    pub digest: String,
+    pub grants: usize,
+    /// `false`: the file says what it said before.
+    pub changed: bool,
+}
+
+/// The old grants are still in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadFault {
+    #[error(transparent)]
+    Config(#[from] ConfigFaults),
+    #[error("the new grants are right, and are not in force: {0}")]
+    Audit(#[from] AuditFault),
+    #[error("the file was not read: {0}")]
+    Unread(String),
+}
+
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+// === impl GrantsFile ===
+
+impl GrantsFile {
+    pub fn new(path: PathBuf, grants: Arc<LiveGrants>, audit: AuditLog) -> Self {
+        Self { path, grants, audit, turn: Mutex::new(()) }
+    }
+
+    /// Reads the section `grants` anew. What is in force changes only when the audit log says so.
+    ///
+    /// # Errors
+    /// [`ReloadFault`], which the audit log has heard of.
+    pub async fn reload(&self, by: &str) -> Result<Reloaded, ReloadFault> {
+        let _turn = self.turn.lock().await;
+        let path = self.path.clone();
+        let read = tokio::task::spawn_blocking(move || Config::load_grants(&path)).await;
+        let read = read.map_err(|error| ReloadFault::Unread(error.to_string()))?;
+        let old = self.grants.current();
+        let new = match read {
+            Ok(new) => new,
+            Err(faults) => {
+                tracing::error!(%faults, by, "the grants are wrong; the old ones stay in force");
+                self.audit.append(entry(Event::GrantsRefused, old.digest(), by)).await?;
+                return Err(faults.into());
+            }
+        };
+        let (digest, grants) = (new.digest().to_owned(), new.iter().count());
+        let changed = digest != old.digest();
+        if changed {
+            self.audit.append(entry(Event::GrantsReloaded, &digest, by)).await?;
+            self.grants.replace(new);
+            tracing::info!(digest, grants, by, "new grants are in force");
+        }
+        Ok(Reloaded { digest, grants, changed })
+    }
+
+    /// Reloads whenever the file has become another one and stayed it for a look; until `stop`.
+    pub async fn watch(&self, mut stop: watch::Receiver<bool>) {
+        let (mut loaded, mut before) = (self.look().await, None);
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = self.look().await;
+            if now.is_some() && now != loaded && now == before {
+                loaded = now;
+                // What is wrong is in the log.
+                let _ = self.reload("file").await;
+            }
+            before = now;
+        }
+    }
+
+    /// What tells one state of the file from the next; `None` while there is none.
+    async fn look(&self) -> Option<(u64, u64, i64, i64)> {
+        let of = |file: Metadata| (file.ino(), file.len(), file.mtime(), file.mtime_nsec());
+        tokio::fs::metadata(&self.path).await.ok().map(of)
+    }
+}
+
+fn entry(event: Event, digest: &str, by: &str) -> Entry {
+    let mut entry = Entry::new(event, Outcome::Note);
+    entry.reload = Some(Reload { grants_digest: digest.to_owned(), by: by.to_owned() });
+    entry
+}

@@ -1,0 +1,32 @@
+//! How many requests are worked on at once. Who comes too many is told so before a body is read, so
+//! that load never becomes memory.
+
+use crate::limits::Limits;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The places there are. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Places {
+    requests: Arc<Semaphore>,
+    pollers: Arc<Semaphore>,
+}
+
+// === impl Places ===
+
+impl Places {
+    pub fn new(limits: &Limits) -> Self {
+        let semaphore = |count| Arc::new(Semaphore::new(count));
+        Self { requests: semaphore(limits.concurrent), pollers: semaphore(limits.pollers) }
+    }
+
+    /// A place for a request; `None` if there is none left.
+    pub(super) fn request(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.requests).try_acquire_owned().ok()
+    }
+
+    /// A place for a request that waits for news.
+    pub(super) fn poller(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.pollers).try_acquire_owned().ok()
+    }
+}

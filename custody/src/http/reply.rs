@@ -1,0 +1,64 @@
+//! Answers, and the bodies they are answers to.
+
+use crate::audit::entry::request_id;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use lease::RefusalCode;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// From the head of a request to the end of its body.
+const BODY_TIME: Duration = Duration::from_secs(5);
+
+/// What anybody who cannot be answered now is told, in seconds, unless there is a better guess.
+const RETRY_AFTER: u64 = 1;
+
+pub(super) fn json(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// `{"code": ...}`; a 429 or 503 says when to come back.
+pub(super) fn refusal(code: RefusalCode, retry_after: Option<u64>) -> Response {
+    let mut response = coded(code.status(), code.code());
+    if matches!(code, RefusalCode::RateLimited | RefusalCode::Unavailable) {
+        let seconds = HeaderValue::from(retry_after.unwrap_or(RETRY_AFTER));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
+}
+
+/// The codes need no escaping.
+pub(super) fn coded(status: u16, code: &'static str) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json(status, format!("{{\"code\":\"{code}\"}}").into())
+}
+
+pub(super) fn empty() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// The whole body, within a size and a time.
+///
+/// # Errors
+/// [`RefusalCode::BadRequest`] if it is too large or breaks off, [`RefusalCode::Unavailable`] if it
+/// does not end.
+pub(super) async fn read(body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, RefusalCode> {
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, limit)).await {
+        // It may hold a Session JWT. Taken over without a copy where nobody else has a share in it.
+        Ok(Ok(body)) => Ok(Zeroizing::new(Vec::from(body))),
+        Ok(Err(_)) => Err(RefusalCode::BadRequest),
+        Err(_elapsed) => Err(RefusalCode::Unavailable),
+    }
+}
+
+pub(super) fn request_id_of(headers: &HeaderMap) -> Option<String> {
+    headers.get("x-request-id").and_then(|value| request_id(value.as_bytes()))
+}

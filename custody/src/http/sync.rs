@@ -1,0 +1,47 @@
+//! `GET /v1/sync` and `POST /v1/seen`.
+
+use super::Service;
+use super::reply::{empty, json, read, refusal};
+use crate::feed::Ask;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use lease::{RefusalCode, SeenReport};
+
+/// The largest report of sessions in use, in bytes: a thousand names of ordinary length.
+pub const SEEN_BODY_LIMIT: usize = 256 * 1024;
+
+pub(super) async fn sync(State(service): State<Service>, request: Request) -> Response {
+    match news(&service, request).await {
+        Ok(body) => json(StatusCode::OK, body.into()),
+        Err(code) => refusal(code, None),
+    }
+}
+
+async fn news(service: &Service, request: Request) -> Result<Vec<u8>, RefusalCode> {
+    let ask = Ask::parse(request.uri().query().unwrap_or(""));
+    let ask = ask.map_err(|_| RefusalCode::BadRequest)?;
+    let _place = service.places.poller().ok_or(RefusalCode::Unavailable)?;
+    let answer = service.feed.answer(&ask).await.map_err(|fault| {
+        tracing::error!(%fault, "an edge is not told what is revoked");
+        RefusalCode::Unavailable
+    })?;
+    answer.encode().map_err(|_| RefusalCode::Unavailable)
+}
+
+pub(super) async fn seen(State(service): State<Service>, request: Request) -> Response {
+    match report(&service, request).await {
+        Ok(()) => empty(),
+        Err(code) => refusal(code, None),
+    }
+}
+
+async fn report(service: &Service, request: Request) -> Result<(), RefusalCode> {
+    let _place = service.places.request().ok_or(RefusalCode::Unavailable)?;
+    let body = read(request.into_body(), SEEN_BODY_LIMIT).await?;
+    let report = SeenReport::decode(&body).map_err(|_| RefusalCode::BadRequest)?;
+    service.feed.seen(&report).await.map_err(|fault| {
+        tracing::error!(%fault, "sessions in use were not written down");
+        RefusalCode::Unavailable
+    })
+}

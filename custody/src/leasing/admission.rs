@@ -1,0 +1,182 @@
+//! Who asks, and may they? Everything that is decided before anything is reserved.
+
+use super::case::{Case, Claim};
+use super::life::{Life, fresh_id};
+use super::operation::unchanged;
+use super::{Leasing, Refused};
+use crate::audit::{Entry, Event, Outcome};
+use crate::grants::{Grant, Grants};
+use crate::ledger::{Claimant, LedgerFault, Revocation, Standing, Target};
+use crate::limits::Buckets;
+use lease::{LeaseRequest, RefusalCode, UnixSeconds};
+use session::Session;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+/// How long a session that idled stays revoked, in seconds, if its token could be renewed.
+const DAY: u64 = 24 * 60 * 60;
+
+// === impl Leasing ===
+
+impl Leasing {
+    /// The pure decisions first, then the ledger's.
+    pub(super) async fn admit(
+        &self,
+        body: &[u8],
+        request_id: Option<String>,
+    ) -> Result<Case, Refused> {
+        let request = LeaseRequest::decode(body).map_err(|_| RefusalCode::BadRequest)?;
+        let now = (self.parts.clock)();
+        let session = match self.parts.keys.verify(request.session.expose(), now).await {
+            Ok(session) => session,
+            Err(refusal) => return Err(self.session_refused(refusal.code(), request_id).await),
+        };
+        // The leeway lets a session verify that has ended; a lease cannot outlive it.
+        if now >= session.expires_at() {
+            return Err(self.session_refused("session_expired", request_id).await);
+        }
+        let claim = Claim { request, session, request_id, now };
+        self.within(self.per_session.as_ref(), claim.session.id(), "session", &claim).await?;
+        let ends = self.session_ends(&claim).await?;
+        let (grants, grant) = self.granted(&claim).await?;
+        if let Err(reason) = unchanged(&claim.request) {
+            return Err(self.deny(&claim, RefusalCode::NotGranted, reason).await);
+        }
+        let stood_at = tokio::time::Instant::now();
+        self.stands(&claim, &grant).await?;
+        self.within(self.per_handle.as_ref(), grant.handle.as_str(), "handle", &claim).await?;
+        let lease_id = fresh_id("lse").map_err(|_| RefusalCode::Unavailable)?;
+        let life = Life::new(now, grant.ttl, ends);
+        Ok(Case { claim, grants, grant, lease_id, life, stood_at })
+    }
+
+    /// When the session ends, by its own word and by the absolute limit.
+    async fn session_ends(&self, claim: &Claim) -> Result<UnixSeconds, Refused> {
+        let own = claim.session.expires_at();
+        match self.parts.session_limits.end(&claim.session, claim.now) {
+            Ok(end) => Ok(end.map_or(own, |end| end.min(own))),
+            Err(reason) => Err(self.deny(claim, RefusalCode::SessionRefused, reason).await),
+        }
+    }
+
+    async fn granted(&self, claim: &Claim) -> Result<(Arc<Grants>, Arc<Grant>), Refused> {
+        let grants = self.parts.grants.current();
+        let covering = grants.covering(&claim.session, &claim.request).map(Arc::clone);
+        match covering {
+            Ok(grant) => Ok((grants, grant)),
+            Err(gap) => Err(self.deny(claim, RefusalCode::NotGranted, gap.code()).await),
+        }
+    }
+
+    /// Nothing is revoked, and the session is awake.
+    async fn stands(&self, claim: &Claim, grant: &Grant) -> Result<(), Refused> {
+        let standing = match self.standing(&claim.session, grant).await {
+            Ok(standing) => standing,
+            Err(fault) => {
+                tracing::error!(%fault, "no lease is given while the ledger fails");
+                return Err(self.deny(claim, RefusalCode::Unavailable, "ledger").await);
+            }
+        };
+        if let Some((code, reason)) = against(standing) {
+            return Err(self.deny(claim, code, reason).await);
+        }
+        if self.parts.session_limits.is_asleep(standing.last_seen, claim.now) {
+            self.end_idle(claim).await;
+            return Err(self.deny(claim, RefusalCode::SessionRefused, "session_idle").await);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn standing(
+        &self,
+        session: &Session,
+        grant: &Grant,
+    ) -> Result<Standing, LedgerFault> {
+        let claimant =
+            Claimant { session: session.id(), handle: &grant.handle, actor: &grant.actor };
+        self.parts.ledger.standing(claimant).await
+    }
+
+    /// Tells the edges, through the feed. That it failed is no reason to say yes: the next request
+    /// of the session comes by here again.
+    async fn end_idle(&self, claim: &Claim) {
+        let revocation = Revocation {
+            target: Target::Session(claim.session.id().to_owned()),
+            at: claim.now,
+            until: Some(claim.session.expires_at().max(claim.now) + DAY),
+            by: "idle".into(),
+        };
+        if let Err(fault) = self.parts.ledger.revoke(&revocation).await {
+            tracing::warn!(%fault, "the edges were not told of an idle session");
+        }
+    }
+
+    /// Takes one from a bucket. Denials are written as a sample: a session that was verified could
+    /// else fill the disk.
+    async fn within(
+        &self,
+        buckets: Option<&Buckets>,
+        key: &str,
+        reason: &'static str,
+        claim: &Claim,
+    ) -> Result<(), Refused> {
+        let now = Instant::now();
+        let Some(Err(wait)) = buckets.map(|buckets| buckets.take(key, now)) else {
+            return Ok(());
+        };
+        let admitted = self.limited.lock().unwrap_or_else(PoisonError::into_inner).admit(now);
+        if let Some(suppressed) = admitted {
+            let mut entry = claim.denied(RefusalCode::RateLimited, reason);
+            entry.suppressed = Some(suppressed);
+            self.write(entry).await?;
+        }
+        Err(Refused { code: RefusalCode::RateLimited, retry_after: Some(wait) })
+    }
+
+    /// The denial is in the log before it is told.
+    pub(super) async fn deny(
+        &self,
+        claim: &Claim,
+        code: RefusalCode,
+        reason: &'static str,
+    ) -> Refused {
+        match self.write(claim.denied(code, reason)).await {
+            Ok(()) => code.into(),
+            Err(refused) => refused,
+        }
+    }
+
+    /// Counted always, written only as a sample: these cost an attacker nothing.
+    async fn session_refused(&self, code: &'static str, request_id: Option<String>) -> Refused {
+        self.parts.metrics.session_refused(code);
+        let now = Instant::now();
+        let admitted = self.refused.lock().unwrap_or_else(PoisonError::into_inner).admit(now);
+        if let Some(suppressed) = admitted {
+            let mut entry = Entry::new(Event::SessionRefused, Outcome::Deny);
+            entry.code = Some(RefusalCode::SessionRefused.code());
+            entry.reason = Some(code);
+            entry.request_id = request_id;
+            entry.suppressed = Some(suppressed);
+            // The answer is no in any case; the writer has logged why it could not be written.
+            let _ = self.parts.audit.append(entry).await;
+        }
+        RefusalCode::SessionRefused.into()
+    }
+}
+
+/// What stands against a lease: what the edge is told, and what the audit log is.
+pub(super) fn against(standing: Standing) -> Option<(RefusalCode, &'static str)> {
+    let Standing { kill_switch, session_revoked, handle_revoked, actor_revoked, last_seen: _ } =
+        standing;
+    if kill_switch {
+        Some((RefusalCode::NotGranted, "kill_switch"))
+    } else if session_revoked {
+        Some((RefusalCode::SessionRefused, "session_revoked"))
+    } else if handle_revoked {
+        Some((RefusalCode::NotGranted, "handle_revoked"))
+    } else if actor_revoked {
+        Some((RefusalCode::NotGranted, "actor_revoked"))
+    } else {
+        None
+    }
+}

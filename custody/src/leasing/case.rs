@@ -1,0 +1,90 @@
+//! One admitted request, with what the audit log shall know of it.
+
+use super::failure::Failure;
+use super::life::Life;
+use crate::audit::entry::{Asked, Given, SessionId};
+use crate::audit::{Entry, Event, Outcome};
+use crate::grants::{Grant, Grants};
+use lease::{Binding, LeaseRequest, RefusalCode, UnixSeconds};
+use session::Session;
+use std::sync::Arc;
+
+/// A request of a session that was verified.
+pub(super) struct Claim {
+    pub request: LeaseRequest,
+    pub session: Session,
+    pub request_id: Option<String>,
+    pub now: UnixSeconds,
+}
+
+/// A claim that a grant covers.
+pub(super) struct Case {
+    pub claim: Claim,
+    /// All grants, as they were when it was decided, and the one that covers the claim.
+    pub grants: Arc<Grants>,
+    pub grant: Arc<Grant>,
+    pub lease_id: String,
+    pub life: Life,
+    /// When the ledger was asked for what stands against it.
+    pub stood_at: tokio::time::Instant,
+}
+
+// === impl Claim ===
+
+impl Claim {
+    pub fn entry(&self, event: Event, outcome: Outcome) -> Entry {
+        let mut entry = Entry::new(event, outcome);
+        entry.session = Some(SessionId::of(&self.session));
+        entry.asked = Some(Asked::of(&self.request));
+        entry.request_id.clone_from(&self.request_id);
+        entry
+    }
+
+    pub fn denied(&self, code: RefusalCode, reason: &'static str) -> Entry {
+        let mut entry = self.entry(Event::Lease, Outcome::Deny);
+        (entry.code, entry.reason) = (Some(code.code()), Some(reason));
+        entry
+    }
+}
+
+// === impl Case ===
+
+impl Case {
+    pub fn allowed(&self) -> Entry {
+        let mut entry = self.claim.entry(Event::Lease, Outcome::Allow);
+        entry.given = Some(self.given());
+        entry
+    }
+
+    pub fn failed(&self, failure: &Failure) -> Entry {
+        let mut entry = self.claim.entry(Event::LeaseFailed, Outcome::Deny);
+        (entry.code, entry.reason) = (Some(failure.told().code()), Some(failure.code()));
+        entry.given = Some(self.given());
+        entry
+    }
+
+    pub fn is_single_use(&self) -> bool {
+        self.claim.request.binding == Binding::SingleUse
+    }
+
+    fn given(&self) -> Given {
+        Given {
+            lease_id: self.lease_id.clone(),
+            actor: self.grant.actor.to_string(),
+            expires_at: self.life.expires_at,
+            purpose: self.grant.purpose.clone(),
+        }
+    }
+}
+
+// === impl SessionId ===
+
+impl SessionId {
+    fn of(session: &Session) -> Self {
+        Self {
+            issuer: session.issuer().to_owned(),
+            subject: session.subject().to_owned(),
+            jwt_id: session.jwt_id().to_owned(),
+        }
+    }
+}

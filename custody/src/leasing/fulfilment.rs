@@ -1,0 +1,223 @@
+//! A granted, reserved and audited request gets its credential.
+
+use super::admission::against;
+use super::caller::Caller;
+use super::case::Case;
+use super::failure::Failure;
+use super::life::Life;
+use super::reservation::Hold;
+use super::{Leasing, Refused};
+use crate::audit::entry::Ended;
+use crate::audit::{Entry, Event, Outcome};
+use crate::backend::resolver::{
+    Answered, AttemptBudget, End, Failure as SourceFailure, Unresolved,
+};
+use crate::backend::{Asked, BackendFault};
+use crate::grants::Grant;
+use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault};
+use async_trait::async_trait;
+use lease::{Lease, LeaseHeader};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the ledger said is taken for true so long; after a slower backend it is asked again.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// A credential that fits, ready to leave.
+struct Ready {
+    headers: Vec<LeaseHeader>,
+    life: Life,
+    backend: String,
+    revocation: Option<String>,
+}
+
+// === impl Leasing ===
+
+impl Leasing {
+    /// The lease. It leaves only if somebody waits for it, nothing was revoked while a backend took
+    /// its time, and the reservation is still this request's.
+    pub(super) async fn fulfil(
+        &self,
+        case: &Case,
+        hold: &Hold,
+        caller: &Caller<'_>,
+    ) -> Result<Lease, Failure> {
+        let ready = self.obtain(case, hold, caller).await?;
+        match self.let_go(case, hold, &ready, caller).await {
+            Ok(()) => Ok(Lease {
+                lease_id: case.lease_id.clone(),
+                expires_at: ready.life.expires_at,
+                renew_after: ready.life.renew_after(),
+                headers: ready.headers,
+                binding: case.claim.request.binding,
+            }),
+            Err(failure) => {
+                self.take_back(ready.backend, ready.revocation);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn obtain(
+        &self,
+        case: &Case,
+        hold: &Hold,
+        caller: &Caller<'_>,
+    ) -> Result<Ready, Failure> {
+        let (grant, request) = (&case.grant, &case.claim.request);
+        let asked = Asked {
+            actor: &grant.actor,
+            handle: &grant.handle,
+            kind: None,
+            destination: Some(&request.destination),
+            session: Some(&request.session),
+            narrow: &grant.narrow,
+            until: case.life.expires_at,
+        };
+        let budget = WhileWaiting { hold, ledger: &*self.parts.ledger, caller };
+        let resolving = self.parts.resolver.resolve(&asked, &budget);
+        match tokio::time::timeout_at(caller.deadline(), resolving).await {
+            Ok(Ok(answered)) => {
+                self.sources_failed(grant, &answered.failures);
+                self.ready(case, answered)
+            }
+            Ok(Err(unresolved)) => {
+                self.sources_failed(grant, &unresolved.failures);
+                Err(failure_of(unresolved, caller))
+            }
+            Err(_elapsed) => Err(Failure::CallerGone),
+        }
+    }
+
+    /// Each is told, also if another source was there.
+    fn sources_failed(&self, grant: &Grant, failures: &[SourceFailure]) {
+        for SourceFailure { backend, fault } in failures {
+            tracing::error!(handle = %grant.handle, actor = %grant.actor, backend, %fault,
+                "a source failed");
+            self.parts.metrics.backend_failed(fault.code());
+        }
+    }
+
+    /// Headers, and a life within the credential's own.
+    fn ready(&self, case: &Case, answered: Answered) -> Result<Ready, Failure> {
+        let Answered { backend, resolved, expires_at, failures: _ } = answered;
+        let life = case.life.within(Some(expires_at), (self.parts.clock)());
+        let headers = resolved.credential.headers();
+        match (life, headers) {
+            (Some(life), Ok(headers)) => {
+                Ok(Ready { headers, life, backend, revocation: resolved.revocation })
+            }
+            (_, headers) => {
+                let fault = match headers {
+                    Err(fault) => BackendFault::Unreadable(fault.to_string()),
+                    Ok(_) => BackendFault::Unfit("it has ended already"),
+                };
+                let code = fault.code();
+                let failure = SourceFailure { backend: backend.clone(), fault };
+                self.sources_failed(&case.grant, &[failure]);
+                self.take_back(backend, resolved.revocation);
+                Err(Failure::Source(code))
+            }
+        }
+    }
+
+    /// The last checks, the ledger's own record, and the reservation's release.
+    async fn let_go(
+        &self,
+        case: &Case,
+        hold: &Hold,
+        ready: &Ready,
+        caller: &Caller<'_>,
+    ) -> Result<(), Failure> {
+        let (claim, grant) = (&case.claim, &case.grant);
+        if case.stood_at.elapsed() > FRESH {
+            let standing = self.standing(&claim.session, grant).await?;
+            if let Some((code, reason)) = against(standing) {
+                return Err(Failure::Revoked(code, reason));
+            }
+        }
+        let grants = self.parts.grants.current();
+        if !Arc::ptr_eq(&grants, &case.grants)
+            && !grants.covering(&claim.session, &claim.request).is_ok_and(|now| now == grant)
+        {
+            return Err(Failure::Revoked(lease::RefusalCode::NotGranted, "grants_changed"));
+        }
+        self.parts.ledger.record(&row(case, ready)).await?;
+        if !caller.is_waiting() {
+            return Err(Failure::CallerGone);
+        }
+        hold.release(&*self.parts.ledger).await
+    }
+
+    pub(super) async fn failed(&self, case: &Case, failure: &Failure) -> Result<Lease, Refused> {
+        match failure {
+            Failure::Source(_) => {}
+            Failure::CallerGone => tracing::debug!(lease_id = case.lease_id, "nobody waits"),
+            other => tracing::warn!(lease_id = case.lease_id, fault = %other, "no lease"),
+        }
+        self.write(case.failed(failure)).await?;
+        Err(failure.told().into())
+    }
+
+    /// The lease left the reservation, and whoever asked had hung up by then.
+    pub(super) async fn undelivered(&self, lease: Lease, request_id: Option<String>) {
+        let mut entry = Entry::new(Event::LeaseUndelivered, Outcome::Note);
+        entry.ended = Some(Ended { lease_id: lease.lease_id, reported: None, failure_code: None });
+        entry.request_id = request_id;
+        // The writer has logged why it could not be written, and there is nobody to tell.
+        let _ = self.parts.audit.append(entry).await;
+    }
+
+    /// A value that nobody gets is taken back at its backend, beside everything else.
+    fn take_back(&self, backend: String, revocation: Option<String>) {
+        let Some(revocation) = revocation else { return };
+        let resolver = Arc::clone(&self.parts.resolver);
+        tokio::spawn(async move { resolver.revoke(&backend, &revocation).await });
+    }
+}
+
+fn failure_of(unresolved: Unresolved, caller: &Caller<'_>) -> Failure {
+    let code = unresolved.code();
+    match unresolved.end {
+        End::Ledger(fault) => fault.into(),
+        End::Exhausted => Failure::Exhausted,
+        End::Lost if !caller.is_waiting() => Failure::CallerGone,
+        End::Lost => Failure::Lost,
+        End::Failed | End::NoBackendAvailable(_) => Failure::Source(code),
+    }
+}
+
+/// The attempts that a hold has left, as long as somebody waits for them.
+struct WhileWaiting<'a> {
+    hold: &'a Hold,
+    ledger: &'a dyn Ledger,
+    caller: &'a Caller<'a>,
+}
+
+#[async_trait]
+impl AttemptBudget for WhileWaiting<'_> {
+    async fn spend(&self) -> Result<Attempt, LedgerFault> {
+        if self.caller.is_waiting() {
+            self.hold.spend(self.ledger).await
+        } else {
+            Ok(Attempt::Lost)
+        }
+    }
+}
+
+fn row(case: &Case, ready: &Ready) -> LeaseRow {
+    let (claim, grant) = (&case.claim, &case.grant);
+    LeaseRow {
+        lease_id: case.lease_id.clone(),
+        session: claim.session.id().to_owned(),
+        subject: claim.session.subject().to_owned(),
+        actor: grant.actor.clone(),
+        handle: grant.handle.clone(),
+        destination: claim.request.destination.to_string(),
+        binding: claim.request.binding,
+        issued_at: claim.now,
+        expires_at: ready.life.expires_at,
+        backend: ready.backend.clone(),
+        revocation: ready.revocation.clone(),
+    }
+}

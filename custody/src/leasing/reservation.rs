@@ -1,0 +1,107 @@
+//! What a request holds while it works: nothing but a count, or a reservation in the ledger.
+
+use super::case::Case;
+use super::failure::Failure;
+use super::life::fresh_id;
+use super::operation;
+use super::{Leasing, Refused, TIME_LIMIT};
+use crate::backend::resolver::{AttemptBudget, InMemory, MOST_ATTEMPTS};
+use crate::ledger::{Attempt, Ledger, LedgerFault, Opened, Reservation};
+use lease::RefusalCode;
+
+/// A holder that is silent for its time limit and this long, in seconds, is dead.
+const SLACK: u64 = 5;
+/// How long a used reservation is kept at least, in seconds: the token it was used with may be
+/// renewed within its session.
+const DAY: u64 = 24 * 60 * 60;
+
+pub(super) enum Hold {
+    /// A lease bound to its session may be had any number of times; attempts are counted here.
+    Session(InMemory),
+    Operation(Held),
+}
+
+/// An open reservation. Whoever drops it without a word leaves it to its `held_until`.
+pub(super) struct Held {
+    key: [u8; 32],
+    holder: String,
+}
+
+// === impl Leasing ===
+
+impl Leasing {
+    /// A single-use request has its operation reserved, once, on all replicas. The case gets the
+    /// lease id that the reservation has had from the first.
+    pub(super) async fn reserve(&self, case: &mut Case) -> Result<Hold, Refused> {
+        if !case.is_single_use() {
+            return Ok(Hold::Session(InMemory::default()));
+        }
+        let ledger = &*self.parts.ledger;
+        let reservation = reservation(case)?;
+        let held = Held { key: reservation.key, holder: reservation.holder.clone() };
+        match ledger.open(&reservation).await {
+            Ok(Opened::Held { lease_id, attempts: _ }) => {
+                case.lease_id = lease_id;
+                Ok(Hold::Operation(held))
+            }
+            Ok(Opened::Replayed) => {
+                Err(self.deny(&case.claim, RefusalCode::ReplayRejected, "replay").await)
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "no lease is given while the ledger fails");
+                // It may have been opened all the same.
+                Hold::Operation(held).give_up(ledger).await;
+                Err(self.deny(&case.claim, RefusalCode::Unavailable, "ledger").await)
+            }
+        }
+    }
+}
+
+fn reservation(case: &Case) -> Result<Reservation, RefusalCode> {
+    let (claim, now) = (&case.claim, case.claim.now);
+    let holder = fresh_id("hld").map_err(|_| RefusalCode::Unavailable)?;
+    Ok(Reservation {
+        key: operation::key(&claim.session, &claim.request),
+        lease_id: case.lease_id.clone(),
+        session: claim.session.id().to_owned(),
+        handle: case.grant.handle.clone(),
+        destination: claim.request.destination.to_string(),
+        purpose: case.grant.purpose.clone().unwrap_or_default(),
+        budget: MOST_ATTEMPTS,
+        holder,
+        now,
+        held_until: now + TIME_LIMIT.as_secs() + SLACK,
+        keep_until: claim.session.expires_at().max(now) + DAY,
+    })
+}
+
+// === impl Hold ===
+
+impl Hold {
+    /// Counts an attempt before it is made; of an operation durably, so that a crash refunds none.
+    pub async fn spend(&self, ledger: &dyn Ledger) -> Result<Attempt, LedgerFault> {
+        match self {
+            Self::Session(attempts) => attempts.spend().await,
+            Self::Operation(held) => ledger.attempt(&held.key, &held.holder).await,
+        }
+    }
+
+    /// From now on the value may leave, and nobody else's may.
+    pub async fn release(&self, ledger: &dyn Ledger) -> Result<(), Failure> {
+        match self {
+            Self::Session(_) => Ok(()),
+            Self::Operation(held) if ledger.release(&held.key, &held.holder).await? => Ok(()),
+            Self::Operation(_) => Err(Failure::Lost),
+        }
+    }
+
+    /// Leaves what attempts there are to a later caller. Of a reservation that was released, or is
+    /// held by somebody else, nothing happens; if the ledger fails, it runs out by itself.
+    pub async fn give_up(&self, ledger: &dyn Ledger) {
+        if let Self::Operation(held) = self
+            && let Err(fault) = ledger.give_up(&held.key, &held.holder).await
+        {
+            tracing::warn!(%fault, "a reservation was not given up; it runs out by itself");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A ledger whose calls fail where the test says: before they did anything, or after.
+
+use async_trait::async_trait;
+use custody::actor::Actor;
+use custody::ledger::{
+    Attempt, Claimant, Closed, Envelopes, Feed, KeyRow, LeaseFilter, LeaseRow, Leases, LedgerFault,
+    Locks, Notice, Notices, Opened, Reservation, Reservations, Revocation, Revocations, Row,
+    Settled, SqliteLedger, Standing, Target,
+};
+use lease::{Handle, UnixSeconds};
+use std::sync::Mutex;
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The call is not made.
+    Before,
+    /// The call is made, and its answer is lost.
+    After,
+}
+
+pub struct Faulty {
+    pub real: SqliteLedger,
+    pub fails: Mutex<Option<(&'static str, When)>>,
+    pub calls: Mutex<Vec<&'static str>>,
+}
+
+impl Faulty {
+    pub fn new(real: SqliteLedger) -> Self {
+        Self { real, fails: Mutex::default(), calls: Mutex::default() }
+    }
+
+    pub fn fail(&self, what: Option<(&'static str, When)>) {
+        *self.fails.lock().unwrap() = what;
+    }
+
+    /// What was called since the last time this was asked.
+    pub fn take_calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+
+    async fn through<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, LedgerFault>>,
+    ) -> Result<T, LedgerFault> {
+        self.calls.lock().unwrap().push(name);
+        let fails = *self.fails.lock().unwrap();
+        let fault = Err(LedgerFault::Down("as the test says".into()));
+        match fails {
+            Some((what, When::Before)) if what == name => fault,
+            Some((what, When::After)) if what == name => call.await.and(fault),
+            _ => call.await,
+        }
+    }
+}
+
+type Told<T> = Result<T, LedgerFault>;
+
+#[async_trait]
+impl Envelopes for Faulty {
+    async fn next_version(&self) -> Told<u64> {
+        self.through("next_version", self.real.next_version()).await
+    }
+    async fn put(&self, row: &Row) -> Told<bool> {
+        self.through("put", self.real.put(row)).await
+    }
+    async fn get(&self, actor: &Actor, handle: &Handle) -> Told<Option<Row>> {
+        self.through("get", self.real.get(actor, handle)).await
+    }
+    async fn list(&self) -> Told<Vec<Row>> {
+        self.through("list", self.real.list()).await
+    }
+    async fn delete(&self, actor: &Actor, handle: &Handle) -> Told<bool> {
+        self.through("delete", self.real.delete(actor, handle)).await
+    }
+    async fn wipe(&self, actor: &Actor) -> Told<u64> {
+        self.through("wipe", self.real.wipe(actor)).await
+    }
+    async fn sealed_by_others(&self, key: &str, limit: u32) -> Told<Vec<Row>> {
+        self.through("sealed_by_others", self.real.sealed_by_others(key, limit)).await
+    }
+    async fn rewrap(&self, old: &Row, new: &Row) -> Told<bool> {
+        self.through("rewrap", self.real.rewrap(old, new)).await
+    }
+    async fn keys(&self) -> Told<Vec<KeyRow>> {
+        self.through("keys", self.real.keys()).await
+    }
+    async fn add_key(&self, key: &KeyRow) -> Told<bool> {
+        self.through("add_key", self.real.add_key(key)).await
+    }
+    async fn drop_key(&self, id: &str) -> Told<bool> {
+        self.through("drop_key", self.real.drop_key(id)).await
+    }
+}
+
+#[async_trait]
+impl Leases for Faulty {
+    async fn record(&self, lease: &LeaseRow) -> Told<()> {
+        self.through("record", self.real.record(lease)).await
+    }
+    async fn leases(&self, filter: &LeaseFilter) -> Told<Vec<LeaseRow>> {
+        self.through("leases", self.real.leases(filter)).await
+    }
+    async fn seen(&self, sessions: &[String], now: UnixSeconds, asleep: UnixSeconds) -> Told<()> {
+        self.through("seen", self.real.seen(sessions, now, asleep)).await
+    }
+    async fn forget(&self, before: UnixSeconds) -> Told<u64> {
+        self.through("forget", self.real.forget(before)).await
+    }
+}
+
+#[async_trait]
+impl Locks for Faulty {
+    async fn lock(
+        &self,
+        name: &str,
+        owner: &str,
+        now: UnixSeconds,
+        until: UnixSeconds,
+    ) -> Told<bool> {
+        self.through("lock", self.real.lock(name, owner, now, until)).await
+    }
+    async fn unlock(&self, name: &str, owner: &str) -> Told<()> {
+        self.through("unlock", self.real.unlock(name, owner)).await
+    }
+}
+
+#[async_trait]
+impl Notices for Faulty {
+    async fn post(&self, notice: &Notice) -> Told<()> {
+        self.through("post", self.real.post(notice)).await
+    }
+    async fn take_due(&self, now: UnixSeconds, busy: UnixSeconds, limit: u32) -> Told<Vec<Notice>> {
+        self.through("take_due", self.real.take_due(now, busy, limit)).await
+    }
+    async fn delivered(&self, id: &str) -> Told<()> {
+        self.through("delivered", self.real.delivered(id)).await
+    }
+    async fn put_off(&self, id: &str, next_try: UnixSeconds) -> Told<()> {
+        self.through("put_off", self.real.put_off(id, next_try)).await
+    }
+}
+
+#[async_trait]
+impl Reservations for Faulty {
+    async fn open(&self, reservation: &Reservation) -> Told<Opened> {
+        self.through("open", self.real.open(reservation)).await
+    }
+    async fn attempt(&self, key: &[u8; 32], holder: &str) -> Told<Attempt> {
+        self.through("attempt", self.real.attempt(key, holder)).await
+    }
+    async fn release(&self, key: &[u8; 32], holder: &str) -> Told<bool> {
+        self.through("release", self.real.release(key, holder)).await
+    }
+    async fn give_up(&self, key: &[u8; 32], holder: &str) -> Told<()> {
+        self.through("give_up", self.real.give_up(key, holder)).await
+    }
+    async fn settle(
+        &self,
+        lease_id: &str,
+        outcome: Closed,
+        failure_code: Option<&str>,
+        now: UnixSeconds,
+    ) -> Told<Settled> {
+        self.through("settle", self.real.settle(lease_id, outcome, failure_code, now)).await
+    }
+}
+
+#[async_trait]
+impl Revocations for Faulty {
+    async fn standing(&self, claimant: Claimant<'_>) -> Told<Standing> {
+        self.through("standing", self.real.standing(claimant)).await
+    }
+    async fn revoke(&self, revocation: &Revocation) -> Told<()> {
+        self.through("revoke", self.real.revoke(revocation)).await
+    }
+    async fn restore(&self, target: &Target) -> Told<bool> {
+        self.through("restore", self.real.restore(target)).await
+    }
+    async fn set_kill_switch(&self, on: bool) -> Told<()> {
+        self.through("set_kill_switch", self.real.set_kill_switch(on)).await
+    }
+    async fn kill_switch(&self) -> Told<bool> {
+        self.through("kill_switch", self.real.kill_switch()).await
+    }
+    async fn revoked(&self) -> Told<Vec<Revocation>> {
+        self.through("revoked", self.real.revoked()).await
+    }
+    async fn changes(&self, cursor: Option<&str>) -> Told<Feed> {
+        self.through("changes", self.real.changes(cursor)).await
+    }
+    async fn wait(&self, cursor: &str, at_most: Duration) -> Told<()> {
+        self.through("wait", self.real.wait(cursor, at_most)).await
+    }
+    async fn forget_revocations(&self, now: UnixSeconds) -> Told<u64> {
+        self.through("forget_revocations", self.real.forget_revocations(now)).await
+    }
+}
