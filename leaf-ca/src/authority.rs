@@ -46,7 +46,7 @@ pub enum AuthorityError {
     #[error("{path}: {error}")]
     File { path: PathBuf, error: io::Error },
     #[error(
-        "{path} may be read by others than its owner (mode {mode:04o}): run `chmod 600 {path}`, \
+        "{path} may be read by others than its owner and group (mode {mode:04o}): run `chmod 600 {path}`, \
          and if others may have read it, make a new authority"
     )]
     KeyIsOpen { path: PathBuf, mode: u32 },
@@ -167,7 +167,8 @@ fn read_key(path: &Path) -> Result<WipedKey, AuthorityError> {
     let mut file = File::open(path).map_err(broken)?;
     // The mode of what was opened, not of what the path means a moment later.
     let mode = file.metadata().map_err(broken)?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    // Kubernetes hands secrets to a pod through its group (`fsGroup`), mode 0440.
+    if mode & 0o037 != 0 {
         return Err(AuthorityError::KeyIsOpen { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(String::new());

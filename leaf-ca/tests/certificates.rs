@@ -145,14 +145,16 @@ fn a_key_that_others_may_read_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     authority(dir.path());
     let key = dir.path().join("ca.key");
-    for mode in [0o640, 0o604, 0o644, 0o620, 0o601] {
+    for mode in [0o604, 0o644, 0o660, 0o620, 0o601] {
         fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
         let refused = Authority::load(dir.path(), SystemTime::now()).err().unwrap().to_string();
         let cure = format!("run `chmod 600 {}`", key.display());
         assert!(refused.contains(&cure) && refused.contains(&format!("{mode:04o}")), "{refused}");
     }
-    fs::set_permissions(&key, Permissions::from_mode(0o400)).unwrap();
-    assert!(Authority::load(dir.path(), SystemTime::now()).is_ok());
+    for mode in [0o400, 0o440] {
+        fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+        assert!(Authority::load(dir.path(), SystemTime::now()).is_ok(), "{mode:04o}");
+    }
 }
 
 #[test]

@@ -135,7 +135,7 @@ async fn what_it_refuses_to_start_with() {
     place.policy("hosts: [api.example.com]");
 
     let key = place.path("ca/ca.key");
-    fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(0o604)).unwrap();
     refused(&format!("chmod 600 {}", key.display())).await;
     fs::remove_file(&key).unwrap();
     refused("ca.key: No such file").await;

@@ -38,9 +38,9 @@ const CHECK_INFO: &[u8] = b"leasehold/custody/v1/key-check";
 // === impl RootKey ===
 
 impl RootKey {
-    /// Loads the key from a file that its owner alone may read.
+    /// Loads the key from a file that its owner alone may read, or its group, as in Kubernetes.
     pub fn load(path: &Path) -> Result<Self, RootKeyFault> {
-        let text = read_private(path, Readers::Owner)?;
+        let text = read_private(path, Readers::OwnerAndGroup)?;
         Self::parse(&text).ok_or_else(|| RootKeyFault::Format(path.to_owned()))
     }
 

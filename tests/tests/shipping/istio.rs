@@ -7,7 +7,7 @@ use tests::manifests::{find, read};
 
 use crate::kinds;
 
-const CUSTODY: &str = "envoy/istio/custody.yaml";
+const CUSTODY: &str = "deploy/kustomize/custody/service.yaml";
 const GATEWAY: &str = "envoy/istio/egress-gateway.yaml";
 const SIDECAR: &str = "envoy/istio/sidecar.yaml";
 
