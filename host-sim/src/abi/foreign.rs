@@ -1,8 +1,9 @@
-//! Envoy's foreign functions, as far as they are simulated.
+//! Envoy's foreign functions, all but `expr_create`, `expr_evaluate` and `expr_delete`: those are the
+//! Common Expression Language, and answer as in an Envoy that is built without it, `NotFound`.
 
 use super::ENV;
 use super::call::{Call, Outcome, run};
-use super::verify;
+use super::{crypto, zlib};
 use crate::protobuf;
 use crate::status::Status;
 use crate::vm::{Kind, Prototype, VmState};
@@ -41,7 +42,10 @@ fn call_foreign(
         let name = call.text("name", name, name_size)?;
         let argument = call.bytes("argument", argument, argument_size)?;
         let result = match name.as_str() {
-            "verify_signature" => verify::verify_signature(&argument)?,
+            "verify_signature" => crypto::verify_signature(&argument)?,
+            "sign" => crypto::sign(&argument)?,
+            "compress" => zlib::compress(&argument)?,
+            "uncompress" => zlib::uncompress(&argument)?,
             "set_envoy_filter_state" => set_filter_state(call, &argument)?,
             "clear_route_cache" => clear_route_cache(call),
             "declare_property" => declare_property(call, &argument)?,

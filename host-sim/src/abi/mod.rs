@@ -6,6 +6,7 @@
 mod buffers;
 mod call;
 mod contexts;
+mod crypto;
 mod foreign;
 mod grpc;
 mod headers;
@@ -17,8 +18,8 @@ mod queues;
 mod shared_data;
 mod streams;
 mod timers;
-mod verify;
 mod wasi;
+mod zlib;
 
 use crate::vm::VmState;
 use wasmtime::{Linker, Module, Result};

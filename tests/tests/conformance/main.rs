@@ -16,6 +16,7 @@ mod answers;
 mod clock;
 mod edge;
 mod exchange;
+mod guests;
 mod prober;
 mod report;
 mod run;
@@ -50,6 +51,12 @@ files! {
 #[test]
 fn abi() {
     abi::compare();
+}
+
+/// Guests as people write them, with the Rust SDK.
+#[test]
+fn guests() {
+    guests::compare();
 }
 
 /// The names of the files there are, sorted.

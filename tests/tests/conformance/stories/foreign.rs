@@ -4,8 +4,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use rsa::pkcs1::EncodeRsaPrivateKey;
+use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
+use rsa::sha2::{Digest, Sha224, Sha512};
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 
-use crate::prober::Arg::{Out, Text};
+use crate::prober::Arg::{self, Out, Text};
 use crate::prober::Gives::Bytes;
 use crate::prober::Prober;
 /// SubjectPublicKeyInfo of a P-256 point and of an Ed25519 key, up to the key itself (RFC 5480, 8410).
@@ -16,11 +20,32 @@ const P256_PREFIX: [u8; 26] = [
 const ED25519_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
+/// An Ed25519 key in PKCS #8, up to the key itself (RFC 8410).
+const ED25519_KEY_PREFIX: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
+/// "hello hello" in zlib's format.
+const HELLO: &[u8] = b"\x78\x9c\xcbH\xcd\xc9\xc9W\xc8\x00\x91\x00\x19\x91\x04I";
+
 pub fn foreign_functions(prober: &mut Prober) {
     const CALL: &str = "proxy_call_foreign_function";
-    let call = |name, argument| [Text(name), Text(argument), Out];
+    fn call<'a>(name: &'a [u8], argument: &'a [u8]) -> [Arg<'a>; 3] {
+        [Text(name), Text(argument), Out]
+    }
+    let behind = [HELLO, b"more"].concat();
+    let mut bent = HELLO.to_vec();
+    bent[15] ^= 1;
     prober
         .story("foreign functions")
+        .call("compress", CALL, &call(b"compress", b"hello hello"), Bytes)
+        .call("compress nothing", CALL, &call(b"compress", b""), Bytes)
+        .call("uncompress", CALL, &call(b"uncompress", HELLO), Bytes)
+        .call("uncompress, with more behind it", CALL, &call(b"uncompress", &behind), Bytes)
+        .call("uncompress a part", CALL, &call(b"uncompress", &HELLO[..9]), Bytes)
+        .call("uncompress a bent one", CALL, &call(b"uncompress", &bent), Bytes)
+        .call("uncompress nothing", CALL, &call(b"uncompress", b""), Bytes)
+        .call("uncompress rubbish", CALL, &call(b"uncompress", b"rubbish"), Bytes)
         .call("an unknown one", CALL, &call(b"nothing", b""), Bytes)
         .call("clear_route_cache", CALL, &call(b"clear_route_cache", b""), Bytes)
         .call("verify_signature of nothing", CALL, &call(b"verify_signature", b""), Bytes)
@@ -105,5 +130,56 @@ pub fn signatures(prober: &mut Prober) {
     ] {
         let args = [Text(b"verify_signature"), Text(&argument), Out];
         prober.call(label, "proxy_call_foreign_function", &args, Bytes);
+    }
+}
+
+/// Signatures over each kind of key, each way to write it, and hashes that are less usual.
+pub fn keys(prober: &mut Prober) {
+    let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).unwrap();
+    let der = key.to_pkcs8_der().unwrap().as_bytes().to_vec();
+    let pem = key.to_pkcs8_pem(LineEnding::LF).unwrap();
+    let old_pem = key.to_pkcs1_pem(LineEnding::LF).unwrap();
+    let public = key.to_public_key().to_public_key_der().unwrap().into_vec();
+    let edwards = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let edwards_key = [&ED25519_KEY_PREFIX[..], &[7; 32]].concat();
+    let asked = |hash: &[u8], key: Vec<u8>| [field(1, hash), key, field(3, b"text")].concat();
+    prober.story("keys");
+    for (label, argument) in [
+        ("RSA, SHA-256", asked(b"sha256", field(2, &der))),
+        ("RSA, SHA-1", asked(b"SHA1", field(2, &der))),
+        ("RSA, SHA-224", asked(b"sha224", field(2, &der))),
+        ("RSA, SHA-512", asked(b"sha512", field(2, &der))),
+        ("RSA, PEM", asked(b"sha256", field(4, pem.as_bytes()))),
+        ("RSA, PKCS #1 as PEM", asked(b"sha256", field(4, old_pem.as_bytes()))),
+        (
+            "both kinds of key",
+            asked(b"sha256", [field(2, &der), field(4, pem.as_bytes())].concat()),
+        ),
+        ("no key", asked(b"sha256", Vec::new())),
+        ("no known hash", asked(b"md5", field(2, &der))),
+        ("no hash", asked(b"", field(2, &der))),
+        ("a key that is none", asked(b"sha256", field(2, b"abc"))),
+        ("a PEM that is none", asked(b"sha256", field(4, b"abc"))),
+        ("PEM where DER should be", asked(b"sha256", field(2, pem.as_bytes()))),
+        ("a public key", asked(b"sha256", field(2, &public))),
+        ("Ed25519", asked(b"sha256", field(2, &edwards_key))),
+        ("Ed25519 with its public key", asked(b"sha256", field(2, edwards.as_ref()))),
+        ("rubbish", b"\xff\xff".to_vec()),
+    ] {
+        let args = [Text(b"sign"), Text(&argument), Out];
+        prober.call(&format!("sign: {label}"), "proxy_call_foreign_function", &args, Bytes);
+    }
+    let signed = |padding, digest: &[u8]| field(3, &key.sign(padding, digest).unwrap());
+    let of_224 = signed(Pkcs1v15Sign::new::<Sha224>(), &Sha224::digest(b"text"));
+    let of_512 = signed(Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(b"text"));
+    for (label, hash, signature) in [
+        ("RSA, SHA-224", &b"sha224"[..], &of_224),
+        ("RSA, SHA-512", b"sha512", &of_512),
+        ("RSA, SHA-224 for SHA-256", b"sha256", &of_224),
+    ] {
+        let argument =
+            [field(1, hash), field(2, &public), signature.clone(), field(4, b"text")].concat();
+        let args = [Text(b"verify_signature"), Text(&argument), Out];
+        prober.call(&format!("verify: {label}"), "proxy_call_foreign_function", &args, Bytes);
     }
 }

@@ -29,6 +29,7 @@ pub fn all() -> Prober {
         streams::callouts,
         foreign::foreign_functions,
         foreign::signatures,
+        foreign::keys,
         // At last: Envoy closes a connection whose request is answered out of its body.
         buffers::bodies,
     ] {
