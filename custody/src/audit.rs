@@ -8,8 +8,10 @@
 //! A record is durable (written and synced) before anything it speaks of happens ([`writer`]).
 
 pub mod chain;
+pub mod day;
 pub mod entry;
 pub mod medium;
+pub mod merkle;
 pub mod recovery;
 pub mod sampling;
 pub mod verify;

@@ -8,6 +8,7 @@
 //! The hash is over the bytes as they stand, so there is no second, canonical form that could
 //! differ from what is read.
 
+use crate::audit::day::DayHead;
 use crate::audit::entry::Entry;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -30,6 +31,8 @@ pub enum LineFault {
     Hash,
     #[error("it does not follow the record before it: records were removed, added or moved")]
     Order,
+    #[error("what it says of the day before is not what that day's records come to")]
+    Day,
 }
 
 #[derive(Serialize)]
@@ -44,8 +47,14 @@ struct Body<'a> {
 #[derive(Deserialize)]
 struct Link {
     seq: u64,
+    time: String,
+    #[serde(default)]
+    event: String,
     prev: String,
 }
+
+/// [`crate::audit::Event::DayClosed`] as it is written.
+pub const DAY_CLOSED: &str = "day_closed";
 
 const DOMAIN: &[u8] = b"leasehold/custody/v1/audit\0";
 const BEFORE_HASH: &[u8] = b",\"hash\":\"";
@@ -81,18 +90,30 @@ impl Head {
         Ok(Self { seq, hash })
     }
 
-    /// Is this line (without its line end) the next one? If so, the new head.
-    pub fn follow(&self, line: &[u8]) -> Result<Self, LineFault> {
-        let (next, prev) = read(line)?;
-        if Some(next.seq) != self.seq.checked_add(1) || prev != self.hash {
+    /// Is this line (without its line end) the next one?
+    pub fn follow(&self, line: &[u8]) -> Result<Read, LineFault> {
+        let next = read(line)?;
+        if Some(next.head.seq) != self.seq.checked_add(1) || next.prev != self.hash {
             return Err(LineFault::Order);
         }
         Ok(next)
     }
 }
 
-/// A line that is whole in itself, wherever it stands: its head, and the hash it hangs on.
-pub fn read(line: &[u8]) -> Result<(Head, String), LineFault> {
+/// What following a chain needs to know of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    pub head: Head,
+    /// The hash it hangs on.
+    pub prev: String,
+    /// RFC 3339.
+    pub time: String,
+    /// What it says of the day before, if it closes one.
+    pub day: Option<DayHead>,
+}
+
+/// A line that is whole in itself, wherever it stands.
+pub fn read(line: &[u8]) -> Result<Read, LineFault> {
     let rest = line.strip_suffix(AFTER_HASH).ok_or(LineFault::Form)?;
     let (rest, hash) = rest.split_last_chunk::<HASH>().ok_or(LineFault::Form)?;
     let body = rest.strip_suffix(BEFORE_HASH).ok_or(LineFault::Form)?;
@@ -102,7 +123,13 @@ pub fn read(line: &[u8]) -> Result<(Head, String), LineFault> {
     }
     let json = [body, b"}"].concat();
     let link: Link = serde_json::from_slice(&json).map_err(|_| LineFault::Form)?;
-    Ok((Head { seq: link.seq, hash: expected }, link.prev))
+    let Link { seq, time, event, prev } = link;
+    let day = if event == DAY_CLOSED {
+        Some(serde_json::from_slice(&json).map_err(|_| LineFault::Form)?)
+    } else {
+        None
+    };
+    Ok(Read { head: Head { seq, hash: expected }, prev, time, day })
 }
 
 fn hash_of(body: &[u8]) -> String {
@@ -140,7 +167,8 @@ mod tests {
         assert_eq!(parsed["prev"], "0".repeat(64));
         assert_eq!(parsed["hash"], head.hash);
         assert!(!text.trim_end().contains(char::is_control));
-        assert_eq!(Head::genesis().follow(lines.trim_ascii_end()), Ok(head));
+        let followed = Head::genesis().follow(lines.trim_ascii_end()).unwrap();
+        assert_eq!(followed.head, head);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What one audit record says.
 
+use crate::audit::day::DayHead;
 use lease::UnixSeconds;
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ pub enum Event {
     Started,
     /// Custody ended in good order.
     Stopped,
+    /// A day is over; what all of its records came to.
+    DayClosed,
     /// A half-written line was found at the end of the file and set aside.
     Recovered,
 }
@@ -71,6 +74,8 @@ pub struct Entry {
     pub suppressed: Option<u64>,
     #[serde(flatten)]
     pub torn: Option<Torn>,
+    #[serde(flatten)]
+    pub day: Option<DayHead>,
 }
 
 /// Whose request it was: claims of a session that verified.
@@ -152,6 +157,7 @@ impl Entry {
             request_id: None,
             suppressed: None,
             torn: None,
+            day: None,
         }
     }
 }

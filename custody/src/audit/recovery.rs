@@ -1,19 +1,23 @@
 //! Opening the log of an earlier run, which may have died in the middle of a line.
 
-use crate::audit::chain::{Head, read};
+use crate::audit::chain::{DAY_CLOSED, Head, read};
+use crate::audit::day::Day;
 use crate::audit::entry::{Entry, Event, Outcome, Torn};
 use crate::audit::medium::{AuditFile, Medium};
 use crate::audit::verify::{ChainFault, From, Intact, follow};
 use crate::clock;
 use crate::files;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufReader, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// The log, ready to be written to.
 pub struct Opened {
     pub file: AuditFile,
     pub head: Head,
+    /// The day that is open.
+    pub today: Day,
     /// Length of the file, which ends in a whole line.
     pub length: u64,
     /// To be written first, if a torn line was set aside.
@@ -33,10 +37,11 @@ pub enum OpenFault {
     Broken { path: PathBuf, fault: ChainFault },
 }
 
-/// How much of a long file is verified at the start; `custody audit verify` reads all of it.
-const TAIL: u64 = 4 << 20;
+/// How much is searched at a time for the beginning of the last day.
+const WINDOW: u64 = 1 << 20;
 
-/// Opens the log at `path`, verifies its end and sets a torn line aside.
+/// Opens the log at `path`, verifies its last day and sets a torn line aside; `custody audit verify`
+/// reads all of it.
 ///
 /// No whole line is ever dropped: a last line that only lacks its line end is given one.
 pub fn open(path: &Path) -> Result<Opened, OpenFault> {
@@ -48,36 +53,59 @@ pub fn open(path: &Path) -> Result<Opened, OpenFault> {
     }
     let (before, intact) =
         tail(file.file()).map_err(|fault| OpenFault::Broken { path: path.to_owned(), fault })?;
-    let Intact { head, whole_bytes, torn, .. } = intact;
+    let Intact { head, mut today, whole_bytes, torn, .. } = intact;
     let length = before + whole_bytes;
     if torn.is_empty() {
-        return Ok(Opened { file, head, length, recovered: None });
+        return Ok(Opened { file, head, today, length, recovered: None });
     }
     if let Ok(next) = head.follow(&torn) {
         file.append(b"\n").and_then(|()| file.sync()).map_err(io)?;
         let length = length + torn.len() as u64 + 1;
-        return Ok(Opened { file, head: next, length, recovered: None });
+        today.add(&next.time, &next.head.hash);
+        return Ok(Opened { file, head: next.head, today, length, recovered: None });
     }
     let torn = set_aside(path, &head, &torn).map_err(io)?;
     file.cut(length).map_err(io)?;
     let mut recovered = Entry::new(Event::Recovered, Outcome::Note);
     recovered.torn = Some(torn);
-    Ok(Opened { file, head, length, recovered: Some(recovered) })
+    Ok(Opened { file, head, today, length, recovered: Some(recovered) })
 }
 
-/// The bytes before the part that was verified, and what it holds.
+/// The bytes before the part that was verified, and what it holds: the last day, which begins with
+/// the record that closes the day before.
 fn tail(file: &File) -> Result<(u64, Intact), ChainFault> {
-    let length = file.metadata()?.len();
+    let begin = last_day(file)?;
     let mut reader = BufReader::new(file);
-    if length <= TAIL {
-        reader.seek(SeekFrom::Start(0))?;
-        return Ok((0, follow(reader, From::Genesis)?));
-    }
-    let begin = length - TAIL;
     reader.seek(SeekFrom::Start(begin))?;
-    // The window begins inside some line.
-    let skipped = reader.skip_until(b'\n')? as u64;
-    Ok((begin + skipped, follow(reader, From::Anywhere)?))
+    let from = if begin == 0 { From::Genesis } else { From::Anywhere };
+    Ok((begin, follow(reader, from)?))
+}
+
+/// Where the last line begins that closes a day; 0 if there is none.
+///
+/// Inside a JSON text the quotation marks of what is searched would be escaped, so it is found where
+/// it is meant and nowhere else.
+fn last_day(file: &File) -> io::Result<u64> {
+    let closes = format!("\"event\":\"{DAY_CLOSED}\"").into_bytes();
+    // Windows overlap by more than the longest line that closes a day.
+    let overlap = WINDOW / 4;
+    let mut end = file.metadata()?.len();
+    let mut window = Vec::new();
+    loop {
+        let begin = end.saturating_sub(WINDOW);
+        window.resize(usize::try_from(end - begin).unwrap_or(0), 0);
+        file.read_exact_at(&mut window, begin)?;
+        let found = window.windows(closes.len()).rposition(|bytes| bytes == closes);
+        let line = found.and_then(|at| {
+            let before = window.get(..at)?;
+            before.iter().rposition(|byte| *byte == b'\n').map(|line_end| line_end as u64 + 1)
+        });
+        match (line, begin) {
+            (Some(line), _) => return Ok(begin + line),
+            (None, 0) => return Ok(0),
+            (None, _) => end = begin + overlap,
+        }
+    }
 }
 
 /// Copies the torn bytes into a file of their own, durably, before they are cut off.
@@ -162,15 +190,46 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), broken);
     }
 
+    /// Days of so many records each, each but the last closed by the next.
+    fn days(counts: &[usize]) -> (Vec<u8>, Head, Day) {
+        let (mut lines, mut head, mut today) = (Vec::new(), Head::genesis(), Day::default());
+        for (at, count) in counts.iter().enumerate() {
+            let time = format!("2026-01-{:02}T00:00:00.000Z", at + 1);
+            let mut closing = Entry::new(Event::DayClosed, Outcome::Note);
+            closing.day = today.before(&time);
+            let entry = Entry::new(Event::Lease, Outcome::Allow);
+            let closing = closing.day.is_some().then_some(&closing);
+            for entry in closing.into_iter().chain(std::iter::repeat_n(&entry, *count)) {
+                head = head.seal(entry, &time, &mut lines).unwrap();
+                today.add(&time, &head.hash);
+            }
+        }
+        (lines, head, today)
+    }
+
     #[test]
-    fn the_end_of_a_long_file_is_enough() {
-        let (long, head) = lines(20_000);
-        assert!(long.len() as u64 > TAIL);
-        let (_folder, path) = folder_with(&[&long[..], b"{\"seq\""].concat());
+    fn the_last_day_of_a_long_file_is_enough() {
+        for counts in [&[6000][..], &[6000, 5], &[5, 6000], &[3, 5000, 1, 7], &[1, 1]] {
+            let (long, head, today) = days(counts);
+            let (_folder, path) = folder_with(&[&long[..], b"{\"seq\""].concat());
+            let opened = open(&path).unwrap();
+            assert_eq!((opened.head, opened.today), (head, today), "{counts:?}");
+            assert_eq!(fs::read(&path).unwrap().len(), long.len());
+            assert!(opened.recovered.is_some());
+            let intact = verify(&path).unwrap();
+            assert_eq!(intact.days.len(), counts.len() - 1);
+        }
+    }
+
+    #[test]
+    fn only_the_record_that_closes_a_day_is_taken_for_one() {
+        let mut entry = Entry::new(Event::Lease, Outcome::Deny);
+        entry.request_id = Some(format!("\"event\":\"{DAY_CLOSED}\""));
+        let mut lines = Vec::new();
+        let head = Head::genesis().seal(&entry, "2026-01-01T00:00:00.000Z", &mut lines).unwrap();
+        let (_folder, path) = folder_with(&lines);
         let opened = open(&path).unwrap();
-        assert_eq!(opened.head, head);
-        assert_eq!(fs::read(&path).unwrap().len(), long.len());
-        assert!(opened.recovered.is_some());
+        assert_eq!((opened.head, opened.today.head().records), (head, 1));
     }
 
     #[test]

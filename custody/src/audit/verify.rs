@@ -1,6 +1,7 @@
 //! Reading a chain from end to end.
 
-use crate::audit::chain::{Head, LineFault, read};
+use crate::audit::chain::{Head, LineFault, Read as Line, read};
+use crate::audit::day::{Day, DayHead};
 use std::io::{self, BufRead, Read};
 
 /// A chain without a break.
@@ -11,6 +12,11 @@ pub struct Intact {
     pub records: u64,
     /// Bytes up to the end of the last whole line.
     pub whole_bytes: u64,
+    /// The days that were closed, oldest first; each fits its records, but for one that began
+    /// before the first line that was read.
+    pub days: Vec<DayHead>,
+    /// The day that is open.
+    pub today: Day,
     /// What stands behind the last line end: a line that was being written when custody died.
     pub torn: Vec<u8>,
 }
@@ -40,29 +46,71 @@ const LONGEST: u64 = 1 << 20;
 
 /// Follows the chain to its end. Memory: one line.
 pub fn follow(mut file: impl BufRead, from: From) -> Result<Intact, ChainFault> {
-    let mut head = (from == From::Genesis).then(Head::genesis);
-    let (mut records, mut whole_bytes) = (0, 0);
+    let mut reading = Reading::new(from);
     loop {
         let mut line = Vec::new();
         let length = file.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
         let length = u64::try_from(length).unwrap_or(LONGEST);
-        let number = records + 1;
+        let number = reading.records + 1;
         match line.strip_suffix(b"\n") {
             Some(whole) => {
-                let next = match &head {
-                    Some(head) => head.follow(whole),
-                    None => read(whole).map(|(head, _)| head),
-                };
-                head = Some(next.map_err(|fault| ChainFault::Broken { line: number, fault })?);
-                records = number;
-                whole_bytes += length;
+                let broken = |fault| ChainFault::Broken { line: number, fault };
+                reading.take(whole, length).map_err(broken)?;
             }
             None if length == LONGEST => return Err(ChainFault::Endless { line: number }),
-            None => {
-                let head = head.unwrap_or_else(Head::genesis);
-                return Ok(Intact { head, records, whole_bytes, torn: line });
-            }
+            None => return Ok(reading.end(line)),
         }
+    }
+}
+
+/// A chain being read.
+struct Reading {
+    head: Option<Head>,
+    records: u64,
+    whole_bytes: u64,
+    days: Vec<DayHead>,
+    today: Day,
+}
+
+// === impl Reading ===
+
+impl Reading {
+    fn new(from: From) -> Self {
+        let head = (from == From::Genesis).then(Head::genesis);
+        Self { head, records: 0, whole_bytes: 0, days: Vec::new(), today: Day::default() }
+    }
+
+    fn take(&mut self, line: &[u8], length: u64) -> Result<(), LineFault> {
+        let next = match &self.head {
+            Some(head) => head.follow(line)?,
+            None => read(line)?,
+        };
+        let is_first_of_all = self.head.is_none();
+        self.close_day(&next, is_first_of_all)?;
+        self.today.add(&next.time, &next.head.hash);
+        self.head = Some(next.head);
+        self.records += 1;
+        self.whole_bytes += length;
+        Ok(())
+    }
+
+    /// A day is closed where it ends, nowhere else, and with its own numbers.
+    fn close_day(&mut self, next: &Line, is_first_of_all: bool) -> Result<(), LineFault> {
+        let over = self.today.before(&next.time);
+        match (&next.day, over) {
+            (Some(said), Some(found)) if *said == found => self.days.push(found),
+            // Its records stand before the part that is read.
+            (Some(said), None) if is_first_of_all => self.days.push(said.clone()),
+            (None, None) => {}
+            _ => return Err(LineFault::Day),
+        }
+        Ok(())
+    }
+
+    fn end(self, torn: Vec<u8>) -> Intact {
+        let Self { head, records, whole_bytes, days, today } = self;
+        let head = head.unwrap_or_else(Head::genesis);
+        Intact { head, records, whole_bytes, days, today, torn }
     }
 }
 
@@ -126,6 +174,42 @@ mod tests {
                 changed[at] = value;
                 assert!(!is_sound(&changed), "byte {at} value {value}");
             }
+        }
+    }
+
+    /// Two records of one day, and those of the next, the first of which may close it.
+    fn two_days(closing: Option<DayHead>) -> Vec<u8> {
+        let mut lines = Vec::new();
+        let mut head = Head::genesis();
+        let entry = Entry::new(Event::Lease, Outcome::Allow);
+        let mut closes = Entry::new(Event::DayClosed, Outcome::Note);
+        let is_closed = closing.is_some();
+        closes.day = closing;
+        for (time, entry) in [
+            ("2026-01-01T00:00:00.000Z", &entry),
+            ("2026-01-01T00:00:00.000Z", &entry),
+            ("2026-01-02T00:00:00.000Z", if is_closed { &closes } else { &entry }),
+            ("2026-01-02T00:00:00.000Z", &entry),
+        ] {
+            head = head.seal(entry, time, &mut lines).unwrap();
+        }
+        lines
+    }
+
+    #[test]
+    fn a_day_is_closed_with_its_own_numbers_or_the_chain_is_broken() {
+        let first_day =
+            two_days(None).split_inclusive(|b| *b == b'\n').take(2).collect::<Vec<_>>().concat();
+        let right = outcome(&first_day).unwrap().today.head();
+        let closed = outcome(&two_days(Some(right.clone()))).unwrap().days;
+        assert_eq!(closed, std::slice::from_ref(&right));
+        assert_eq!(broken_line(&two_days(None)), Some(3), "not closed");
+        for wrong in [
+            DayHead { records: 3, ..right.clone() },
+            DayHead { day: "2026-01-02".into(), ..right.clone() },
+            DayHead { merkle_root: "0".repeat(64), ..right },
+        ] {
+            assert_eq!(broken_line(&two_days(Some(wrong))), Some(3));
         }
     }
 

@@ -1,7 +1,8 @@
 //! Writing records: one thread, many waiting requests, one sync.
 
 use crate::audit::chain::Head;
-use crate::audit::entry::Entry;
+use crate::audit::day::Day;
+use crate::audit::entry::{Entry, Event, Outcome};
 use crate::audit::medium::Medium;
 use crate::audit::recovery::Opened;
 use std::io;
@@ -51,6 +52,7 @@ type Receipt = oneshot::Sender<Result<(), AuditFault>>;
 struct Writer<M> {
     medium: M,
     head: Head,
+    today: Day,
     /// Up to here everything is durable and whole.
     durable: u64,
     /// A failed write may have left bytes behind `durable`.
@@ -68,8 +70,8 @@ const BATCH: usize = 256;
 impl AuditLog {
     /// Starts the writing thread, and writes what recovery has to say.
     pub async fn start(opened: Opened) -> Result<(Self, Writing), AuditFault> {
-        let Opened { file, head, length, recovered } = opened;
-        let (log, writing) = Self::over(file, head, length)?;
+        let Opened { file, head, today, length, recovered } = opened;
+        let (log, writing) = Self::begin(file, head, today, length)?;
         if let Some(entry) = recovered {
             log.append(entry).await?;
         }
@@ -82,10 +84,25 @@ impl AuditLog {
         head: Head,
         length: u64,
     ) -> Result<(Self, Writing), AuditFault> {
+        Self::begin(medium, head, Day::default(), length)
+    }
+
+    fn begin(
+        medium: impl Medium,
+        head: Head,
+        today: Day,
+        length: u64,
+    ) -> Result<(Self, Writing), AuditFault> {
         let (orders, inbox) = mpsc::channel(QUEUE);
         let counts = Arc::new(Counts::default());
-        let writer =
-            Writer { medium, head, durable: length, dirty: false, counts: Arc::clone(&counts) };
+        let writer = Writer {
+            medium,
+            head,
+            today,
+            durable: length,
+            dirty: false,
+            counts: Arc::clone(&counts),
+        };
         let thread = std::thread::Builder::new()
             .name("audit".into())
             .spawn(move || writer.run(inbox))
@@ -163,16 +180,25 @@ impl<M: Medium> Writer<M> {
         }
     }
 
-    /// All of the records are durable, or none of them is in the file.
+    /// All of the records are durable, or none of them is in the file. A day that is over is closed
+    /// first, also when there is nothing else to write.
     fn commit(&mut self, entries: &[Box<Entry>]) -> io::Result<()> {
         self.repair()?;
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let closing = self.today.before(&time).map(|day| {
+            let mut entry = Entry::new(Event::DayClosed, Outcome::Note);
+            entry.day = Some(day);
+            entry
+        });
+        let entries: Vec<&Entry> =
+            closing.iter().chain(entries.iter().map(AsRef::as_ref)).collect();
         if entries.is_empty() {
             return Ok(());
         }
-        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let (mut lines, mut head) = (Vec::new(), self.head.clone());
-        for entry in entries {
+        let (mut lines, mut head, mut today) = (Vec::new(), self.head.clone(), self.today.clone());
+        for entry in &entries {
             head = head.seal(entry, &time, &mut lines).map_err(io::Error::other)?;
+            today.add(&time, &head.hash);
         }
         self.dirty = true;
         self.medium.append(&lines)?;
@@ -180,6 +206,7 @@ impl<M: Medium> Writer<M> {
         self.dirty = false;
         self.durable += lines.len() as u64;
         self.head = head;
+        self.today = today;
         self.counts.records.fetch_add(entries.len() as u64, Ordering::Relaxed);
         self.counts.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())

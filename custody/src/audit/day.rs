@@ -1,0 +1,110 @@
+//! One hash a day: the Merkle root over the day's records.
+//!
+//! The first record of a day closes the day before: its `day`, how many `records` it had, and their
+//! `merkle_root` (leaves: the 32 bytes of each record's own hash, in order). Kept elsewhere, a day's
+//! root says what the whole day held.
+
+use crate::audit::merkle::Tree;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+
+/// What a day came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayHead {
+    /// `2026-11-22`, UTC.
+    pub day: String,
+    pub records: u64,
+    /// Lower-case hex.
+    pub merkle_root: String,
+}
+
+/// The day that is being counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Day {
+    /// Empty before the first record.
+    date: String,
+    tree: Tree,
+}
+
+/// `2026-11-22` of `2026-11-22T08:00:00.000Z`.
+const DATE: usize = 10;
+
+// === impl Day ===
+
+impl Day {
+    /// What has to be written before a record of this time (RFC 3339, UTC): the head of the day
+    /// before, if that had records.
+    ///
+    /// A clock that was set back does not reopen a day that is closed; its records count for the
+    /// day that is open.
+    pub fn before(&self, time: &str) -> Option<DayHead> {
+        (self.tree.leaves() > 0 && date_of(time) > self.date.as_str()).then(|| self.head())
+    }
+
+    /// Counts a record.
+    pub fn add(&mut self, time: &str, hash: &str) {
+        let date = date_of(time);
+        if date > self.date.as_str() {
+            *self = Self { date: date.to_owned(), tree: Tree::default() };
+        }
+        self.tree.add(&bytes_of(hash));
+    }
+
+    /// What the day comes to so far.
+    pub fn head(&self) -> DayHead {
+        let mut merkle_root = String::with_capacity(64);
+        for byte in self.tree.root() {
+            // Writing into a string cannot fail.
+            let _ = write!(merkle_root, "{byte:02x}");
+        }
+        DayHead { day: self.date.clone(), records: self.tree.leaves(), merkle_root }
+    }
+}
+
+fn date_of(time: &str) -> &str {
+    time.get(..DATE).unwrap_or(time)
+}
+
+/// The hash of a record is hex of our own making; anything else counts as it stands.
+fn bytes_of(hash: &str) -> Vec<u8> {
+    let digits = hash.as_bytes().chunks(2).map(|pair| {
+        std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    });
+    digits.collect::<Option<Vec<_>>>().unwrap_or_else(|| hash.as_bytes().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff";
+
+    #[test]
+    fn a_day_is_closed_by_the_next() {
+        let mut day = Day::default();
+        assert_eq!(day.before("2026-01-01T00:00:00.000Z"), None);
+        day.add("2026-01-01T00:00:00.000Z", HASH);
+        day.add("2026-01-01T23:59:59.999Z", HASH);
+        assert_eq!(day.before("2026-01-01T23:59:59.999Z"), None);
+        let head = day.before("2026-01-03T00:00:00.000Z").unwrap();
+        assert_eq!((head.day.as_str(), head.records), ("2026-01-01", 2));
+        day.add("2026-01-03T00:00:00.000Z", HASH);
+        assert_eq!(day.head().records, 1);
+        assert_ne!(day.head().merkle_root, head.merkle_root);
+    }
+
+    #[test]
+    fn a_clock_set_back_reopens_nothing() {
+        let mut day = Day::default();
+        day.add("2026-01-02T00:00:00.000Z", HASH);
+        assert_eq!(day.before("2026-01-01T12:00:00.000Z"), None);
+        day.add("2026-01-01T12:00:00.000Z", HASH);
+        assert_eq!((day.head().day.as_str(), day.head().records), ("2026-01-02", 2));
+    }
+
+    #[test]
+    fn a_hash_counts_as_its_bytes() {
+        assert_eq!(bytes_of("00ff"), [0, 255]);
+        assert_eq!(bytes_of("zz"), *b"zz");
+    }
+}
