@@ -20,6 +20,7 @@ pub mod feed;
 pub mod files;
 pub mod grants;
 pub mod hardening;
+pub mod housekeeping;
 pub mod http;
 pub mod init;
 pub mod keys;

@@ -1,6 +1,7 @@
 //! Custody, running: everything a configuration names, opened, served and closed in good order.
 
 pub mod listener;
+mod named;
 pub mod peer;
 pub mod tls;
 
@@ -12,6 +13,7 @@ use crate::clock;
 use crate::config::{AdminListener, Config, Protection};
 use crate::feed::EdgeFeed;
 use crate::grants::{GrantsFile, LiveGrants};
+use crate::housekeeping;
 use crate::http::{Places, Service, edge_routes, health_routes};
 use crate::keys::SessionKeys;
 use crate::leasing::{Leasing, Parts};
@@ -37,6 +39,7 @@ pub struct Server {
     health: Listener,
     feed: Arc<EdgeFeed>,
     grants: Arc<GrantsFile>,
+    ledger: Arc<dyn Ledger>,
     audit: AuditLog,
     writing: Writing,
 }
@@ -104,7 +107,7 @@ impl Server {
             session_limits,
             limits: config.limits,
             grants: grants.clone(),
-            ledger,
+            ledger: ledger.clone(),
             resolver: Arc::new(resolver),
             audit: audit.clone(),
             metrics: metrics.clone(),
@@ -123,7 +126,7 @@ impl Server {
         let admin = admin_socket
             .map(|socket| Listener::new(socket, admin_tls, admin::routes(&service), &metrics));
         let health = Listener::new(health_socket, None, health_routes(service), &metrics);
-        Ok(Self { edge, admin, health, feed, grants, audit, writing })
+        Ok(Self { edge, admin, health, feed, grants, ledger, audit, writing })
     }
 
     /// Where it listens; the port the system chose, if the configuration said 0.
@@ -153,6 +156,7 @@ impl Server {
             listeners.map(|listener| tokio::spawn(listener.serve(stop.clone()))).collect();
         let (grants, watching) = (self.grants, stop.clone());
         tokio::spawn(async move { grants.watch(watching).await });
+        tokio::spawn(housekeeping::keep(self.ledger, clock::system(), stop.clone()));
         let (feed, mut ending) = (self.feed, stop);
         tokio::spawn(async move {
             // Edges that wait for news would hold up the end.

@@ -31,6 +31,8 @@ pub struct TlsFiles {
     /// The certificate authorities whose client certificates are edges, or operators. Everybody who
     /// holds one of theirs gets in, so this is a CA for nothing else.
     pub client_ca: PathBuf,
+    /// Subject alternative names (DNS or URI), one of which a client has to have; `None`: any.
+    pub client_names: Option<Vec<String>>,
 }
 
 /// Where operators and workers call: TLS 1.3 with a client certificate, always.
@@ -60,6 +62,7 @@ struct RawTls {
     certificate: PathBuf,
     key: PathBuf,
     client_ca: PathBuf,
+    client_names: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -86,7 +89,10 @@ pub(super) fn read_edge(
     let raw: RawEdge = faults.section("edge", section)?;
     let listen = read_address("edge.listen", &raw.listen, faults);
     let protection = match (raw.tls, raw.plaintext.as_deref()) {
-        (Some(tls), None) => Some(Protection::MutualTls(tls.beside(folder))),
+        (Some(tls), None) => {
+            check_names("edge.tls", &tls, faults);
+            Some(Protection::MutualTls(tls.beside(folder)))
+        }
         (None, Some(LOOPBACK_ONLY)) => plaintext(listen, faults),
         (None, Some(_)) => {
             faults.add("edge.plaintext", format!("the only value is \"{LOOPBACK_ONLY}\""));
@@ -141,6 +147,7 @@ pub(super) fn read_admin(
         );
         return None;
     };
+    check_names("admin.tls", &tls, faults);
     Some(Some(AdminListener { listen: listen?, tls: tls.beside(folder) }))
 }
 
@@ -157,15 +164,32 @@ fn read_address(path: &str, text: &str, faults: &mut Faults) -> Option<SocketAdd
     address
 }
 
+/// No name at all would be nobody, and a wildcard is compared as it is written.
+fn check_names(path: &str, tls: &RawTls, faults: &mut Faults) {
+    let Some(names) = &tls.client_names else { return };
+    if names.is_empty() {
+        let message = "is empty; leave it out to let in every certificate of client_ca";
+        faults.add(format!("{path}.client_names"), message);
+    }
+    for (at, name) in names.iter().enumerate() {
+        if name.is_empty() || name.contains('*') || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            let message = "is a DNS name or a URI, whole, as in edge.internal or \
+                           spiffe://example.org/edge";
+            faults.add(format!("{path}.client_names[{at}]"), message);
+        }
+    }
+}
+
 // === impl RawTls ===
 
 impl RawTls {
     fn beside(self, folder: &Path) -> TlsFiles {
-        let Self { certificate, key, client_ca } = self;
+        let Self { certificate, key, client_ca, client_names } = self;
         TlsFiles {
             certificate: folder.join(certificate),
             key: folder.join(key),
             client_ca: folder.join(client_ca),
+            client_names,
         }
     }
 }

@@ -56,6 +56,68 @@ fn a_good_file() {
 }
 
 #[test]
+fn every_fault_of_limits_and_of_what_grants_give_names_its_field() {
+    for (from, to, begin) in [
+        ("ttl: 5m", "binding: forever", "grants[0].binding: unknown variant"),
+        ("ttl: 5m", "purpose: a b", "grants[0].purpose: is 1 to 64 of"),
+        ("ttl: 5m", "narrow: {scope: [a]}", "grants[0].narrow.scope: unknown field"),
+        ("ttl: 5m", "narrow: {scopes: [a b]}", "grants[0].narrow.scopes[0]: is one scope"),
+        ("ttl: 5m", "narrow: {repositories: [a/b]}", "grants[0].narrow.repositories[0]: is the"),
+        ("ttl: 5m", "narrow: {permissions: {contents: all}}", "grants[0].narrow.permissions.conte"),
+        ("leeway: 30s", "idle: 0s", "session.idle: must be 1s to 86400s"),
+        ("leeway: 30s", "idle: never", "session.idle: is a duration"),
+        ("leeway: 30s", "absolute: 31d", "session.absolute: must be 1s to 2592000s"),
+        ("audit:", "limits: {per_session: 60/d}\naudit:", "limits.per_session: is a number"),
+        ("audit:", "limits: {per_handle: 0/m}\naudit:", "limits.per_handle: is a number"),
+        ("audit:", "limits: {concurrent: 0}\naudit:", "limits.concurrent: must be 1 to 65536"),
+        ("audit:", "limits: {pollers: 99999}\naudit:", "limits.pollers: must be 1 to 65536"),
+        ("audit:", "limits: {poller: 9}\naudit:", "limits.poller: unknown field"),
+        (
+            "client_ca: ca.pem}",
+            "client_ca: ca.pem, client_names: []}",
+            "edge.tls.client_names: is e",
+        ),
+        (
+            "client_ca: ca.pem}",
+            "client_ca: ca.pem, client_names: ['*.a']}",
+            "edge.tls.client_names[0]",
+        ),
+    ] {
+        let fault = fault_after(from, to);
+        assert!(fault.starts_with(begin), "{fault} | {begin}");
+    }
+}
+
+#[test]
+fn limits_of_sessions_and_of_load() {
+    use crate::leasing::SessionLimits;
+    use crate::limits::Limits;
+    let of = |from: &str, to: &str| {
+        let config = Config::parse(&good().replacen(from, to, 1), Path::new("/")).unwrap();
+        (config.session.limits, config.limits)
+    };
+    assert_eq!(of("x", "x"), (SessionLimits::default(), Limits::default()));
+    let limits = SessionLimits { idle: Some(60), absolute: Some(43_200) };
+    assert_eq!(of("leeway: 30s", "idle: 1m\n  absolute: 12h").0, limits);
+    let off = SessionLimits { idle: None, absolute: None };
+    assert_eq!(of("leeway: 30s", "idle: off\n  absolute: off").0, off);
+    let limits = of("audit:", "limits: {per_session: 9/s, per_handle: off, pollers: 7}\naudit:").1;
+    let (per_session, concurrent) = (Some("9/s".parse().unwrap()), Limits::default().concurrent);
+    assert_eq!(limits, Limits { per_session, per_handle: None, concurrent, pollers: 7 });
+}
+
+#[test]
+fn the_digest_is_of_what_the_grants_say() {
+    let digest = |from: &str, to: &str| {
+        let config = Config::parse(&good().replacen(from, to, 1), Path::new("/")).unwrap();
+        config.grants.digest().to_owned()
+    };
+    assert_eq!(digest("ttl: 5m", "ttl:   '5m' # a comment"), digest("x", "x"));
+    assert_ne!(digest("ttl: 5m", "ttl: 6m"), digest("x", "x"));
+    assert_eq!(digest("x", "x").len(), 64);
+}
+
+#[test]
 fn absolute_paths_stay() {
     let text = good().replace("audit.jsonl", "/var/log/audit.jsonl");
     let config = Config::parse(&text, Path::new("/etc/custody")).unwrap();

@@ -44,6 +44,9 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 const HEAD_LIMIT: Duration = Duration::from_secs(300);
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 256;
+/// Bytes that an HTTP/2 client may send ahead of being read: a body, and a few.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
 /// How long requests in flight may take once the end has come.
 const GRACE: Duration = Duration::from_secs(10);
 /// After accept failed (too many open files), so as not to spin.
@@ -63,6 +66,8 @@ impl Listener {
         http.http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(Some(Duration::from_secs(30)));
         let metrics = Arc::clone(metrics);
         let refused = Mutex::new(Sampler::new(Instant::now()));

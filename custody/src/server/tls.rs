@@ -2,6 +2,7 @@
 
 use crate::config::TlsFiles;
 use crate::files::{FileFault, Readers, read_private};
+use crate::server::named::Named;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -50,6 +51,10 @@ pub fn acceptor(
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(|error| TlsFault::ClientCa(error.to_string()))?;
+    let clients = match &files.client_names {
+        None => clients,
+        Some(names) => Arc::new(Named::new(clients, names.clone())),
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(TlsFault::Pair)?

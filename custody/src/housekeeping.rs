@@ -1,0 +1,33 @@
+//! What the ledger need not remember any more is forgotten.
+
+use crate::clock::Clock;
+use crate::ledger::{Ledger, LedgerFault};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Between two rounds.
+const PAUSE: Duration = Duration::from_secs(60);
+/// How long leases and sessions are kept after their end, in seconds. A session that was last seen
+/// longer ago begins anew, so this is longer than any idle limit.
+const KEPT: u64 = 2 * 24 * 60 * 60;
+
+/// Forgets, again and again, until `stop`. Several replicas may do so at once.
+pub async fn keep(ledger: Arc<dyn Ledger>, clock: Clock, mut stop: watch::Receiver<bool>) {
+    loop {
+        match forget(&*ledger, clock()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!(rows, "forgotten"),
+            Err(fault) => tracing::warn!(%fault, "the ledger forgets nothing"),
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+async fn forget(ledger: &dyn Ledger, now: u64) -> Result<u64, LedgerFault> {
+    let ended = ledger.forget(now.saturating_sub(KEPT)).await?;
+    Ok(ended + ledger.forget_revocations(now).await?)
+}
