@@ -11,15 +11,17 @@ mod envelopes;
 mod leases;
 mod locks;
 mod notices;
+pub mod postgres;
 mod reservations;
 mod revocations;
-mod sqlite;
+pub mod sqlite;
 mod words;
 
 pub use envelopes::{Envelopes, KeyRow, Row};
 pub use leases::{LeaseFilter, LeaseRow, Leases};
 pub use locks::Locks;
 pub use notices::{Notice, Notices};
+pub use postgres::{PostgresLedger, PostgresPlace};
 pub use reservations::{Attempt, Closed, Opened, Reservation, Reservations, Settled};
 pub use revocations::{Change, Claimant, Feed, Revocation, Revocations, Standing, Target};
 pub use sqlite::{Missing, OpenFault, SqliteLedger};

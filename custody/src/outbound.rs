@@ -14,7 +14,7 @@ pub use call::Call;
 pub use endpoint::{Endpoint, EndpointFault};
 pub use json::{optional_secret, secret};
 pub use reqwest::{Method, StatusCode};
-pub use tls::ReachFault;
+pub use tls::{ReachFault, config as tls_config};
 
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;

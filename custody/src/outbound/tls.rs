@@ -28,7 +28,7 @@ pub enum ReachFault {
 }
 
 /// TLS 1.3 and 1.2 with ring; HTTP/2 and HTTP/1.1.
-pub(super) fn config(reach: &Reach) -> Result<ClientConfig, ReachFault> {
+pub fn config(reach: &Reach) -> Result<ClientConfig, ReachFault> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .map_err(ReachFault::System)?;

@@ -3,9 +3,11 @@
 mod envelopes;
 mod leases;
 mod locks;
+mod models;
 mod notices;
 mod reservations;
 mod revocations;
+mod together;
 
 use crate::store::Home;
 use futures_util::future::BoxFuture;
@@ -36,6 +38,15 @@ cases! {
         a_lease_is_found_by_each_of_its_fields,
         a_session_is_seen_until_it_sleeps,
         what_ended_is_forgotten,
+    ],
+    models: [a_reservation_is_its_model, readers_end_where_a_snapshot_is],
+    together: [
+        of_fifty_that_open_one_holds,
+        of_fifty_that_take_over_one_holds,
+        of_fifty_attempts_three_are_counted,
+        of_fifty_that_lock_one_owns,
+        no_reader_passes_a_change_by,
+        replicas_that_start_together_find_the_same,
     ],
     locks: [one_owner_at_a_time],
     notices: [a_due_notice_is_taken_once],

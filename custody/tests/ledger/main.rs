@@ -7,17 +7,19 @@ mod sample;
 mod store;
 
 use cases::CASES;
-use store::{Sqlite, Store};
+use std::time::Instant;
+use store::{OnServer, Sqlite, Store};
 
 /// Runs every case on a new ledger of its own, and tells of all that fail.
 async fn run_all(store: &dyn Store) {
     let mut failed = Vec::new();
     for (name, case) in CASES {
-        let home = store.make(name).await;
+        let (home, begin) = (store.make(name).await, Instant::now());
         // A task of its own, so that a panic ends the case and not the others.
         if let Err(error) = tokio::spawn(case(home)).await {
             failed.push(format!("{name}: {error}"));
         }
+        eprintln!("{name}: {:?}", begin.elapsed());
     }
     assert!(failed.is_empty(), "{failed:#?}");
 }
@@ -26,4 +28,10 @@ async fn run_all(store: &dyn Store) {
 async fn every_case_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     run_all(&Sqlite::in_folder(folder.path())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_on_postgres() {
+    let folder = tempfile::tempdir().unwrap();
+    run_all(&OnServer::in_folder(folder.path()).await).await;
 }

@@ -1,7 +1,8 @@
 //! Where a case gets its ledgers from.
 
 use async_trait::async_trait;
-use custody::ledger::{Ledger, Missing, SqliteLedger};
+use custody::ledger::{Ledger, Missing, PostgresLedger, PostgresPlace, SqliteLedger};
+use stack::postgres::Postgres;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,5 +45,49 @@ impl Store for Sqlite {
 impl Home for SqliteHome {
     async fn open(&self) -> Arc<dyn Ledger> {
         Arc::new(SqliteLedger::open(&self.path, Missing::Create).unwrap())
+    }
+}
+
+/// A server of one's own, with a database for each case.
+pub struct OnServer {
+    server: Arc<Postgres>,
+}
+
+struct Database {
+    place: PostgresPlace,
+}
+
+// === impl OnServer ===
+
+impl OnServer {
+    pub async fn in_folder(folder: &Path) -> Self {
+        let folder = folder.to_owned();
+        let starting = tokio::task::spawn_blocking(move || Postgres::start(&folder).unwrap());
+        Self { server: Arc::new(starting.await.unwrap()) }
+    }
+}
+
+#[async_trait]
+impl Store for OnServer {
+    async fn make(&self, name: &str) -> Arc<dyn Home> {
+        let (server, name) = (Arc::clone(&self.server), name.to_owned());
+        let making = tokio::task::spawn_blocking(move || {
+            let url = server.create_database(&name).unwrap();
+            Database { place: place(&server, &url) }
+        });
+        Arc::new(making.await.unwrap())
+    }
+}
+
+pub fn place(server: &Postgres, url: &str) -> PostgresPlace {
+    let mut place = PostgresPlace::parse(url).unwrap();
+    place.ca = Some(server.ca());
+    place
+}
+
+#[async_trait]
+impl Home for Database {
+    async fn open(&self) -> Arc<dyn Ledger> {
+        Arc::new(PostgresLedger::open(&self.place).await.unwrap())
     }
 }

@@ -73,12 +73,17 @@ impl SqliteLedger {
 }
 
 fn open(connection: &Connection, new: &Reservation) -> Result<Opened, LedgerFault> {
-    let insert = "INSERT INTO reservation
+    let statement = "INSERT INTO reservation
             (key, lease_id, session, handle, destination, purpose, budget, state, holder,
              held_until, keep_until)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'held', ?8, ?9, ?10)
-         ON CONFLICT (key) DO NOTHING";
-    let inserted = connection.prepare_cached(insert)?.execute(params![
+         ON CONFLICT (key) DO UPDATE
+            SET state = 'held', holder = excluded.holder, held_until = excluded.held_until,
+                keep_until = max(keep_until, excluded.keep_until)
+            WHERE attempts < budget
+              AND (state = 'idle' OR (state = 'held' AND reservation.held_until <= ?11))
+         RETURNING lease_id, attempts";
+    let values = params![
         new.key,
         new.lease_id,
         new.session,
@@ -89,20 +94,13 @@ fn open(connection: &Connection, new: &Reservation) -> Result<Opened, LedgerFaul
         new.holder,
         new.held_until,
         new.keep_until,
-    ])?;
-    if inserted > 0 {
-        return Ok(Opened::Held { lease_id: new.lease_id.clone(), attempts: 0 });
-    }
-    let take = "UPDATE reservation
-         SET state = 'held', holder = ?2, held_until = ?3, keep_until = max(keep_until, ?4)
-         WHERE key = ?1 AND attempts < budget
-           AND (state = 'idle' OR (state = 'held' AND held_until <= ?5))
-         RETURNING lease_id, attempts";
-    let values = (new.key, &new.holder, new.held_until, new.keep_until, new.now);
-    let taken = connection
-        .prepare_cached(take)?
+        new.now,
+    ];
+    let held = connection
+        .prepare_cached(statement)?
         .query_row(values, |row| Ok(Opened::Held { lease_id: row.get(0)?, attempts: row.get(1)? }));
-    Ok(taken.optional()?.unwrap_or(Opened::Replayed))
+    // The row is there and is not to be had.
+    Ok(held.optional()?.unwrap_or(Opened::Replayed))
 }
 
 fn attempt(connection: &Connection, key: &[u8; 32], holder: &str) -> Result<Attempt, LedgerFault> {

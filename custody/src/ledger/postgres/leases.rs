@@ -1,0 +1,123 @@
+//! Leases that were given, and sessions that are awake.
+
+use super::{PostgresLedger, get, number, unsigned};
+use crate::ledger::words;
+use crate::ledger::{LeaseFilter, LeaseRow, Leases, LedgerFault};
+use async_trait::async_trait;
+use lease::UnixSeconds;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
+                       issued_at, expires_at, backend, revocation";
+
+#[async_trait]
+impl Leases for PostgresLedger {
+    async fn record(&self, lease: &LeaseRow) -> Result<(), LedgerFault> {
+        // One statement for one way there and back. Its commit does not wait for the disk: the
+        // setting ends with the transaction, which is this statement.
+        let statement = "WITH loose AS (SELECT set_config('synchronous_commit', 'off', true)),
+                given AS (
+                    INSERT INTO lease (lease_id, session, subject, actor, handle, destination,
+                        binding, issued_at, expires_at, backend, revocation)
+                    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM loose
+                    ON CONFLICT (lease_id) DO NOTHING)
+             INSERT INTO session (id, last_seen) VALUES ($2, $8)
+             ON CONFLICT (id) DO UPDATE
+                SET last_seen = greatest(session.last_seen, excluded.last_seen)";
+        let (issued_at, expires_at) = (number(lease.issued_at), number(lease.expires_at));
+        let values: [&(dyn ToSql + Sync); 11] = [
+            &lease.lease_id,
+            &lease.session,
+            &lease.subject,
+            &lease.actor.as_str(),
+            &lease.handle.as_str(),
+            &lease.destination,
+            &words::binding(lease.binding),
+            &issued_at,
+            &expires_at,
+            &lease.backend,
+            &lease.revocation,
+        ];
+        let call = self.call().await?;
+        call.execute(statement, &values).await?;
+        call.finish();
+        Ok(())
+    }
+
+    async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault> {
+        let LeaseFilter { session, lease_id, handle, actor, live_at, limit } = filter;
+        let handle = handle.as_ref().map(lease::Handle::as_str);
+        let actor = actor.as_ref().map(crate::actor::Actor::as_str);
+        let (live_at, limit) = (live_at.map(number), i64::from(*limit));
+        let mut statement = format!("SELECT {COLUMNS} FROM lease");
+        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&limit];
+        let conditions: [(&str, bool, &(dyn ToSql + Sync)); 5] = [
+            ("session =", session.is_some(), session),
+            ("lease_id =", lease_id.is_some(), lease_id),
+            ("handle =", handle.is_some(), &handle),
+            ("actor =", actor.is_some(), &actor),
+            ("expires_at >", live_at.is_some(), &live_at),
+        ];
+        for (condition, _, value) in conditions.into_iter().filter(|(_, given, _)| *given) {
+            statement.push_str(if values.len() == 1 { " WHERE " } else { " AND " });
+            values.push(value);
+            statement.push_str(&format!("{condition} ${}", values.len()));
+        }
+        statement.push_str(" ORDER BY number DESC LIMIT $1");
+        let call = self.call().await?;
+        let rows = call.rows(&statement, &values).await?;
+        call.finish();
+        rows.iter().map(read).collect()
+    }
+
+    async fn seen(
+        &self,
+        sessions: &[String],
+        now: UnixSeconds,
+        asleep: UnixSeconds,
+    ) -> Result<(), LedgerFault> {
+        // Locked in one order, or two replicas with the same sessions could wait for each other.
+        let statement = "WITH awake AS (
+                SELECT id FROM session WHERE id = ANY($1) AND last_seen > $3 AND last_seen < $2
+                ORDER BY id FOR UPDATE)
+             UPDATE session SET last_seen = $2 FROM awake WHERE session.id = awake.id";
+        let call = self.call().await?;
+        call.execute(statement, &[&sessions, &number(now), &number(asleep)]).await?;
+        call.finish();
+        Ok(())
+    }
+
+    async fn forget(&self, before: UnixSeconds) -> Result<u64, LedgerFault> {
+        let before = number(before);
+        let call = self.call().await?;
+        let mut forgotten = 0;
+        // Each on its own: what one forgets, the others need not wait for.
+        for statement in [
+            "DELETE FROM lease WHERE expires_at < $1",
+            "DELETE FROM reservation WHERE keep_until < $1 AND held_until < $1",
+            "DELETE FROM session WHERE last_seen < $1",
+            "DELETE FROM held_lock WHERE held_until < $1",
+        ] {
+            forgotten += call.execute(statement, &[&before]).await?;
+        }
+        call.finish();
+        Ok(forgotten)
+    }
+}
+
+fn read(row: &Row) -> Result<LeaseRow, LedgerFault> {
+    Ok(LeaseRow {
+        lease_id: get(row, 0)?,
+        session: get(row, 1)?,
+        subject: get(row, 2)?,
+        actor: words::read_actor(get(row, 3)?)?,
+        handle: words::read_handle(get(row, 4)?)?,
+        destination: get(row, 5)?,
+        binding: words::read_binding(get(row, 6)?)?,
+        issued_at: unsigned(get(row, 7)?)?,
+        expires_at: unsigned(get(row, 8)?)?,
+        backend: get(row, 9)?,
+        revocation: get(row, 10)?,
+    })
+}

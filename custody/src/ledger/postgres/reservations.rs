@@ -1,0 +1,120 @@
+//! Reservations. Each change is one statement, so that the database itself decides who comes first.
+
+use super::{PostgresLedger, get, number, unsigned};
+use crate::ledger::words;
+use crate::ledger::{Attempt, Closed, LedgerFault, Opened, Reservation, Reservations, Settled};
+use async_trait::async_trait;
+use lease::UnixSeconds;
+
+#[async_trait]
+impl Reservations for PostgresLedger {
+    async fn open(&self, reservation: &Reservation) -> Result<Opened, LedgerFault> {
+        let statement = "INSERT INTO reservation
+                (key, lease_id, session, handle, destination, purpose, budget, state, holder,
+                 held_until, keep_until)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'held', $8, $9, $10)
+             ON CONFLICT (key) DO UPDATE
+                SET state = 'held', holder = excluded.holder, held_until = excluded.held_until,
+                    keep_until = greatest(reservation.keep_until, excluded.keep_until)
+                WHERE reservation.attempts < reservation.budget
+                  AND (reservation.state = 'idle'
+                       OR (reservation.state = 'held' AND reservation.held_until <= $11))
+             RETURNING lease_id, attempts";
+        let new = reservation;
+        let (held, kept) = (number(new.held_until), number(new.keep_until));
+        let (budget, now) = (i64::from(new.budget), number(new.now));
+        let call = self.call().await?;
+        let row = call
+            .row(
+                statement,
+                &[
+                    &&new.key[..],
+                    &new.lease_id,
+                    &new.session,
+                    &new.handle.as_str(),
+                    &new.destination,
+                    &new.purpose,
+                    &budget,
+                    &new.holder,
+                    &held,
+                    &kept,
+                    &now,
+                ],
+            )
+            .await?;
+        call.finish();
+        match row {
+            Some(row) => {
+                Ok(Opened::Held { lease_id: get(&row, 0)?, attempts: unsigned(get(&row, 1)?)? })
+            }
+            // The row is there and is not to be had.
+            None => Ok(Opened::Replayed),
+        }
+    }
+
+    async fn attempt(&self, key: &[u8; 32], holder: &str) -> Result<Attempt, LedgerFault> {
+        let count = "UPDATE reservation SET attempts = attempts + 1
+             WHERE key = $1 AND holder = $2 AND state = 'held' AND attempts < budget
+             RETURNING attempts";
+        let held = "SELECT 1 FROM reservation WHERE key = $1 AND holder = $2 AND state = 'held'";
+        let key = &key[..];
+        let call = self.call().await?;
+        let attempt = match call.row(count, &[&key, &holder]).await? {
+            Some(row) => Attempt::Counted(unsigned(get(&row, 0)?)?),
+            None if call.row(held, &[&key, &holder]).await?.is_some() => Attempt::Exhausted,
+            None => Attempt::Lost,
+        };
+        call.finish();
+        Ok(attempt)
+    }
+
+    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<bool, LedgerFault> {
+        self.leave(key, holder, "released").await
+    }
+
+    async fn give_up(&self, key: &[u8; 32], holder: &str) -> Result<(), LedgerFault> {
+        self.leave(key, holder, "idle").await.map(drop)
+    }
+
+    async fn settle(
+        &self,
+        lease_id: &str,
+        outcome: Closed,
+        failure_code: Option<&str>,
+        now: UnixSeconds,
+    ) -> Result<Settled, LedgerFault> {
+        let statement = "UPDATE reservation
+             SET state = 'settled', outcome = $2, failure_code = $3, settled_at = $4
+             WHERE lease_id = $1 AND state = 'released'";
+        let before = "SELECT 1 FROM reservation WHERE lease_id = $1 AND state = 'settled'";
+        let (outcome, now) = (words::closed(outcome), number(now));
+        let call = self.call().await?;
+        let settled =
+            if call.execute(statement, &[&lease_id, &outcome, &failure_code, &now]).await? > 0 {
+                Settled::Now
+            } else if call.row(before, &[&lease_id]).await?.is_some() {
+                Settled::Before
+            } else {
+                Settled::Unknown
+            };
+        call.finish();
+        Ok(settled)
+    }
+}
+
+impl PostgresLedger {
+    /// From held to another state; `false` if this holder does not hold it.
+    async fn leave(
+        &self,
+        key: &[u8; 32],
+        holder: &str,
+        state: &'static str,
+    ) -> Result<bool, LedgerFault> {
+        let statement = "UPDATE reservation SET state = $3
+             WHERE key = $1 AND holder = $2 AND state = 'held'";
+        let call = self.call().await?;
+        let changed = call.execute(statement, &[&&key[..], &holder, &state]).await?;
+        call.finish();
+        Ok(changed > 0)
+    }
+}
