@@ -81,6 +81,8 @@ fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, St
         Some(("response", attribute)) => {
             state.http(subject).and_then(|stream| of_response(stream, attribute))
         }
+        // A map without pairs.
+        Some(("metadata", "filter_metadata")) if properties.is_some() => Some(vec![0; 4]),
         Some(_) => None,
         None if properties.is_some() && MAPS.contains(&text) => {
             return Err(Status::SerializationFailure);
