@@ -25,6 +25,7 @@ pub mod policy;
 pub mod ports;
 pub mod postgres;
 pub mod progress;
+pub mod promtool;
 mod random;
 pub mod registry;
 pub mod schemas;

@@ -13,6 +13,7 @@ use stack::envoy::EnvoyBinary;
 use stack::openbao::BaoBinary;
 use stack::postgres::PostgresPrograms;
 use stack::progress::Progress;
+use stack::promtool::Promtool;
 use stack::registry::Registry;
 use stack::schemas::Schemas;
 use stack::wrk::Wrk;
@@ -28,8 +29,8 @@ use crate::spoken;
 const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
 
 /// Steps with and without the checks that need no running.
-const STEPS: usize = 14;
-const STEPS_FILTERED: usize = 10;
+const STEPS: usize = 15;
+const STEPS_FILTERED: usize = 11;
 
 #[derive(Args)]
 pub struct Test {
@@ -111,6 +112,7 @@ fn fetch_all(progress: &mut Progress) -> Result<()> {
         Ok(PostgresPrograms::locate_or_fetch(say)?.version().to_owned())
     })?;
     fetch(progress, "wrk", |say| Wrk::locate_or_fetch(say).map(|_| String::new()))?;
+    fetch(progress, "promtool", |say| Promtool::locate_or_fetch(say).map(|_| String::new()))?;
     fetch(progress, "a registry (docker-registry, skopeo)", |say| {
         Registry::fetch(say).map(|_| String::new())
     })?;

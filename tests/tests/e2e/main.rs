@@ -9,6 +9,7 @@ mod clients;
 mod custody_faults;
 mod istio;
 mod mixing;
+mod monitoring;
 mod refusals;
 mod safety_net;
 mod transfers;
