@@ -8,13 +8,13 @@ pub mod root_key;
 mod schema;
 
 use crate::actor::Actor;
-use crate::backend::{Asked, BackendFault, CredentialBackend};
+use crate::backend::{Asked, BackendFault, CredentialBackend, LongLived};
 use crate::clock;
 use crate::credential::{Credential, CredentialFault, Resolved, Shape};
 use crate::files;
 use async_trait::async_trait;
 use envelope::Place;
-use lease::Handle;
+use lease::{Handle, Secret};
 use root_key::{RootKey, StoreKeys};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use std::fs::File;
@@ -216,6 +216,47 @@ impl CredentialBackend for SealedBackend {
     }
 
     async fn revoke(&self, _: &str) {}
+}
+
+impl SealedBackend {
+    /// As [`SealedStore::resolve`], beside the async threads.
+    ///
+    /// # Errors
+    /// [`BackendFault`].
+    pub async fn resolve_own(
+        &self,
+        actor: &Actor,
+        handle: &Handle,
+    ) -> Result<Credential, BackendFault> {
+        let (store, actor, handle) = (Arc::clone(&self.0), actor.clone(), handle.clone());
+        tokio::task::spawn_blocking(move || store.resolve(&actor, &handle))
+            .await
+            .unwrap_or_else(|_| Err(BackendFault::Down("it panicked".into())))
+    }
+}
+
+#[async_trait]
+impl LongLived for SealedBackend {
+    async fn read(&self, actor: &Actor, handle: &Handle) -> Result<Secret, BackendFault> {
+        Ok(self.resolve_own(actor, handle).await?.secret())
+    }
+
+    async fn replace(
+        &self,
+        actor: &Actor,
+        handle: &Handle,
+        secret: &Secret,
+    ) -> Result<(), BackendFault> {
+        let unreadable = |fault: CredentialFault| BackendFault::Unreadable(fault.to_string());
+        let shape = self.resolve_own(actor, handle).await?.shape();
+        let credential = shape.with(secret.duplicate()).map_err(unreadable)?;
+        let (store, actor, handle) = (Arc::clone(&self.0), actor.clone(), handle.clone());
+        tokio::task::spawn_blocking(move || store.put(&actor, &handle, &credential))
+            .await
+            .map_err(|_| BackendFault::Down("it panicked".into()))?
+            .map(drop)
+            .map_err(|fault| BackendFault::Down(fault.to_string()))
+    }
 }
 
 impl SealedStore {

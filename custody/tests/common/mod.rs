@@ -2,6 +2,7 @@
 //! choice.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub mod authority;
 pub mod client;
 pub mod peer;
 
