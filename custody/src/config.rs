@@ -16,7 +16,8 @@ mod storage;
 use crate::grants::Grants;
 use crate::limits::Limits;
 pub use backends::{
-    Backend, Backends, Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SEALED, SecretPath, SourceOf,
+    AppOnGitHub, Backend, Backends, Fields, OAuth2, OAuth2Place, OpenBao, OpenBaoAuth,
+    OpenBaoSource, SEALED, SecretPath, SourceOf,
 };
 pub use credentials::{Credentials, SourceAt, SourcePair};
 use fault::Faults;

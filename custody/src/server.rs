@@ -8,7 +8,7 @@ pub mod tls;
 use crate::admin;
 use crate::audit::writer::Writing;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
-use crate::backend::assembly::{AssemblyFault, assemble};
+use crate::backend::assembly::{AssemblyFault, Own, assemble};
 use crate::clock;
 use crate::config::{AdminListener, Config, Protection};
 use crate::feed::EdgeFeed;
@@ -81,12 +81,13 @@ impl Server {
         let store = SealedStore::open(path, &root, Missing::Create)
             .map_err(|fault| StartFault::Store { path: path.clone(), fault })?;
         let sealed = Arc::new(SealedBackend::new(store));
-        let resolver = assemble(&config.backends, &config.credentials, sealed)?;
         let path = path.with_extension("ledger");
         let ledger: Arc<dyn Ledger> = Arc::new(
             SqliteLedger::open(&path, ledger::Missing::Create)
                 .map_err(|fault| StartFault::Ledger { path: path.clone(), fault })?,
         );
+        let own = Own { sealed: sealed.clone(), secrets: sealed, locks: ledger.clone() };
+        let resolver = assemble(&config.backends, &config.credentials, own)?;
         let edge_socket = bind("edge.listen", config.edge.listen).await?;
         let health_socket = bind("health.listen", config.health.listen).await?;
         let admin_socket = match &config.admin {

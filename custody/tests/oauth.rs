@@ -10,16 +10,16 @@ use axum::http::StatusCode;
 use common::authority::{Authority, CLIENT, CLIENT_SECRET, Trouble};
 use common::now;
 use common::peer::Peer;
+use common::shelf::{actor, handle, shelf};
 use custody::actor::Actor;
 use custody::backend::oauth::{
     AuthorizationServer, Client, ClientAuth, Endpoints, Grant, OAuthSource, TokenRequest,
 };
 use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow};
 use custody::credential::{Credential, Resolved, Shape};
-use custody::ledger::{self, SqliteLedger};
+use custody::ledger::SqliteLedger;
 use custody::outbound::{Endpoint, Reach};
-use custody::store::root_key::RootKey;
-use custody::store::{Missing, SealedBackend, SealedStore};
+use custody::store::SealedBackend;
 use futures_util::future::join_all;
 use lease::{Handle, Secret};
 use serde_json::json;
@@ -64,14 +64,6 @@ impl LongLived for Flaky {
         }
         self.store.replace(actor, handle, secret).await
     }
-}
-
-fn actor() -> Actor {
-    Actor::DEFAULT.parse().unwrap()
-}
-
-fn handle(text: &str) -> Handle {
-    text.parse().unwrap()
 }
 
 fn basic() -> ClientAuth {
@@ -131,20 +123,11 @@ fn token(resolved: &Resolved) -> String {
 impl House {
     async fn new() -> Self {
         let (authority, peer) = Authority::start().await;
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        custody::files::create_private(&path("root.key"), "07".repeat(32).as_bytes()).unwrap();
-        let root = RootKey::load(&path("root.key")).unwrap();
-        let store = SealedStore::open(&path("store.db"), &root, Missing::Create).unwrap();
-        for (name, secret) in [("corp-client", CLIENT_SECRET), ("corp-refresh", REFRESH)] {
-            let secret = Shape::Opaque.with(Secret::new(secret)).unwrap();
-            store.put(&actor(), &handle(name), &secret).unwrap();
-        }
-        let store = SealedBackend::new(store);
+        let own = [("corp-client", CLIENT_SECRET), ("corp-refresh", REFRESH)];
+        let (folder, store, ledger) = shelf(&own).await;
         let secrets = Arc::new(Flaky { store, failures: AtomicUsize::new(0) });
-        let ledger = SqliteLedger::open(&path("ledger.db"), ledger::Missing::Create).unwrap();
         authority.inner().refresh = Some(REFRESH.into());
-        Self { authority, peer, secrets, ledger: Arc::new(ledger), _folder: folder }
+        Self { authority, peer, secrets, ledger, _folder: folder }
     }
 
     /// A custody of its own: nothing is shared but the store and the ledger.

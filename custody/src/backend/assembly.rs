@@ -1,9 +1,15 @@
 //! The resolver, made of what a configuration names.
 
-use crate::backend::CredentialBackend;
+use crate::backend::github_app::{GitHubApp, InstallationSource};
+use crate::backend::oauth::{AuthorizationServer, Endpoints, OAuthSource};
 use crate::backend::openbao::{self, ClientFault};
 use crate::backend::resolver::{Resolver, Sources};
-use crate::config::{Backend, Backends, Credentials, SourceAt, SourceOf};
+use crate::backend::{CredentialBackend, LongLived};
+use crate::config::{
+    AppOnGitHub, Backend, Backends, Credentials, OAuth2, OAuth2Place, SourceAt, SourceOf,
+};
+use crate::ledger::Locks;
+use crate::outbound::{EndpointFault, ReachFault};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,35 +18,46 @@ use std::sync::Arc;
 pub enum AssemblyFault {
     #[error("backends.{name}.{fault}")]
     OpenBao { name: String, fault: ClientFault },
+    #[error("backends.{name}.{fault}")]
+    Reach { name: String, fault: ReachFault },
+    #[error("backends.{name}.issuer: {fault}")]
+    Issuer { name: String, fault: EndpointFault },
     /// The configuration was checked, so nobody sees this.
     #[error("credentials: {0} is not a backend of this type")]
     Mismatch(String),
 }
 
-/// One client a backend, which all its sources share.
-struct Clients {
-    sealed: Arc<dyn CredentialBackend>,
-    openbao: BTreeMap<String, Arc<openbao::Client>>,
+/// What is custody's own, and what backends need of it.
+pub struct Own {
+    /// Answers for the handles that are not listed.
+    pub sealed: Arc<dyn CredentialBackend>,
+    /// The same store, for what the backends themselves live on.
+    pub secrets: Arc<dyn LongLived>,
+    pub locks: Arc<dyn Locks + Send + Sync>,
 }
 
-/// Connects nothing yet. `sealed` answers for the handles that are not listed.
+/// One client a backend, which all its sources share.
+struct Clients {
+    own: Own,
+    openbao: BTreeMap<String, Arc<openbao::Client>>,
+    oauth2: BTreeMap<String, Arc<AuthorizationServer>>,
+    github: BTreeMap<String, Arc<GitHubApp>>,
+}
+
+/// Connects nothing yet.
 ///
 /// # Errors
 /// A file that a backend names does not serve.
 pub fn assemble(
     backends: &Backends,
     credentials: &Credentials,
-    sealed: Arc<dyn CredentialBackend>,
+    own: Own,
 ) -> Result<Resolver, AssemblyFault> {
-    let mut clients = Clients { sealed: Arc::clone(&sealed), openbao: BTreeMap::new() };
+    let registered = vec![Arc::clone(&own.sealed)];
+    let (openbao, oauth2, github) = Default::default();
+    let mut clients = Clients { own, openbao, oauth2, github };
     for (name, backend) in &backends.0 {
-        match backend {
-            Backend::OpenBao(settings) => {
-                let client = openbao::Client::new(name, settings)
-                    .map_err(|fault| AssemblyFault::OpenBao { name: name.clone(), fault })?;
-                clients.openbao.insert(name.clone(), Arc::new(client));
-            }
-        }
+        clients.add(name, backend)?;
     }
     let mut sources = BTreeMap::new();
     for (handle, pair) in &credentials.0 {
@@ -48,19 +65,65 @@ pub fn assemble(
         let backup = pair.backup.as_ref().map(|at| clients.source(at)).transpose()?;
         sources.insert(handle.clone(), Sources { primary, backup });
     }
-    Ok(Resolver::new(vec![sealed], sources))
+    Ok(Resolver::new(registered, sources))
 }
 
 // === impl Clients ===
 
 impl Clients {
+    fn add(&mut self, name: &str, backend: &Backend) -> Result<(), AssemblyFault> {
+        let owned = || name.to_owned();
+        match backend {
+            Backend::OpenBao(settings) => {
+                let client = openbao::Client::new(name, settings)
+                    .map_err(|fault| AssemblyFault::OpenBao { name: owned(), fault })?;
+                self.openbao.insert(owned(), Arc::new(client));
+            }
+            Backend::OAuth2(settings) => {
+                let OAuth2 { place, reach, client } = settings;
+                let endpoints = match place {
+                    OAuth2Place::TokenEndpoint(token) => Endpoints::configured(token.clone()),
+                    OAuth2Place::Issuer(issuer) => Endpoints::discovered(issuer)
+                        .map_err(|fault| AssemblyFault::Issuer { name: owned(), fault })?,
+                };
+                let outbound = reach
+                    .client()
+                    .map_err(|fault| AssemblyFault::Reach { name: owned(), fault })?;
+                let (secrets, locks) = (self.own.secrets.clone(), self.own.locks.clone());
+                let client = client.clone();
+                let server =
+                    AuthorizationServer::new(owned(), outbound, endpoints, client, secrets, locks);
+                self.oauth2.insert(owned(), server);
+            }
+            Backend::GitHubApp(settings) => {
+                let AppOnGitHub { api, reach, app_id, private_key } = settings;
+                let outbound = reach
+                    .client()
+                    .map_err(|fault| AssemblyFault::Reach { name: owned(), fault })?;
+                let (api, app_id, key) = (api.clone(), app_id.clone(), private_key.clone());
+                let secrets = self.own.secrets.clone();
+                let app = GitHubApp::new(owned(), outbound, api, app_id, key, secrets);
+                self.github.insert(owned(), app);
+            }
+        }
+        Ok(())
+    }
+
     fn source(&self, at: &SourceAt) -> Result<Arc<dyn CredentialBackend>, AssemblyFault> {
         let mismatch = || AssemblyFault::Mismatch(at.backend.clone());
         Ok(match &at.of {
-            SourceOf::Sealed => Arc::clone(&self.sealed),
+            SourceOf::Sealed => Arc::clone(&self.own.sealed),
             SourceOf::OpenBao(settings) => {
                 let client = self.openbao.get(&at.backend).ok_or_else(mismatch)?;
                 Arc::new(openbao::Source::new(Arc::clone(client), settings))
+            }
+            SourceOf::OAuth2(request) => {
+                let server = self.oauth2.get(&at.backend).ok_or_else(mismatch)?;
+                Arc::new(OAuthSource::new(Arc::clone(server), request.clone()))
+            }
+            SourceOf::GitHubApp(installation) => {
+                let app = self.github.get(&at.backend).ok_or_else(mismatch)?;
+                Arc::new(InstallationSource::new(Arc::clone(app), *installation))
             }
         })
     }

@@ -59,6 +59,7 @@ fn unreadable(what: &str) -> BackendFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::engine::general_purpose::STANDARD;
     use session::mint::SigningKey;
     use session::{Algorithm, KeySet, Rules, Verifier};
 
@@ -72,6 +73,19 @@ mod tests {
         let keys = KeySet::from_jwks(&key.public_jwks()).unwrap();
         let verifier = Verifier::new(Rules::new("i", "a"), keys);
         assert_eq!(verifier.verify(token.expose(), 5).unwrap().subject(), "s");
+    }
+
+    /// As GitHub hands a key out: what stands in a PKCS#8 key behind its header.
+    #[test]
+    fn both_forms_of_a_key_sign() {
+        let key = SigningKey::generate(Algorithm::Rs256, None).unwrap();
+        let pkcs8 = PrivateKeyDer::from_pem_slice(key.to_pem().unwrap().as_bytes()).unwrap();
+        let pkcs1 = STANDARD.encode(&pkcs8.secret_der()[26..]);
+        let pkcs1 =
+            format!("-----BEGIN RSA PRIVATE KEY-----\n{pkcs1}\n-----END RSA PRIVATE KEY-----");
+        let [one, other] = [key.to_pem().unwrap().to_string(), pkcs1]
+            .map(|pem| sign(&Secret::new(pem), None, &json!({"iss": "1"})).ok().unwrap());
+        assert_eq!(one.expose(), other.expose());
     }
 
     #[test]

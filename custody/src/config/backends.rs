@@ -1,8 +1,14 @@
 //! `backends`: where credentials come from, by name. A type of backend has a file.
 
+mod github_app;
+mod oauth2;
 mod openbao;
+mod own_secret;
 
 use super::fault::Faults;
+use crate::backend::oauth::TokenRequest;
+pub use github_app::AppOnGitHub;
+pub use oauth2::{OAuth2, OAuth2Place};
 pub use openbao::{Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SecretPath};
 use serde_yaml_ng::{Mapping, Value};
 use std::collections::BTreeMap;
@@ -19,6 +25,8 @@ pub struct Backends(pub BTreeMap<String, Backend>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
     OpenBao(OpenBao),
+    OAuth2(OAuth2),
+    GitHubApp(AppOnGitHub),
 }
 
 /// Where one handle's credential is in a backend.
@@ -26,6 +34,9 @@ pub enum Backend {
 pub enum SourceOf {
     Sealed,
     OpenBao(OpenBaoSource),
+    OAuth2(TokenRequest),
+    /// The id of an installation.
+    GitHubApp(u64),
 }
 
 pub(super) fn read(section: Option<Value>, folder: &Path, faults: &mut Faults) -> Option<Backends> {
@@ -50,8 +61,10 @@ fn read_one(path: &str, value: Value, folder: &Path, faults: &mut Faults) -> Opt
     let (kind, rest) = split(path, value, "type", faults)?;
     match kind.as_str() {
         "openbao" => openbao::read(path, rest, folder, faults).map(Backend::OpenBao),
+        "oauth2" => oauth2::read(path, rest, folder, faults).map(Backend::OAuth2),
+        "github_app" => github_app::read(path, rest, folder, faults).map(Backend::GitHubApp),
         _ => {
-            faults.add(format!("{path}.type"), "there is openbao");
+            faults.add(format!("{path}.type"), "there are openbao, oauth2 and github_app");
             None
         }
     }
@@ -68,6 +81,10 @@ pub(super) fn read_source(
     match backends.0.get(backend) {
         Some(Backend::OpenBao(_)) => {
             openbao::read_source(path, rest, faults).map(SourceOf::OpenBao)
+        }
+        Some(Backend::OAuth2(_)) => oauth2::read_source(path, rest, faults).map(SourceOf::OAuth2),
+        Some(Backend::GitHubApp(_)) => {
+            github_app::read_source(path, rest, faults).map(SourceOf::GitHubApp)
         }
         None if backend == SEALED => {
             if rest.as_mapping().is_some_and(|rest| !rest.is_empty()) {

@@ -5,6 +5,7 @@
 pub mod authority;
 pub mod client;
 pub mod peer;
+pub mod shelf;
 
 use serde_json::{Value, json};
 use session::Algorithm;

@@ -1,5 +1,6 @@
 use super::super::credentials;
 use super::*;
+use crate::backend::oauth::{Client, ClientAuth, Grant};
 use crate::credential::CredentialType;
 
 const BACKENDS: &str = "
@@ -32,7 +33,7 @@ fn parse(backends: &str, credentials: &str) -> (Vec<String>, Backends, credentia
 fn a_good_file() {
     let (faults, backends, credentials) = parse(BACKENDS, CREDENTIALS);
     assert_eq!(faults, Vec::<String>::new());
-    let Backend::OpenBao(bao) = &backends.0["bao"];
+    let Backend::OpenBao(bao) = &backends.0["bao"] else { panic!("another") };
     assert_eq!(bao.reach.ca.as_deref(), Some(Path::new("/etc/custody/bao-ca.pem")));
     assert_eq!(
         bao.auth,
@@ -46,7 +47,7 @@ fn a_good_file() {
     assert_eq!(llm.backup.as_ref().unwrap().of, SourceOf::Sealed);
     let at = |pair: &credentials::SourcePair| match &pair.primary.of {
         SourceOf::OpenBao(source) => source.clone(),
-        SourceOf::Sealed => panic!("sealed"),
+        _ => panic!("another"),
     };
     assert_eq!(at(llm).fields, Fields::Bearer { token: "key".into() });
     let db = at(&credentials.0[&"db".parse().unwrap()]);
@@ -66,7 +67,7 @@ fn nothing_is_fine_too() {
 #[test]
 fn every_fault_names_its_field() {
     for (from, to, begin) in [
-        ("type: openbao", "type: vault", "backends.bao.type: there is openbao"),
+        ("type: openbao", "type: vault", "backends.bao.type: there are openbao"),
         ("  type: openbao\n", "", "backends.bao.type: is missing"),
         ("bao:", "Bao:", "backends.Bao: a name is"),
         ("bao:", "sealed:", "backends.sealed: a name is"),
@@ -128,5 +129,80 @@ fn every_type_has_its_fields() {
             panic!("sealed");
         };
         assert_eq!(source.fields.kind(), kind);
+    }
+}
+
+const OAUTH: &str = "
+corp:
+  type: oauth2
+  issuer: https://login.example/tenant
+  client_id: leasehold
+  client_secret: {handle: corp-client}
+direct:
+  type: oauth2
+  token_endpoint: https://login.example/token
+  ca: login.pem
+  timeout: 9s
+  client_id: leasehold
+  auth_method: private_key_jwt
+  private_key: {handle: corp-key, actor: ops}
+  key_id: k1
+gh: {type: github_app, app_id: 123, private_key: {handle: gh-app-key}}
+";
+const OAUTH_CREDENTIALS: &str = "
+a: {primary: {backend: corp, grant: client_credentials, scopes: [read, write]}}
+b:
+  primary: {backend: corp, grant: refresh_token, refresh_token: {handle: corp-refresh}}
+  backup: {backend: direct, grant: token_exchange, audience: api, resources: ['https://a.example']}
+github-ci: {primary: {backend: gh, installation: 42}}
+";
+
+#[test]
+fn oauth_and_github() {
+    let (faults, backends, credentials) = parse(OAUTH, OAUTH_CREDENTIALS);
+    assert_eq!(faults, Vec::<String>::new());
+    let Backend::OAuth2(direct) = &backends.0["direct"] else { panic!("another") };
+    assert_eq!(direct.reach.total.as_secs(), 9);
+    let (actor, key) = ("ops".parse().unwrap(), "corp-key".parse().unwrap());
+    let auth = ClientAuth::PrivateKey { actor, key, key_id: Some("k1".into()) };
+    assert_eq!(direct.client, Client { id: "leasehold".into(), auth });
+    let Backend::GitHubApp(app) = &backends.0["gh"] else { panic!("another") };
+    assert_eq!((&*app.app_id, app.api.as_str()), ("123", "https://api.github.com/"));
+    let pair = |handle: &str| &credentials.0[&handle.parse().unwrap()];
+    let SourceOf::OAuth2(request) = &pair("b").primary.of else { panic!("another") };
+    assert_eq!(request.grant, Grant::RefreshToken { handle: "corp-refresh".parse().unwrap() });
+    assert_eq!(pair("github-ci").primary.of, SourceOf::GitHubApp(42));
+}
+
+#[test]
+fn what_oauth_and_github_lack_is_named() {
+    for (from, to, begin) in [
+        ("issuer: https://login.example/tenant", "", "backends.corp: has either issuer"),
+        ("issuer: https://", "issuer: http://", "backends.corp.issuer: must begin with https"),
+        ("token_endpoint: https", "token_endpoint: http", "backends.direct.token_endpoint: must"),
+        ("timeout: 9s", "timeout: 1h", "backends.direct.timeout: must be 1s to 30s"),
+        ("  client_secret: {handle: corp-client}", "", "backends.corp.auth_method: client_sec"),
+        ("{handle: corp-client}", "{handle: ../x}", "backends.corp.client_secret.handle: "),
+        ("{handle: gh-app-key}", "{handle: a, actor: /}", "backends.gh.private_key.actor: "),
+        ("private_key_jwt", "none", "backends.direct.key_id: goes with"),
+        ("app_id: 123", "app_id: []", "backends.gh.app_id: "),
+        ("type: github_app", "type: gitlab", "backends.gh.type: there are openbao, oauth2"),
+    ] {
+        let text = OAUTH.replacen(from, to, 1);
+        assert_ne!(text, OAUTH, "{from}");
+        let (faults, ..) = parse(&text, "{}");
+        assert!(faults.first().is_some_and(|f| f.starts_with(begin)), "{begin}: {faults:?}");
+    }
+    for (from, to, begin) in [
+        ("installation: 42", "installation: x", "credentials.github-ci.primary.installation: "),
+        ("grant: client_credentials", "grant: password", "credentials.a.primary.grant: "),
+        ("[read, write]", "[read write]", "credentials.a.primary.scopes[0]: "),
+        (", refresh_token: {", ", x: {", "credentials.b.primary.x: unknown field"),
+        ("grant: token_exchange", "grant: refresh_token", "credentials.b.backup.refresh_token: "),
+    ] {
+        let text = OAUTH_CREDENTIALS.replacen(from, to, 1);
+        assert_ne!(text, OAUTH_CREDENTIALS, "{from}");
+        let (faults, ..) = parse(OAUTH, &text);
+        assert!(faults.first().is_some_and(|f| f.starts_with(begin)), "{begin}: {faults:?}");
     }
 }

@@ -1,0 +1,204 @@
+//! `type: oauth2`: an authorization server, and what is asked of it.
+
+use super::own_secret::{self, RawOwnSecret};
+use crate::backend::oauth::{Client, ClientAuth, Endpoints, Grant, TokenRequest};
+use crate::config::fault::Faults;
+use crate::config::session::read_seconds;
+use crate::outbound::{Endpoint, Reach};
+use serde::Deserialize;
+use serde_yaml_ng::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A server, and who custody is to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuth2 {
+    pub place: OAuth2Place,
+    pub reach: Reach,
+    pub client: Client,
+}
+
+/// How its token endpoint is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OAuth2Place {
+    /// By the metadata of this issuer (RFC 8414).
+    Issuer(String),
+    TokenEndpoint(Endpoint),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOAuth2 {
+    issuer: Option<String>,
+    token_endpoint: Option<String>,
+    ca: Option<PathBuf>,
+    timeout: Option<String>,
+    client_id: String,
+    #[serde(default)]
+    auth_method: RawMethod,
+    client_secret: Option<RawOwnSecret>,
+    private_key: Option<RawOwnSecret>,
+    key_id: Option<String>,
+}
+
+/// As RFC 7591 section 2 calls them.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawMethod {
+    #[default]
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+    None,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    grant: RawGrant,
+    refresh_token: Option<RawRefreshToken>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    resources: Vec<String>,
+    audience: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawGrant {
+    ClientCredentials,
+    RefreshToken,
+    TokenExchange,
+}
+
+/// Of the actor whose credential is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRefreshToken {
+    handle: String,
+}
+
+pub(super) fn read(path: &str, value: Value, folder: &Path, faults: &mut Faults) -> Option<OAuth2> {
+    let raw: RawOAuth2 = faults.section(path, Some(value))?;
+    let place = read_place(path, raw.issuer.as_deref(), raw.token_endpoint.as_deref(), faults);
+    let reach = read_reach(path, raw.ca, raw.timeout, folder, faults);
+    if raw.client_id.is_empty() {
+        faults.add(format!("{path}.client_id"), "is empty");
+    }
+    let secrets = (raw.client_secret.as_ref(), raw.private_key.as_ref());
+    let auth = read_auth(path, raw.auth_method, secrets, raw.key_id, faults);
+    let client = Client { id: raw.client_id, auth: auth? };
+    Some(OAuth2 { place: place?, reach: reach?, client })
+}
+
+fn read_place(
+    path: &str,
+    issuer: Option<&str>,
+    token_endpoint: Option<&str>,
+    faults: &mut Faults,
+) -> Option<OAuth2Place> {
+    match (issuer, token_endpoint) {
+        (Some(issuer), None) => match Endpoints::discovered(issuer) {
+            Ok(_) => Some(OAuth2Place::Issuer(issuer.to_owned())),
+            Err(fault) => {
+                faults.add(format!("{path}.issuer"), fault);
+                None
+            }
+        },
+        (None, Some(token)) => match Endpoint::parse(token) {
+            Ok(token) => Some(OAuth2Place::TokenEndpoint(token)),
+            Err(fault) => {
+                faults.add(format!("{path}.token_endpoint"), fault);
+                None
+            }
+        },
+        _ => {
+            faults.add(path, "has either issuer, whose metadata is asked for, or token_endpoint");
+            None
+        }
+    }
+}
+
+/// `ca` and `timeout`, as every backend of this house has them.
+pub(super) fn read_reach(
+    path: &str,
+    ca: Option<PathBuf>,
+    timeout: Option<String>,
+    folder: &Path,
+    faults: &mut Faults,
+) -> Option<Reach> {
+    let total = match timeout {
+        None => 5,
+        Some(text) => read_seconds(&format!("{path}.timeout"), &text, 1..=30, faults)?,
+    };
+    let ca = ca.map(|ca| folder.join(ca));
+    Some(Reach { ca, total: Duration::from_secs(total), ..Reach::default() })
+}
+
+fn read_auth(
+    path: &str,
+    method: RawMethod,
+    secrets: (Option<&RawOwnSecret>, Option<&RawOwnSecret>),
+    key_id: Option<String>,
+    faults: &mut Faults,
+) -> Option<ClientAuth> {
+    if key_id.is_some() && method != RawMethod::PrivateKeyJwt {
+        faults.add(format!("{path}.key_id"), "goes with auth_method: private_key_jwt only");
+    }
+    let own = |name: &str, raw, faults: &mut Faults| {
+        own_secret::read(&format!("{path}.{name}"), raw, faults)
+    };
+    match (method, secrets) {
+        (RawMethod::ClientSecretBasic, (Some(raw), None)) => {
+            let (actor, secret) = own("client_secret", raw, faults)?;
+            Some(ClientAuth::Basic { actor, secret })
+        }
+        (RawMethod::ClientSecretPost, (Some(raw), None)) => {
+            let (actor, secret) = own("client_secret", raw, faults)?;
+            Some(ClientAuth::Post { actor, secret })
+        }
+        (RawMethod::PrivateKeyJwt, (None, Some(raw))) => {
+            let (actor, key) = own("private_key", raw, faults)?;
+            Some(ClientAuth::PrivateKey { actor, key, key_id })
+        }
+        (RawMethod::None, (None, None)) => Some(ClientAuth::None),
+        _ => {
+            faults.add(
+                format!("{path}.auth_method"),
+                "client_secret_basic (the default) and client_secret_post take client_secret, \
+                 private_key_jwt takes private_key, each {handle: NAME}; none takes neither",
+            );
+            None
+        }
+    }
+}
+
+pub(super) fn read_source(path: &str, value: Value, faults: &mut Faults) -> Option<TokenRequest> {
+    let RawSource { grant, refresh_token, scopes, resources, audience } =
+        faults.section(path, Some(value))?;
+    for (at, scope) in scopes.iter().enumerate() {
+        // RFC 6749 section 3.3.
+        let fine = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+        if scope.is_empty() || !scope.bytes().all(fine) {
+            faults.add(format!("{path}.scopes[{at}]"), "is one scope, without spaces and quotes");
+        }
+    }
+    let grant = match (grant, refresh_token) {
+        (RawGrant::ClientCredentials, None) => Grant::ClientCredentials,
+        (RawGrant::TokenExchange, None) => Grant::TokenExchange,
+        (RawGrant::RefreshToken, Some(RawRefreshToken { handle })) => {
+            let handle = handle.parse();
+            let field = format!("{path}.refresh_token.handle");
+            Grant::RefreshToken { handle: handle.map_err(|error| faults.add(field, error)).ok()? }
+        }
+        _ => {
+            faults.add(
+                format!("{path}.refresh_token"),
+                "is {handle: NAME}, and stands beside grant: refresh_token only",
+            );
+            return None;
+        }
+    };
+    Some(TokenRequest { grant, scopes, resources, audience })
+}

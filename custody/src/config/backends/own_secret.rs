@@ -1,0 +1,21 @@
+//! `{handle, actor}`: a secret that a backend itself lives on, in the sealed store.
+
+use crate::actor::Actor;
+use crate::config::fault::Faults;
+use lease::Handle;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOwnSecret {
+    handle: String,
+    actor: Option<String>,
+}
+
+pub(super) fn read(path: &str, raw: &RawOwnSecret, faults: &mut Faults) -> Option<(Actor, Handle)> {
+    let actor = raw.actor.as_deref().unwrap_or(Actor::DEFAULT).parse();
+    let actor = actor.map_err(|error| faults.add(format!("{path}.actor"), error)).ok();
+    let handle = raw.handle.parse();
+    let handle = handle.map_err(|error| faults.add(format!("{path}.handle"), error)).ok();
+    Some((actor?, handle?))
+}
