@@ -12,5 +12,6 @@ mod mixing;
 mod monitoring;
 mod refusals;
 mod safety_net;
+mod topology;
 mod transfers;
 mod wide;
