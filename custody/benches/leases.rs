@@ -84,6 +84,7 @@ async fn nothing(State(audit): State<AuditLog>, body: Body) -> Bytes {
         issuer: "https://control-plane.example".into(),
         subject: "ci-job-7".into(),
         jwt_id: "jti-1".into(),
+        session_id: "jti-1".into(),
     });
     entry.asked = Some(Asked::of(&request));
     entry.given = Some(Given {

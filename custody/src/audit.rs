@@ -12,6 +12,7 @@ pub mod day;
 pub mod entry;
 pub mod medium;
 pub mod merkle;
+pub mod ocsf;
 pub mod recovery;
 pub mod sampling;
 pub mod verify;

@@ -29,7 +29,12 @@ async fn the_record_is_there_before_the_answer() {
             ("destination", json!("api.github.com:443")),
             ("method", json!("GET")),
             ("path", json!("/repos/acme/x")),
-            ("request_id", json!("req-42")),
+            ("trace_id", json!("req-42")),
+            ("session_id", json!("jti-1")),
+            ("actor_id", json!("ci-job-7")),
+            ("resource", json!("github-ci@api.github.com:443")),
+            ("action", json!("lease")),
+            ("type_uid", json!(600_301)),
         ] {
             assert_eq!(last[field], value, "{field}");
         }

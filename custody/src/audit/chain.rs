@@ -10,6 +10,7 @@
 
 use crate::audit::day::DayHead;
 use crate::audit::entry::Entry;
+use crate::audit::ocsf::Ocsf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -39,6 +40,8 @@ pub enum LineFault {
 struct Body<'a> {
     seq: u64,
     time: &'a str,
+    #[serde(flatten)]
+    ocsf: Ocsf<'a>,
     #[serde(flatten)]
     entry: &'a Entry,
     prev: &'a str,
@@ -79,7 +82,13 @@ impl Head {
         lines: &mut Vec<u8>,
     ) -> Result<Self, serde_json::Error> {
         let seq = self.seq + 1;
-        let mut body = serde_json::to_vec(&Body { seq, time, entry, prev: &self.hash })?;
+        let mut body = serde_json::to_vec(&Body {
+            seq,
+            time,
+            ocsf: Ocsf::of(entry),
+            entry,
+            prev: &self.hash,
+        })?;
         body.pop(); // the closing brace, which comes back after the hash
         let hash = hash_of(&body);
         lines.append(&mut body);

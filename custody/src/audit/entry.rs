@@ -66,8 +66,9 @@ pub struct Entry {
     pub ended: Option<Ended>,
     #[serde(flatten)]
     pub reload: Option<Reload>,
-    /// `x-request-id` of the call, if it was printable.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Of the call: the trace id of its `traceparent` (W3C Trace Context), else its
+    /// `x-request-id` if that was printable.
+    #[serde(rename = "trace_id", skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// For samples: how many alike were not written since the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +85,8 @@ pub struct SessionId {
     pub issuer: String,
     pub subject: String,
     pub jwt_id: String,
+    /// [`session::Session::id`]: what a revocation names.
+    pub session_id: String,
 }
 
 /// What was asked for.
@@ -194,6 +197,15 @@ pub fn request_id(header: &[u8]) -> Option<String> {
     std::str::from_utf8(header).ok().filter(|_| plain).map(str::to_owned)
 }
 
+/// The trace id of a `traceparent`: version, 32 hex digits, 16 hex digits, flags (W3C Trace Context
+/// section 3.2). All zeros is no id.
+pub fn trace_id(header: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(header).ok()?;
+    let id = text.split('-').nth(1).filter(|_| text.split('-').count() >= 4)?;
+    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    (id.len() == 32 && id.bytes().all(hex) && id.bytes().any(|b| b != b'0')).then(|| id.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +225,16 @@ mod tests {
         assert_eq!(cut("aé", 2), "a");
         assert_eq!(cut("é", 0), "");
         assert_eq!(cut(&"x".repeat(5000), MAX_PATH).len(), MAX_PATH);
+    }
+
+    #[test]
+    fn a_trace_id_is_what_trace_context_says() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let header = format!("00-{id}-00f067aa0ba902b7-01");
+        assert_eq!(trace_id(header.as_bytes()).as_deref(), Some(id));
+        for bad in ["", "00", id, &header.replace('4', "g"), &header.replace(id, &"0".repeat(32))] {
+            assert_eq!(trace_id(bad.as_bytes()), None, "{bad}");
+        }
     }
 
     #[test]

@@ -1,38 +1,31 @@
 //! A record in the words of the Open Cybersecurity Schema Framework (OCSF 1.5), so that a log
 //! pipeline can sort it without knowing custody.
 //!
-//! Custody's own fields stand beside them; a reader that wants strict OCSF finds those it does not
-//! know under their own names, as OCSF's extension rules have it.
+//! These attributes stand in front of custody's own, which OCSF's readers find under their own
+//! names.
 
 use crate::audit::entry::{Entry, Event, Outcome};
 use serde::Serialize;
-use std::borrow::Cow;
 
-/// The attributes OCSF asks of every event, and the six that answer who did what.
+/// What OCSF asks of every event, and who did what to what.
 #[derive(Serialize)]
 pub struct Ocsf<'a> {
-    /// `class_uid` / 1000.
     category_uid: u32,
     class_uid: u32,
     activity_id: u32,
     /// `class_uid` * 100 + `activity_id`.
     type_uid: u32,
-    /// 1 informational, 2 low, 3 medium, 4 high.
-    severity_id: u8,
-    /// 1 success, 2 failure.
+    severity_id: Severity,
+    /// 1 success, 2 failure, 99 neither.
     status_id: u8,
     metadata: Metadata,
-    action: &'static str,
-    /// Of the call: its W3C trace id, or else its request id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_id: Option<&'a str>,
+    /// Who acts: the subject of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     actor_id: Option<&'a str>,
-    /// `handle@destination`, or what an order was about.
+    /// What is acted on: `handle@destination`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<Cow<'a, str>>,
+    resource: Option<String>,
+    action: &'static str,
 }
 
 #[derive(Serialize)]
@@ -43,21 +36,139 @@ struct Metadata {
 
 #[derive(Serialize)]
 struct Product {
-    name: &'static str,
     vendor_name: &'static str,
+    name: &'static str,
     version: &'static str,
 }
 
-/// OCSF's event classes that are used, with their activities.
-mod class {
-    pub const AUTHENTICATION: u32 = 3002;
-    pub const LOGON: u32 = 1;
-    pub const ENTITY_MANAGEMENT: u32 = 3004;
-    pub const UPDATE: u32 = 3;
-    pub const API_ACTIVITY: u32 = 6003;
-    pub const CREATE: u32 = 1;
-    pub const APPLICATION_LIFECYCLE: u32 = 6002;
-    pub const START: u32 = 3;
-    pub const STOP: u32 = 4;
-    pub const OTHER: u32 = 99;
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "u8")]
+enum Severity {
+    Informational,
+    Low,
+    Medium,
+}
+
+/// One of OCSF's event classes with an activity of it.
+struct Activity {
+    category: u32,
+    class: u32,
+    activity: u32,
+}
+
+const METADATA: Metadata = Metadata {
+    version: "1.5.0",
+    product: Product {
+        vendor_name: "Leasehold",
+        name: "custody",
+        version: env!("CARGO_PKG_VERSION"),
+    },
+};
+
+/// Authentication, logon.
+const LOGON: Activity = Activity { category: 3, class: 3002, activity: 1 };
+/// API Activity, create.
+const API_CREATE: Activity = Activity { category: 6, class: 6003, activity: 1 };
+/// API Activity, update.
+const API_UPDATE: Activity = Activity { category: 6, class: 6003, activity: 3 };
+/// Application Lifecycle, start.
+const START: Activity = Activity { category: 6, class: 6002, activity: 3 };
+/// Application Lifecycle, stop.
+const STOP: Activity = Activity { category: 6, class: 6002, activity: 4 };
+/// Application Lifecycle, other.
+const LIFECYCLE: Activity = Activity { category: 6, class: 6002, activity: 99 };
+
+// === impl Ocsf ===
+
+impl<'a> Ocsf<'a> {
+    pub fn of(entry: &'a Entry) -> Self {
+        let (Activity { category, class, activity }, action) = kind(entry.event);
+        let severity = match (entry.event, entry.outcome) {
+            (Event::LeaseFailed | Event::GrantsRefused | Event::Recovered, _) => Severity::Medium,
+            (_, Outcome::Deny) => Severity::Low,
+            (_, Outcome::Allow | Outcome::Note) => Severity::Informational,
+        };
+        let status_id = match entry.outcome {
+            Outcome::Allow => 1,
+            Outcome::Deny => 2,
+            Outcome::Note => 99,
+        };
+        let asked = entry.asked.as_ref();
+        Self {
+            category_uid: category,
+            class_uid: class,
+            activity_id: activity,
+            type_uid: class * 100 + activity,
+            severity_id: severity,
+            status_id,
+            metadata: METADATA,
+            actor_id: entry.session.as_ref().map(|session| session.subject.as_str()),
+            resource: asked.map(|asked| format!("{}@{}", asked.handle, asked.destination)),
+            action,
+        }
+    }
+}
+
+fn kind(event: Event) -> (Activity, &'static str) {
+    match event {
+        Event::Lease => (API_CREATE, "lease"),
+        Event::LeaseFailed => (API_CREATE, "lease_value"),
+        Event::LeaseUndelivered => (API_UPDATE, "lease_delivery"),
+        Event::LeaseSettled => (API_UPDATE, "lease_outcome"),
+        Event::GrantsReloaded | Event::GrantsRefused => (LIFECYCLE, "grants_reload"),
+        Event::SessionRefused => (LOGON, "session"),
+        Event::Started => (START, "start"),
+        Event::Stopped => (STOP, "stop"),
+        Event::DayClosed => (LIFECYCLE, "day"),
+        Event::Recovered => (LIFECYCLE, "recovery"),
+    }
+}
+
+// === impl Severity ===
+
+impl From<Severity> for u8 {
+    /// OCSF's numbers.
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Informational => 1,
+            Severity::Low => 2,
+            Severity::Medium => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::entry::{Asked, SessionId};
+    use serde_json::json;
+
+    #[test]
+    fn a_denied_lease_in_the_words_of_ocsf() {
+        let mut entry = Entry::new(Event::Lease, Outcome::Deny);
+        entry.session = Some(SessionId {
+            issuer: "i".into(),
+            subject: "ci-job-7".into(),
+            jwt_id: "j".into(),
+            session_id: "s".into(),
+        });
+        entry.asked = Some(Asked {
+            handle: "github-ci".into(),
+            destination: "api.github.com:443".into(),
+            method: "GET".into(),
+            path: "/".into(),
+            binding: lease::Binding::Session,
+        });
+        let json = serde_json::to_value(Ocsf::of(&entry)).unwrap();
+        assert_eq!(
+            json,
+            json!({
+                "category_uid": 6, "class_uid": 6003, "activity_id": 1, "type_uid": 600_301,
+                "severity_id": 2, "status_id": 2, "action": "lease", "actor_id": "ci-job-7",
+                "resource": "github-ci@api.github.com:443",
+                "metadata": {"version": "1.5.0", "product": {"vendor_name": "Leasehold",
+                    "name": "custody", "version": env!("CARGO_PKG_VERSION")}},
+            })
+        );
+    }
 }

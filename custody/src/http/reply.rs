@@ -1,6 +1,6 @@
 //! Answers, and the bodies they are answers to.
 
-use crate::audit::entry::request_id;
+use crate::audit::entry::{request_id, trace_id};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -60,5 +60,6 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>,
 }
 
 pub(super) fn request_id_of(headers: &HeaderMap) -> Option<String> {
-    headers.get("x-request-id").and_then(|value| request_id(value.as_bytes()))
+    let of = |name| headers.get(name).map(HeaderValue::as_bytes);
+    of("traceparent").and_then(trace_id).or_else(|| of("x-request-id").and_then(request_id))
 }

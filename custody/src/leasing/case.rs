@@ -85,6 +85,7 @@ impl SessionId {
             issuer: session.issuer().to_owned(),
             subject: session.subject().to_owned(),
             jwt_id: session.jwt_id().to_owned(),
+            session_id: session.id().to_owned(),
         }
     }
 }

@@ -153,7 +153,7 @@ fn for_eyes(record: &Value) -> String {
         "by",
         "action",
         "target",
-        "request_id",
+        "trace_id",
         "day",
         "records",
         "merkle_root",
