@@ -3,7 +3,7 @@
 mod envelopes;
 mod leases;
 mod locks;
-mod models;
+pub mod models;
 mod notices;
 mod reservations;
 mod revocations;

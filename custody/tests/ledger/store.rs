@@ -50,7 +50,7 @@ impl Home for SqliteHome {
 
 /// A server of one's own, with a database for each case.
 pub struct OnServer {
-    server: Arc<Postgres>,
+    server: Postgres,
 }
 
 struct Database {
@@ -63,19 +63,23 @@ impl OnServer {
     pub async fn in_folder(folder: &Path) -> Self {
         let folder = folder.to_owned();
         let starting = tokio::task::spawn_blocking(move || Postgres::start(&folder).unwrap());
-        Self { server: Arc::new(starting.await.unwrap()) }
+        Self { server: starting.await.unwrap() }
+    }
+
+    pub fn server(&self) -> &Postgres {
+        &self.server
+    }
+
+    pub fn server_mut(&mut self) -> &mut Postgres {
+        &mut self.server
     }
 }
 
 #[async_trait]
 impl Store for OnServer {
     async fn make(&self, name: &str) -> Arc<dyn Home> {
-        let (server, name) = (Arc::clone(&self.server), name.to_owned());
-        let making = tokio::task::spawn_blocking(move || {
-            let url = server.create_database(&name).unwrap();
-            Database { place: place(&server, &url) }
-        });
-        Arc::new(making.await.unwrap())
+        let url = tokio::task::block_in_place(|| self.server.create_database(name).unwrap());
+        Arc::new(Database { place: place(&self.server, &url) })
     }
 }
 

@@ -156,14 +156,14 @@ enum Order {
 
 /// What a reader believes: all it does is to follow.
 #[derive(Default)]
-struct Reader {
+pub struct Reader {
     cursor: Option<String>,
     revoked: BTreeMap<Target, Option<u64>>,
     kill_switch: bool,
 }
 
 impl Reader {
-    async fn read(&mut self, ledger: &dyn Ledger) {
+    pub async fn read(&mut self, ledger: &dyn Ledger) {
         let Feed { cursor, full, kill_switch, changes } =
             ledger.changes(self.cursor.as_deref()).await.unwrap();
         if full {
@@ -181,7 +181,7 @@ impl Reader {
     }
 
     /// What has not ended by then.
-    fn state(&self, now: u64) -> (bool, BTreeMap<&Target, Option<u64>>) {
+    pub fn state(&self, now: u64) -> (bool, BTreeMap<&Target, Option<u64>>) {
         let lives = |until: &Option<u64>| until.is_none_or(|until| until > now);
         let revoked = self.revoked.iter().filter(|(_, until)| lives(until));
         (self.kill_switch, revoked.map(|(target, until)| (target, *until)).collect())
