@@ -3,7 +3,7 @@
 
 mod inside;
 
-use custody::ledger::{Revocations, Target};
+use custody::ledger::Target;
 use inside::Inside;
 use inside::faulty::When;
 use lease::SyncAnswer;

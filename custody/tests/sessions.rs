@@ -4,7 +4,7 @@
 
 mod inside;
 
-use custody::ledger::{Revocations, Target};
+use custody::ledger::Target;
 use inside::faulty::When;
 use inside::{Inside, START};
 use serde_json::{Value, json};

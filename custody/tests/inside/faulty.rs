@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use custody::actor::Actor;
 use custody::ledger::{
-    Attempt, Claimant, Closed, Envelopes, Feed, KeyRow, LeaseFilter, LeaseRow, Leases, LedgerFault,
-    Locks, Notice, Notices, Opened, Reservation, Reservations, Revocation, Revocations, Row,
-    Settled, SqliteLedger, Standing, Target,
+    Attempt, Claimant, Closed, Envelopes, Feed, KeyRow, LeaseFilter, LeaseRow, Leases, Ledger,
+    LedgerFault, Locks, Notice, Notices, Opened, Reservation, Reservations, Revocation,
+    Revocations, Row, Settled, Standing, Target,
 };
 use lease::{Handle, UnixSeconds};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +20,13 @@ pub enum When {
 }
 
 pub struct Faulty {
-    pub real: SqliteLedger,
+    pub real: Arc<dyn Ledger>,
     pub fails: Mutex<Option<(&'static str, When)>>,
     pub calls: Mutex<Vec<&'static str>>,
 }
 
 impl Faulty {
-    pub fn new(real: SqliteLedger) -> Self {
+    pub fn new(real: Arc<dyn Ledger>) -> Self {
         Self { real, fails: Mutex::default(), calls: Mutex::default() }
     }
 

@@ -16,7 +16,7 @@ use custody::grants::{Grants, GrantsFile, LiveGrants};
 use custody::http::{Places, Service, edge_routes};
 use custody::keys::SessionKeys;
 use custody::leasing::{Leasing, Parts};
-use custody::ledger::{Missing, Revocation, SqliteLedger, Target};
+use custody::ledger::{Ledger, Missing, Revocation, SqliteLedger, Target};
 use custody::metrics::Metrics;
 use faulty::Faulty;
 use hyper::service::Service as _;
@@ -85,6 +85,18 @@ impl Inside {
     pub async fn with(session: &str, sections: &str, places_of_each: usize) -> Self {
         let key = SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let real = SqliteLedger::open(&folder.path().join("ledger"), Missing::Create).unwrap();
+        Self::over(key, folder, Arc::new(real), (session, sections), places_of_each).await
+    }
+
+    /// Over a ledger that it may share with others, for sessions of this key.
+    pub async fn over(
+        key: SigningKey,
+        folder: tempfile::TempDir,
+        ledger: Arc<dyn Ledger>,
+        (session, sections): (&str, &str),
+        places_of_each: usize,
+    ) -> Self {
         let path = folder.path().join("custody.yaml");
         let text = format!(
             "edge: {{listen: '127.0.0.1:0', plaintext: loopback-only}}
@@ -100,8 +112,7 @@ grants: {GRANTS}\n",
         let config = Config::load(&path).unwrap_or_else(|faults| panic!("{faults}"));
         let opened = recovery::open(&config.storage.audit).unwrap();
         let (audit, _writing) = AuditLog::start(opened).await.unwrap();
-        let real = SqliteLedger::open(&folder.path().join("ledger"), Missing::Create).unwrap();
-        let ledger = Arc::new(Faulty::new(real));
+        let ledger = Arc::new(Faulty::new(ledger));
         let sources = Arc::new(Scripted::default());
         let grants = Arc::new(LiveGrants::new(config.grants));
         let now = Arc::new(AtomicU64::new(START));
@@ -196,7 +207,6 @@ grants: {GRANTS}\n",
     }
 
     pub async fn revoke(&self, target: Target) {
-        use custody::ledger::Revocations;
         let revocation = Revocation { target, at: START, until: None, by: "test".into() };
         self.ledger.real.revoke(&revocation).await.unwrap();
     }
