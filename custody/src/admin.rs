@@ -1,10 +1,57 @@
-//! The admin API: what operators may do, over TLS with a certificate of their own CA.
+//! The admin API: what operators may see and do, over TLS with a certificate of their own CA.
+//!
+//! Whatever changes something is in the audit log, with the operator's name, before it happens
+//! ([`orders`]); while the audit log fails, nothing changes.
 
-use crate::http::{Service, health};
+pub mod check;
+pub mod credentials;
+pub mod grants;
+pub mod kill_switch;
+pub mod leases;
+pub mod operations;
+pub mod operator;
+pub mod orders;
+pub mod revocations;
+pub mod sessions;
+pub mod status;
+pub mod target;
+pub mod vault;
+
+use crate::api::operation::router;
+use crate::audit::AuditLog;
+use crate::backend::resolver::Resolver;
+use crate::clock::Clock;
+use crate::grants::{GrantsFile, LiveGrants};
+use crate::ledger::Ledger;
 use axum::Router;
-use axum::routing::get;
+use lease::UnixSeconds;
+use std::sync::Arc;
+use std::time::Duration;
+use vault::Vault;
+
+/// What the admin API works on.
+pub struct Admin {
+    pub ledger: Arc<dyn Ledger>,
+    /// `sqlite` or `postgres`, for people.
+    pub ledger_kind: &'static str,
+    pub audit: AuditLog,
+    pub grants: Arc<LiveGrants>,
+    pub grants_file: Arc<GrantsFile>,
+    pub resolver: Arc<Resolver>,
+    pub vault: Arc<dyn Vault>,
+    /// When custody began to serve.
+    pub started_at: UnixSeconds,
+    /// How long a session may last at most, in seconds, if there is a limit.
+    pub session_ceiling: Option<u64>,
+    /// Seconds by which clocks may differ.
+    pub leeway: u64,
+    pub clock: Clock,
+}
+
+/// From the head of a request to its answer.
+pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// The routes of the admin listener.
-pub fn routes(service: &Service) -> Router {
-    Router::new().route("/healthz", get(health)).with_state(service.clone())
+pub fn routes(admin: Arc<Admin>) -> Router {
+    crate::api::bounded(router(&operations::all()), TIME_LIMIT).with_state(admin)
 }

@@ -3,11 +3,19 @@
 mod audit;
 mod check;
 mod cred;
+mod grants;
 mod init;
+mod kill;
+mod leases;
+mod remote;
+mod revoke;
 mod serve;
+mod status;
 mod stdin;
+mod table;
 
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,7 +24,7 @@ use std::process::ExitCode;
 #[command(
     name = "custody",
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage.\n\n\
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 custody cannot be reached, 4 not granted.\n\n\
         To begin:  custody init ./custody  (it prints the next steps)"
 )]
 pub struct Cli {
@@ -36,6 +44,24 @@ enum Command {
     Audit(audit::Arguments),
     /// Check the configuration and every file it names; changes nothing.
     Check(ConfigArgument),
+    /// How a running custody is: ledger, audit log, kill switch, counts.
+    Status(remote::RemoteArguments),
+    /// Leases that were given.
+    Leases(leases::LeasesArguments),
+    /// Sessions that hold leases.
+    Sessions(remote::RemoteArguments),
+    /// Revoke a session, lease, handle or actor.
+    Revoke(revoke::RevokeArguments),
+    /// Take a revocation back.
+    Restore(revoke::RestoreArguments),
+    /// What is revoked.
+    Revocations(remote::RemoteArguments),
+    /// Deny everything at once, or stop doing so.
+    Kill(kill::KillArguments),
+    /// Try grants, and read them again.
+    Grants(grants::Arguments),
+    /// Print the OpenAPI description of every listener.
+    Openapi,
 }
 
 /// Which configuration.
@@ -51,8 +77,20 @@ struct ConfigArgument {
 #[error("{0}")]
 struct Usage(String);
 
+/// Custody does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unreachable(String);
+
+/// `custody grants check` said no, and has printed why.
+#[derive(Debug, thiserror::Error)]
+#[error("not granted")]
+struct NotGranted;
+
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+const UNREACHABLE: u8 = 3;
+const NOT_GRANTED: u8 = 4;
 
 // === impl Cli ===
 
@@ -65,18 +103,49 @@ impl Cli {
             Command::Cred(arguments) => cred::run(arguments),
             Command::Audit(arguments) => audit::run(&arguments),
             Command::Check(ConfigArgument { config }) => check::run(&config),
+            Command::Status(arguments) => status::run(&arguments),
+            Command::Leases(arguments) => leases::run(&arguments),
+            Command::Sessions(arguments) => leases::sessions(&arguments),
+            Command::Revoke(arguments) => revoke::revoke(&arguments),
+            Command::Restore(arguments) => revoke::restore(&arguments),
+            Command::Revocations(arguments) => revoke::list(&arguments),
+            Command::Kill(arguments) => kill::run(&arguments),
+            Command::Grants(arguments) => grants::run(&arguments),
+            Command::Openapi => {
+                println!("{:#}", crate::openapi::document());
+                Ok(())
+            }
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) if error.is::<NotGranted>() => ExitCode::from(NOT_GRANTED),
             Err(error) => {
                 // Several faults of a configuration come as several lines.
                 for line in text_of(&error).lines() {
                     eprintln!("custody: {line}");
                 }
-                ExitCode::from(if error.is::<Usage>() { USAGE } else { FAILED })
+                ExitCode::from(match () {
+                    () if error.is::<Usage>() => USAGE,
+                    () if error.is::<Unreachable>() => UNREACHABLE,
+                    () => FAILED,
+                })
             }
         }
     }
+}
+
+/// An answer, as JSON or for people.
+fn print<T: Serialize>(
+    remote: &remote::Remote,
+    answer: &T,
+    for_people: impl FnOnce() -> String,
+) -> anyhow::Result<()> {
+    if remote.json() {
+        println!("{}", serde_json::to_string_pretty(answer)?);
+    } else {
+        print!("{}", for_people());
+    }
+    Ok(())
 }
 
 /// The error and its causes, less those whose text an outer one has already said.

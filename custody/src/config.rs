@@ -12,6 +12,7 @@ mod listeners;
 mod session;
 mod session_keys;
 mod storage;
+mod workers;
 
 use crate::grants::Grants;
 use crate::limits::Limits;
@@ -28,6 +29,7 @@ pub use session::SessionRules;
 pub use session_keys::{RemoteKeys, SessionKeySource};
 use std::path::Path;
 pub use storage::Storage;
+pub use workers::WorkersListener;
 
 /// A configuration without faults. Paths are as the running program needs them.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Config {
     pub edge: EdgeListener,
     /// Without it there is no admin API.
     pub admin: Option<AdminListener>,
+    /// Without it there is no credential API.
+    pub workers: Option<WorkersListener>,
     pub health: HealthListener,
     pub session: SessionRules,
     pub storage: Storage,
@@ -44,9 +48,10 @@ pub struct Config {
     pub limits: Limits,
 }
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "edge",
     "admin",
+    "workers",
     "health",
     "session",
     "store",
@@ -88,6 +93,26 @@ impl Config {
         }
     }
 
+    /// The `admin` section alone: where a running custody can be asked.
+    ///
+    /// # Errors
+    /// What is wrong with the section, or with the file as a whole.
+    pub fn load_admin(path: &Path) -> Result<AdminListener, ConfigFaults> {
+        let of_file = |faults| ConfigFaults { file: path.to_owned(), faults };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| of_file(vec![Fault::new("", error)]))?;
+        let mut faults = Faults::default();
+        let admin = read_sections(&text, &mut faults).remove("admin");
+        let folder = path.parent().unwrap_or(Path::new(""));
+        match listeners::read_admin(admin, folder, &mut faults) {
+            Some(Some(admin)) if faults.0.is_empty() => Ok(admin),
+            Some(None) if faults.0.is_empty() => {
+                Err(of_file(vec![Fault::new("admin", "is missing: this custody has no admin API")]))
+            }
+            _ => Err(of_file(faults.0)),
+        }
+    }
+
     /// The `grants` section alone, for a custody that is running.
     ///
     /// # Errors
@@ -112,6 +137,8 @@ impl Config {
         let admin = listeners::read_admin(sections.remove("admin"), folder, &mut faults);
         let health = listeners::read_health(sections.remove("health"), &mut faults);
         let session = session::read(sections.remove("session"), folder, &mut faults);
+        let audience = session.as_ref().map(|session| session.rules.audience.as_str());
+        let workers = workers::read(sections.remove("workers"), audience, folder, &mut faults);
         let store = sections.remove("store");
         let storage = storage::read(store, sections.remove("audit"), folder, &mut faults);
         let backends = backends::read(sections.remove("backends"), folder, &mut faults);
@@ -128,6 +155,7 @@ impl Config {
             Some(Self {
                 edge: edge?,
                 admin: admin?,
+                workers: workers?,
                 health: health?,
                 session: session?,
                 storage: storage?,

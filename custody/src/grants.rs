@@ -11,6 +11,7 @@ pub use file::{GrantsFile, ReloadFault, Reloaded};
 use lease::{Binding, Handle, LeaseRequest};
 pub use live::LiveGrants;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use session::{ClaimConditions, Session};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -99,10 +100,31 @@ impl Grants {
     /// # Errors
     /// What the grant that came closest lacked.
     pub fn covering(&self, session: &Session, asked: &LeaseRequest) -> Result<&Arc<Grant>, Gap> {
+        self.first(|claims| claims.met_by(session), asked).map(|(_, grant)| grant)
+    }
+
+    /// What [`Grants::covering`] would say of a session with these claims, for people who try their
+    /// grants; and the grant's place in the file, from 0.
+    ///
+    /// # Errors
+    /// What the grant that came closest lacked.
+    pub fn covering_claims(
+        &self,
+        claims: &Map<String, Value>,
+        asked: &LeaseRequest,
+    ) -> Result<(usize, &Arc<Grant>), Gap> {
+        self.first(|conditions| conditions.met_by_unverified(claims), asked)
+    }
+
+    fn first(
+        &self,
+        meets: impl Fn(&ClaimConditions) -> bool,
+        asked: &LeaseRequest,
+    ) -> Result<(usize, &Arc<Grant>), Gap> {
         let mut closest = Gap::Handle;
-        for grant in &self.grants {
-            match grant.covers(session, asked) {
-                Ok(()) => return Ok(grant),
+        for (place, grant) in self.grants.iter().enumerate() {
+            match grant.covers(&meets, asked) {
+                Ok(()) => return Ok((place, grant)),
                 Err(gap) => closest = closest.max(gap),
             }
         }
@@ -113,7 +135,11 @@ impl Grants {
 // === impl Grant ===
 
 impl Grant {
-    fn covers(&self, session: &Session, asked: &LeaseRequest) -> Result<(), Gap> {
+    fn covers(
+        &self,
+        meets: impl Fn(&ClaimConditions) -> bool,
+        asked: &LeaseRequest,
+    ) -> Result<(), Gap> {
         // Named one by one, so that a field that is added cannot be forgotten here. The last four
         // say what is minted, not for whom.
         let Self {
@@ -141,7 +167,7 @@ impl Grant {
             return Err(Gap::Binding);
         }
         // A grant without conditions does not pass the configuration; here it still grants nothing.
-        if claims.is_empty() || !claims.met_by(session) {
+        if claims.is_empty() || !meets(claims) {
             return Err(Gap::Claims);
         }
         Ok(())

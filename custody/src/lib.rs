@@ -10,6 +10,7 @@
 
 pub mod actor;
 pub mod admin;
+pub mod api;
 pub mod audit;
 pub mod backend;
 pub mod cli;
@@ -28,6 +29,8 @@ pub mod leasing;
 pub mod ledger;
 pub mod limits;
 pub mod metrics;
+pub mod openapi;
 pub mod outbound;
 pub mod server;
 pub mod store;
+pub mod workers;

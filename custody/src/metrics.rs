@@ -18,6 +18,7 @@ struct Numbers {
     denied: BTreeMap<&'static str, u64>,
     session_refused: BTreeMap<&'static str, u64>,
     backend_failed: BTreeMap<&'static str, u64>,
+    capability_refused: BTreeMap<&'static str, u64>,
     handshakes_failed: u64,
     session_keys: FetchedKeys,
     latency: Histogram,
@@ -67,6 +68,11 @@ impl Metrics {
         *self.numbers().backend_failed.entry(code).or_default() += 1;
     }
 
+    /// One capability token that was refused, by its code.
+    pub fn capability_refused(&self, code: &'static str) {
+        *self.numbers().capability_refused.entry(code).or_default() += 1;
+    }
+
     /// One connection to the edge listener without a TLS session we accept.
     pub fn handshake_failed(&self) {
         self.numbers().handshakes_failed += 1;
@@ -106,6 +112,12 @@ impl Metrics {
             "Granted credentials that were not there.",
         );
         page.by_code("backend_failures_total", &numbers.backend_failed);
+        page.family(
+            "capabilities_refused_total",
+            "counter",
+            "Capability tokens that were refused.",
+        );
+        page.by_code("capabilities_refused_total", &numbers.capability_refused);
         page.family("handshake_failures_total", "counter", "TLS connections that were refused.");
         page.line("handshake_failures_total", "", numbers.handshakes_failed);
         page.session_keys(&numbers.session_keys);

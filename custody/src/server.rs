@@ -1,16 +1,18 @@
 //! Custody, running: everything a configuration names, opened, served and closed in good order.
 
+mod apis;
+pub mod doors;
 pub mod listener;
 mod named;
 pub mod peer;
 pub mod tls;
 
-use crate::admin;
+use crate::admin::vault::SealedVault;
 use crate::audit::writer::Writing;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
 use crate::backend::assembly::{AssemblyFault, Own, assemble};
 use crate::clock;
-use crate::config::{AdminListener, Config, Protection};
+use crate::config::{Config, Storage};
 use crate::feed::EdgeFeed;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::housekeeping;
@@ -22,20 +24,21 @@ use crate::metrics::Metrics;
 use crate::outbound::ReachFault;
 use crate::store::root_key::{RootKey, RootKeyFault};
 use crate::store::{Missing, SealedBackend, SealedStore, StoreFault};
+use apis::Shared;
+use doors::Doors;
 use listener::Listener;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tls::TlsFault;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 /// A custody that listens but does not answer yet.
 pub struct Server {
     edge: Listener,
     admin: Option<Listener>,
+    workers: Option<Listener>,
     health: Listener,
     feed: Arc<EdgeFeed>,
     grants: Arc<GrantsFile>,
@@ -65,6 +68,8 @@ pub enum StartFault {
     AdminTls(TlsFault),
     #[error("session.keys.{0}")]
     SessionKeys(#[from] ReachFault),
+    #[error("workers.tls.{0}")]
+    WorkersTls(TlsFault),
     #[error("{field}: cannot listen on {address}: {source}")]
     Listen { field: &'static str, address: SocketAddr, source: io::Error },
 }
@@ -75,25 +80,13 @@ impl Server {
     /// Opens everything and listens. What is wrong with the files shows here, not at the first
     /// lease. `file` is where the configuration was read from, and new grants will be.
     pub async fn start(config: Config, file: &Path) -> Result<Self, StartFault> {
-        let (edge_tls, admin_tls) = acceptors(&config)?;
-        let root = RootKey::load(&config.storage.root_key)?;
-        let path = &config.storage.store;
-        let store = SealedStore::open(path, &root, Missing::Create)
-            .map_err(|fault| StartFault::Store { path: path.clone(), fault })?;
-        let sealed = Arc::new(SealedBackend::new(store));
-        let path = path.with_extension("ledger");
-        let ledger: Arc<dyn Ledger> = Arc::new(
-            SqliteLedger::open(&path, ledger::Missing::Create)
-                .map_err(|fault| StartFault::Ledger { path: path.clone(), fault })?,
-        );
+        let doors = Doors::open(&config).await?;
+        let settings = apis::Settings::of(&config);
+        let store = Arc::new(open_store(&config.storage)?);
+        let sealed = Arc::new(SealedBackend::new(Arc::clone(&store)));
+        let ledger = open_ledger(&config.storage)?;
         let own = Own { sealed: sealed.clone(), secrets: sealed, locks: ledger.clone() };
-        let resolver = assemble(&config.backends, &config.credentials, own)?;
-        let edge_socket = bind("edge.listen", config.edge.listen).await?;
-        let health_socket = bind("health.listen", config.health.listen).await?;
-        let admin_socket = match &config.admin {
-            Some(admin) => Some(bind("admin.listen", admin.listen).await?),
-            None => None,
-        };
+        let resolver = Arc::new(assemble(&config.backends, &config.credentials, own)?);
         let (audit, writing) = AuditLog::start(recovery::open(&config.storage.audit)?).await?;
         audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
 
@@ -109,13 +102,24 @@ impl Server {
             limits: config.limits,
             grants: grants.clone(),
             ledger: ledger.clone(),
-            resolver: Arc::new(resolver),
+            resolver: resolver.clone(),
             audit: audit.clone(),
             metrics: metrics.clone(),
             clock: clock::system(),
         });
         let feed = Arc::new(feed);
-        let grants = Arc::new(GrantsFile::new(file.to_owned(), grants, audit.clone()));
+        let grants_file = Arc::new(GrantsFile::new(file.to_owned(), grants.clone(), audit.clone()));
+        let shared = Shared {
+            ledger: ledger.clone(),
+            resolver,
+            vault: Arc::new(SealedVault(store)),
+            grants,
+            grants_file: grants_file.clone(),
+            audit: audit.clone(),
+            metrics: metrics.clone(),
+            clock: clock::system(),
+        };
+        let apis = apis::routes(&shared, &settings);
         let service = Service {
             leasing: Arc::new(leasing),
             feed: feed.clone(),
@@ -123,11 +127,19 @@ impl Server {
             audit: audit.clone(),
             metrics: metrics.clone(),
         };
-        let edge = Listener::new(edge_socket, edge_tls, edge_routes(service.clone()), &metrics);
-        let admin = admin_socket
-            .map(|socket| Listener::new(socket, admin_tls, admin::routes(&service), &metrics));
-        let health = Listener::new(health_socket, None, health_routes(service), &metrics);
-        Ok(Self { edge, admin, health, feed, grants, ledger, audit, writing })
+        let listener =
+            |door: doors::Door, routes| Listener::new(door.socket, door.tls, routes, &metrics);
+        Ok(Self {
+            edge: listener(doors.edge, edge_routes(service.clone())),
+            admin: doors.admin.zip(apis.admin).map(|(door, routes)| listener(door, routes)),
+            workers: doors.workers.zip(apis.workers).map(|(door, routes)| listener(door, routes)),
+            health: listener(doors.health, health_routes(service)),
+            feed,
+            grants: grants_file,
+            ledger,
+            audit,
+            writing,
+        })
     }
 
     /// Where it listens; the port the system chose, if the configuration said 0.
@@ -138,6 +150,11 @@ impl Server {
     /// `None` without an `admin` section.
     pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
         self.admin.as_ref().map(Listener::address).transpose()
+    }
+
+    /// `None` without a `workers` section.
+    pub fn workers_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.workers.as_ref().map(Listener::address).transpose()
     }
 
     /// By which the grants are reloaded.
@@ -152,9 +169,12 @@ impl Server {
     /// Serves until `stop` is true, then lets what is in flight finish (bounded) and closes the
     /// audit log.
     pub async fn serve(self, stop: watch::Receiver<bool>) -> Result<(), AuditFault> {
-        let listeners = [Some(self.edge), self.admin, Some(self.health)].into_iter().flatten();
-        let serving: Vec<_> =
-            listeners.map(|listener| tokio::spawn(listener.serve(stop.clone()))).collect();
+        let listeners = [Some(self.edge), self.admin, self.workers, Some(self.health)];
+        let serving: Vec<_> = listeners
+            .into_iter()
+            .flatten()
+            .map(|listener| tokio::spawn(listener.serve(stop.clone())))
+            .collect();
         let (grants, watching) = (self.grants, stop.clone());
         tokio::spawn(async move { grants.watch(watching).await });
         tokio::spawn(housekeeping::keep(self.ledger, clock::system(), stop.clone()));
@@ -176,27 +196,17 @@ impl Server {
     }
 }
 
-/// For the edge and the admin listener.
-type Acceptors = (Option<TlsAcceptor>, Option<TlsAcceptor>);
-
-/// Reads every TLS file, and makes sure that no edge is an operator.
-pub fn acceptors(config: &Config) -> Result<Acceptors, StartFault> {
-    let edge_files = match &config.edge.protection {
-        Protection::MutualTls(files) => Some(files),
-        Protection::LoopbackPlaintext => None,
-    };
-    let edge = edge_files.map(|files| tls::acceptor(files, tls::EDGES));
-    let edge = edge.transpose().map_err(StartFault::EdgeTls)?;
-    let Some(AdminListener { tls: files, .. }) = &config.admin else {
-        return Ok((edge, None));
-    };
-    let admin = tls::acceptor(files, tls::OPERATORS).map_err(StartFault::AdminTls)?;
-    if let Some(edge_files) = edge_files {
-        tls::apart(edge_files, files).map_err(StartFault::AdminTls)?;
-    }
-    Ok((edge, Some(admin)))
+fn open_store(storage: &Storage) -> Result<SealedStore, StartFault> {
+    let root = RootKey::load(&storage.root_key)?;
+    let path = &storage.store;
+    SealedStore::open(path, &root, Missing::Create)
+        .map_err(|fault| StartFault::Store { path: path.clone(), fault })
 }
 
-async fn bind(field: &'static str, address: SocketAddr) -> Result<TcpListener, StartFault> {
-    TcpListener::bind(address).await.map_err(|source| StartFault::Listen { field, address, source })
+fn open_ledger(storage: &Storage) -> Result<Arc<dyn Ledger>, StartFault> {
+    let path = storage.store.with_extension("ledger");
+    match SqliteLedger::open(&path, ledger::Missing::Create) {
+        Ok(ledger) => Ok(Arc::new(ledger)),
+        Err(fault) => Err(StartFault::Ledger { path, fault }),
+    }
 }

@@ -190,8 +190,8 @@ fn refuse_foreign(path: &Path) -> Result<(), StoreFault> {
 pub struct SealedBackend(Arc<SealedStore>);
 
 impl SealedBackend {
-    pub fn new(store: SealedStore) -> Self {
-        Self(Arc::new(store))
+    pub fn new(store: Arc<SealedStore>) -> Self {
+        Self(store)
     }
 }
 

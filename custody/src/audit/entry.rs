@@ -23,6 +23,16 @@ pub enum Event {
     /// A Session JWT did not verify. A sample: these are written at a bounded rate, because
     /// whoever reaches custody can send as many as they like.
     SessionRefused,
+    /// An operator ordered a change; written before it is made.
+    Order,
+    /// What was ordered was not done.
+    OrderFailed,
+    /// A worker with a capability token stores, fetches or tears down; written before it happens.
+    Credential,
+    /// What a worker was allowed to do could not be done.
+    CredentialFailed,
+    /// A capability token was refused. A sample, as of sessions.
+    CapabilityRefused,
     /// Custody began to serve.
     Started,
     /// Custody ended in good order.
@@ -66,6 +76,8 @@ pub struct Entry {
     pub ended: Option<Ended>,
     #[serde(flatten)]
     pub reload: Option<Reload>,
+    #[serde(flatten)]
+    pub order: Option<Order>,
     /// Of the call: the trace id of its `traceparent` (W3C Trace Context), else its
     /// `x-request-id` if that was printable.
     #[serde(rename = "trace_id", skip_serializing_if = "Option::is_none")]
@@ -130,6 +142,20 @@ pub struct Reload {
     pub by: String,
 }
 
+/// Who wants what done: an operator, or a worker.
+#[derive(Clone, Debug, Serialize)]
+pub struct Order {
+    /// The name on the operator's certificate, or `sub` of the worker's capability.
+    pub by: String,
+    /// Written as OCSF's `action`.
+    #[serde(skip)]
+    pub action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
 /// The half-written line that was set aside.
 #[derive(Clone, Debug, Serialize)]
 pub struct Torn {
@@ -157,6 +183,7 @@ impl Entry {
             given: None,
             ended: None,
             reload: None,
+            order: None,
             request_id: None,
             suppressed: None,
             torn: None,

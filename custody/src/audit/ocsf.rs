@@ -4,7 +4,7 @@
 //! These attributes stand in front of custody's own, which OCSF's readers find under their own
 //! names.
 
-use crate::audit::entry::{Entry, Event, Outcome};
+use crate::audit::entry::{Entry, Event, Order, Outcome};
 use serde::Serialize;
 
 /// What OCSF asks of every event, and who did what to what.
@@ -19,10 +19,10 @@ pub struct Ocsf<'a> {
     /// 1 success, 2 failure, 99 neither.
     status_id: u8,
     metadata: Metadata,
-    /// Who acts: the subject of the session.
+    /// Who acts: the subject of the session, the operator or the worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     actor_id: Option<&'a str>,
-    /// What is acted on: `handle@destination`.
+    /// What is acted on: `handle@destination`, or `session/ID` and the like.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
     action: &'static str,
@@ -71,6 +71,8 @@ const LOGON: Activity = Activity { category: 3, class: 3002, activity: 1 };
 const API_CREATE: Activity = Activity { category: 6, class: 6003, activity: 1 };
 /// API Activity, update.
 const API_UPDATE: Activity = Activity { category: 6, class: 6003, activity: 3 };
+/// API Activity, other: what it is stands in `action`.
+const API_OTHER: Activity = Activity { category: 6, class: 6003, activity: 99 };
 /// Application Lifecycle, start.
 const START: Activity = Activity { category: 6, class: 6002, activity: 3 };
 /// Application Lifecycle, stop.
@@ -84,7 +86,14 @@ impl<'a> Ocsf<'a> {
     pub fn of(entry: &'a Entry) -> Self {
         let (Activity { category, class, activity }, action) = kind(entry.event);
         let severity = match (entry.event, entry.outcome) {
-            (Event::LeaseFailed | Event::GrantsRefused | Event::Recovered, _) => Severity::Medium,
+            (
+                Event::LeaseFailed
+                | Event::OrderFailed
+                | Event::CredentialFailed
+                | Event::GrantsRefused
+                | Event::Recovered,
+                _,
+            ) => Severity::Medium,
             (_, Outcome::Deny) => Severity::Low,
             (_, Outcome::Allow | Outcome::Note) => Severity::Informational,
         };
@@ -93,7 +102,8 @@ impl<'a> Ocsf<'a> {
             Outcome::Deny => 2,
             Outcome::Note => 99,
         };
-        let asked = entry.asked.as_ref();
+        let (asked, order) = (entry.asked.as_ref(), entry.order.as_ref());
+        let subject = entry.session.as_ref().map(|session| session.subject.as_str());
         Self {
             category_uid: category,
             class_uid: class,
@@ -102,11 +112,18 @@ impl<'a> Ocsf<'a> {
             severity_id: severity,
             status_id,
             metadata: METADATA,
-            actor_id: entry.session.as_ref().map(|session| session.subject.as_str()),
-            resource: asked.map(|asked| format!("{}@{}", asked.handle, asked.destination)),
-            action,
+            actor_id: subject.or(order.map(|order| order.by.as_str())),
+            resource: asked
+                .map(|asked| format!("{}@{}", asked.handle, asked.destination))
+                .or_else(|| order.and_then(resource_of)),
+            action: order.map_or(action, |order| order.action),
         }
     }
+}
+
+/// `session/ID`, `credential/ACTOR/HANDLE`.
+fn resource_of(order: &Order) -> Option<String> {
+    Some(format!("{}/{}", order.target_kind?, order.target.as_deref()?))
 }
 
 fn kind(event: Event) -> (Activity, &'static str) {
@@ -116,6 +133,9 @@ fn kind(event: Event) -> (Activity, &'static str) {
         Event::LeaseUndelivered => (API_UPDATE, "lease_delivery"),
         Event::LeaseSettled => (API_UPDATE, "lease_outcome"),
         Event::GrantsReloaded | Event::GrantsRefused => (LIFECYCLE, "grants_reload"),
+        Event::Order | Event::OrderFailed => (API_UPDATE, "order"),
+        Event::Credential | Event::CredentialFailed => (API_OTHER, "credential"),
+        Event::CapabilityRefused => (LOGON, "capability"),
         Event::SessionRefused => (LOGON, "session"),
         Event::Started => (START, "start"),
         Event::Stopped => (STOP, "stop"),

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The way to the log. Cheap to clone.
 #[derive(Clone)]
 pub struct AuditLog {
     orders: mpsc::Sender<Order>,
     counts: Arc<Counts>,
+    head: watch::Receiver<Head>,
 }
 
 /// The record is not durable; whatever it speaks of must not happen.
@@ -58,6 +59,8 @@ struct Writer<M> {
     /// A failed write may have left bytes behind `durable`.
     dirty: bool,
     counts: Arc<Counts>,
+    /// For those who want to see `head` from outside.
+    shown: watch::Sender<Head>,
 }
 
 /// Requests that may wait for the log at once; more wait for a place.
@@ -95,6 +98,7 @@ impl AuditLog {
     ) -> Result<(Self, Writing), AuditFault> {
         let (orders, inbox) = mpsc::channel(QUEUE);
         let counts = Arc::new(Counts::default());
+        let (shown, seen) = watch::channel(head.clone());
         let writer = Writer {
             medium,
             head,
@@ -102,12 +106,13 @@ impl AuditLog {
             durable: length,
             dirty: false,
             counts: Arc::clone(&counts),
+            shown,
         };
         let thread = std::thread::Builder::new()
             .name("audit".into())
             .spawn(move || writer.run(inbox))
             .map_err(|error| AuditFault::Disk(error.to_string()))?;
-        Ok((Self { orders, counts }, Writing(thread)))
+        Ok((Self { orders, counts, head: seen }, Writing(thread)))
     }
 
     /// Returns when the record is durable.
@@ -127,6 +132,11 @@ impl AuditLog {
 
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// The last durable record.
+    pub fn head(&self) -> Head {
+        self.head.borrow().clone()
     }
 
     async fn order(&self, order: impl FnOnce(Receipt) -> Order) -> Result<(), AuditFault> {
@@ -205,6 +215,7 @@ impl<M: Medium> Writer<M> {
         self.medium.sync()?;
         self.dirty = false;
         self.durable += lines.len() as u64;
+        self.shown.send_replace(head.clone());
         self.head = head;
         self.today = today;
         self.counts.records.fetch_add(entries.len() as u64, Ordering::Relaxed);

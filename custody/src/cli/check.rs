@@ -2,7 +2,7 @@
 
 use crate::audit::recovery::verify;
 use crate::config::{Config, SessionKeySource};
-use crate::server::acceptors;
+use crate::server::doors;
 use crate::store::root_key::RootKey;
 use crate::store::{Missing, SealedStore};
 use anyhow::{Result, bail};
@@ -12,7 +12,7 @@ use std::path::Path;
 pub fn run(path: &Path) -> Result<()> {
     let config = Config::load(path)?;
     let mut faults = Vec::new();
-    if let Err(fault) = acceptors(&config) {
+    if let Err(fault) = doors::check(&config) {
         faults.push(fault.to_string());
     }
     if let SessionKeySource::Remote(remote) = &config.session.keys

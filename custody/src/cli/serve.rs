@@ -59,7 +59,8 @@ async fn serve(config: Config, file: &Path) -> Result<()> {
     }
     let (edge, health) = (server.edge_address()?, server.health_address()?);
     let admin = server.admin_address()?.map(tracing::field::display);
-    tracing::info!(%edge, admin, %health, "listening");
+    let workers = server.workers_address()?.map(tracing::field::display);
+    tracing::info!(%edge, admin, workers, %health, "listening");
     let reloading = server.grants();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {

@@ -28,8 +28,8 @@ pub struct TlsFiles {
     /// Custody's own certificate chain.
     pub certificate: PathBuf,
     pub key: PathBuf,
-    /// The certificate authorities whose client certificates are edges, or operators. Everybody who
-    /// holds one of theirs gets in, so this is a CA for nothing else.
+    /// The certificate authorities whose client certificates are edges, operators or workers.
+    /// Everybody who holds one of theirs gets in, so this is a CA for nothing else.
     pub client_ca: PathBuf,
     /// Subject alternative names (DNS or URI), one of which a client has to have; `None`: any.
     pub client_names: Option<Vec<String>>,
@@ -58,7 +58,7 @@ struct RawEdge {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawTls {
+pub(super) struct RawTls {
     certificate: PathBuf,
     key: PathBuf,
     client_ca: PathBuf,
@@ -156,7 +156,7 @@ pub(super) fn read_health(section: Option<Value>, faults: &mut Faults) -> Option
     Some(HealthListener { listen: read_address("health.listen", &raw.listen, faults)? })
 }
 
-fn read_address(path: &str, text: &str, faults: &mut Faults) -> Option<SocketAddr> {
+pub(super) fn read_address(path: &str, text: &str, faults: &mut Faults) -> Option<SocketAddr> {
     let address = text.parse().ok();
     if address.is_none() {
         faults.add(path, "is an IP address and a port, as in 127.0.0.1:8443 or [::1]:8443");
@@ -165,7 +165,7 @@ fn read_address(path: &str, text: &str, faults: &mut Faults) -> Option<SocketAdd
 }
 
 /// No name at all would be nobody, and a wildcard is compared as it is written.
-fn check_names(path: &str, tls: &RawTls, faults: &mut Faults) {
+pub(super) fn check_names(path: &str, tls: &RawTls, faults: &mut Faults) {
     let Some(names) = &tls.client_names else { return };
     if names.is_empty() {
         let message = "is empty; leave it out to let in every certificate of client_ca";
@@ -183,7 +183,7 @@ fn check_names(path: &str, tls: &RawTls, faults: &mut Faults) {
 // === impl RawTls ===
 
 impl RawTls {
-    fn beside(self, folder: &Path) -> TlsFiles {
+    pub(super) fn beside(self, folder: &Path) -> TlsFiles {
         let Self { certificate, key, client_ca, client_names } = self;
         TlsFiles {
             certificate: folder.join(certificate),

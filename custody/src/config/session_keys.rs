@@ -58,16 +58,11 @@ pub(super) fn read(raw: Raw, folder: &Path, faults: &mut Faults) -> Option<Sessi
         }
     }
     match (jwks, jwks_file, url) {
-        (Some(jwks), None, None) => fixed("session.keys.jwks", &jwks, faults),
-        (None, Some(file), None) => {
-            let file = folder.join(file);
-            let path = format!("session.keys.jwks_file ({})", file.display());
-            let bytes = std::fs::read(&file).map_err(|error| faults.add(&path, error)).ok()?;
-            let jwks = serde_json::from_slice(&bytes)
-                .map_err(|error| faults.add(&path, format!("not JSON: {error}")))
-                .ok()?;
-            fixed(&path, &jwks, faults)
+        (Some(jwks), None, None) => {
+            inline("session.keys.jwks", &jwks, faults).map(SessionKeySource::Fixed)
         }
+        (None, Some(file), None) => of_file("session.keys.jwks_file", &folder.join(file), faults)
+            .map(SessionKeySource::Fixed),
         (None, None, Some(url)) => {
             let url =
                 Endpoint::parse(&url).map_err(|fault| faults.add("session.keys.url", fault)).ok();
@@ -91,9 +86,20 @@ pub(super) fn read(raw: Raw, folder: &Path, faults: &mut Faults) -> Option<Sessi
     }
 }
 
-fn fixed(path: &str, jwks: &serde_json::Value, faults: &mut Faults) -> Option<SessionKeySource> {
+/// The key set in this file; `path` is the field that names it.
+pub(super) fn of_file(path: &str, file: &Path, faults: &mut Faults) -> Option<KeySet> {
+    let path = format!("{path} ({})", file.display());
+    let bytes = std::fs::read(file).map_err(|error| faults.add(&path, error)).ok()?;
+    let jwks = serde_json::from_slice(&bytes)
+        .map_err(|error| faults.add(&path, format!("not JSON: {error}")))
+        .ok()?;
+    inline(&path, &jwks, faults)
+}
+
+/// The key set that stands at `path` itself.
+pub(super) fn inline(path: &str, jwks: &serde_json::Value, faults: &mut Faults) -> Option<KeySet> {
     match KeySet::from_jwks(jwks) {
-        Ok(keys) => Some(SessionKeySource::Fixed(keys)),
+        Ok(keys) => Some(keys),
         Err(errors) => {
             for error in errors {
                 let inner = error.path();

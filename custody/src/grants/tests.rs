@@ -7,7 +7,7 @@ use session::{Algorithm, KeySet, Rules, Verifier};
 
 const NOW: u64 = 1_800_000_000;
 
-fn session(team: &serde_json::Value) -> Session {
+fn session(team: &Value) -> Session {
     let key = SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap();
     let verifier =
         Verifier::new(Rules::new("i", "a"), KeySet::from_jwks(&key.public_jwks()).unwrap());
@@ -18,7 +18,7 @@ fn session(team: &serde_json::Value) -> Session {
     verifier.verify(token.as_bytes(), NOW).unwrap()
 }
 
-fn grant(claims: serde_json::Value) -> Grant {
+fn grant(claims: Value) -> Grant {
     Grant {
         handle: "github-ci".parse().unwrap(),
         actor: Actor::DEFAULT.parse().unwrap(),
@@ -46,7 +46,7 @@ fn asked(handle: &str, destination: &str, method: &str, binding: Binding) -> Lea
     }
 }
 
-fn gap(grants: &Grants, team: &serde_json::Value, asked: &LeaseRequest) -> Option<Gap> {
+fn gap(grants: &Grants, team: &Value, asked: &LeaseRequest) -> Option<Gap> {
     grants.covering(&session(team), asked).err()
 }
 

@@ -28,6 +28,12 @@ admin:
     key: server.key
     client_ca: operator-ca.pem
 
+# Where workers store and fetch credentials of their own; see the README.
+# workers:
+#   listen: "127.0.0.1:8446"
+#   tls: {{certificate: server.pem, key: server.key, client_ca: worker-ca.pem}}
+#   capabilities: {{issuer: "https://control-plane.example", keys: {{jwks_file: capabilities.json}}}}
+
 # /healthz and /metrics, plain HTTP.
 health:
   listen: "{health_listen}"
@@ -90,6 +96,9 @@ pub fn next_steps(wishes: &Wishes, config: &Path) -> String {
         "Grant it: edit `grants` in {config}, then\n       custody check --config {config}"
     ));
     steps.push(format!("Serve:\n       custody serve --config {config}"));
+    steps.push(format!(
+        "Look at it, and revoke what must end:\n       custody status --config {config}"
+    ));
     steps.push(format!(
         "Give the edge {folder}/edge-client.pem, {folder}/edge-client.key and {folder}/ca.pem; it \
          finds\n     custody at {} under the name custody.internal.",

@@ -48,9 +48,9 @@ fn what_it_writes_is_private_and_works() {
     };
     tls::acceptor(files, tls::EDGES).unwrap();
     let admin = config.admin.unwrap();
-    tls::acceptor(&admin.tls, tls::OPERATORS).unwrap();
-    tls::apart(files, &admin.tls).unwrap();
-    assert!(tls::apart(files, files).is_err());
+    tls::acceptor(&admin.tls, tls::YOUNG).unwrap();
+    tls::apart("edge", files, &admin.tls).unwrap();
+    assert!(tls::apart("edge", files, files).is_err());
 }
 
 #[test]

@@ -26,15 +26,14 @@ pub enum TlsFault {
 }
 
 /// What edges may speak.
-pub const EDGES: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
-/// What operators may speak: their clients are ours, or young.
-pub const OPERATORS: &[&SupportedProtocolVersion] = &[&version::TLS13];
+pub const EDGES: Versions = &[&version::TLS13, &version::TLS12];
+/// What operators and workers may speak: their clients are ours, or young.
+pub const YOUNG: Versions = &[&version::TLS13];
+
+pub type Versions = &'static [&'static SupportedProtocolVersion];
 
 /// TLS with ring; HTTP/2 and HTTP/1.1.
-pub fn acceptor(
-    files: &TlsFiles,
-    versions: &[&'static SupportedProtocolVersion],
-) -> Result<TlsAcceptor, TlsFault> {
+pub fn acceptor(files: &TlsFiles, versions: Versions) -> Result<TlsAcceptor, TlsFault> {
     let certificate = certificates("certificate", &files.certificate)?;
     let key_pem = read_private(&files.key, Readers::OwnerAndGroup)?;
     let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|error| TlsFault::Pem {
@@ -68,16 +67,16 @@ pub fn acceptor(
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// No CA may make both edges and operators: whoever holds an edge's certificate would be an operator.
-pub fn apart(edges: &TlsFiles, operators: &TlsFiles) -> Result<(), TlsFault> {
-    let edges = certificates("client_ca", &edges.client_ca)?;
-    let operators = certificates("client_ca", &operators.client_ca)?;
-    if operators.iter().any(|operator| edges.contains(operator)) {
-        return Err(TlsFault::ClientCa(
-            "holds a CA of edge.tls.client_ca, so every edge would be an operator; give operators \
-             a CA of their own"
-                .into(),
-        ));
+/// No CA may be trusted by two listeners: whoever may call the one could call the other. `name` is
+/// the section of `one`.
+pub fn apart(name: &str, one: &TlsFiles, other: &TlsFiles) -> Result<(), TlsFault> {
+    let ones = certificates("client_ca", &one.client_ca)?;
+    let others = certificates("client_ca", &other.client_ca)?;
+    if others.iter().any(|ca| ones.contains(ca)) {
+        return Err(TlsFault::ClientCa(format!(
+            "holds a CA of {name}.tls.client_ca, so whoever may call there could call here; \
+             give each listener a CA of its own"
+        )));
     }
     Ok(())
 }

@@ -104,6 +104,25 @@ impl Knock {
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
+    /// One whole exchange with JSON in and JSON out.
+    pub async fn send(
+        &self,
+        address: SocketAddr,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> io::Result<Answer> {
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header("host", "custody.internal");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_vec()));
+        let stream = self.connect(address).await?;
+        over_http1(stream, request.body(body).unwrap()).await.map_err(io::Error::other)
+    }
+
     /// One whole exchange. In TLS 1.3 a refused client learns of it only when it reads.
     pub async fn get(&self, address: SocketAddr, path: &str) -> io::Result<Answer> {
         let stream = self.connect(address).await?;

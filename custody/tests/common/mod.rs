@@ -6,6 +6,7 @@ pub mod authority;
 pub mod client;
 pub mod peer;
 pub mod shelf;
+pub mod workers;
 
 use serde_json::{Value, json};
 use session::Algorithm;
@@ -37,6 +38,7 @@ pub struct Running {
     pub edge: SocketAddr,
     pub admin: SocketAddr,
     pub health: SocketAddr,
+    pub workers: SocketAddr,
     pub log: Arc<Mutex<String>>,
     lines: Receiver<String>,
 }
@@ -199,14 +201,17 @@ impl Running {
             }
         });
         let nowhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let (edge, admin, health) = (nowhere, nowhere, nowhere);
-        let mut running = Self { child, edge, admin, health, log, lines };
+        let (edge, admin, health, workers) = (nowhere, nowhere, nowhere, nowhere);
+        let mut running = Self { child, edge, admin, health, workers, log, lines };
         let line = running.wait_for("\"listening\"");
         let fields: Value = serde_json::from_str(&line).unwrap();
         let address = |name: &str| fields["fields"][name].as_str().unwrap().parse().unwrap();
         (running.edge, running.health) = (address("edge"), address("health"));
         if !fields["fields"]["admin"].is_null() {
             running.admin = address("admin");
+        }
+        if !fields["fields"]["workers"].is_null() {
+            running.workers = address("workers");
         }
         running
     }

@@ -29,5 +29,5 @@ pub async fn shelf(secrets: &[(&str, &str)]) -> (TempDir, SealedBackend, Arc<Sql
         store.put(&actor(), &handle(name), &secret).unwrap();
     }
     let ledger = SqliteLedger::open(&path("ledger.db"), ledger::Missing::Create).unwrap();
-    (folder, SealedBackend::new(store), Arc::new(ledger))
+    (folder, SealedBackend::new(Arc::new(store)), Arc::new(ledger))
 }

@@ -1,0 +1,195 @@
+//! Revoking a session, lease, handle or actor, and taking that back.
+//!
+//! A revocation is forgotten at its `until`. Unless the operator names one:
+//! - **session**: `session.absolute` from now (and an hour at least, the longest life of a token), plus
+//!   the leeway. Without `session.absolute` it stays until it is restored: a session of several
+//!   tokens (`sid`) has no end that custody knows, and a revoked one must not come back by itself.
+//!   Whoever revokes sessions by the thousand names an `until`.
+//! - **lease**: its own end; 15 minutes and the leeway if the ledger does not know it.
+//! - **handle, actor**: until it is restored.
+
+use super::Admin;
+use super::operator::Operator;
+use super::target::{Kind, spelled};
+use crate::api::answer::ok;
+use crate::api::body;
+use crate::api::refusal::Refusal;
+use crate::backend::resolver::Resolver;
+use crate::ledger::{LeaseFilter, LeaseRow, Revocation, Target};
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use futures_util::stream::{self, StreamExt};
+use lease::{LEASE_CEILING, UnixSeconds};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use session::LIFETIME_CEILING;
+use std::sync::Arc;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationOrder {
+    pub kind: Kind,
+    pub id: String,
+    /// Unix seconds after which it may be forgotten. Default: see the kind.
+    pub until: Option<UnixSeconds>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationShown {
+    pub kind: Kind,
+    pub id: String,
+    pub at: UnixSeconds,
+    /// Absent: until it is restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UnixSeconds>,
+    /// The operator, or `idle`.
+    pub by: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Revoked {
+    pub revocation: RevocationShown,
+    /// Leases it ends before their time. Their backends are asked to take the values back.
+    pub leases: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationList {
+    /// Newest first.
+    pub revocations: Vec<RevocationShown>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restored {
+    pub kind: Kind,
+    pub id: String,
+}
+
+/// Leases that are taken back from their backends for one order; and how many at a time.
+const LEASES: u32 = 10_000;
+const AT_ONCE: usize = 8;
+
+pub async fn revoke(
+    State(admin): State<Arc<Admin>>,
+    by: Operator,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let RevocationOrder { kind, id, until } = body::json(request).await?;
+    let target = kind.target(id)?;
+    let now = (admin.clock)();
+    if until.is_some_and(|until| until <= now) {
+        return Err(Refusal::bad_request("until: has passed"));
+    }
+    let (kind, id) = spelled(&target);
+    let order = admin.order(&by, "revoke", Some((kind.name(), id))).await?;
+    let outcome = admin.revoke(target, until, by.name(), now).await;
+    let revoked = admin.done(order, outcome).await?;
+    Ok(ok(&revoked))
+}
+
+pub async fn list(State(admin): State<Arc<Admin>>, _: Operator) -> Result<Response, Refusal> {
+    let revocations = admin.ledger.revoked().await?;
+    Ok(ok(&RevocationList { revocations: revocations.iter().map(shown).collect() }))
+}
+
+pub async fn restore(
+    State(admin): State<Arc<Admin>>,
+    by: Operator,
+    Path((kind, id)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    let kind: Kind = serde_json::from_value(kind.into())
+        .map_err(|_| Refusal::bad_request("kind: is session, lease, handle or actor"))?;
+    let target = kind.target(id)?;
+    let (_, id) = spelled(&target);
+    let order = admin.order(&by, "restore", Some((kind.name(), id))).await?;
+    let outcome = admin.ledger.restore(&target).await.map_err(Refusal::from);
+    let outcome = outcome.and_then(|there| {
+        there.then_some(()).ok_or_else(|| Refusal::not_found("it is not revoked"))
+    });
+    admin.done(order, outcome).await?;
+    Ok(ok(&Restored { kind, id: id.to_owned() }))
+}
+
+fn shown(revocation: &Revocation) -> RevocationShown {
+    let Revocation { target, at, until, by } = revocation;
+    let (kind, id) = spelled(target);
+    RevocationShown { kind, id: id.to_owned(), at: *at, until: *until, by: by.clone() }
+}
+
+// === impl Admin ===
+
+impl Admin {
+    async fn revoke(
+        &self,
+        target: Target,
+        until: Option<UnixSeconds>,
+        by: &str,
+        now: UnixSeconds,
+    ) -> Result<Revoked, Refusal> {
+        let leases = self.live_leases_of(&target, now).await;
+        let until = until.or_else(|| self.end_of(&target, &leases, now));
+        let revocation = Revocation { target, at: now, until, by: by.to_owned() };
+        self.ledger.revoke(&revocation).await?;
+        let count = leases.len() as u64;
+        take_back(Arc::clone(&self.resolver), leases);
+        Ok(Revoked { revocation: shown(&revocation), leases: count })
+    }
+
+    /// What a revocation ends besides. That the ledger cannot say which must not keep a revocation
+    /// from being made.
+    async fn live_leases_of(&self, target: &Target, now: UnixSeconds) -> Vec<LeaseRow> {
+        let mut filter =
+            LeaseFilter { live_at: Some(now), limit: LEASES, ..LeaseFilter::default() };
+        match target {
+            Target::Session(id) => filter.session = Some(id.clone()),
+            Target::Lease(id) => filter.lease_id = Some(id.clone()),
+            Target::Handle(handle) => filter.handle = Some(handle.clone()),
+            Target::Actor(actor) => filter.actor = Some(actor.clone()),
+        }
+        self.ledger.leases(&filter).await.unwrap_or_else(|fault| {
+            tracing::warn!(%fault, "which leases a revocation ends is not known");
+            Vec::new()
+        })
+    }
+
+    /// When a revocation that names no end may be forgotten; see the module.
+    fn end_of(
+        &self,
+        target: &Target,
+        leases: &[LeaseRow],
+        now: UnixSeconds,
+    ) -> Option<UnixSeconds> {
+        match target {
+            Target::Session(_) => {
+                let longest = self.session_ceiling?.max(LIFETIME_CEILING);
+                Some(now.saturating_add(longest).saturating_add(self.leeway))
+            }
+            Target::Lease(_) => {
+                let unknown = now.saturating_add(LEASE_CEILING).saturating_add(self.leeway);
+                Some(leases.first().map_or(unknown, |lease| lease.expires_at))
+            }
+            Target::Handle(_) | Target::Actor(_) => None,
+        }
+    }
+}
+
+/// Asks the backends to take values back. Nobody waits: it is best-effort, and what cannot be taken
+/// back still ends by itself.
+pub(crate) fn take_back(resolver: Arc<Resolver>, leases: Vec<LeaseRow>) {
+    let known = leases.into_iter().filter_map(|row| Some((row.backend, row.revocation?)));
+    let known: Vec<_> = known.collect();
+    if known.is_empty() {
+        return;
+    }
+    tokio::spawn(async move {
+        let each = stream::iter(known).for_each_concurrent(AT_ONCE, |(backend, revocation)| {
+            let resolver = Arc::clone(&resolver);
+            async move { resolver.revoke(&backend, &revocation).await }
+        });
+        each.await;
+    });
+}

@@ -1,0 +1,118 @@
+//! The sealed store as operators and workers see it: put, list, delete, wipe. Values leave it only
+//! through a backend.
+
+use crate::actor::Actor;
+use crate::api::refusal::Refusal;
+use crate::credential::Credential;
+use async_trait::async_trait;
+use lease::{Handle, UnixSeconds};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[async_trait]
+pub trait Vault: Send + Sync + 'static {
+    /// Seals and stores; the answer is the version.
+    async fn put(
+        &self,
+        actor: &Actor,
+        handle: &Handle,
+        credential: Credential,
+    ) -> Result<u64, VaultFault>;
+    /// Everything but the secrets, in order of actor and handle.
+    async fn list(&self) -> Result<Vec<CredentialShown>, VaultFault>;
+    /// `false` if there was none.
+    async fn delete(&self, actor: &Actor, handle: &Handle) -> Result<bool, VaultFault>;
+    /// Deletes everything of this actor; how many.
+    async fn wipe(&self, actor: &Actor) -> Result<u64, VaultFault>;
+}
+
+/// What may be shown of a stored credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CredentialShown {
+    pub actor: String,
+    pub handle: String,
+    /// Grows with every put; never used twice.
+    pub version: u64,
+    /// As in `credential`: `bearer`, `basic`, ...
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What else may be read of it, for people: a user name, a header's name.
+    pub shape: String,
+    pub stored_at: UnixSeconds,
+}
+
+/// The store did not do it. The text is for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct VaultFault(pub String);
+
+// === impl VaultFault ===
+
+impl From<VaultFault> for Refusal {
+    fn from(VaultFault(text): VaultFault) -> Self {
+        Self::unavailable("store_unavailable", text)
+    }
+}
+
+/// SQLite blocks, so it is asked beside the async threads.
+pub struct SealedVault(pub std::sync::Arc<crate::store::SealedStore>);
+
+impl SealedVault {
+    async fn ask<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&crate::store::SealedStore) -> Result<T, crate::store::StoreFault>
+        + Send
+        + 'static,
+    ) -> Result<T, VaultFault> {
+        let store = std::sync::Arc::clone(&self.0);
+        match tokio::task::spawn_blocking(move || what(&store)).await {
+            Ok(outcome) => outcome.map_err(|fault| VaultFault(fault.to_string())),
+            Err(_) => Err(VaultFault("the store panicked".into())),
+        }
+    }
+}
+
+#[async_trait]
+impl Vault for SealedVault {
+    async fn put(
+        &self,
+        actor: &Actor,
+        handle: &Handle,
+        credential: Credential,
+    ) -> Result<u64, VaultFault> {
+        let (actor, handle) = (actor.clone(), handle.clone());
+        self.ask(move |store| store.put(&actor, &handle, &credential)).await
+    }
+
+    async fn list(&self) -> Result<Vec<CredentialShown>, VaultFault> {
+        let all = self.ask(crate::store::SealedStore::list).await?;
+        Ok(all.into_iter().map(CredentialShown::from).collect())
+    }
+
+    async fn delete(&self, actor: &Actor, handle: &Handle) -> Result<bool, VaultFault> {
+        let (actor, handle) = (actor.clone(), handle.clone());
+        self.ask(move |store| store.delete(&actor, &handle)).await
+    }
+
+    async fn wipe(&self, actor: &Actor) -> Result<u64, VaultFault> {
+        let actor = actor.clone();
+        self.ask(move |store| {
+            let mut wiped = 0;
+            for listed in store.list()?.into_iter().filter(|one| one.actor == actor.as_str()) {
+                if let Ok(handle) = listed.handle.parse() {
+                    wiped += u64::from(store.delete(&actor, &handle)?);
+                }
+            }
+            Ok(wiped)
+        })
+        .await
+    }
+}
+
+impl From<crate::store::Listed> for CredentialShown {
+    fn from(listed: crate::store::Listed) -> Self {
+        let crate::store::Listed { actor, handle, version, shape, stored_at } = listed;
+        let (kind, shape) = (shape.kind().name().to_owned(), shape.to_string());
+        Self { actor, handle, version, kind, shape, stored_at }
+    }
+}

@@ -1,0 +1,119 @@
+//! `custody revoke`, `custody restore` and `custody revocations`
+
+use super::remote::RemoteArguments;
+use super::table::{plain, table, time};
+use super::{Usage, print};
+use crate::admin::revocations::{Restored, RevocationList, Revoked};
+use crate::clock;
+use crate::outbound::Method;
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    custody revoke session 8c1f0e52-job-7        # its sid, or jti where it has none\n  \
+    custody revoke session build-991 --for 12h\n  \
+    custody revoke handle github-ci\n  \
+    custody leases --json | jq -r '.leases[].lease_id' | xargs -n1 custody revoke lease\n\n\
+    It holds for the next lease at once, and edges that listen hear of it at once. Backends are\n\
+    asked to take back what was leased, as far as they can.")]
+pub struct RevokeArguments {
+    /// What is revoked.
+    kind: KindName,
+    /// Its name.
+    id: String,
+    /// How long it is remembered. Default: a session, as long as session.absolute says it can last,
+    /// else until it is restored; a lease, to its end; a handle or actor, until it is restored.
+    #[arg(long = "for", value_name = "DURATION")]
+    lasting: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  custody restore handle github-ci")]
+pub struct RestoreArguments {
+    /// What was revoked.
+    kind: KindName,
+    /// Its name.
+    id: String,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum KindName {
+    /// By sid, or jti where it has none.
+    Session,
+    /// By lease_id.
+    Lease,
+    Handle,
+    /// Every handle of this owner of credentials.
+    Actor,
+}
+
+pub fn revoke(arguments: &RevokeArguments) -> Result<()> {
+    let RevokeArguments { kind, id, lasting, remote } = arguments;
+    let mut until = None;
+    if let Some(text) = lasting {
+        let lasting = humantime::parse_duration(text)
+            .map_err(|_| Usage(format!("--for {text}: is a duration, as in 12h or 7d")))?;
+        until = Some(clock::now().saturating_add(lasting.as_secs()));
+    }
+    let body = json!({"kind": kind.name(), "id": id, "until": until});
+    let remote = remote.remote()?;
+    let revoked: Revoked = remote.send(Method::POST, &["v1", "revocations"], Some(&body))?;
+    print(&remote, &revoked, || {
+        let until = revoked.revocation.until.map_or_else(
+            || "until it is restored".into(),
+            |until| format!("until {}", time(until)),
+        );
+        let ended = match revoked.leases {
+            0 => "no live lease is known".to_owned(),
+            1 => "1 live lease ends".to_owned(),
+            many => format!("{many} live leases end"),
+        };
+        format!("revoked {} {} {until}; {ended}\n", kind.name(), plain(id))
+    })
+}
+
+pub fn restore(arguments: &RestoreArguments) -> Result<()> {
+    let RestoreArguments { kind, id, remote } = arguments;
+    let remote = remote.remote()?;
+    let path = ["v1", "revocations", kind.name(), id];
+    let restored: Restored = remote.send(Method::DELETE, &path, None)?;
+    print(&remote, &restored, || format!("restored {} {}\n", kind.name(), plain(id)))
+}
+
+pub fn list(arguments: &RemoteArguments) -> Result<()> {
+    let remote = arguments.remote()?;
+    let list: RevocationList = remote.get(&["v1", "revocations"], &[])?;
+    print(&remote, &list, || {
+        if list.revocations.is_empty() {
+            return "nothing is revoked\n".into();
+        }
+        let rows: Vec<_> = list
+            .revocations
+            .iter()
+            .map(|one| {
+                let until = one.until.map_or_else(|| "restored".into(), time);
+                [one.kind.name().to_owned(), plain(&one.id), time(one.at), until, plain(&one.by)]
+            })
+            .collect();
+        table(["KIND", "ID", "AT", "UNTIL", "BY"], &rows)
+    })
+}
+
+// === impl KindName ===
+
+impl KindName {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Lease => "lease",
+            Self::Handle => "handle",
+            Self::Actor => "actor",
+        }
+    }
+}

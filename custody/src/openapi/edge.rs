@@ -1,0 +1,159 @@
+//! The edge listener's operations. Their types belong to the wire crate, which the filter is made of
+//! too and which therefore knows no schemas; so they are written down here, and held against real
+//! answers by the tests.
+
+use serde_json::{Value, json};
+
+/// Adds them to the document.
+pub(super) fn add(document: &mut Value) {
+    for (pointer, additions) in [("/paths", paths()), ("/components/schemas", schemas())] {
+        let place = document.pointer_mut(pointer).and_then(Value::as_object_mut);
+        if let (Some(place), Value::Object(additions)) = (place, additions) {
+            for (name, addition) in additions {
+                match (place.get_mut(&name), addition) {
+                    // The admin listener has a path of this name with another method.
+                    (Some(Value::Object(there)), Value::Object(more)) => there.extend(more),
+                    (_, addition) => {
+                        place.insert(name, addition);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn paths() -> Value {
+    json!({
+        "/v1/leases": {"post": operation(
+            "lease", "Lease a credential for one destination.", Some("LeaseRequest"), Some("Lease"),
+            &[(400, "not a lease request"), (401, "the session is not believed, or has ended"),
+              (403, "no grant covers it"), (409, "the operation was authorised before"),
+              (429, "too many; see Retry-After"), (503, "not now; see Retry-After")],
+        )},
+        "/v1/leases/{id}/outcome": {"post": with_parameters(
+            operation(
+                "settle", "What became of the operation of a single-use lease.",
+                Some("OutcomeReport"), None,
+                &[(400, "not a report"), (404, "no such operation"), (409, "settled before, otherwise"),
+                  (503, "not now")],
+            ),
+            json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}]),
+        )},
+        "/v1/sync": {"get": with_parameters(
+            operation(
+                "sync", "What is revoked since a cursor; waits for a change.", None,
+                Some("SyncAnswer"), &[(400, "not a cursor or a wait"), (503, "not now")],
+            ),
+            json!([
+                {"name": "cursor", "in": "query", "required": false, "schema": {"type": "string"}},
+                {"name": "wait", "in": "query", "required": false,
+                 "schema": {"type": "integer", "minimum": 0, "maximum": 30}},
+            ]),
+        )},
+        "/v1/seen": {"post": operation(
+            "seen", "Sessions in use since the last report.", Some("SeenReport"), None,
+            &[(400, "not a report"), (503, "not now")],
+        )},
+        "/healthz": {"get": operation(
+            "health", "Whether a lease could be given; on the edge and the health listener.", None,
+            Some("Health"), &[],
+        )},
+    })
+}
+
+fn operation(
+    id: &str,
+    summary: &str,
+    body: Option<&str>,
+    answer: Option<&str>,
+    refusals: &[(u16, &str)],
+) -> Value {
+    let content = |schema: &str| json!({"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}});
+    let mut responses = match answer {
+        Some(schema) => json!({"200": {"description": "done", "content": content(schema)}}),
+        None => json!({"204": {"description": "done"}}),
+    };
+    for (status, when) in refusals {
+        let refused = json!({"description": when, "content": content("EdgeRefusal")});
+        put(&mut responses, &status.to_string(), refused);
+    }
+    let mut operation = json!({
+        "operationId": id, "summary": summary, "tags": ["edge"],
+        "security": [{"edge": []}], "responses": responses,
+    });
+    if let Some(schema) = body {
+        let body = json!({"required": true, "content": content(schema)});
+        put(&mut operation, "requestBody", body);
+    }
+    operation
+}
+
+fn with_parameters(mut operation: Value, parameters: Value) -> Value {
+    put(&mut operation, "parameters", parameters);
+    operation
+}
+
+fn put(object: &mut Value, field: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(field.to_owned(), value);
+    }
+}
+
+fn schemas() -> Value {
+    let text = json!({"type": "string"});
+    let seconds = json!({"type": "integer", "minimum": 0, "description": "Unix seconds"});
+    let digest = json!({"type": "string", "pattern": "^[0-9a-f]{64}$"});
+    let binding = json!({"enum": ["session", "single_use"]});
+    json!({
+        "EdgeRefusal": object(json!({"code": text}), &["code"]),
+        "Health": object(json!({"status": text}), &["status"]),
+        "LeaseRequest": object(
+            json!({
+                "session": {"type": "string", "description": "the Session JWT"},
+                "handle": text, "destination": text, "method": text, "path": text,
+                "fingerprint": digest, "idempotency_key": text, "body_digest": digest,
+                "binding": binding,
+            }),
+            &["session", "handle", "destination", "method", "path", "binding"],
+        ),
+        "Lease": object(
+            json!({
+                "lease_id": text, "expires_at": seconds, "renew_after": seconds, "binding": binding,
+                "headers": {"type": "array", "minItems": 1,
+                    "items": object(json!({"name": text, "value": text}), &["name", "value"])},
+            }),
+            &["lease_id", "expires_at", "renew_after", "headers", "binding"],
+        ),
+        "OutcomeReport": object(
+            json!({
+                "outcome": {"enum": ["accepted", "delivered", "failed"]},
+                "failure_code": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"},
+            }),
+            &["outcome"],
+        ),
+        "SyncAnswer": object(
+            json!({
+                "cursor": text, "full": {"type": "boolean"}, "kill_switch": {"type": "boolean"},
+                "changes": {"type": "array", "items": object(
+                    json!({
+                        "kind": {"enum": ["session", "lease", "handle"]}, "id": text,
+                        "revoked": {"type": "boolean"}, "until": seconds,
+                    }),
+                    &["kind", "id", "revoked"],
+                )},
+            }),
+            &["cursor", "full", "kill_switch", "changes"],
+        ),
+        "SeenReport": object(
+            json!({"sessions": {"type": "array", "maxItems": lease::SEEN_LIMIT, "items": text}}),
+            &["sessions"],
+        ),
+    })
+}
+
+fn object(properties: Value, required: &[&str]) -> Value {
+    json!({
+        "type": "object", "properties": properties, "required": required,
+        "additionalProperties": false,
+    })
+}

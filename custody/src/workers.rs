@@ -1,0 +1,70 @@
+//! The credential API: workers store, fetch and tear down credentials, each time with a capability
+//! token made for this one thing.
+//!
+//! It has a listener of its own. A worker's certificate opens the door and nothing more; an operator's
+//! would open the kill switch too, and an edge's the leases.
+//!
+//! The order is the point: the token is verified, held against the request and spent, and the audit
+//! record is durable, all before a store, a signer or a backend is touched ([`Workers::admit`]).
+
+pub mod admission;
+pub mod capability;
+pub mod fetch;
+pub mod operations;
+pub mod refused;
+pub mod store;
+pub mod teardown;
+
+use crate::admin::vault::Vault;
+use crate::api::operation::router;
+use crate::audit::AuditLog;
+use crate::audit::sampling::Sampler;
+use crate::backend::resolver::Resolver;
+use crate::clock::Clock;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use axum::Router;
+use capability::Capabilities;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What the credential API works on.
+pub struct Workers {
+    pub capabilities: Capabilities,
+    pub ledger: Arc<dyn Ledger>,
+    pub audit: AuditLog,
+    pub resolver: Arc<Resolver>,
+    pub vault: Arc<dyn Vault>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+    refused: Mutex<Sampler>,
+}
+
+/// What a [`Workers`] is made of.
+pub struct Parts {
+    pub capabilities: Capabilities,
+    pub ledger: Arc<dyn Ledger>,
+    pub audit: AuditLog,
+    pub resolver: Arc<Resolver>,
+    pub vault: Arc<dyn Vault>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+}
+
+/// From the head of a request to its answer.
+pub const TIME_LIMIT: Duration = Duration::from_secs(15);
+
+/// The routes of the workers' listener.
+pub fn routes(workers: Arc<Workers>) -> Router {
+    crate::api::bounded(router(&operations::all()), TIME_LIMIT).with_state(workers)
+}
+
+// === impl Workers ===
+
+impl Workers {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { capabilities, ledger, audit, resolver, vault, metrics, clock } = parts;
+        let refused = Mutex::new(Sampler::new(Instant::now()));
+        Self { capabilities, ledger, audit, resolver, vault, metrics, clock, refused }
+    }
+}

@@ -1,0 +1,128 @@
+//! Letting a worker in: the token first, then what it asks for, then the audit record.
+
+use super::Workers;
+use super::capability::{Capability, Power};
+use super::refused::Refused;
+use crate::actor::Actor;
+use crate::api::refusal::Refusal;
+use crate::audit::entry::Order;
+use crate::audit::{Entry, Event, Outcome};
+use axum::http::HeaderMap;
+use lease::Handle;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+/// A worker that was let in; its audit record is durable.
+pub struct Admitted {
+    order: Order,
+    /// For leases that are recorded under this token's name.
+    pub session: String,
+    pub worker: String,
+}
+
+// === impl Workers ===
+
+impl Workers {
+    /// The token alone; the body has not been looked at.
+    pub(super) async fn verify(
+        &self,
+        headers: &HeaderMap,
+        power: Power,
+    ) -> Result<Capability, Refusal> {
+        match self.capabilities.verify(headers, power, (self.clock)()) {
+            Ok(capability) => Ok(capability),
+            Err(refused) => Err(self.refuse(refused).await),
+        }
+    }
+
+    /// Holds the token against what is asked for, spends it, and writes that down.
+    pub(super) async fn admit(
+        &self,
+        capability: Capability,
+        actor: &Actor,
+        service: Option<&Handle>,
+    ) -> Result<Admitted, Refusal> {
+        if let Err(refused) = capability.covers(actor, service) {
+            return Err(self.refuse(refused).await);
+        }
+        let session = self.spend(&capability).await?;
+        let (kind, target) = match service {
+            Some(service) => ("credential", format!("{actor}/{service}")),
+            None => ("actor", actor.to_string()),
+        };
+        let order = Order {
+            by: capability.worker.clone(),
+            action: capability.power.name(),
+            target_kind: Some(kind),
+            target: Some(target),
+        };
+        let mut entry = Entry::new(Event::Credential, Outcome::Allow);
+        entry.order = Some(order.clone());
+        self.audit.append(entry).await?;
+        Ok(Admitted { order, session, worker: capability.worker })
+    }
+
+    /// A token is good for one call: its name is remembered for as long as it could be used. On
+    /// every replica, so in the ledger.
+    async fn spend(&self, capability: &Capability) -> Result<String, Refusal> {
+        let now = (self.clock)();
+        let until = self.capabilities.remembered_until(capability);
+        let name = name_of(capability);
+        let owner = random_owner()?;
+        if self.ledger.lock(&name, &owner, now, until).await? {
+            Ok(name)
+        } else {
+            Err(self.refuse(Refused::Replayed).await)
+        }
+    }
+
+    /// Counted always, written only as a sample: forged tokens cost an attacker nothing.
+    async fn refuse(&self, refused: Refused) -> Refusal {
+        self.metrics.capability_refused(refused.code());
+        let admitted = {
+            let mut sampler = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            sampler.admit(Instant::now())
+        };
+        if let Some(suppressed) = admitted {
+            let mut entry = Entry::new(Event::CapabilityRefused, Outcome::Deny);
+            entry.code = Some(refused.code());
+            entry.suppressed = Some(suppressed);
+            // The answer is no in any case; the writer has logged why it could not be written.
+            let _ = self.audit.append(entry).await;
+        }
+        refused.into()
+    }
+
+    /// What was allowed could not be done.
+    pub(super) async fn failed(&self, admitted: Admitted, refusal: Refusal) -> Refusal {
+        let mut entry = Entry::new(Event::CredentialFailed, Outcome::Deny);
+        entry.code = Some(refusal.code);
+        entry.order = Some(admitted.order);
+        let _ = self.audit.append(entry).await;
+        refusal
+    }
+}
+
+/// A digest: a `jti` may be of any length.
+fn name_of(capability: &Capability) -> String {
+    let mut hash = Sha256::new();
+    for text in [&capability.issuer, &capability.jwt_id] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hash.finalize().iter().fold(String::from("capability:"), |mut name, byte| {
+        // Writing into a string cannot fail.
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
+}
+
+/// Nobody else's, so that the second to come is never taken for the first.
+fn random_owner() -> Result<String, Refusal> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|_| Refusal::unavailable("no_randomness", "the operating system gave none"))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}

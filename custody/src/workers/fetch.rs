@@ -1,0 +1,185 @@
+//! `POST /v1/cred/fetch`: a credential of any type, by name.
+
+use super::Workers;
+use super::admission::Admitted;
+use super::capability::Power;
+use crate::actor::Actor;
+use crate::api::answer;
+use crate::api::body;
+use crate::api::credential::{Shown, show};
+use crate::api::refusal::Refusal;
+use crate::backend::resolver::{Answered, InMemory, Unresolved};
+use crate::backend::{Asked, BackendFault, Narrow};
+use crate::credential::CredentialType;
+use crate::ledger::{Claimant, LeaseRow};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lease::{Binding, Handle, LEASE_CEILING, LEASE_DEFAULT, UnixSeconds};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchOrder {
+    #[schemars(with = "String")]
+    actor: Actor,
+    /// The handle.
+    #[schemars(with = "String")]
+    service: Handle,
+    /// The one type the caller can use. Without it, any that is made of headers; an SSH
+    /// certificate, a Kerberos ticket and opaque bytes are given only to who asks for them.
+    #[serde(rename = "type")]
+    #[schemars(with = "Option<TypeName>")]
+    kind: Option<CredentialType>,
+    /// Seconds, 1 to 900; default 300.
+    ttl: Option<u64>,
+}
+
+/// The names of [`CredentialType`], for the description.
+#[derive(JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "CredentialType")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum TypeName {
+    Bearer,
+    Basic,
+    ApiKey,
+    HeaderSet,
+    SshCertificate,
+    KerberosTicket,
+    Opaque,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fetched<'a> {
+    lease_id: &'a str,
+    credential: Shown<'a>,
+    /// Unix seconds; from then on it must not be used.
+    expires_at: UnixSeconds,
+    /// Where it may be used, if its issuer said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    /// What it may be used for, as its issuer writes it.
+    scope: &'a [String],
+}
+
+/// In the place of a destination, in the ledger.
+const DESTINATION: &str = "worker";
+
+pub async fn fetch(
+    State(workers): State<Arc<Workers>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let capability = workers.verify(request.headers(), Power::Fetch).await?;
+    let order: FetchOrder = body::json(request).await?;
+    let ttl = order.ttl.unwrap_or(LEASE_DEFAULT);
+    if !(1..=LEASE_CEILING).contains(&ttl) {
+        return Err(Refusal::bad_request(format!("ttl: is 1 to {LEASE_CEILING} seconds")));
+    }
+    let admitted = workers.admit(capability, &order.actor, Some(&order.service)).await?;
+    match workers.fetched(&order, ttl, &admitted).await {
+        Ok(body) => Ok(answer::secret(body)),
+        Err(refusal) => Err(workers.failed(admitted, refusal).await),
+    }
+}
+
+// === impl Workers ===
+
+impl Workers {
+    async fn fetched(
+        &self,
+        order: &FetchOrder,
+        ttl: u64,
+        admitted: &Admitted,
+    ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        self.may_be_used(order).await?;
+        let asked = Asked {
+            actor: &order.actor,
+            handle: &order.service,
+            kind: order.kind,
+            destination: None,
+            session: None,
+            narrow: &Narrow::default(),
+            until: (self.clock)().saturating_add(ttl),
+        };
+        let answered = self.resolver.resolve(&asked, &InMemory::default()).await;
+        let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
+        let row = self.row(order, admitted, &answered)?;
+        if let Err(fault) = self.ledger.record(&row).await {
+            // What is not written down could not be torn down.
+            crate::admin::revocations::take_back(Arc::clone(&self.resolver), vec![row]);
+            return Err(fault.into());
+        }
+        let resolved = &answered.resolved;
+        show(&resolved.credential, |credential, out| {
+            let fetched = Fetched {
+                lease_id: &row.lease_id,
+                credential,
+                expires_at: answered.expires_at,
+                target: resolved.target.as_deref(),
+                scope: &resolved.scope,
+            };
+            serde_json::to_writer(out, &fetched)
+        })
+        .map_err(|fault| Refusal::unavailable("credential_unreadable", fault.to_string()))
+    }
+
+    /// The kill switch denies workers as it denies edges.
+    async fn may_be_used(&self, order: &FetchOrder) -> Result<(), Refusal> {
+        let (handle, actor) = (&order.service, &order.actor);
+        let standing = self.ledger.standing(Claimant { session: "", handle, actor }).await?;
+        let against = [
+            (standing.kill_switch, "kill_switch", "the kill switch is on"),
+            (standing.handle_revoked, "handle_revoked", "the service's handle is revoked"),
+            (standing.actor_revoked, "actor_revoked", "the actor is revoked"),
+        ];
+        match against.into_iter().find(|(stands, ..)| *stands) {
+            Some((_, code, text)) => Err(Refusal::forbidden(code, text)),
+            None => Ok(()),
+        }
+    }
+
+    fn not_there(&self, order: &FetchOrder, unresolved: &Unresolved) -> Refusal {
+        for failure in &unresolved.failures {
+            self.metrics.backend_failed(failure.fault.code());
+            tracing::error!(handle = %order.service, actor = %order.actor, fault = %failure.fault,
+                backend = failure.backend, "a worker's credential is not there");
+        }
+        match unresolved.failures.last().map(|failure| &failure.fault) {
+            Some(BackendFault::Absent) => {
+                Refusal::not_found("nothing is stored under this service")
+            }
+            Some(BackendFault::Unfit(text)) => Refusal::unavailable("credential_unfit", *text),
+            _ => Refusal::unavailable(unresolved.code(), "custody's log says why"),
+        }
+    }
+
+    fn row(
+        &self,
+        order: &FetchOrder,
+        admitted: &Admitted,
+        answered: &Answered,
+    ) -> Result<LeaseRow, Refusal> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)
+            .map_err(|_| Refusal::unavailable("no_randomness", "the operating system gave none"))?;
+        Ok(LeaseRow {
+            lease_id: format!("crd_{}", URL_SAFE_NO_PAD.encode(random)),
+            session: admitted.session.clone(),
+            subject: admitted.worker.clone(),
+            actor: order.actor.clone(),
+            handle: order.service.clone(),
+            destination: DESTINATION.into(),
+            binding: Binding::Session,
+            issued_at: (self.clock)(),
+            expires_at: answered.expires_at,
+            backend: answered.backend.clone(),
+            revocation: answered.resolved.revocation.clone(),
+        })
+    }
+}
