@@ -23,6 +23,10 @@ impl<V> Bounded<V> {
         self.entries.get(key)
     }
 
+    pub fn get_mut(&mut self, key: &Digest) -> Option<&mut V> {
+        self.entries.get_mut(key)
+    }
+
     pub fn insert(&mut self, key: Digest, value: V) {
         if self.entries.insert(key, value).is_none() {
             self.order.push_back(key);
@@ -37,6 +41,16 @@ impl<V> Bounded<V> {
         if self.entries.remove(key).is_some() {
             self.order.retain(|own| own != key);
         }
+    }
+
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.values_mut()
+    }
+
+    pub fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
+        self.entries.retain(|_, value| keep(value));
+        let entries = &self.entries;
+        self.order.retain(|key| entries.contains_key(key));
     }
 
     #[cfg(test)]
@@ -67,5 +81,7 @@ mod tests {
         map.remove(&key(2));
         map.insert(key(4), 4);
         assert_eq!((map.len(), map.order.len()), (2, 2));
+        map.retain(|value| *value == 4);
+        assert_eq!((map.len(), map.order.len()), (1, 1));
     }
 }

@@ -11,6 +11,10 @@ pub enum Denial {
     /// Two carriers, or two values of one, hold different tokens.
     SessionAmbiguous,
     Session(Refusal),
+    /// Custody has told that this session is over.
+    SessionRevoked,
+    /// Custody's kill switch: nothing passes.
+    KillSwitch,
     // --- the request ---
     AuthorityMalformed,
     /// In the explicit posture a request comes through a tunnel.
@@ -32,6 +36,9 @@ pub enum Denial {
     UpgradeNotAllowed,
     DestinationAmbiguous,
     // --- custody and its leases ---
+    /// It is too long ago that custody was heard of.
+    RevocationsStale,
+    HandleRevoked,
     CustodyRefused,
     CustodyRateLimited,
     CustodyUnavailable,
@@ -61,7 +68,7 @@ pub struct Reason {
 
 impl Denial {
     /// All of them, for metrics and for the table in the documentation.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 45] = [
         Self::SessionMissing,
         Self::SessionAmbiguous,
         Self::Session(Refusal::TooLarge),
@@ -75,6 +82,8 @@ impl Denial {
         Self::Session(Refusal::NotYetValid),
         Self::Session(Refusal::Lifetime),
         Self::Session(Refusal::Claims("")),
+        Self::SessionRevoked,
+        Self::KillSwitch,
         Self::AuthorityMalformed,
         Self::ConnectRequired,
         Self::NestedConnect,
@@ -89,6 +98,8 @@ impl Denial {
         Self::PathNotAllowed,
         Self::UpgradeNotAllowed,
         Self::DestinationAmbiguous,
+        Self::RevocationsStale,
+        Self::HandleRevoked,
         Self::CustodyRefused,
         Self::CustodyRateLimited,
         Self::CustodyUnavailable,
@@ -117,7 +128,9 @@ impl Denial {
             | Self::PathNotAllowed
             | Self::UpgradeNotAllowed
             | Self::DestinationAmbiguous => of_allow_list(self),
-            Self::CustodyRefused
+            Self::RevocationsStale
+            | Self::HandleRevoked
+            | Self::CustodyRefused
             | Self::CustodyRateLimited
             | Self::CustodyUnavailable
             | Self::CustodyTimeout
@@ -150,6 +163,8 @@ const fn of_request(denial: Denial) -> Reason {
         Denial::SessionAmbiguous => {
             ("session_ambiguous", 401, "The request carries two different session tokens.")
         }
+        Denial::SessionRevoked => ("session_revoked", 401, "The session has been revoked."),
+        Denial::KillSwitch => ("kill_switch", 503, "Everything is stopped here; try later."),
         Denial::AuthorityMalformed => {
             ("authority_malformed", 403, "The authority is not a host with an optional port.")
         }
@@ -218,6 +233,14 @@ const fn of_session(refusal: Refusal) -> Reason {
 
 const fn of_custody(denial: Denial) -> Reason {
     match denial {
+        Denial::RevocationsStale => Reason::new(
+            "revocations_stale",
+            503,
+            "The edge does not know what has been revoked; try later.",
+        ),
+        Denial::HandleRevoked => {
+            Reason::new("handle_revoked", 403, "The credential of this destination is revoked.")
+        }
         Denial::CustodyRefused => {
             Reason::new("custody_refused", 403, "Custody grants this session no credential here.")
         }

@@ -1,18 +1,42 @@
 //! The leases this VM holds.
 //!
-//! The simple life of a lease: kept until it expires, looked up by its whole scope. Renewal ahead of
-//! time, single flight and revocation have their place here.
+//! Kept until they expire, looked up by their whole scope, renewed ahead of time. A failure is never
+//! kept.
 
-use crate::UnixSeconds;
 use crate::bounded::{self, Bounded};
+use crate::chance::Chance;
+use crate::moment::Moment;
 use crate::permit::Permit;
-use lease::{LiveLease, Secret};
+use crate::sync::Feed;
+use lease::{Handle, LiveLease};
+use session::Session;
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Live leases by [`LeaseKey`]; in this VM's own memory and nowhere else.
 pub struct Leases {
-    live: Bounded<Rc<LiveLease>>,
+    kept: Bounded<Kept>,
+}
+
+struct Kept {
+    lease: Rc<LiveLease>,
+    session: Session,
+    handle: Handle,
+    /// When it came, by the steady clock, as are the next two.
+    since: Duration,
+    /// It is not used from here on, whatever the wall clock says.
+    deadline: Duration,
+    /// The next request from here on has it renewed.
+    renew_at: Duration,
+}
+
+/// A lease that may be used now.
+pub struct Found {
+    pub lease: Rc<LiveLease>,
+    pub since: Duration,
+    /// It is time to fetch the next one.
+    pub due: bool,
 }
 
 /// All that a lease was granted for: session (by its very token), handle, destination, method.
@@ -21,50 +45,126 @@ pub struct LeaseKey(bounded::Digest);
 
 const CAPACITY: usize = 4096;
 
+/// A renewal that failed is not tried again for so long.
+const SECOND_TRY: Duration = Duration::from_secs(5);
+
+/// A lease this young is kept though its credential was refused: what comes for it would be the same,
+/// and a guest could have custody asked as often as it makes a request fail.
+const TOO_YOUNG: Duration = Duration::from_secs(1);
+
 // === impl Leases ===
 
 impl Leases {
     pub fn new() -> Self {
-        Self { live: Bounded::new(CAPACITY) }
+        Self { kept: Bounded::new(CAPACITY) }
     }
 
     /// A lease that is live now; one that is not is dropped, and with it its value wiped.
-    pub fn get(&mut self, key: LeaseKey, now: UnixSeconds) -> Option<Rc<LiveLease>> {
-        let lease = self.live.get(&key.0)?;
-        if lease.is_live(now) {
-            return Some(Rc::clone(lease));
+    pub fn find(&mut self, key: LeaseKey, now: Moment) -> Option<Found> {
+        let kept = self.kept.get(&key.0)?;
+        if kept.is_live(now) {
+            let due = kept.renew_at <= now.steady;
+            return Some(Found { lease: Rc::clone(&kept.lease), since: kept.since, due });
         }
-        self.live.remove(&key.0);
+        self.kept.remove(&key.0);
         None
     }
 
-    pub fn keep(&mut self, key: LeaseKey, lease: &Rc<LiveLease>) {
-        self.live.insert(key.0, Rc::clone(lease));
+    pub fn keep(
+        &mut self,
+        key: LeaseKey,
+        lease: &Rc<LiveLease>,
+        (session, handle): (Session, Handle),
+        now: Moment,
+        chance: &mut Chance,
+    ) {
+        let terms = lease.lease();
+        let life = now.until(terms.expires_at);
+        let fresh = now.until(terms.renew_after.min(terms.expires_at));
+        // Leases that came together are not renewed together.
+        let jitter = chance.up_to(life.saturating_sub(fresh) / 4);
+        let kept = Kept {
+            lease: Rc::clone(lease),
+            session,
+            handle,
+            since: now.steady,
+            deadline: now.steady.saturating_add(life),
+            renew_at: now.steady.saturating_add(fresh + jitter),
+        };
+        self.kept.insert(key.0, kept);
+    }
+
+    /// The renewal of this lease did not come: it serves on until it ends.
+    pub fn not_renewed(&mut self, key: LeaseKey, now: Moment) {
+        if let Some(kept) = self.kept.get_mut(&key.0) {
+            kept.renew_at = now.steady.saturating_add(SECOND_TRY);
+        }
+    }
+
+    /// Drops what custody has revoked.
+    pub fn drop_revoked(&mut self, feed: &Feed) {
+        self.kept.retain(|kept| {
+            feed.check_session(&kept.session).is_ok()
+                && !feed.is_revoked_handle(kept.handle.as_str())
+                && !feed.is_revoked_lease(&kept.lease.lease().lease_id)
+        });
+    }
+
+    pub fn drop_one(&mut self, key: LeaseKey) {
+        self.kept.remove(&key.0);
+    }
+
+    /// The upstream did not take the credential of the lease that came at `since`. What the session
+    /// holds of the same handle goes with it: the secret behind it is the same.
+    pub fn refused(&mut self, key: LeaseKey, since: Duration, now: Moment) {
+        let Some(kept) = self.kept.get(&key.0).filter(|kept| kept.since == since) else { return };
+        let old = |since: Duration| now.steady.saturating_sub(since) >= TOO_YOUNG;
+        if !old(since) {
+            return;
+        }
+        let (session, handle) = (kept.session.clone(), kept.handle.clone());
+        self.kept.retain(|kept| {
+            !(kept.handle == handle && kept.session.id() == session.id() && old(kept.since))
+        });
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    fn is_live(&self, now: Moment) -> bool {
+        now.steady < self.deadline && self.lease.is_live(now.unix())
     }
 }
 
 // === impl LeaseKey ===
 
 impl LeaseKey {
-    /// `None` where the destination has no credential.
+    /// `None` where the destination has no credential. `token` is the digest of the Session JWT.
     ///
     /// The method is part of it because custody may grant a handle for some methods only; a lease
-    /// granted for a GET must not serve a DELETE. The token and not its `jti`: two tokens of one `jti` may differ in the claims that custody's
-    /// grants look at.
-    pub fn of(permit: &Permit, token: &Secret) -> Option<Self> {
-        let authority = permit.authority().to_string();
+    /// granted for a GET must not serve a DELETE. The token and not its `jti`: two tokens of one `jti`
+    /// may differ in the claims that custody's grants look at.
+    pub fn of(permit: &Permit, token: &bounded::Digest) -> Option<Self> {
+        let authority = permit.authority();
+        let host = authority.host.to_string();
         let parts = [
-            token.expose(),
-            permit.handle()?.as_str().as_bytes(),
-            authority.as_bytes(),
+            permit.credential()?.handle.as_str().as_bytes(),
+            host.as_bytes(),
+            &authority.port.to_le_bytes(),
             permit.method().as_bytes(),
         ];
-        let mut hash = Sha256::new_with_prefix(b"leasehold lease key v1");
+        let mut hash = Sha256::new_with_prefix(b"leasehold lease key v2");
+        hash.update(token);
         for part in parts {
             // Length first, so that no two lists of parts run together to the same bytes.
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
         Some(Self(hash.finalize().into()))
+    }
+
+    pub(crate) fn digest(&self) -> &bounded::Digest {
+        &self.0
     }
 }

@@ -5,9 +5,9 @@
 //! Envoy (`filter/`) has so little to say.
 //!
 //! ```text
-//! request --> AwaitRequest --admit--> cached lease? --yes--> Forwarded
-//!                  |                        | no
-//!                  |                        +--> callout --> AwaitLease --settle--> Forwarded
+//! request --> AwaitRequest --admit--> lease kept? --yes--> Forwarded
+//!                  |                      | no
+//!                  |                      +--> flight --> AwaitLease --settle--> Forwarded
 //!                  +-- any Denial --> Denied
 //! ```
 //!
@@ -22,14 +22,19 @@
 
 pub mod allow_list;
 mod bounded;
+pub mod callout;
+mod chance;
 pub mod config;
 pub mod denial;
 pub mod destination;
 pub mod edits;
 pub mod exchange;
+pub mod flights;
 pub mod glob;
 pub mod headers;
 mod leases;
+pub mod lent;
+mod moment;
 pub mod path;
 pub mod permit;
 mod policy;
@@ -37,10 +42,12 @@ pub mod problem;
 mod request;
 mod session_token;
 mod sessions;
+mod sync;
 mod wildcard;
 
 mod trust_edge;
 
+pub use moment::Moment;
 pub use policy::Policy;
 pub use trust_edge::TrustEdge;
 

@@ -2,7 +2,7 @@
 
 use crate::destination::{Credential, Destination};
 use crate::path::CanonicalPath;
-use lease::{Authority, Binding, Handle, LeaseRequest, Secret};
+use lease::{Authority, Binding, LeaseRequest, Secret};
 use session::Session;
 
 /// Proof that the allow-list lets this session make this request.
@@ -12,7 +12,7 @@ use session::Session;
 #[derive(Debug)]
 pub struct Permit {
     destination: String,
-    handle: Option<Handle>,
+    credential: Option<Credential>,
     authority: Authority,
     method: String,
     path: CanonicalPath,
@@ -36,7 +36,7 @@ impl Permit {
     ) -> Self {
         Self {
             destination: destination.name.clone(),
-            handle: destination.credential.as_ref().map(|Credential { handle }| handle.clone()),
+            credential: destination.credential.clone(),
             authority: authority.clone(),
             method: method.to_owned(),
             path: path.clone(),
@@ -50,8 +50,8 @@ impl Permit {
     }
 
     /// What is to be leased; `None` where the destination has no credential.
-    pub fn handle(&self) -> Option<&Handle> {
-        self.handle.as_ref()
+    pub fn credential(&self) -> Option<&Credential> {
+        self.credential.as_ref()
     }
 
     pub fn authority(&self) -> &Authority {
@@ -71,7 +71,7 @@ impl Permit {
     pub fn lease_request(&self, token: Secret) -> Option<LeaseRequest> {
         Some(LeaseRequest {
             session: token,
-            handle: self.handle.clone()?,
+            handle: self.credential.as_ref()?.handle.clone(),
             destination: self.authority.clone(),
             method: self.method.clone(),
             path: self.path.as_str().to_owned(),

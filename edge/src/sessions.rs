@@ -1,43 +1,97 @@
-//! Sessions whose tokens have been verified, so that each token is verified once a VM.
+//! Sessions whose tokens have been verified, so that each token is verified once a VM, and the forged
+//! among them briefly, so that a flood of them costs little.
 
-use crate::UnixSeconds;
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, Digest};
+use crate::moment::Moment;
 use session::{Refusal, Session, Verifier};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The signature of a token never changes its mind; its times are checked on every use.
 pub struct Sessions {
-    verified: Bounded<Session>,
+    authenticated: Bounded<Known>,
+    forged: Bounded<Forged>,
+}
+
+/// A session, and the digest of its very token.
+pub struct Verified {
+    pub session: Session,
+    pub token: Digest,
+}
+
+struct Known {
+    session: Session,
+    /// Since the last report.
+    seen: bool,
+}
+
+struct Forged {
+    refusal: Refusal,
+    /// By the steady clock.
+    until: Duration,
 }
 
 const CAPACITY: usize = 4096;
+const FORGED_CAPACITY: usize = 1024;
+/// Long enough for a flood, short enough that a key added meanwhile is soon believed.
+const FORGED_FOR: Duration = Duration::from_secs(10);
 
 // === impl Sessions ===
 
 impl Sessions {
     pub fn new() -> Self {
-        Self { verified: Bounded::new(CAPACITY) }
+        Self { authenticated: Bounded::new(CAPACITY), forged: Bounded::new(FORGED_CAPACITY) }
     }
 
     pub fn verify(
         &mut self,
         verifier: &Verifier,
         token: &[u8],
-        now: UnixSeconds,
-    ) -> Result<Session, Refusal> {
+        now: Moment,
+    ) -> Result<Verified, Refusal> {
         if token.len() > session::TOKEN_BYTES {
             return Err(Refusal::TooLarge);
         }
         let key = Sha256::digest(token).into();
-        if let Some(session) = self.verified.get(&key) {
-            let checked = verifier.check_time(session, now).map(|()| session.clone());
-            if checked.is_err() {
-                self.verified.remove(&key);
-            }
-            return checked;
+        if let Some(Known { session, seen }) = self.authenticated.get_mut(&key) {
+            verifier.check_time(session, now.unix())?;
+            *seen = true;
+            return Ok(Verified { session: session.clone(), token: key });
         }
-        let session = verifier.verify(token, now)?;
-        self.verified.insert(key, session.clone());
-        Ok(session)
+        if let Some(forged) = self.forged.get(&key).filter(|forged| now.steady < forged.until) {
+            return Err(forged.refusal);
+        }
+        match verifier.authenticate(token) {
+            Ok(session) => {
+                let timely = verifier.check_time(&session, now.unix());
+                let known = Known { session: session.clone(), seen: timely.is_ok() };
+                self.authenticated.insert(key, known);
+                timely?;
+                Ok(Verified { session, token: key })
+            }
+            Err(refusal) => {
+                // Everything else is found out before the signature is looked at, and cheap.
+                if matches!(
+                    refusal,
+                    Refusal::Signature | Refusal::Claims(_) | Refusal::Issuer | Refusal::Audience
+                ) {
+                    let until = now.steady.saturating_add(FORGED_FOR);
+                    self.forged.insert(key, Forged { refusal, until });
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// The sessions that were seen since this was last asked, each once.
+    pub fn take_seen(&mut self) -> BTreeSet<String> {
+        let mut seen = BTreeSet::new();
+        for known in self.authenticated.values_mut() {
+            if std::mem::take(&mut known.seen) {
+                seen.insert(known.session.id().to_owned());
+            }
+        }
+        seen
     }
 }

@@ -1,10 +1,22 @@
 //! The edge of one plugin configuration in one VM: the policy, and what it remembers.
 
+use crate::callout::{Answer, Callout, MAX_LEASE, MAX_SYNC, Purpose};
+use crate::chance::Chance;
+use crate::denial::Denial;
+use crate::flights::{Flight, FlightId, Flights, Granted, Landed};
 use crate::leases::Leases;
+use crate::lent::{Ending, Lent};
+use crate::moment::Moment;
 use crate::policy::Policy;
 use crate::sessions::Sessions;
+use crate::sync::{Feed, Poll};
+use lease::{
+    Binding, LEASE_CEILING, Lease, LeaseFault, LeaseRequest, LiveLease, RefusalCode, SeenReport,
+    SyncAnswer,
+};
+use std::rc::Rc;
 
-/// A policy with its verified sessions and live leases.
+/// A policy with its verified sessions, live leases and callouts under way.
 ///
 /// Everything remembered was decided under this policy: a new configuration is a new edge, and
 /// starts with nothing.
@@ -12,12 +24,189 @@ pub struct TrustEdge {
     pub(crate) policy: Policy,
     pub(crate) sessions: Sessions,
     pub(crate) leases: Leases,
+    pub(crate) flights: Flights,
+    pub(crate) feed: Feed,
+    poll: Option<Poll>,
+    chance: Chance,
+    outbox: Vec<Callout>,
 }
 
 // === impl TrustEdge ===
 
 impl TrustEdge {
-    pub fn new(policy: Policy) -> Self {
-        Self { policy, sessions: Sessions::new(), leases: Leases::new() }
+    /// `seed`: 32 random bytes.
+    pub fn new(policy: Policy, seed: [u8; 32], now: Moment) -> Self {
+        let sync = policy.custody.as_ref().and_then(|custody| custody.sync.config());
+        Self {
+            feed: Feed::new(sync, now),
+            poll: sync.map(|sync| Poll::new(sync, now)),
+            policy,
+            sessions: Sessions::new(),
+            leases: Leases::new(),
+            flights: Flights::default(),
+            chance: Chance::new(seed),
+            outbox: Vec::new(),
+        }
     }
+
+    pub fn has_callouts(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// What has to be sent now. Each of them is [`answered`](Self::answered) once, if only with
+    /// [`Answer::NotSent`].
+    pub fn take_callouts(&mut self) -> Vec<Callout> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// A callout is over. What comes back is for every request that waits for its flight.
+    pub fn answered(
+        &mut self,
+        purpose: Purpose,
+        answer: Answer<'_>,
+        now: Moment,
+    ) -> Option<Landed> {
+        match purpose {
+            Purpose::Lease(flight) => self.land(flight, answer, now),
+            Purpose::Sync => {
+                self.hear(answer, now);
+                None
+            }
+            Purpose::Seen => None,
+        }
+    }
+
+    /// Time has passed: about once a second. The first time is soon after the configuration, which is
+    /// no time for callouts itself.
+    pub fn tick(&mut self, now: Moment) {
+        self.listen(now);
+        let Some(poll) = &mut self.poll else { return };
+        if poll.seen_due(now, &mut self.chance) {
+            self.report_seen();
+        }
+    }
+
+    /// A request that took a lease along is over.
+    pub fn ended(&mut self, lent: &Lent, ending: Ending<'_>, now: Moment) {
+        match lent {
+            Lent::Kept { key, since } if lent.minds(ending) => {
+                self.leases.refused(*key, *since, now);
+            }
+            Lent::Kept { .. } | Lent::Once { .. } => {}
+        }
+    }
+
+    /// Opens a flight, and asks custody.
+    ///
+    /// # Errors
+    /// [`Denial::NotConfigured`] without custody; [`Denial::Internal`].
+    pub(crate) fn ask(
+        &mut self,
+        flight: Flight,
+        request: &LeaseRequest,
+    ) -> Result<FlightId, Denial> {
+        let custody = self.policy.custody.as_ref().ok_or(Denial::NotConfigured)?;
+        let body = request.encode().map_err(|_| Denial::Internal)?;
+        let flight = self.flights.open(flight);
+        let callout = custody.callout(Purpose::Lease(flight), "POST", "/v1/leases".to_owned());
+        self.outbox.push(Callout { body, ..callout });
+        Ok(flight)
+    }
+
+    /// Asks for news, if it is time.
+    fn listen(&mut self, now: Moment) {
+        let (Some(poll), Some(custody)) = (&mut self.poll, &self.policy.custody) else { return };
+        let cursor = self.feed.cursor();
+        let Some(wait) = poll.due(cursor.is_some(), now) else { return };
+        let cursor = cursor.map(|cursor| format!("cursor={cursor}&")).unwrap_or_default();
+        let path = format!("/v1/sync?{cursor}wait={}", wait.as_secs());
+        let callout = custody.callout(Purpose::Sync, "GET", path);
+        self.outbox.push(Callout { timeout: callout.timeout.saturating_add(wait), ..callout });
+    }
+
+    fn hear(&mut self, answer: Answer<'_>, now: Moment) {
+        let Some(poll) = &mut self.poll else { return };
+        let news = match answer {
+            Answer::Response { status: 200, body } if body.len() <= MAX_SYNC => {
+                SyncAnswer::decode(body).ok()
+            }
+            _ => None,
+        };
+        let Some(news) = news else { return poll.failed(now, &mut self.chance) };
+        let at_once = poll.answered(now);
+        let changes = news.full || news.kill_switch || !news.changes.is_empty();
+        self.feed.apply(news, now);
+        if changes {
+            self.leases.drop_revoked(&self.feed);
+        }
+        if at_once {
+            self.listen(now);
+        }
+    }
+
+    fn report_seen(&mut self) {
+        let Some(custody) = &self.policy.custody else { return };
+        let seen: Vec<String> = self.sessions.take_seen().into_iter().collect();
+        for sessions in seen.chunks(SEEN_AT_ONCE) {
+            let report = SeenReport { sessions: sessions.to_vec() };
+            let Ok(body) = report.encode() else { return };
+            let callout = custody.callout(Purpose::Seen, "POST", "/v1/seen".to_owned());
+            self.outbox.push(Callout { body: body.into(), ..callout });
+        }
+    }
+
+    fn land(&mut self, id: FlightId, answer: Answer<'_>, now: Moment) -> Option<Landed> {
+        let flight = self.flights.land(id)?;
+        let lease = leased(answer, flight.binding(), now).and_then(|lease| {
+            // Revoked while it was on its way.
+            let revoked = self.feed.is_revoked_lease(&lease.lease().lease_id);
+            if revoked { Err(Denial::CustodyRefused) } else { Ok(lease) }
+        });
+        let Some(key) = flight.key else {
+            let granted = lease.map(|lease| {
+                let lent = Lent::Once { lease_id: lease.lease().lease_id.as_str().into() };
+                Granted { lease: Rc::new(lease), lent }
+            });
+            return Some(Landed::new(id, granted));
+        };
+        let granted = lease.map(Rc::new).map(|lease| {
+            let scope = (flight.session, flight.handle);
+            self.leases.keep(key, &lease, scope, now, &mut self.chance);
+            Granted { lease, lent: Lent::Kept { key, since: now.steady } }
+        });
+        match granted {
+            // Custody has changed its mind: what it gave before is not used any more.
+            Err(Denial::CustodyRefused) => self.leases.drop_one(key),
+            Err(_) => self.leases.not_renewed(key, now),
+            Ok(_) => {}
+        }
+        Some(Landed::new(id, granted))
+    }
+}
+
+/// A report's body has a bound in custody, 256 KiB, and names have up to 256 bytes.
+const SEEN_AT_ONCE: usize = 500;
+
+fn leased(answer: Answer<'_>, binding: Binding, now: Moment) -> Result<LiveLease, Denial> {
+    let (status, body) = match answer {
+        Answer::Response { status, body } => (status, body),
+        Answer::Reset => return Err(Denial::CustodyUnavailable),
+        Answer::NotSent(denial) => return Err(denial),
+    };
+    if body.len() > MAX_LEASE {
+        return Err(Denial::CustodyAnswer);
+    }
+    if status == 200 {
+        let lease = Lease::decode(body)?;
+        if lease.binding != binding {
+            return Err(Denial::Lease(LeaseFault::Binding));
+        }
+        return Ok(lease.live(now.unix(), LEASE_CEILING)?);
+    }
+    Err(match (RefusalCode::decode(status, body), status) {
+        (Some(code), _) => Denial::of_refusal(code),
+        (None, 504) => Denial::CustodyTimeout,
+        (None, 503) => Denial::CustodyUnavailable,
+        (None, _) => Denial::CustodyAnswer,
+    })
 }

@@ -5,13 +5,13 @@
 //! it has to be made the effective context first, and the host may refuse that. What could not be said
 //! to a stream is said again at the next tick.
 
-use crate::callouts::{Callout, Callouts, HttpCall, Received, Waiter};
+use crate::callouts::{Callouts, InFlight, Received};
 use crate::host::Failed;
 use crate::root::Root;
 use crate::stream::{self, Step, Stream};
 use abi::types::Action;
+use edge::callout::{Answer, Purpose};
 use edge::denial::Denial;
-use edge::exchange::{Answer, AwaitLease};
 use std::collections::BTreeMap;
 
 /// All that lives in one VM, by the host's numbers.
@@ -24,8 +24,9 @@ pub struct Dispatch {
     unsaid: Vec<u32>,
 }
 
-/// Streams ended in one tick. Each local reply runs the whole response path inside our callback.
-const BATCH: usize = 64;
+/// Streams that are settled in one callback. Each of them goes its whole way before that is over; the
+/// others have their turn in the next, milliseconds later.
+const BATCH: usize = 256;
 
 // === impl Dispatch ===
 
@@ -41,41 +42,36 @@ impl Dispatch {
 
     pub fn create(&mut self, context: u32, root: u32) {
         if root == 0 {
-            self.roots.insert(context, Root::default());
+            self.roots.insert(context, Root::new());
         } else {
             self.streams.insert(context, Stream::new(context, root));
         }
     }
 
     pub fn configure(&mut self, root: u32, size: usize) -> bool {
+        self.callouts.forget(root);
         self.roots.get_mut(&root).is_some_and(|root| root.configure(size))
     }
 
     pub fn request_headers(&mut self, id: u32) -> Action {
-        let Self { roots, streams, callouts, unsaid } = self;
+        let Self { roots, streams, unsaid, .. } = self;
         let stream = streams.get_mut(&id);
-        let root = stream.as_ref().and_then(|stream| roots.get_mut(&stream.root()));
-        let (Some(stream), Some(root)) = (stream, root) else {
+        let root_of = stream.as_ref().map(|stream| stream.root());
+        let root = root_of.and_then(|root| roots.get_mut(&root));
+        let (Some(stream), Some(root), Some(root_id)) = (stream, root, root_of) else {
             return stream::refuse_unknown();
         };
-        let step = match stream.request_headers(root) {
-            Step::Ask(wait, lease) => {
-                root.metrics.count_callout();
-                let asker = (stream.root(), root.ticks());
-                let waiter = Waiter::Lease { stream: id, wait };
-                match callouts.send(asker, &HttpCall::for_lease(&lease), waiter) {
-                    Ok(()) => Step::Hold,
-                    Err((failed, Waiter::Lease { wait, .. })) => {
-                        stream.deny(wait.abandon(not_sent(failed)), root)
-                    }
-                }
-            }
-            step => step,
-        };
-        if matches!(step, Step::Unsaid) {
-            unsaid.push(id);
+        let step = stream.request_headers(root);
+        let action = step.action();
+        match step {
+            Step::Wait(wait) => root.hold(id, wait),
+            Step::Unsaid => unsaid.push(id),
+            Step::Forward | Step::Hold => {}
         }
-        step.action()
+        if root.has_work() {
+            self.go_on(root_id);
+        }
+        action
     }
 
     pub fn request_body(&self, id: u32) -> Action {
@@ -88,16 +84,15 @@ impl Dispatch {
 
     /// A callout has been answered. `headers` is 0 if its connection was reset; `body` is in bytes.
     pub fn answered(&mut self, token: u32, headers: usize, body: usize) {
-        let Some(Callout { root, waiter, .. }) = self.callouts.answered(token) else { return };
-        let received = Received::read(headers, body);
+        let Some(InFlight { root, purpose, .. }) = self.callouts.answered(token) else { return };
+        let received = Received::read(purpose, headers, body);
         let answer = match &received {
             Ok(Some(Received { status, body })) => Answer::Response { status: *status, body },
             Ok(None) => Answer::Reset,
             Err(failed) => Answer::NotSent(stream::internal(*failed).denial()),
         };
-        match waiter {
-            Waiter::Lease { stream, wait } => self.settle(root, stream, wait, answer),
-        }
+        self.over(root, purpose, answer);
+        self.go_on(root);
     }
 
     /// Ends what nothing else has ended.
@@ -106,28 +101,59 @@ impl Dispatch {
         for unsaid in std::mem::take(&mut self.unsaid) {
             self.act_on(unsaid, |stream, _| stream.say_again());
         }
-        for _ in 0..BATCH {
-            let Some(Callout { root, waiter, .. }) = self.callouts.overdue(id, now) else { return };
+        while let Some(InFlight { root, purpose, .. }) = self.callouts.overdue(id, now) {
             log::error!("leasehold: a callout was never answered");
-            match waiter {
-                Waiter::Lease { stream, wait } => {
-                    self.settle(root, stream, wait, Answer::NotSent(Denial::CustodyTimeout));
-                }
-            }
+            self.over(root, purpose, Answer::NotSent(Denial::CustodyTimeout));
         }
+        self.go_on(id);
     }
 
     pub fn delete(&mut self, context: u32) {
-        if self.streams.remove(&context).is_none() && self.roots.remove(&context).is_some() {
+        if let Some(mut stream) = self.streams.remove(&context) {
+            let root = stream.root();
+            let Some(own) = self.roots.get_mut(&root) else { return };
+            stream.end(own);
+            if own.has_work() {
+                self.go_on(root);
+            }
+        } else if self.roots.remove(&context).is_some() {
             self.callouts.forget(context);
         }
     }
 
-    /// Custody has decided. Its lease is kept whether or not the stream that asked is still there.
-    fn settle(&mut self, root: u32, id: u32, wait: AwaitLease, answer: Answer<'_>) {
-        let Some(root) = self.roots.get_mut(&root) else { return };
-        let verdict = root.settle(wait, answer);
-        self.act_on(id, |stream, root| stream.conclude(verdict, root));
+    /// A callout is over. What it brought is kept whether or not anybody still waits for it.
+    fn over(&mut self, root: u32, purpose: Purpose, answer: Answer<'_>) {
+        if let Some(root) = self.roots.get_mut(&root) {
+            root.answered(purpose, answer);
+        }
+    }
+
+    /// What follows from an event: callouts, and whoever has waited long enough has its turn.
+    fn go_on(&mut self, id: u32) {
+        self.send_callouts(id);
+        for _ in 0..BATCH {
+            let settled = self.roots.get_mut(&id).and_then(Root::next_settled);
+            let Some((stream, verdict)) = settled else { break };
+            self.act_on(stream, |stream, root| stream.conclude(verdict, root));
+        }
+        if let Some(root) = self.roots.get_mut(&id) {
+            root.pace();
+        }
+    }
+
+    fn send_callouts(&mut self, id: u32) {
+        let Some(root) = self.roots.get_mut(&id) else { return };
+        let callouts = root.take_callouts();
+        if callouts.is_empty() {
+            return;
+        }
+        let now = root.now();
+        for callout in callouts {
+            root.metrics.count_callout(callout.purpose);
+            if let Err(failed) = self.callouts.send(id, now, &callout) {
+                root.answered(callout.purpose, Answer::NotSent(not_sent(failed)));
+            }
+        }
     }
 
     /// Does something to a stream outside its own callbacks.

@@ -7,6 +7,8 @@
 //! - [`dispatch`]: every context of the VM, and which of them an event is for;
 //! - [`callouts`]: the callouts in flight, and who waits for each;
 //! - [`root`]: one plugin configuration;
+//! - [`clock`]: what time it is;
+//! - [`waiting`]: the held streams;
 //! - [`stream`]: one request;
 //! - [`metrics`]: a counter a decision.
 //!
@@ -23,12 +25,14 @@
 extern crate proxy_wasm as abi;
 
 mod callouts;
+mod clock;
 mod dispatch;
 mod exports;
 mod host;
 mod metrics;
 mod root;
 mod stream;
+mod waiting;
 
 abi::main! {{
     // Only logging, clocks and random bytes are allowed in here: everything else waits for

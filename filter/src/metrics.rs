@@ -1,6 +1,7 @@
 //! A counter a decision, in Envoy's stats under `wasmcustom.`.
 
 use crate::host;
+use edge::callout::Purpose;
 use edge::denial::Denial;
 use edge::exchange::Passage;
 use std::collections::HashMap;
@@ -43,9 +44,12 @@ impl Metrics {
         self.count(denial.code());
     }
 
-    /// Custody has been asked.
-    pub fn count_callout(&self) {
-        self.count(LEASES);
+    /// Custody has been asked for a lease.
+    pub fn count_callout(&self, purpose: Purpose) {
+        match purpose {
+            Purpose::Lease(_) => self.count(LEASES),
+            Purpose::Sync | Purpose::Seen => {}
+        }
     }
 
     /// A counter that the host refuses is a number less, and no reason to deny.

@@ -1,80 +1,160 @@
 //! One plugin configuration in one VM.
 
-use crate::callouts::{TICK, Ticks};
+use crate::clock::Clock;
 use crate::host::{self, Failed};
 use crate::metrics::Metrics;
+use crate::waiting::Waiting;
 use abi::types::BufferType;
-use edge::TrustEdge;
-use edge::UnixSeconds;
+use edge::callout::{Answer, Callout, Purpose};
 use edge::config::Config;
 use edge::denial::Denial;
-use edge::exchange::{Answer, AwaitLease, AwaitRequest, Denied, Request, Verdict};
-use std::time::{SystemTime, UNIX_EPOCH};
+use edge::exchange::{AwaitLease, AwaitRequest, Denied, Request, Verdict};
+use edge::lent::{Ending, Lent};
+use edge::{Moment, Policy, TrustEdge};
+use std::time::Duration;
 
 /// A root context. Several may share a VM (Envoy keys VMs by code and `vm_id`), so everything that is
 /// remembered hangs from one of these.
-#[derive(Default)]
 pub struct Root {
     edge: Option<TrustEdge>,
     pub metrics: Metrics,
-    ticks: Ticks,
+    clock: Clock,
+    waiting: Waiting,
+    hurried: bool,
 }
+
+/// How often a root looks after what no event brings along.
+const TICK: Duration = Duration::from_secs(1);
+/// The same while held requests have their answer and not their turn.
+const HURRIED: Duration = Duration::from_millis(10);
 
 // === impl Root ===
 
 impl Root {
+    pub fn new() -> Self {
+        Self {
+            edge: None,
+            metrics: Metrics::default(),
+            clock: Clock::start(),
+            waiting: Waiting::default(),
+            hurried: false,
+        }
+    }
+
     /// `false` makes Envoy refuse the configuration; with `FAIL_CLOSED` nothing passes without one.
     pub fn configure(&mut self, size: usize) -> bool {
+        // Whoever waits was promised a lease by the edge that goes.
         self.edge = None;
-        let Ok(text) = host::buffer(BufferType::PluginConfiguration, size) else {
-            log::error!("leasehold: the host does not hand over the plugin configuration");
+        self.waiting.give_up();
+        self.clock.set();
+        let Some(policy) = policy(size) else { return false };
+        let mut seed = [0; 32];
+        if getrandom::fill(&mut seed).is_err() {
+            log::error!("leasehold: the host gives no random bytes");
             return false;
-        };
-        let policy = match Config::read(&text.unwrap_or_default()) {
-            Ok(policy) => policy,
-            Err(errors) => {
-                for error in errors.iter() {
-                    log::error!("leasehold: {error}");
-                }
-                return false;
-            }
-        };
+        }
         // Without it, a callout that is never answered would hold its request for ever.
         if let Err(Failed(status)) = host::set_tick_period(TICK) {
             log::error!("leasehold: the host sets no timer, status {status}");
             return false;
         }
+        self.hurried = false;
         self.metrics = Metrics::define();
-        self.edge = Some(TrustEdge::new(policy));
+        self.edge = Some(TrustEdge::new(policy, seed, self.clock.now()));
         true
+    }
+
+    pub fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     pub fn admit(&mut self, phase: AwaitRequest, request: Request) -> Verdict {
         match &mut self.edge {
-            Some(edge) => phase.admit(edge, request, now()),
+            Some(edge) => phase.admit(edge, request, self.clock.now()),
             None => Verdict::Deny(Denied::new(Denial::NotConfigured, &request)),
         }
     }
 
-    pub fn settle(&mut self, wait: AwaitLease, answer: Answer<'_>) -> Verdict {
-        match &mut self.edge {
-            Some(edge) => wait.settle(edge, answer, now()),
-            None => Verdict::Deny(wait.abandon(Denial::NotConfigured)),
+    /// Is there something to send, or somebody to settle?
+    pub fn has_work(&self) -> bool {
+        self.waiting.has_landed() || self.edge.as_ref().is_some_and(TrustEdge::has_callouts)
+    }
+
+    pub fn take_callouts(&mut self) -> Vec<Callout> {
+        self.edge.as_mut().map(TrustEdge::take_callouts).unwrap_or_default()
+    }
+
+    /// Holds a stream until its flight has landed.
+    pub fn hold(&mut self, stream: u32, wait: AwaitLease) {
+        self.waiting.join(stream, wait);
+    }
+
+    /// The stream is gone, and waits for nothing any more.
+    pub fn leave(&mut self, stream: u32) {
+        self.waiting.leave(stream);
+    }
+
+    /// A callout is over; whoever waited for it is [next](Self::next_settled).
+    pub fn answered(&mut self, purpose: Purpose, answer: Answer<'_>) {
+        let now = self.now();
+        let Some(edge) = &mut self.edge else { return };
+        if let Some(landed) = edge.answered(purpose, answer, now) {
+            self.waiting.land(landed);
         }
     }
 
-    pub fn ticks(&self) -> Ticks {
-        self.ticks
+    /// A held stream whose wait is over, and what becomes of it.
+    pub fn next_settled(&mut self) -> Option<(u32, Verdict)> {
+        let (stream, wait, landed) = self.waiting.next_landed()?;
+        let verdict = match (&self.edge, landed) {
+            (Some(edge), Some(landed)) => wait.settle(edge, &landed, self.clock.now()),
+            _ => Verdict::Deny(wait.abandon(Denial::NotConfigured)),
+        };
+        Some((stream, verdict))
     }
 
-    /// One tick later.
-    pub fn tick(&mut self) -> Ticks {
-        self.ticks += 1;
-        self.ticks
+    /// A request that took a lease along is over.
+    pub fn ended(&mut self, lent: &Lent, ending: Ending<'_>) {
+        let now = self.now();
+        if let Some(edge) = &mut self.edge {
+            edge.ended(lent, ending, now);
+        }
+    }
+
+    pub fn tick(&mut self) -> Moment {
+        self.clock.set();
+        let now = self.now();
+        if let Some(edge) = &mut self.edge {
+            edge.tick(now);
+        }
+        now
+    }
+
+    /// Sees to it that whoever has an answer gets it soon.
+    pub fn pace(&mut self) {
+        let hurry = self.waiting.has_landed();
+        if hurry == self.hurried {
+            return;
+        }
+        match host::set_tick_period(if hurry { HURRIED } else { TICK }) {
+            Ok(()) => self.hurried = hurry,
+            Err(Failed(status)) => log::error!("leasehold: the timer stays, status {status}"),
+        }
     }
 }
 
-fn now() -> UnixSeconds {
-    // Before 1970 everything has expired: u64::MAX denies.
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |elapsed| elapsed.as_secs())
+fn policy(size: usize) -> Option<Policy> {
+    let Ok(text) = host::buffer(BufferType::PluginConfiguration, size) else {
+        log::error!("leasehold: the host does not hand over the plugin configuration");
+        return None;
+    };
+    match Config::read(&text.unwrap_or_default()) {
+        Ok(policy) => Some(policy),
+        Err(errors) => {
+            for error in errors.iter() {
+                log::error!("leasehold: {error}");
+            }
+            None
+        }
+    }
 }

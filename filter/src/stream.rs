@@ -5,10 +5,9 @@ use crate::root::Root;
 use abi::types::{Action, MapType};
 use edge::denial::Denial;
 use edge::edits::Edit;
-use edge::exchange::{
-    AwaitLease, AwaitRequest, Callout, Denied, Forwarded, Request, Tunnel, Verdict,
-};
+use edge::exchange::{AwaitLease, AwaitRequest, Denied, Forwarded, Request, Tunnel, Verdict};
 use edge::headers::Headers;
+use edge::lent::{Ending, Lent};
 use edge::problem::Reply;
 
 /// A stream and the phase its exchange is in.
@@ -16,11 +15,13 @@ pub struct Stream {
     id: u32,
     root: u32,
     phase: Phase,
+    /// The lease it took along.
+    lent: Option<Lent>,
 }
 
 enum Phase {
     AwaitRequest(AwaitRequest),
-    /// Held. Its [`AwaitLease`] is with the callout.
+    /// Held. Its [`AwaitLease`](edge::exchange::AwaitLease) is with the root.
     AwaitLease,
     Forwarded,
     /// Refused, and the host has not taken the reply yet.
@@ -33,8 +34,8 @@ pub enum Step {
     Forward,
     /// Nothing more to do: it waits for an answer, or is over.
     Hold,
-    /// The lease has to be asked for.
-    Ask(AwaitLease, Callout),
+    /// It waits for its lease.
+    Wait(AwaitLease),
     /// Refused, and [to be said again](Stream::say_again).
     Unsaid,
 }
@@ -51,13 +52,14 @@ const PERMIT: &str = "leasehold.permit";
 /// Filter state that the outer listener's `set_filter_state` carries to the inner one.
 const CONNECT_AUTHORITY: &str = "filter_state\0leasehold.connect_authority";
 const CONNECT_SESSION: &str = "filter_state\0leasehold.connect_session";
+const RESPONSE_CODE: &str = "response\0code";
 const SERVER_NAME: &str = "connection\0requested_server_name";
 
 // === impl Stream ===
 
 impl Stream {
     pub fn new(id: u32, root: u32) -> Self {
-        Self { id, root, phase: Phase::AwaitRequest(AwaitRequest::default()) }
+        Self { id, root, phase: Phase::AwaitRequest(AwaitRequest::default()), lent: None }
     }
 
     pub fn root(&self) -> u32 {
@@ -103,7 +105,7 @@ impl Stream {
         }
         match verdict {
             Verdict::Forward(forwarded) => self.forward(&forwarded, Held::Yes, root),
-            Verdict::Ask(wait, _) => self.deny(wait.abandon(Denial::Internal), root),
+            Verdict::Wait(wait) => self.deny(wait.abandon(Denial::Internal), root),
             Verdict::Deny(denied) => self.deny(denied, root),
         }
     }
@@ -133,6 +135,19 @@ impl Stream {
         self.say(denied, &reply)
     }
 
+    /// The host lets go of it. What it says about the response is for whoever lent the lease.
+    pub fn end(&mut self, root: &mut Root) {
+        if let Phase::AwaitLease = self.phase {
+            root.leave(self.id);
+        }
+        let Some(lent) = self.lent.take() else { return };
+        let status = host::property(RESPONSE_CODE).ok().flatten().and_then(|bytes| number(&bytes));
+        let ending = Ending { status: status.unwrap_or_default(), details: &[] };
+        if lent.minds(ending) {
+            root.ended(&lent, ending);
+        }
+    }
+
     fn deny_later(&mut self, denied: Denied, root: &Root) -> Step {
         note(&denied, &denied.reply(), root);
         self.phase = Phase::Unsaid(denied);
@@ -156,9 +171,9 @@ impl Stream {
         };
         match root.admit(phase, request) {
             Verdict::Forward(forwarded) => self.forward(&forwarded, Held::No, root),
-            Verdict::Ask(wait, callout) => {
+            Verdict::Wait(wait) => {
                 self.phase = Phase::AwaitLease;
-                Step::Ask(wait, callout)
+                Step::Wait(wait)
             }
             Verdict::Deny(denied) => self.deny(denied, root),
         }
@@ -168,6 +183,7 @@ impl Stream {
     /// the way leaves the request where it is, refused.
     fn forward(&mut self, forwarded: &Forwarded, held: Held, root: &Root) -> Step {
         let passage = forwarded.passage();
+        self.lent = forwarded.lent().cloned();
         let done = forwarded
             .edits()
             .iter()
@@ -189,7 +205,7 @@ impl Step {
     pub fn action(&self) -> Action {
         match self {
             Self::Forward => Action::Continue,
-            Self::Hold | Self::Ask(..) | Self::Unsaid => Action::Pause,
+            Self::Hold | Self::Wait(_) | Self::Unsaid => Action::Pause,
         }
     }
 }
@@ -231,6 +247,11 @@ fn read_request() -> Result<Request, Failed> {
         }
     };
     Ok(Request { headers: Headers::new(headers), sni: host::property(SERVER_NAME)?, tunnel })
+}
+
+/// Envoy's integers are 8 bytes, little endian.
+fn number(bytes: &[u8]) -> Option<u16> {
+    u16::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
 }
 
 fn drop_trailers() -> Result<(), Failed> {

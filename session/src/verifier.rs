@@ -30,13 +30,23 @@ impl Verifier {
     /// # Errors
     /// The first rule that the token breaks.
     pub fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Session, Refusal> {
+        let session = self.authenticate(token)?;
+        self.check_time(&session, now)?;
+        Ok(session)
+    }
+
+    /// Everything but the times, for whoever keeps the session and [checks those](Self::check_time)
+    /// on every use.
+    ///
+    /// # Errors
+    /// The first rule that the token breaks.
+    pub fn authenticate(&self, token: &[u8]) -> Result<Session, Refusal> {
         let unverified = UnverifiedToken::parse(token)?;
         let header = unverified.unverified_header()?;
         let key = self.keys.find(&header)?;
         let payload = unverified.authenticate(key)?;
         let session = Session::new(Claims::from_authenticated(&payload)?);
         self.check_parties(&session)?;
-        self.check_time(&session, now)?;
         Ok(session)
     }
 

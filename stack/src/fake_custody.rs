@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -24,7 +24,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -66,6 +66,9 @@ pub struct FakeCustody {
 struct Script {
     answer: watch::Sender<Answer>,
     asked: Mutex<Vec<Value>>,
+    told: Mutex<Vec<(String, Value)>>,
+    /// What `GET /v1/sync` answers; always everything.
+    news: watch::Sender<Value>,
 }
 
 /// What a request is answered with: the script, and a way to end its own connection.
@@ -114,8 +117,12 @@ impl FakeCustody {
         answer: Answer,
     ) -> Result<Self> {
         let tls = TlsAcceptor::from(Arc::new(tls(certificate, key)?));
-        let script =
-            Arc::new(Script { answer: watch::Sender::new(answer), asked: Mutex::new(Vec::new()) });
+        let script = Arc::new(Script {
+            answer: watch::Sender::new(answer),
+            asked: Mutex::new(Vec::new()),
+            told: Mutex::new(Vec::new()),
+            news: watch::Sender::new(news("none", false, &[])),
+        });
         let listener = std::net::TcpListener::bind(address)
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
             .with_context(|| format!("a fake custody on {address}"))?;
@@ -128,6 +135,16 @@ impl FakeCustody {
     /// What it does from the next request on.
     pub fn answer(&self, answer: Answer) {
         self.script.answer.send_replace(answer);
+    }
+
+    /// What edges hear of revocations from now on: all of it, under a cursor of its own.
+    pub fn news(&self, cursor: &str, kill_switch: bool, changes: &[Value]) {
+        self.script.news.send_replace(news(cursor, kill_switch, changes));
+    }
+
+    /// What it was told of sessions and outcomes: path and body.
+    pub fn told(&self) -> Vec<(String, Value)> {
+        self.script.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The body of every lease request so far (it holds the Session JWT).
@@ -151,6 +168,10 @@ impl Drop for FakeCustody {
     }
 }
 
+fn news(cursor: &str, kill_switch: bool, changes: &[Value]) -> Value {
+    json!({"cursor": cursor, "full": true, "kill_switch": kill_switch, "changes": changes})
+}
+
 fn tls(certificate: &Path, key: &Path) -> Result<ServerConfig> {
     let reading = |path: &Path| format!("reading {}", path.display());
     let chain = CertificateDer::pem_file_iter(certificate)
@@ -165,6 +186,22 @@ fn tls(certificate: &Path, key: &Path) -> Result<ServerConfig> {
         .context("custody's certificate and key")?;
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(server)
+}
+
+/// Edges hear at once what they have not heard, and of what is new while they wait.
+async fn sync(script: &Script, query: &str) -> Response {
+    let field =
+        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let wait = field("wait")
+        .and_then(|wait| wait.parse().ok())
+        .map_or(Duration::ZERO, Duration::from_secs);
+    let known = field("cursor").unwrap_or_default().to_owned();
+    let mut news = script.news.subscribe();
+    let changed = news.wait_for(|news| news["cursor"] != known.as_str());
+    // Time over: the same as before, which is an answer too.
+    let _ = tokio::time::timeout(wait, changed).await.is_ok();
+    let news = script.news.borrow().to_string();
+    (StatusCode::OK, [("content-type", "application/json")], news).into_response()
 }
 
 async fn serve(listener: TcpListener, tls: TlsAcceptor, script: Arc<Script>) {
@@ -204,8 +241,18 @@ async fn converse(stream: TcpStream, tls: TlsAcceptor, script: Arc<Script>) {
     }
 }
 
-async fn reply(State(conversation): State<Conversation>, body: Bytes) -> Response {
+async fn reply(State(conversation): State<Conversation>, uri: Uri, body: Bytes) -> Response {
     let Conversation { script, close } = conversation;
+    match uri.path() {
+        "/v1/sync" => return sync(&script, uri.query().unwrap_or_default()).await,
+        path if path != "/v1/leases" => {
+            let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            let told = (path.to_owned(), body);
+            script.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        _ => {}
+    }
     let asked = serde_json::from_slice(&body).unwrap_or(Value::Null);
     script.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
     let answer = script.answer.borrow().clone();

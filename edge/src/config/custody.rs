@@ -1,8 +1,10 @@
 //! `custody`: whom to ask for a lease.
 
-use super::{ConfigErrors, Span};
+use super::{ConfigErrors, Span, SyncSetting};
+use crate::callout::{Callout, Purpose};
 use lease::Authority;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// How custody is reached: an HTTP callout to an Envoy cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,9 @@ pub struct CustodyConfig {
     /// How long a request waits for its lease, from 10 ms to 30 s. Default: 2 s.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
+    /// How the edge hears of revocations; `off` for not at all.
+    #[serde(default)]
+    pub sync: SyncSetting,
 }
 
 const MIN_TIMEOUT_MS: u128 = 10;
@@ -33,6 +38,19 @@ fn default_timeout() -> Span {
 // === impl CustodyConfig ===
 
 impl CustodyConfig {
+    /// A callout to custody, without a body.
+    pub(crate) fn callout(&self, purpose: Purpose, method: &'static str, path: String) -> Callout {
+        Callout {
+            purpose,
+            cluster: self.cluster.clone(),
+            authority: self.authority.clone(),
+            method,
+            path,
+            body: Zeroizing::default(),
+            timeout: self.timeout.get(),
+        }
+    }
+
     pub(super) fn check(&self, errors: &mut ConfigErrors) {
         if self.cluster.is_empty() {
             errors.push("custody.cluster", "name the Envoy cluster that reaches custody");
@@ -41,5 +59,6 @@ impl CustodyConfig {
         if !(MIN_TIMEOUT_MS..=MAX_TIMEOUT_MS).contains(&self.timeout.get().as_millis()) {
             errors.push("custody.timeout", "from 10ms to 30s");
         }
+        self.sync.check(errors);
     }
 }

@@ -10,6 +10,7 @@ mod errors;
 mod gateway;
 mod session;
 mod span;
+mod sync;
 
 pub use carrier::Carrier;
 pub use custody::CustodyConfig;
@@ -19,6 +20,7 @@ pub use gateway::GatewayConfig;
 pub(crate) use gateway::HTTP_PORT;
 pub use session::{KeysConfig, SessionConfig};
 pub use span::Span;
+pub use sync::{Off, SyncConfig, SyncSetting};
 
 use crate::allow_list::AllowList;
 use crate::policy::Policy;

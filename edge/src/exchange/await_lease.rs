@@ -1,15 +1,17 @@
 //! The second phase: permitted, and custody has been asked.
 
-use super::await_request::Pending;
 use super::forwarded::Forwarded;
 use super::{Denied, Verdict};
+use crate::TrustEdge;
 use crate::denial::Denial;
+use crate::edits::Edits;
+use crate::flights::{FlightId, Landed};
 use crate::headers::Headers;
-use crate::{TrustEdge, UnixSeconds};
-use lease::{Binding, LEASE_CEILING, Lease, LeaseFault, LiveLease, RefusalCode};
-use std::rc::Rc;
+use crate::moment::Moment;
+use crate::permit::Permit;
+use lease::LeaseFault;
 
-/// A held request that waits for custody's answer.
+/// A held request that waits for its flight to land.
 pub struct AwaitLease {
     pending: Box<Pending>,
     headers: Headers,
@@ -17,18 +19,13 @@ pub struct AwaitLease {
     refused: Denied,
 }
 
-/// What came of the callout.
-pub enum Answer<'a> {
-    /// A response; Envoy reports its own timeout as one of 504, a failed connection as one of 503.
-    Response { status: u16, body: &'a [u8] },
-    /// No response: the stream was reset.
-    Reset,
-    /// The callout was never sent.
-    NotSent(Denial),
+/// A permitted request that lacks its lease.
+pub(super) struct Pending {
+    pub flight: FlightId,
+    pub edits: Edits,
+    /// What the lease is asked for; nobody else can make one.
+    pub permit: Permit,
 }
-
-/// Custody's answers are small; more is not custody.
-pub const MAX_ANSWER: usize = 64 * 1024;
 
 // === impl AwaitLease ===
 
@@ -37,19 +34,35 @@ impl AwaitLease {
         Self { pending, headers, refused }
     }
 
-    /// Ends the wait with custody's answer. `now` in seconds, taken after the answer came.
-    pub fn settle(self, edge: &mut TrustEdge, answer: Answer<'_>, now: UnixSeconds) -> Verdict {
+    /// What it waits for.
+    pub fn flight(&self) -> FlightId {
+        self.pending.flight
+    }
+
+    /// Ends the wait with what the flight brought. `now` is taken after the answer came.
+    pub fn settle(self, edge: &TrustEdge, landed: &Landed, now: Moment) -> Verdict {
         let Self { pending, headers, refused } = self;
-        let Pending { key, edits, permit } = *pending;
-        let usable = leased(answer, now).and_then(|lease| {
+        let Pending { flight, edits, permit } = *pending;
+        if landed.flight != flight {
+            return Verdict::Deny(refused.because(Denial::Internal));
+        }
+        let usable = landed.lease.as_ref().map_err(|denial| *denial).and_then(|granted| {
             // The session may have ended while custody was thinking.
-            edge.policy.verifier.check_time(permit.session(), now)?;
-            Ok(Rc::new(lease))
+            edge.policy.verifier.check_time(permit.session(), now.unix())?;
+            // Or have been revoked, and so may what it waited for.
+            edge.feed.check_session(permit.session())?;
+            if let Some(credential) = permit.credential() {
+                edge.feed.check_credential(credential.handle.as_str(), now)?;
+            }
+            // Or the lease, if many had their turn before this one.
+            if !granted.lease.is_live(now.unix()) {
+                return Err(Denial::Lease(LeaseFault::Expired));
+            }
+            Ok(granted)
         });
         match usable {
-            Ok(lease) => {
-                edge.leases.keep(key, &lease);
-                Verdict::Forward(Forwarded::with_lease(&permit, edits, &headers, &lease))
+            Ok(granted) => {
+                Verdict::Forward(Forwarded::with_lease(&permit, edits, &headers, granted))
             }
             Err(denial) => Verdict::Deny(refused.because(denial)),
         }
@@ -59,28 +72,4 @@ impl AwaitLease {
     pub fn abandon(self, denial: Denial) -> Denied {
         self.refused.because(denial)
     }
-}
-
-fn leased(answer: Answer<'_>, now: UnixSeconds) -> Result<LiveLease, Denial> {
-    let (status, body) = match answer {
-        Answer::Response { status, body } => (status, body),
-        Answer::Reset => return Err(Denial::CustodyUnavailable),
-        Answer::NotSent(denial) => return Err(denial),
-    };
-    if body.len() > MAX_ANSWER {
-        return Err(Denial::CustodyAnswer);
-    }
-    if status == 200 {
-        let lease = Lease::decode(body)?;
-        if lease.binding != Binding::Session {
-            return Err(Denial::Lease(LeaseFault::Binding));
-        }
-        return Ok(lease.live(now, LEASE_CEILING)?);
-    }
-    Err(match (RefusalCode::decode(status, body), status) {
-        (Some(code), _) => Denial::of_refusal(code),
-        (None, 504) => Denial::CustodyTimeout,
-        (None, 503) => Denial::CustodyUnavailable,
-        (None, _) => Denial::CustodyAnswer,
-    })
 }

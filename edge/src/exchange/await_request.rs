@@ -1,15 +1,20 @@
 //! The first phase: nothing is known yet.
 
+use super::await_lease::{AwaitLease, Pending};
 use super::denied::is_connect;
 use super::forwarded::Forwarded;
-use super::{AwaitLease, Callout, Denied, Request, Verdict};
+use super::{Denied, Request, Verdict};
 use crate::config::Posture;
 use crate::denial::Denial;
+use crate::destination::Credential;
 use crate::edits::Edits;
-use crate::leases::LeaseKey;
+use crate::flights::{Flight, FlightId, Granted};
+use crate::leases::{Found, LeaseKey};
+use crate::lent::Lent;
+use crate::moment::Moment;
 use crate::permit::Permit;
 use crate::request::{Head, sent_authority};
-use crate::{TrustEdge, UnixSeconds, session_token};
+use crate::{TrustEdge, session_token};
 use lease::{HTTPS_PORT, Secret};
 
 /// A stream whose request headers have not been seen.
@@ -20,8 +25,9 @@ pub struct AwaitRequest(());
 
 impl AwaitRequest {
     /// Decides about a request: session first, then where it goes, then the allow-list, then the
-    /// lease. `now` in seconds.
-    pub fn admit(self, edge: &mut TrustEdge, request: Request, now: UnixSeconds) -> Verdict {
+    /// lease. What that makes the edge ask others is in its
+    /// [outbox](TrustEdge::take_callouts).
+    pub fn admit(self, edge: &mut TrustEdge, request: Request, now: Moment) -> Verdict {
         let decided = if is_connect(&request) {
             admit_connect(edge, &request, now)
         } else {
@@ -29,9 +35,9 @@ impl AwaitRequest {
         };
         match decided {
             Ok(Admitted::Forward(forwarded)) => Verdict::Forward(forwarded),
-            Ok(Admitted::Ask(pending, callout)) => {
+            Ok(Admitted::Wait(pending)) => {
                 let refused = Denied::new(Denial::Internal, &request);
-                Verdict::Ask(AwaitLease::new(pending, request.headers, refused), callout)
+                Verdict::Wait(AwaitLease::new(pending, request.headers, refused))
             }
             Err(denial) => Verdict::Deny(Denied::new(denial, &request)),
         }
@@ -40,66 +46,64 @@ impl AwaitRequest {
 
 enum Admitted {
     Forward(Forwarded),
-    Ask(Box<Pending>, Callout),
-}
-
-/// A permitted request that lacks its lease.
-pub(super) struct Pending {
-    pub key: LeaseKey,
-    pub edits: Edits,
-    /// What the lease is asked for; nobody else can make one.
-    pub permit: Permit,
+    Wait(Box<Pending>),
 }
 
 /// A CONNECT opens the tunnel or not; what goes through it is judged again, request by request.
-fn admit_connect(
-    edge: &mut TrustEdge,
-    request: &Request,
-    now: UnixSeconds,
-) -> Result<Admitted, Denial> {
+fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
     if edge.policy.posture != Posture::Explicit || request.tunnel.is_some() {
         return Err(Denial::NestedConnect);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
-    let session = edge.sessions.verify(&edge.policy.verifier, token.expose(), now)?;
+    let verified = edge.sessions.verify(&edge.policy.verifier, token.expose(), now)?;
+    edge.feed.check_session(&verified.session)?;
     let authority = sent_authority(request, HTTPS_PORT)?;
-    let permit = edge.policy.allow_list.permit_tunnel(&session, &authority)?;
+    let permit = edge.policy.allow_list.permit_tunnel(&verified.session, &authority)?;
     Ok(Admitted::Forward(Forwarded::connect(permit)))
 }
 
-fn admit_request(
-    edge: &mut TrustEdge,
-    request: &Request,
-    now: UnixSeconds,
-) -> Result<Admitted, Denial> {
+fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
     if edge.policy.posture == Posture::Explicit && request.tunnel.is_none() {
         return Err(Denial::ConnectRequired);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
-    let session = edge.sessions.verify(&edge.policy.verifier, token.expose(), now)?;
+    let verified = edge.sessions.verify(&edge.policy.verifier, token.expose(), now)?;
+    edge.feed.check_session(&verified.session)?;
     let head = Head::read(&edge.policy, request)?;
-    let policy = &edge.policy;
-    let permit = policy.allow_list.permit(&session, &head)?;
-    let key = LeaseKey::of(&permit, &token);
-    let edits = Edits::strip(&request.headers, &head, &policy.carriers, key.is_some());
-    let Some(key) = key else {
+    let permit = edge.policy.allow_list.permit(&verified.session, &head)?;
+    let takes_credential = permit.credential().is_some();
+    let carriers = &edge.policy.carriers;
+    let edits = Edits::strip(&request.headers, &head, carriers, takes_credential);
+    let Some(key) = LeaseKey::of(&permit, &verified.token) else {
         return Ok(Admitted::Forward(Forwarded::bare(&permit, edits)?));
     };
-    if let Some(lease) = edge.leases.get(key, now) {
-        let forwarded = Forwarded::with_lease(&permit, edits, &request.headers, &lease);
-        return Ok(Admitted::Forward(forwarded));
+    let Credential { handle } = permit.credential().ok_or(Denial::Internal)?;
+    edge.feed.check_credential(handle.as_str(), now)?;
+    let Some(Found { lease, since, due }) = edge.leases.find(key, now) else {
+        let flight = fly(edge, &permit, key, token)?;
+        return Ok(Admitted::Wait(Box::new(Pending { flight, edits, permit })));
+    };
+    if due {
+        // In the background; this request does not wait, and does not care what comes of it.
+        let _ = fly(edge, &permit, key, token);
     }
-    let callout = callout(edge, &permit, token)?;
-    Ok(Admitted::Ask(Box::new(Pending { key, edits, permit }), callout))
+    let granted = Granted { lease, lent: Lent::Kept { key, since } };
+    let forwarded = Forwarded::with_lease(&permit, edits, &request.headers, &granted);
+    Ok(Admitted::Forward(forwarded))
 }
 
-fn callout(edge: &TrustEdge, permit: &Permit, token: Secret) -> Result<Callout, Denial> {
-    let custody = edge.policy.custody.as_ref().ok_or(Denial::NotConfigured)?;
+/// The flight that brings this lease: the one under way, or a new one.
+fn fly(
+    edge: &mut TrustEdge,
+    permit: &Permit,
+    key: LeaseKey,
+    token: Secret,
+) -> Result<FlightId, Denial> {
+    if let Some(flight) = edge.flights.to(key) {
+        return Ok(flight);
+    }
+    let Credential { handle } = permit.credential().ok_or(Denial::Internal)?;
+    let (session, handle) = (permit.session().clone(), handle.clone());
     let request = permit.lease_request(token).ok_or(Denial::Internal)?;
-    Ok(Callout {
-        cluster: custody.cluster.clone(),
-        authority: custody.authority.clone(),
-        timeout: custody.timeout.get(),
-        body: request.encode().map_err(|_| Denial::Internal)?,
-    })
+    edge.ask(Flight { key: Some(key), session, handle }, &request)
 }

@@ -2,14 +2,16 @@
 
 use crate::denial::Denial;
 use crate::edits::Edits;
+use crate::flights::Granted;
 use crate::headers::Headers;
+use crate::lent::Lent;
 use crate::permit::{Permit, TunnelPermit};
-use lease::LiveLease;
 
 /// A request that may go on, once its edits are made.
 pub struct Forwarded {
     passage: Passage,
     edits: Edits,
+    lent: Option<Lent>,
 }
 
 /// What the safety net behind the filter has to know: which of the two kinds of yes was said.
@@ -25,14 +27,14 @@ pub enum Passage {
 
 impl Forwarded {
     pub(super) fn connect(_: TunnelPermit) -> Self {
-        Self { passage: Passage::Connect, edits: Edits::default() }
+        Self { passage: Passage::Connect, edits: Edits::default(), lent: None }
     }
 
     /// # Errors
     /// [`Denial::Internal`] where the permit asks for a credential: that one needs a lease.
     pub(super) fn bare(permit: &Permit, stripped: Edits) -> Result<Self, Denial> {
-        match permit.handle() {
-            None => Ok(Self { passage: Passage::Request, edits: stripped }),
+        match permit.credential() {
+            None => Ok(Self { passage: Passage::Request, edits: stripped, lent: None }),
             Some(_) => Err(Denial::Internal),
         }
     }
@@ -41,9 +43,11 @@ impl Forwarded {
         _: &Permit,
         stripped: Edits,
         sent: &Headers,
-        lease: &LiveLease,
+        granted: &Granted,
     ) -> Self {
-        Self { passage: Passage::Request, edits: stripped.inject(sent, lease) }
+        let Granted { lease, lent } = granted;
+        let edits = stripped.inject(sent, lease);
+        Self { passage: Passage::Request, edits, lent: Some(lent.clone()) }
     }
 
     pub fn passage(&self) -> Passage {
@@ -52,6 +56,11 @@ impl Forwarded {
 
     pub fn edits(&self) -> &Edits {
         &self.edits
+    }
+
+    /// The lease that goes along; how its request ends is [told](crate::TrustEdge::ended).
+    pub fn lent(&self) -> Option<&Lent> {
+        self.lent.as_ref()
     }
 }
 

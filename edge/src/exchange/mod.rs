@@ -8,14 +8,12 @@ mod await_request;
 mod denied;
 mod forwarded;
 
-pub use await_lease::{Answer, AwaitLease, MAX_ANSWER};
+pub use await_lease::AwaitLease;
 pub use await_request::AwaitRequest;
 pub use denied::Denied;
 pub use forwarded::{Forwarded, Passage};
 
 use crate::headers::Headers;
-use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// A request as the host shows it, and what the host knows about the connection it came by.
 #[derive(Default)]
@@ -36,19 +34,14 @@ pub struct Tunnel {
 /// What to do with a request now.
 pub enum Verdict {
     Forward(Forwarded),
-    /// Ask custody, hold the request, and [`settle`](AwaitLease::settle) with the answer.
-    Ask(AwaitLease, Callout),
+    /// Hold the request, and [`settle`](AwaitLease::settle) it when its flight has landed.
+    Wait(AwaitLease),
     Deny(Denied),
 }
 
-/// The callout to custody: `POST /v1/leases`.
-pub struct Callout {
-    pub cluster: String,
-    pub authority: String,
-    pub timeout: Duration,
-    /// JSON; holds the Session JWT.
-    pub body: Zeroizing<Vec<u8>>,
-}
-
+#[cfg(test)]
+mod life_tests;
+#[cfg(test)]
+mod sync_tests;
 #[cfg(test)]
 mod tests;

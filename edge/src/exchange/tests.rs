@@ -2,23 +2,25 @@
 //! live lease.
 
 use super::*;
-use crate::TrustEdge;
+use crate::callout::{Answer, Callout, Purpose};
 use crate::config::Config;
 use crate::denial::Denial;
 use crate::edits::Edit;
+use crate::{Moment, TrustEdge};
 use lease::LeaseFault;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use session::mint::SigningKey;
 use session::{Algorithm, Refusal};
 use std::sync::LazyLock;
+use std::time::Duration;
 
-const NOW: u64 = 1_800_000_000;
+pub(super) const NOW: u64 = 1_800_000_000;
 
 static KEY: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::EdDsa, Some("k1")).unwrap());
 
-fn token_with(change: impl FnOnce(&mut Value)) -> String {
+pub(super) fn token_with(change: impl FnOnce(&mut Value)) -> String {
     let mut claims = json!({
         "iss": "https://cp.example", "aud": "leasehold-edge", "sub": "agent-7", "jti": "j-1",
         "iat": NOW - 10, "exp": NOW + 600, "team": "build",
@@ -27,18 +29,19 @@ fn token_with(change: impl FnOnce(&mut Value)) -> String {
     KEY.sign(&claims).unwrap()
 }
 
-fn token() -> String {
+pub(super) fn token() -> String {
     token_with(|_| {})
 }
 
-fn config() -> Value {
+pub(super) fn config() -> Value {
     json!({
         "session": {
             "issuer": "https://cp.example",
             "audience": "leasehold-edge",
             "keys": {"jwks": {"keys": [KEY.public_jwk()]}},
         },
-        "custody": {"cluster": "custody"},
+        // Not here: news have tests of their own.
+        "custody": {"cluster": "custody", "sync": "off"},
         "destinations": [
             {
                 "name": "github",
@@ -60,12 +63,29 @@ fn config() -> Value {
     })
 }
 
-fn edge_of(config: &Value) -> TrustEdge {
+pub(super) fn edge_of(config: &Value) -> TrustEdge {
     let policy = Config::read(config.to_string().as_bytes());
-    TrustEdge::new(policy.unwrap_or_else(|errors| panic!("{errors}")))
+    TrustEdge::new(policy.unwrap_or_else(|errors| panic!("{errors}")), [7; 32], at(NOW))
 }
 
-fn edge() -> TrustEdge {
+/// Both clocks agree, unless a test says otherwise.
+pub(super) fn at(unix: u64) -> Moment {
+    let wall = Duration::from_secs(unix);
+    Moment { wall, steady: wall }
+}
+
+/// Custody answers this wait's flight.
+pub(super) fn settle(
+    wait: AwaitLease,
+    edge: &mut TrustEdge,
+    answer: Answer<'_>,
+    now: u64,
+) -> Verdict {
+    let landed = edge.answered(Purpose::Lease(wait.flight()), answer, at(now)).unwrap();
+    wait.settle(edge, &landed, at(now))
+}
+
+pub(super) fn edge() -> TrustEdge {
     edge_of(&config())
 }
 
@@ -77,7 +97,7 @@ fn gateway() -> TrustEdge {
 }
 
 /// A decrypted request, its tunnel and SNI as an honest guest has them.
-fn request(method: &str, host: &str, path: &str, token: &str) -> Request {
+pub(super) fn request(method: &str, host: &str, path: &str, token: &str) -> Request {
     let headers = Headers::from([
         (":method", method),
         (":authority", host),
@@ -95,14 +115,14 @@ fn request(method: &str, host: &str, path: &str, token: &str) -> Request {
     }
 }
 
-fn with<const N: usize>(mut request: Request, more: [(&str, &str); N]) -> Request {
+pub(super) fn with<const N: usize>(mut request: Request, more: [(&str, &str); N]) -> Request {
     let own = request.headers.iter().map(|(name, value)| (name.to_owned(), value.to_vec()));
     let more = more.map(|(name, value)| (name.to_owned(), value.into()));
     request.headers = Headers::new(own.chain(more).collect());
     request
 }
 
-fn plain(method: &str, authority: &str, path: &str) -> Request {
+pub(super) fn plain(method: &str, authority: &str, path: &str) -> Request {
     let headers = Headers::from([
         (":method", method),
         (":authority", authority),
@@ -112,7 +132,7 @@ fn plain(method: &str, authority: &str, path: &str) -> Request {
     Request { headers, ..Request::default() }
 }
 
-fn lease_body(change: impl FnOnce(&mut Value)) -> Vec<u8> {
+pub(super) fn lease_body(change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut lease = json!({
         "lease_id": "lse-1", "expires_at": NOW + 300, "renew_after": NOW + 240,
         "headers": [{"name": "authorization", "value": "Bearer s3cret"}], "binding": "session",
@@ -121,31 +141,31 @@ fn lease_body(change: impl FnOnce(&mut Value)) -> Vec<u8> {
     lease.to_string().into_bytes()
 }
 
-fn admit(edge: &mut TrustEdge, request: Request) -> Verdict {
-    AwaitRequest::default().admit(edge, request, NOW)
+pub(super) fn admit(edge: &mut TrustEdge, request: Request) -> Verdict {
+    AwaitRequest::default().admit(edge, request, at(NOW))
 }
 
-fn denied(edge: &mut TrustEdge, request: Request) -> Denial {
+pub(super) fn denied(edge: &mut TrustEdge, request: Request) -> Denial {
     match admit(edge, request) {
         Verdict::Deny(denied) => denied.denial(),
         Verdict::Forward(_) => panic!("forwarded"),
-        Verdict::Ask(..) => panic!("custody was asked"),
+        Verdict::Wait(_) => panic!("custody was asked"),
     }
 }
 
-fn asked(edge: &mut TrustEdge, request: Request) -> (AwaitLease, Callout) {
+pub(super) fn asked(edge: &mut TrustEdge, request: Request) -> (AwaitLease, Callout) {
     match admit(edge, request) {
-        Verdict::Ask(wait, callout) => (wait, callout),
+        Verdict::Wait(wait) => (wait, edge.take_callouts().pop().expect("a callout")),
         Verdict::Deny(denied) => panic!("{:?}", denied.denial()),
         Verdict::Forward(_) => panic!("forwarded"),
     }
 }
 
-fn forwarded(verdict: Verdict) -> Vec<String> {
+pub(super) fn forwarded(verdict: Verdict) -> Vec<String> {
     match verdict {
         Verdict::Forward(forwarded) => shown(&forwarded),
         Verdict::Deny(denied) => panic!("{:?}", denied.denial()),
-        Verdict::Ask(..) => panic!("custody was asked"),
+        Verdict::Wait(_) => panic!("custody was asked"),
     }
 }
 
@@ -161,10 +181,10 @@ fn shown(forwarded: &Forwarded) -> Vec<String> {
 fn settled(status: u16, body: &[u8]) -> Verdict {
     let mut edge = edge();
     let (wait, _) = asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &token()));
-    wait.settle(&mut edge, Answer::Response { status, body }, NOW)
+    settle(wait, &mut edge, Answer::Response { status, body }, NOW)
 }
 
-fn refused(verdict: Verdict) -> Denial {
+pub(super) fn refused(verdict: Verdict) -> Denial {
     match verdict {
         Verdict::Deny(denied) => denied.denial(),
         _ => panic!("not denied"),
@@ -188,7 +208,7 @@ fn a_lease_is_asked_for_and_written_over_what_the_guest_sent() {
     assert_eq!(body["path"], "/repos/acme/x");
     assert_eq!(body["session"], token().as_str());
     let verdict =
-        wait.settle(&mut edge, Answer::Response { status: 200, body: &lease_body(|_| {}) }, NOW);
+        settle(wait, &mut edge, Answer::Response { status: 200, body: &lease_body(|_| {}) }, NOW);
     let expected = [
         ":authority=api.github.com",
         ":path=/repos/acme/x?q",
@@ -205,15 +225,18 @@ fn a_lease_serves_its_own_scope_until_it_expires() {
     let ask = || request("GET", "api.github.com", "/repos/acme/x", &token());
     let (wait, _) = asked(&mut edge, ask());
     let body = lease_body(|lease| lease["expires_at"] = json!(NOW + 20));
-    wait.settle(&mut edge, Answer::Response { status: 200, body: &body }, NOW);
+    settle(wait, &mut edge, Answer::Response { status: 200, body: &body }, NOW);
     assert_eq!(forwarded(admit(&mut edge, ask())), ["authorization=Bearer s3cret"]);
     let other = token_with(|claims| claims["jti"] = json!("j-2"));
     asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &other));
     assert!(matches!(
-        AwaitRequest::default().admit(&mut edge, ask(), NOW + 19),
+        AwaitRequest::default().admit(&mut edge, ask(), at(NOW + 19)),
         Verdict::Forward(_)
     ));
-    assert!(matches!(AwaitRequest::default().admit(&mut edge, ask(), NOW + 20), Verdict::Ask(..)));
+    assert!(matches!(
+        AwaitRequest::default().admit(&mut edge, ask(), at(NOW + 20)),
+        Verdict::Wait(_)
+    ));
 }
 
 #[test]
@@ -277,7 +300,7 @@ fn a_lease_leaves_no_other_spelling_of_its_header() {
     );
     let (wait, _) = asked(&mut edge, sent);
     let body = lease_body(|lease| lease["headers"][0]["name"] = json!("X-Api-Key"));
-    let verdict = wait.settle(&mut edge, Answer::Response { status: 200, body: &body }, NOW);
+    let verdict = settle(wait, &mut edge, Answer::Response { status: 200, body: &body }, NOW);
     assert_eq!(forwarded(verdict), ["-x-api-key", "-x_api_key", "x-api-key=Bearer s3cret"]);
 }
 
@@ -292,7 +315,7 @@ fn names_with_underscores_are_taken_out_like_the_others() {
     );
     let (wait, _) = asked(&mut edge, sent);
     let body = lease_body(|lease| lease["headers"][0]["name"] = json!("x_api_key"));
-    let verdict = wait.settle(&mut edge, Answer::Response { status: 200, body: &body }, NOW);
+    let verdict = settle(wait, &mut edge, Answer::Response { status: 200, body: &body }, NOW);
     let expected = ["-x-session", "-x_session", "-x-api-key", "x_api_key=Bearer s3cret"];
     assert_eq!(forwarded(verdict), expected);
 }
@@ -355,7 +378,7 @@ fn a_lease_belongs_to_its_token() {
     for token in [token(), token_with(|claims| claims["team"] = json!(["build", "ops"]))] {
         let ask = || request("GET", "api.github.com", "/repos/acme/x", &token);
         let (wait, _) = asked(&mut edge, ask());
-        wait.settle(&mut edge, Answer::Response { status: 200, body: &good }, NOW);
+        settle(wait, &mut edge, Answer::Response { status: 200, body: &good }, NOW);
         assert!(matches!(admit(&mut edge, ask()), Verdict::Forward(_)));
     }
 }
@@ -384,20 +407,21 @@ fn a_connect_is_checked_and_nothing_of_it_is_changed() {
 #[test]
 fn a_gateway_finds_the_upstream_in_the_path_or_the_authority() {
     let bearer = format!("Bearer {}", token());
-    let call = |authority: &str, path: &str| {
+    let call = |edge: &mut TrustEdge, authority: &str, path: &str| {
         let request = with(plain("GET", authority, path), [("authorization", bearer.as_str())]);
-        asked(&mut gateway(), request)
+        asked(edge, request)
     };
     for (authority, path) in [
         ("edge.internal:8080", "/api.github.com/repos/acme/x"),
         ("edge.internal:8080", "/API.github.com:443/repos/acme/x"),
         ("api.github.com", "/repos/acme/x"),
     ] {
-        let (wait, callout) = call(authority, path);
+        let mut edge = gateway();
+        let (wait, callout) = call(&mut edge, authority, path);
         let body: Value = serde_json::from_slice(&callout.body).unwrap();
         assert_eq!(body["destination"], "api.github.com:443", "{authority}{path}");
         let answer = Answer::Response { status: 200, body: &lease_body(|_| {}) };
-        let edits = forwarded(wait.settle(&mut gateway(), answer, NOW));
+        let edits = forwarded(settle(wait, &mut edge, answer, NOW));
         assert!(edits.ends_with(&["-authorization".into(), "authorization=Bearer s3cret".into()]));
         assert_eq!(edits.contains(&":path=/repos/acme/x".into()), authority.starts_with("edge"));
         assert!(edits.contains(&":scheme=https".into()));
@@ -489,14 +513,14 @@ fn a_bad_session_never_reaches_custody() {
 fn a_remembered_session_still_expires() {
     let mut edge = edge();
     let ask = || request("GET", "a.open.example", "/", &token());
-    let at = |edge: &mut TrustEdge, now| AwaitRequest::default().admit(edge, ask(), now);
-    assert!(matches!(at(&mut edge, NOW), Verdict::Forward(_)));
-    assert!(matches!(at(&mut edge, NOW + 600), Verdict::Forward(_)), "within the leeway");
+    let then = |edge: &mut TrustEdge, now| AwaitRequest::default().admit(edge, ask(), at(now));
+    assert!(matches!(then(&mut edge, NOW), Verdict::Forward(_)));
+    assert!(matches!(then(&mut edge, NOW + 600), Verdict::Forward(_)), "within the leeway");
     for now in [NOW + 630, NOW + 631, u64::MAX] {
-        assert_eq!(refused(at(&mut edge, now)), Denial::Session(Refusal::Expired));
+        assert_eq!(refused(then(&mut edge, now)), Denial::Session(Refusal::Expired));
     }
     // And it is not remembered as bad either: time set back, it is judged anew.
-    assert!(matches!(at(&mut edge, NOW), Verdict::Forward(_)));
+    assert!(matches!(then(&mut edge, NOW), Verdict::Forward(_)));
 }
 
 #[test]
@@ -519,7 +543,10 @@ fn every_answer_of_custody_that_is_no_lease() {
     ] {
         assert_eq!(refused(settled(status, body.as_bytes())), denial, "{status} {body}");
     }
-    assert_eq!(refused(settled(200, &vec![b' '; MAX_ANSWER + 1])), Denial::CustodyAnswer);
+    assert_eq!(
+        refused(settled(200, &vec![b' '; crate::callout::MAX_LEASE + 1])),
+        Denial::CustodyAnswer
+    );
     // A body that would be a lease is none under another status.
     assert_eq!(refused(settled(201, &lease_body(|_| {}))), Denial::CustodyAnswer);
 }
@@ -554,12 +581,12 @@ fn no_failure_is_kept() {
     let ask = || request("GET", "api.github.com", "/repos/acme/x", &token());
     for answer in [Answer::Reset, Answer::NotSent(Denial::CustodyUnknownCluster)] {
         let (wait, _) = asked(&mut edge, ask());
-        assert!(matches!(wait.settle(&mut edge, answer, NOW), Verdict::Deny(_)));
+        assert!(matches!(settle(wait, &mut edge, answer, NOW), Verdict::Deny(_)));
     }
     let (wait, _) = asked(&mut edge, ask());
     let good = lease_body(|_| {});
     let answer = Answer::Response { status: 200, body: &good };
-    assert!(matches!(wait.settle(&mut edge, answer, NOW), Verdict::Forward(_)));
+    assert!(matches!(settle(wait, &mut edge, answer, NOW), Verdict::Forward(_)));
 }
 
 #[test]
@@ -568,7 +595,7 @@ fn a_session_that_ends_while_custody_thinks_gets_nothing() {
     let (wait, _) = asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &token()));
     let late = NOW + 630;
     let body = lease_body(|lease| lease["expires_at"] = json!(late + 10));
-    let verdict = wait.settle(&mut edge, Answer::Response { status: 200, body: &body }, late);
+    let verdict = settle(wait, &mut edge, Answer::Response { status: 200, body: &body }, late);
     assert_eq!(refused(verdict), Denial::Session(Refusal::Expired));
 }
 
@@ -580,7 +607,9 @@ proptest! {
         host in "(api\\.)?github\\.com(\\.evil)?|a\\.open\\.example",
         path in "/(repos|acme|evil|\\.\\.|%2e|%2f|;|//|\\\\|\\?){0,6}",
     ) {
-        if let Verdict::Ask(_, callout) = admit(&mut edge(), request(&method, &host, &path, &token())) {
+        let mut edge = edge();
+        if let Verdict::Wait(_) = admit(&mut edge, request(&method, &host, &path, &token())) {
+            let callout = edge.take_callouts().pop().unwrap();
             let body: Value = serde_json::from_slice(&callout.body).unwrap();
             prop_assert_eq!(&body["destination"], "api.github.com:443");
             let path = body["path"].as_str().unwrap();
@@ -603,7 +632,7 @@ proptest! {
             Some(noise) => noise.clone().into_bytes(),
             None => lease_body(|lease| lease["expires_at"] = json!(NOW + expires)),
         };
-        let verdict = wait.settle(&mut edge, Answer::Response { status, body: &body }, NOW + waited);
+        let verdict = settle(wait, &mut edge, Answer::Response { status, body: &body }, NOW + waited);
         let live = noise.is_none() && waited < expires && expires - waited <= 900 && waited < 630;
         prop_assert_eq!(matches!(verdict, Verdict::Forward(_)), status == 200 && live);
     }

@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::module::Module;
 use crate::outcome::{Outcome, Verdict};
 use crate::request::Request;
-use crate::script::Cluster;
+use crate::script::{Answer, CalloutRequest, Cluster};
 use crate::vm::Plugin;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -128,7 +128,8 @@ impl Player<'_> {
         if let Some(script) = script
             && let Some(answers) = script.answers(template)?
         {
-            self.host.set_cluster(&self.cluster, Cluster::answering(answers));
+            let cluster = Cluster::answering(answers).apart("/v1/s", beside);
+            self.host.set_cluster(&self.cluster, cluster);
         }
         let before = self.host.callouts(&self.cluster).len();
         let (fuel, calls) = self.spent();
@@ -220,6 +221,19 @@ impl Observed {
             upstream: None,
             callouts: Vec::new(),
         }
+    }
+}
+
+/// What custody says beside its leases: that nothing is revoked (`GET /v1/sync`), and then no more,
+/// which Envoy makes a timeout; and thank you for naming the sessions in use (`POST /v1/seen`).
+fn beside(request: &CalloutRequest) -> Answer {
+    let path = request.message.headers.text(":path").unwrap_or_default();
+    match path.strip_prefix("/v1/sync") {
+        None => Answer::json(204, ""),
+        Some(query) if query.ends_with("wait=0") => {
+            Answer::json(200, r#"{"cursor":"none","full":true,"kill_switch":false,"changes":[]}"#)
+        }
+        Some(_) => Answer::Never,
     }
 }
 

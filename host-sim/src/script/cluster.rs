@@ -12,6 +12,7 @@ type Responder = Box<dyn FnMut(&CalloutRequest) -> Answer>;
 pub struct Cluster {
     scripted: VecDeque<Answer>,
     responder: Option<Responder>,
+    apart: Option<(&'static str, Responder)>,
     grpc: VecDeque<GrpcAnswer>,
     /// Everything it was asked.
     pub(crate) asked: Vec<CalloutRequest>,
@@ -39,6 +40,18 @@ impl Cluster {
         Self { responder: Some(Box::new(responder)), ..Self::default() }
     }
 
+    /// Answers requests whose path begins so apart from all others, and does not count them among what
+    /// it was asked.
+    #[must_use]
+    pub fn apart(
+        mut self,
+        path: &'static str,
+        responder: impl FnMut(&CalloutRequest) -> Answer + 'static,
+    ) -> Self {
+        self.apart = Some((path, Box::new(responder)));
+        self
+    }
+
     /// Adds an answer for the next gRPC call or stream.
     #[must_use]
     pub fn grpc(mut self, answer: GrpcAnswer) -> Self {
@@ -47,6 +60,11 @@ impl Cluster {
     }
 
     pub(crate) fn answer(&mut self, request: CalloutRequest) -> Answer {
+        if let Some((path, responder)) = &mut self.apart
+            && request.message.headers.text(":path").is_some_and(|own| own.starts_with(*path))
+        {
+            return responder(&request);
+        }
         let answer = self.scripted.pop_front().or_else(|| {
             let responder = self.responder.as_mut()?;
             Some(responder(&request))

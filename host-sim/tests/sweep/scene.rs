@@ -159,6 +159,8 @@ fn policy(explicit: bool) -> &'static str {
             if name == "explicit.yaml" {
                 config["destinations"][0]["sessions"] = json!({});
             }
+            // What it asks by itself has nothing to do with a request.
+            config["custody"]["sync"] = json!("off");
             template().value(&config).unwrap().to_string()
         })
     });

@@ -1,0 +1,59 @@
+//! What the edge asks of others, and what comes back.
+
+use crate::denial::Denial;
+use crate::flights::FlightId;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// A request to one of Envoy's clusters. It belongs to the edge and to no stream.
+pub struct Callout {
+    pub purpose: Purpose,
+    pub cluster: String,
+    pub authority: String,
+    pub method: &'static str,
+    pub path: String,
+    /// JSON, or empty. May hold a Session JWT, so it is wiped.
+    pub body: Zeroizing<Vec<u8>>,
+    pub timeout: Duration,
+}
+
+/// What an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `POST /v1/leases`.
+    Lease(FlightId),
+    /// `GET /v1/sync`.
+    Sync,
+    /// `POST /v1/seen`: nobody waits for its answer.
+    Seen,
+}
+
+/// What came of a callout.
+#[derive(Clone, Copy)]
+pub enum Answer<'a> {
+    /// A response; Envoy reports its own timeout as one of 504, a failed connection as one of 503.
+    Response { status: u16, body: &'a [u8] },
+    /// No response: the stream was reset.
+    Reset,
+    /// The callout was never sent, or never answered.
+    NotSent(Denial),
+}
+
+/// Custody's leases are small.
+pub(crate) const MAX_LEASE: usize = 64 * 1024;
+
+/// All that is revoked, where that is much: a hundred thousand names of ordinary length.
+pub(crate) const MAX_SYNC: usize = 16 * 1024 * 1024;
+
+// === impl Purpose ===
+
+impl Purpose {
+    /// The longest answer that is looked at, in bytes; more is not custody.
+    pub const fn longest_answer(self) -> usize {
+        match self {
+            Self::Lease(_) => MAX_LEASE,
+            Self::Sync => MAX_SYNC,
+            Self::Seen => 0,
+        }
+    }
+}

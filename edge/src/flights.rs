@@ -1,0 +1,97 @@
+//! Single flight: one callout, however many requests wait for its lease.
+//!
+//! A flight belongs to the edge and not to the request that opened it. So it lands whoever is still
+//! there, and whoever comes while it is under way joins it.
+
+use crate::bounded::Digest;
+use crate::denial::Denial;
+use crate::leases::LeaseKey;
+use crate::lent::Lent;
+use lease::{Binding, Handle, LiveLease};
+use session::Session;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+/// The number of a flight, never given twice by one edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlightId(u64);
+
+/// The callouts for leases that are under way.
+#[derive(Default)]
+pub struct Flights {
+    open: BTreeMap<FlightId, Flight>,
+    by_key: HashMap<Digest, FlightId>,
+    last: u64,
+}
+
+/// What a flight is for.
+pub struct Flight {
+    /// `None`: for one operation; nobody joins, nothing is kept.
+    pub key: Option<LeaseKey>,
+    pub session: Session,
+    pub handle: Handle,
+}
+
+/// A flight that is over. Every request that waited for it settles with the same.
+pub struct Landed {
+    pub(crate) flight: FlightId,
+    pub(crate) lease: Result<Granted, Denial>,
+}
+
+/// A lease as it came.
+#[derive(Clone)]
+pub(crate) struct Granted {
+    pub lease: Rc<LiveLease>,
+    pub lent: Lent,
+}
+
+// === impl Flights ===
+
+impl Flights {
+    /// The flight under way for this scope.
+    pub fn to(&self, key: LeaseKey) -> Option<FlightId> {
+        self.by_key.get(key.digest()).copied()
+    }
+
+    pub fn open(&mut self, flight: Flight) -> FlightId {
+        self.last += 1;
+        let id = FlightId(self.last);
+        if let Some(key) = flight.key {
+            self.by_key.insert(*key.digest(), id);
+        }
+        self.open.insert(id, flight);
+        id
+    }
+
+    /// The flight is over, whatever it brought. `None` if it was already.
+    pub fn land(&mut self, id: FlightId) -> Option<Flight> {
+        let flight = self.open.remove(&id)?;
+        if let Some(key) = flight.key {
+            self.by_key.remove(key.digest());
+        }
+        Some(flight)
+    }
+}
+
+// === impl Flight ===
+
+impl Flight {
+    pub fn binding(&self) -> Binding {
+        match self.key {
+            Some(_) => Binding::Session,
+            None => Binding::SingleUse,
+        }
+    }
+}
+
+// === impl Landed ===
+
+impl Landed {
+    pub fn flight(&self) -> FlightId {
+        self.flight
+    }
+
+    pub(crate) fn new(flight: FlightId, lease: Result<Granted, Denial>) -> Self {
+        Self { flight, lease }
+    }
+}

@@ -1,0 +1,54 @@
+//! The held streams: whose flight is under way, and whose has landed.
+
+use edge::exchange::AwaitLease;
+use edge::flights::{FlightId, Landed};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+/// Each held stream is in one of the two, once.
+#[derive(Default)]
+pub struct Waiting {
+    flying: BTreeMap<FlightId, BTreeMap<u32, AwaitLease>>,
+    landed: VecDeque<Settling>,
+}
+
+/// A stream, its wait, and what that was for; `None` where nothing will come.
+type Settling = (u32, AwaitLease, Option<Rc<Landed>>);
+
+// === impl Waiting ===
+
+impl Waiting {
+    pub fn join(&mut self, stream: u32, wait: AwaitLease) {
+        self.flying.entry(wait.flight()).or_default().insert(stream, wait);
+    }
+
+    pub fn leave(&mut self, stream: u32) {
+        self.flying.retain(|_, waits| {
+            waits.remove(&stream);
+            !waits.is_empty()
+        });
+        self.landed.retain(|(own, ..)| *own != stream);
+    }
+
+    pub fn land(&mut self, landed: Landed) {
+        let waits = self.flying.remove(&landed.flight()).unwrap_or_default();
+        let landed = Rc::new(landed);
+        let settling =
+            waits.into_iter().map(|(stream, wait)| (stream, wait, Some(Rc::clone(&landed))));
+        self.landed.extend(settling);
+    }
+
+    /// Nothing that is under way will serve anybody.
+    pub fn give_up(&mut self) {
+        let waits = std::mem::take(&mut self.flying).into_values().flatten();
+        self.landed.extend(waits.map(|(stream, wait)| (stream, wait, None)));
+    }
+
+    pub fn next_landed(&mut self) -> Option<Settling> {
+        self.landed.pop_front()
+    }
+
+    pub fn has_landed(&self) -> bool {
+        !self.landed.is_empty()
+    }
+}
