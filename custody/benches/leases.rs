@@ -230,6 +230,7 @@ async fn ask(
 ) -> Vec<Duration> {
     let mut latencies = Vec::new();
     loop {
+        client.ready().await.unwrap();
         let asked = Instant::now();
         if asked >= end {
             return latencies;
@@ -297,6 +298,7 @@ async fn revocations() {
 
 async fn hear(edge: &mut SendRequest<Body>, query: &str) -> SyncAnswer {
     let request = Request::get(format!("/v1/sync{query}")).header("host", "custody.internal");
+    edge.ready().await.unwrap();
     let response = edge.send_request(request.body(Body::empty()).unwrap()).await.unwrap();
     let body = to_bytes(Body::new(response.into_body()), 1 << 20).await.unwrap();
     SyncAnswer::decode(&body).unwrap()
