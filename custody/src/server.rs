@@ -87,9 +87,7 @@ impl Server {
         let ledger = open_ledger(&config.storage)?;
         let own = Own { sealed: sealed.clone(), secrets: sealed, locks: ledger.clone() };
         let resolver = Arc::new(assemble(&config.backends, &config.credentials, own)?);
-        let (audit, writing) = AuditLog::start(recovery::open(&config.storage.audit)?).await?;
-        audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
-
+        let (audit, writing) = open_audit(&config.storage).await?;
         let metrics = Arc::new(Metrics::default());
         let session_limits = config.session.limits;
         let keys = SessionKeys::open(config.session, &metrics).await?;
@@ -194,6 +192,12 @@ impl Server {
         let _ = tokio::task::spawn_blocking(move || writing.join()).await;
         stopped.and(closed)
     }
+}
+
+async fn open_audit(storage: &Storage) -> Result<(AuditLog, Writing), StartFault> {
+    let (audit, writing) = AuditLog::start(recovery::open(&storage.audit)?).await?;
+    audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
+    Ok((audit, writing))
 }
 
 fn open_store(storage: &Storage) -> Result<SealedStore, StartFault> {

@@ -94,7 +94,7 @@ async fn what_is_not_made_of_headers_must_be_asked_for_by_type() {
 type Wrong = (&'static str, fn(&mut Value));
 
 #[tokio::test]
-async fn each_refusal_has_its_code_and_none_touches_anything() {
+async fn each_wrong_claim_has_its_code() {
     let workers = WorkersHome::new();
     let running = workers.home.serve();
     stored(&workers, &running, "a", "s", bearer()).await;
@@ -134,7 +134,14 @@ async fn each_refusal_has_its_code_and_none_touches_anything() {
         let forbidden = ["operation", "actor", "service"].iter().any(|end| code.ends_with(end));
         assert_eq!(refused.status, if forbidden { 403 } else { 401 }, "{code}");
     }
+}
 
+#[tokio::test]
+async fn strangers_tokens_and_no_tokens_and_one_used_twice() {
+    let workers = WorkersHome::new();
+    let running = workers.home.serve();
+    stored(&workers, &running, "a", "s", bearer()).await;
+    let body = json!({"actor": "a", "service": "s"});
     let other = SigningKey::generate(Algorithm::EdDsa, Some("c1")).unwrap();
     let stranger = SigningKey::generate(Algorithm::EdDsa, Some("c9")).unwrap();
     let claims = workers.claims("cred.fetch", "a", "s");
