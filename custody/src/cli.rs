@@ -5,6 +5,7 @@ mod check;
 mod cred;
 mod grants;
 mod init;
+mod key;
 mod kill;
 mod leases;
 mod remote;
@@ -12,6 +13,7 @@ mod revoke;
 mod serve;
 mod status;
 mod stdin;
+mod storage;
 mod table;
 
 use clap::{Args, Parser, Subcommand};
@@ -40,6 +42,8 @@ enum Command {
     Init(init::Arguments),
     /// Store, list and delete credentials.
     Cred(cred::Arguments),
+    /// Make and rotate the key of the sealed store.
+    Key(key::Arguments),
     /// Look after the audit log.
     Audit(audit::Arguments),
     /// Check the configuration and every file it names; changes nothing.
@@ -101,6 +105,7 @@ impl Cli {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Init(arguments) => init::run(arguments),
             Command::Cred(arguments) => cred::run(arguments),
+            Command::Key(arguments) => key::run(arguments),
             Command::Audit(arguments) => audit::run(&arguments),
             Command::Check(ConfigArgument { config }) => check::run(&config),
             Command::Status(arguments) => status::run(&arguments),

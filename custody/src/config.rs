@@ -9,6 +9,7 @@ mod fault;
 mod grants;
 mod limits;
 mod listeners;
+mod sealing;
 mod session;
 mod session_keys;
 mod storage;
@@ -24,6 +25,7 @@ pub use credentials::{Credentials, SourceAt, SourcePair};
 use fault::Faults;
 pub use fault::{ConfigFaults, Fault};
 pub use listeners::{AdminListener, EdgeListener, HealthListener, Protection, TlsFiles};
+pub use sealing::{SealWith, Sealing};
 use serde_yaml_ng::{Mapping, Value};
 pub use session::SessionRules;
 pub use session_keys::{RemoteKeys, SessionKeySource};
@@ -77,8 +79,8 @@ impl Config {
         Self::parse(&text, folder).map_err(of_file)
     }
 
-    /// The `store` and `audit` sections alone: what keeping credentials needs. The rest of the file
-    /// may still be unfinished.
+    /// The `store` and `audit` sections alone (and `backends`, which may hold the key): what keeping
+    /// credentials needs. The rest of the file may still be unfinished.
     pub fn load_storage(path: &Path) -> Result<Storage, ConfigFaults> {
         let of_file = |faults| ConfigFaults { file: path.to_owned(), faults };
         let text =
@@ -87,7 +89,10 @@ impl Config {
         let mut sections = read_sections(&text, &mut faults);
         let (store, audit) = (sections.remove("store"), sections.remove("audit"));
         let folder = path.parent().unwrap_or(Path::new(""));
-        match (storage::read(store, audit, folder, &mut faults), faults.0.is_empty()) {
+        let backends = backends::read(sections.remove("backends"), folder, &mut faults);
+        let backends = backends.unwrap_or_default();
+        let storage = storage::read(store, audit, &backends, folder, &mut faults);
+        match (storage, faults.0.is_empty()) {
             (Some(storage), true) => Ok(storage),
             _ => Err(of_file(faults.0)),
         }
@@ -139,11 +144,11 @@ impl Config {
         let session = session::read(sections.remove("session"), folder, &mut faults);
         let audience = session.as_ref().map(|session| session.rules.audience.as_str());
         let workers = workers::read(sections.remove("workers"), audience, folder, &mut faults);
-        let store = sections.remove("store");
-        let storage = storage::read(store, sections.remove("audit"), folder, &mut faults);
         let backends = backends::read(sections.remove("backends"), folder, &mut faults);
         // Sources are read against what backends there are, so that a wrong name shows at once.
         let known = backends.clone().unwrap_or_default();
+        let (store, audit) = (sections.remove("store"), sections.remove("audit"));
+        let storage = storage::read(store, audit, &known, folder, &mut faults);
         let credentials = sections.remove("credentials");
         let credentials = credentials::read(credentials, &known, &mut faults);
         let grants = grants::read(sections.remove("grants"), &mut faults);

@@ -6,7 +6,7 @@ mod template;
 use crate::files::{
     FileFault, create_private, create_private_folder, create_public, sync_folder_of,
 };
-use crate::store::root_key::RootKey;
+use crate::sealed::root_key::RootKey;
 use authority::{Certificates, Pair};
 use serde_json::Value;
 use session::KeySet;

@@ -31,6 +31,6 @@ pub mod limits;
 pub mod metrics;
 pub mod openapi;
 pub mod outbound;
+pub mod sealed;
 pub mod server;
-pub mod store;
 pub mod workers;

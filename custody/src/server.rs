@@ -11,6 +11,7 @@ use crate::admin::vault::SealedVault;
 use crate::audit::writer::Writing;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
 use crate::backend::assembly::{AssemblyFault, Own, assemble};
+use crate::backend::sealed::SealedBackend;
 use crate::clock;
 use crate::config::{Config, Storage};
 use crate::feed::EdgeFeed;
@@ -22,8 +23,7 @@ use crate::leasing::{Leasing, Parts};
 use crate::ledger::{self, Ledger, SqliteLedger};
 use crate::metrics::Metrics;
 use crate::outbound::ReachFault;
-use crate::store::root_key::{RootKey, RootKeyFault};
-use crate::store::{Missing, SealedBackend, SealedStore, StoreFault};
+use crate::sealed::{NewKey, SealedStore, StoreFault};
 use apis::Shared;
 use doors::Doors;
 use listener::Listener;
@@ -50,9 +50,7 @@ pub struct Server {
 /// Custody cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
-    #[error("store.root_key: {0}")]
-    RootKey(#[from] RootKeyFault),
-    #[error("store.path: {}: {fault}", path.display())]
+    #[error("{}", fault.told_of(path))]
     Store { path: PathBuf, fault: StoreFault },
     #[error(transparent)]
     Backend(#[from] AssemblyFault),
@@ -82,10 +80,9 @@ impl Server {
     pub async fn start(config: Config, file: &Path) -> Result<Self, StartFault> {
         let doors = Doors::open(&config).await?;
         let settings = apis::Settings::of(&config);
-        let store = Arc::new(open_store(&config.storage)?);
-        let sealed = Arc::new(SealedBackend::new(Arc::clone(&store)));
         let ledger = open_ledger(&config.storage)?;
-        let own = Own { sealed: sealed.clone(), secrets: sealed, locks: ledger.clone() };
+        let store = Arc::new(open_store(&config.storage, ledger.clone()).await?);
+        let own = own(&store, &ledger);
         let resolver = Arc::new(assemble(&config.backends, &config.credentials, own)?);
         let (audit, writing) = open_audit(&config.storage).await?;
         let metrics = Arc::new(Metrics::default());
@@ -200,17 +197,20 @@ async fn open_audit(storage: &Storage) -> Result<(AuditLog, Writing), StartFault
     Ok((audit, writing))
 }
 
-fn open_store(storage: &Storage) -> Result<SealedStore, StartFault> {
-    let root = RootKey::load(&storage.root_key)?;
-    let path = &storage.store;
-    SealedStore::open(path, &root, Missing::Create)
-        .map_err(|fault| StartFault::Store { path: path.clone(), fault })
+async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<SealedStore, StartFault> {
+    let opened = SealedStore::open(ledger, &storage.sealing, NewKey::Add).await;
+    opened.map_err(|fault| StartFault::Store { path: storage.store.clone(), fault })
 }
 
 fn open_ledger(storage: &Storage) -> Result<Arc<dyn Ledger>, StartFault> {
-    let path = storage.store.with_extension("ledger");
-    match SqliteLedger::open(&path, ledger::Missing::Create) {
+    let path = &storage.store;
+    match SqliteLedger::open(path, ledger::Missing::Create) {
         Ok(ledger) => Ok(Arc::new(ledger)),
-        Err(fault) => Err(StartFault::Ledger { path, fault }),
+        Err(fault) => Err(StartFault::Ledger { path: path.clone(), fault }),
     }
+}
+
+fn own(store: &Arc<SealedStore>, ledger: &Arc<dyn Ledger>) -> Own {
+    let sealed = Arc::new(SealedBackend(Arc::clone(store)));
+    Own { sealed: sealed.clone(), secrets: sealed, locks: ledger.clone() }
 }

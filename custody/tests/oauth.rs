@@ -15,11 +15,11 @@ use custody::actor::Actor;
 use custody::backend::oauth::{
     AuthorizationServer, Client, ClientAuth, Endpoints, Grant, OAuthSource, TokenRequest,
 };
+use custody::backend::sealed::SealedBackend;
 use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow};
 use custody::credential::{Credential, Resolved, Shape};
 use custody::ledger::SqliteLedger;
 use custody::outbound::{Endpoint, Reach};
-use custody::store::SealedBackend;
 use futures_util::future::join_all;
 use lease::{Handle, Secret};
 use serde_json::json;
@@ -277,7 +277,7 @@ async fn a_rotated_refresh_token_is_stored_before_the_access_token_is_used() {
     }
     assert_eq!(house.authority.inner().reused, 0);
     // Its type is what it was.
-    let stored = house.secrets.store.resolve_own(&actor(), &handle("corp-refresh")).await;
+    let stored = house.secrets.store.0.resolve(&actor(), &handle("corp-refresh")).await;
     assert_eq!(stored.ok().unwrap().shape(), Shape::Opaque);
 }
 

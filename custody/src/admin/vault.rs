@@ -4,10 +4,12 @@
 use crate::actor::Actor;
 use crate::api::refusal::Refusal;
 use crate::credential::Credential;
+use crate::sealed::{Listed, SealedStore, StoreFault};
 use async_trait::async_trait;
 use lease::{Handle, UnixSeconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 #[async_trait]
 pub trait Vault: Send + Sync + 'static {
@@ -54,23 +56,8 @@ impl From<VaultFault> for Refusal {
     }
 }
 
-/// SQLite blocks, so it is asked beside the async threads.
-pub struct SealedVault(pub std::sync::Arc<crate::store::SealedStore>);
-
-impl SealedVault {
-    async fn ask<T: Send + 'static>(
-        &self,
-        what: impl FnOnce(&crate::store::SealedStore) -> Result<T, crate::store::StoreFault>
-        + Send
-        + 'static,
-    ) -> Result<T, VaultFault> {
-        let store = std::sync::Arc::clone(&self.0);
-        match tokio::task::spawn_blocking(move || what(&store)).await {
-            Ok(outcome) => outcome.map_err(|fault| VaultFault(fault.to_string())),
-            Err(_) => Err(VaultFault("the store panicked".into())),
-        }
-    }
-}
+/// The sealed store itself.
+pub struct SealedVault(pub Arc<SealedStore>);
 
 #[async_trait]
 impl Vault for SealedVault {
@@ -80,38 +67,31 @@ impl Vault for SealedVault {
         handle: &Handle,
         credential: Credential,
     ) -> Result<u64, VaultFault> {
-        let (actor, handle) = (actor.clone(), handle.clone());
-        self.ask(move |store| store.put(&actor, &handle, &credential)).await
+        Ok(self.0.put(actor, handle, &credential).await?)
     }
 
     async fn list(&self) -> Result<Vec<CredentialShown>, VaultFault> {
-        let all = self.ask(crate::store::SealedStore::list).await?;
-        Ok(all.into_iter().map(CredentialShown::from).collect())
+        Ok(self.0.list().await?.into_iter().map(CredentialShown::from).collect())
     }
 
     async fn delete(&self, actor: &Actor, handle: &Handle) -> Result<bool, VaultFault> {
-        let (actor, handle) = (actor.clone(), handle.clone());
-        self.ask(move |store| store.delete(&actor, &handle)).await
+        Ok(self.0.delete(actor, handle).await?)
     }
 
     async fn wipe(&self, actor: &Actor) -> Result<u64, VaultFault> {
-        let actor = actor.clone();
-        self.ask(move |store| {
-            let mut wiped = 0;
-            for listed in store.list()?.into_iter().filter(|one| one.actor == actor.as_str()) {
-                if let Ok(handle) = listed.handle.parse() {
-                    wiped += u64::from(store.delete(&actor, &handle)?);
-                }
-            }
-            Ok(wiped)
-        })
-        .await
+        Ok(self.0.wipe(actor).await?)
     }
 }
 
-impl From<crate::store::Listed> for CredentialShown {
-    fn from(listed: crate::store::Listed) -> Self {
-        let crate::store::Listed { actor, handle, version, shape, stored_at } = listed;
+impl From<StoreFault> for VaultFault {
+    fn from(fault: StoreFault) -> Self {
+        Self(fault.to_string())
+    }
+}
+
+impl From<Listed> for CredentialShown {
+    fn from(listed: Listed) -> Self {
+        let Listed { actor, handle, version, shape, stored_at } = listed;
         let (kind, shape) = (shape.kind().name().to_owned(), shape.to_string());
         Self { actor, handle, version, kind, shape, stored_at }
     }

@@ -1,11 +1,14 @@
 //! `custody check`
 
+use super::storage::with_store;
 use crate::audit::recovery::verify;
-use crate::config::{Config, SessionKeySource};
+use crate::config::{Config, SealWith, SessionKeySource, SourceOf};
+use crate::ledger::Missing;
+use crate::sealed::root_key::RootKey;
+use crate::sealed::{NewKey, SealedStore};
 use crate::server::doors;
-use crate::store::root_key::RootKey;
-use crate::store::{Missing, SealedStore};
 use anyhow::{Result, bail};
+use lease::Handle;
 use std::path::Path;
 
 /// Loads everything `serve` would load, and says all that is wrong at once.
@@ -15,14 +18,17 @@ pub fn run(path: &Path) -> Result<()> {
     if let Err(fault) = doors::check(&config) {
         faults.push(fault.to_string());
     }
+    for (name, backend) in &config.backends.0 {
+        if let Err(fault) = backend.reach().client() {
+            faults.push(format!("backends.{name}.{fault}"));
+        }
+    }
     if let SessionKeySource::Remote(remote) = &config.session.keys
         && let Err(fault) = remote.reach.client()
     {
         faults.push(format!("session.keys.{fault}"));
     }
-    if let Some(store) = check_store(&config, &mut faults) {
-        check_grants(&config, store.as_ref(), &mut faults);
-    }
+    check_store(&config, &mut faults);
     if config.storage.audit.exists()
         && let Err(fault) = verify(&config.storage.audit)
     {
@@ -38,30 +44,48 @@ pub fn run(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The store, `Some(None)` if there is none yet.
-fn check_store(config: &Config, faults: &mut Vec<String>) -> Option<Option<SealedStore>> {
-    let root = RootKey::load(&config.storage.root_key)
-        .map_err(|fault| faults.push(format!("store.root_key: {fault}")))
-        .ok()?;
-    if !config.storage.store.exists() {
-        return Some(None);
+fn check_store(config: &Config, faults: &mut Vec<String>) {
+    let storage = &config.storage;
+    if !storage.store.exists() {
+        if let SealWith::RootKey(path) = &storage.sealing.with
+            && let Err(fault) = RootKey::load(path)
+        {
+            faults.push(format!("store.root_key: {fault}"));
+        } else {
+            for (at, handle) in stored(config) {
+                faults.push(format!(
+                    "grants[{at}].handle: {handle}: the store is empty; fix: custody cred put"
+                ));
+            }
+        }
+        return;
     }
-    SealedStore::open(&config.storage.store, &root, Missing::Refuse)
-        .map_err(|fault| {
-            faults.push(format!("store.path: {}: {fault}", config.storage.store.display()));
-        })
-        .ok()
-        .map(Some)
+    let opening = (Missing::Refuse, NewKey::Leave);
+    let checked = with_store(storage, opening, async |store| {
+        check_grants(config, store, faults).await;
+        Ok(())
+    });
+    if let Err(fault) = checked {
+        faults.push(super::text_of(&fault));
+    }
 }
 
-fn check_grants(config: &Config, store: Option<&SealedStore>, faults: &mut Vec<String>) {
-    for (at, grant) in config.grants.iter().enumerate() {
-        let (handle, actor) = (&grant.handle, &grant.actor);
-        let fault = match store.map(|store| store.resolve(actor, handle)) {
-            Some(Ok(_)) => continue,
-            Some(Err(fault)) => fault.to_string(),
-            None => "the store is empty; fix: custody cred put".into(),
-        };
-        faults.push(format!("grants[{at}].handle: {handle} of actor {actor}: {fault}"));
+async fn check_grants(config: &Config, store: &SealedStore, faults: &mut Vec<String>) {
+    for (at, handle) in stored(config) {
+        let Some(grant) = config.grants.iter().nth(at) else { continue };
+        let actor = &grant.actor;
+        if let Err(fault) = store.resolve(actor, handle).await {
+            faults.push(format!("grants[{at}].handle: {handle} of actor {actor}: {fault}"));
+        }
     }
+}
+
+/// The grants whose credential should be in the sealed store, by their place.
+fn stored(config: &Config) -> impl Iterator<Item = (usize, &Handle)> {
+    let sealed = |handle: &Handle| match config.credentials.0.get(handle) {
+        Some(sources) => sources.primary.of == SourceOf::Sealed,
+        None => true,
+    };
+    let handles = config.grants.iter().map(|grant| &grant.handle).enumerate();
+    handles.filter(move |(_, handle)| sealed(handle))
 }

@@ -1,13 +1,14 @@
 //! `custody cred`
 
 use super::stdin::read_secret;
+use super::storage::with_store;
 use super::{ConfigArgument, Usage};
 use crate::actor::Actor;
 use crate::config::Config;
 use crate::credential::{CredentialFault, Shape};
-use crate::store::root_key::RootKey;
-use crate::store::{Listed, Missing, SealedStore};
-use anyhow::{Context, Result};
+use crate::ledger::Missing;
+use crate::sealed::{Listed, NewKey, SealedStore};
+use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use lease::{Handle, HeaderFault, HeaderName};
 use std::path::Path;
@@ -87,7 +88,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
 fn run_put(put: Put) -> Result<()> {
     let Put { handle, shape, user, header, actor, config } = put;
     let shape = shape_of(shape, user, header)?;
-    let store = open(&config.config)?;
+    // Before the secret is read: what is wrong with the store shows first.
+    open(&config.config, async |_| Ok(()))?;
     let credential = shape.with(read_secret()?)?;
     credential.headers().map_err(|fault| match fault {
         CredentialFault::Header(HeaderFault::Value) => anyhow::anyhow!(
@@ -96,7 +98,8 @@ fn run_put(put: Put) -> Result<()> {
         ),
         other => anyhow::anyhow!("{other}"),
     })?;
-    let version = store.put(&actor, &handle, &credential)?;
+    let put = async |store: &SealedStore| Ok(store.put(&actor, &handle, &credential).await?);
+    let version = open(&config.config, put)?;
     println!("stored {handle} ({shape}) for actor {actor}, version {version}");
     Ok(())
 }
@@ -118,7 +121,7 @@ fn shape_of(shape: Type, user: Option<String>, header: Option<String>) -> Result
 }
 
 fn list(config: &Path, json: bool) -> Result<()> {
-    let listed = open(config)?.list()?;
+    let listed = open(config, async |store| Ok(store.list().await?))?;
     if json {
         println!("{}", serde_json::to_string_pretty(&listed)?);
         return Ok(());
@@ -139,7 +142,7 @@ fn list(config: &Path, json: bool) -> Result<()> {
 }
 
 fn delete(config: &Path, actor: &Actor, handle: &Handle) -> Result<()> {
-    let deleted = open(config)?.delete(actor, handle)?;
+    let deleted = open(config, async |store| Ok(store.delete(actor, handle).await?))?;
     anyhow::ensure!(
         deleted,
         "nothing is stored under {handle} for actor {actor}; see custody cred list"
@@ -150,9 +153,7 @@ fn delete(config: &Path, actor: &Actor, handle: &Handle) -> Result<()> {
     Ok(())
 }
 
-fn open(config: &Path) -> Result<SealedStore> {
+fn open<T>(config: &Path, run: impl AsyncFnOnce(&SealedStore) -> Result<T>) -> Result<T> {
     let storage = Config::load_storage(config)?;
-    let root = RootKey::load(&storage.root_key).context("store.root_key")?;
-    SealedStore::open(&storage.store, &root, Missing::Create)
-        .with_context(|| format!("store.path: {}", storage.store.display()))
+    with_store(&storage, (Missing::Create, NewKey::Add), run)
 }

@@ -7,6 +7,7 @@ mod own_secret;
 
 use super::fault::Faults;
 use crate::backend::oauth::TokenRequest;
+use crate::outbound::Reach;
 pub use github_app::AppOnGitHub;
 pub use oauth2::{OAuth2, OAuth2Place};
 pub use openbao::{Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SecretPath};
@@ -37,6 +38,19 @@ pub enum SourceOf {
     OAuth2(TokenRequest),
     /// The id of an installation.
     GitHubApp(u64),
+}
+
+// === impl Backend ===
+
+impl Backend {
+    /// How its server is reached.
+    pub const fn reach(&self) -> &Reach {
+        match self {
+            Self::OpenBao(OpenBao { reach, .. })
+            | Self::OAuth2(OAuth2 { reach, .. })
+            | Self::GitHubApp(AppOnGitHub { reach, .. }) => reach,
+        }
+    }
 }
 
 pub(super) fn read(section: Option<Value>, folder: &Path, faults: &mut Faults) -> Option<Backends> {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Config;
+use crate::config::SealWith;
 use crate::server::tls;
 use serde_json::json;
 use session::mint::SigningKey;
@@ -42,7 +43,8 @@ fn what_it_writes_is_private_and_works() {
     }
     let config = Config::load(&path).unwrap();
     assert_eq!(config.session.rules.issuer, "https://control-plane.example");
-    RootKey::load(&config.storage.root_key).unwrap();
+    let SealWith::RootKey(root_key) = &config.storage.sealing.with else { panic!("transit") };
+    RootKey::load(root_key).unwrap();
     let crate::config::Protection::MutualTls(files) = &config.edge.protection else {
         panic!("plaintext");
     };

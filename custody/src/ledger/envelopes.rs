@@ -33,7 +33,7 @@ pub struct KeyRow {
 }
 
 #[async_trait]
-pub trait Envelopes {
+pub trait Envelopes: Send + Sync + 'static {
     /// A version nobody has had.
     async fn next_version(&self) -> Result<u64, LedgerFault>;
     /// Stores or replaces the row of this actor and handle. A row of a higher version stays, and

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod authority;
+pub mod bao;
 pub mod client;
 pub mod peer;
 pub mod shelf;
@@ -131,6 +132,12 @@ impl Home {
         let after = before.replacen(from, to, 1);
         assert_ne!(before, after, "{from}");
         fs::write(self.config(), after).unwrap();
+    }
+
+    /// Puts sections behind the configuration.
+    pub fn append(&self, sections: &str) {
+        let before = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), format!("{before}\n{sections}")).unwrap();
     }
 
     pub fn grants(&self, list: &str) {

@@ -1,0 +1,222 @@
+//! The sealed store: credentials in the ledger, each under its actor's key.
+//!
+//! What the ledger holds in the clear: actor, handle, version, shape (which header, which user
+//! name), the key's id and the time. The secret itself is in an [`envelope`] that only a
+//! [`signer`] opens.
+
+pub mod envelope;
+mod keyring;
+mod local;
+pub mod root_key;
+mod rotation;
+mod signer;
+mod transit;
+
+pub use keyring::NewKey;
+pub use rotation::Rotated;
+pub use signer::{Signer, SignerFault};
+
+use crate::actor::Actor;
+use crate::backend::BackendFault;
+use crate::clock;
+use crate::config::Sealing;
+use crate::credential::{Credential, CredentialFault, Shape};
+use crate::ledger::{Envelopes, LedgerFault, Row};
+use envelope::Place;
+use keyring::Keyring;
+use lease::{Handle, Secret};
+use root_key::RootKeyFault;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An open store.
+pub struct SealedStore {
+    ledger: Arc<dyn Envelopes>,
+    keyring: Keyring,
+}
+
+/// What may be shown of a stored credential: everything but the secret.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Listed {
+    pub actor: String,
+    pub handle: String,
+    /// Grows with every `put` into this store; never used twice.
+    pub version: u64,
+    #[serde(flatten)]
+    pub shape: Shape,
+    /// Unix seconds.
+    pub stored_at: u64,
+}
+
+/// The store cannot be opened or used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFault {
+    #[error(transparent)]
+    Ledger(#[from] LedgerFault),
+    #[error("{field}: {fault}")]
+    RootKey { field: String, fault: RootKeyFault },
+    #[error(
+        "{0} sealed values of this store, and no root key that is given is this one: the key in \
+         store.root_key did not seal this store; fix: give it the key it was made with, or list \
+         that in store.previous_root_keys"
+    )]
+    WrongKey(String),
+    #[error("the store has no key yet; the first custody cred put, or serve, adds it")]
+    NoKey,
+    #[error("store.signer.transit: {0}")]
+    Transit(String),
+    #[error("the operating system gave no randomness")]
+    Randomness,
+    #[error("the credential cannot be stored: {0}")]
+    Credential(#[from] CredentialFault),
+    #[error("{0}")]
+    Signer(#[from] SignerFault),
+    #[error("a row of the store does not read: {0}")]
+    Row(&'static str),
+    #[error(
+        "{handle} of actor {actor}: {fault}; fix: store it anew (custody cred put) or delete it, \
+         then rotate again"
+    )]
+    Stuck { actor: Actor, handle: Handle, fault: Box<StoreFault> },
+    #[error("others change every value before it is sealed anew; rotate again later")]
+    Busy,
+}
+
+// === impl StoreFault ===
+
+impl StoreFault {
+    /// With the field of the configuration in front.
+    pub fn told_of(&self, path: &Path) -> String {
+        match self {
+            Self::RootKey { .. } | Self::Transit(_) => self.to_string(),
+            Self::Signer(fault) => format!("store.signer.transit: {fault}"),
+            _ => format!("store.path: {}: {self}", path.display()),
+        }
+    }
+}
+
+// === impl SealedStore ===
+
+impl SealedStore {
+    /// Opens the store in this ledger, and checks that its keys are at hand.
+    ///
+    /// # Errors
+    /// A key is not, or the ledger or signer is not there.
+    pub async fn open(
+        ledger: Arc<dyn Envelopes>,
+        sealing: &Sealing,
+        new: NewKey,
+    ) -> Result<Self, StoreFault> {
+        let keyring = Keyring::open(Arc::clone(&ledger), sealing, new).await?;
+        Ok(Self { ledger, keyring })
+    }
+
+    /// Stores or replaces a credential; the answer is its version.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; nothing is stored.
+    pub async fn put(
+        &self,
+        actor: &Actor,
+        handle: &Handle,
+        credential: &Credential,
+    ) -> Result<u64, StoreFault> {
+        // A value that could never be leased is refused now, not when a guest waits for it.
+        if credential.kind().is_headers() {
+            credential.headers()?;
+        }
+        let shape =
+            serde_json::to_string(&credential.shape()).map_err(|_| StoreFault::Row("the shape"))?;
+        let signer = self.keyring.active().await?;
+        let mut row = Row {
+            actor: actor.clone(),
+            handle: handle.clone(),
+            version: self.ledger.next_version().await?,
+            key: signer.key_id().to_owned(),
+            shape,
+            envelope: Vec::new(),
+            stored_at: clock::now(),
+        };
+        row.envelope = signer.seal(actor, &place_of(&row).aad(), &credential.secret()).await?;
+        // Of two at once the later version stays; both were stored.
+        self.ledger.put(&row).await?;
+        Ok(row.version)
+    }
+
+    /// The credential, opened; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub async fn get(
+        &self,
+        actor: &Actor,
+        handle: &Handle,
+    ) -> Result<Option<Credential>, StoreFault> {
+        let Some(row) = self.ledger.get(actor, handle).await? else { return Ok(None) };
+        // The ledger may be anybody's; that it answers with another row is not believed.
+        let row = Row { actor: actor.clone(), handle: handle.clone(), ..row };
+        let secret = self.unseal(&row).await?;
+        let shape: Shape =
+            serde_json::from_str(&row.shape).map_err(|_| StoreFault::Row("the shape"))?;
+        Ok(Some(shape.with(secret)?))
+    }
+
+    /// Everything that is stored, in order of actor and handle.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub async fn list(&self) -> Result<Vec<Listed>, StoreFault> {
+        let listed = |Row { actor, handle, version, shape, stored_at, .. }| {
+            let shape = serde_json::from_str(&shape).map_err(|_| StoreFault::Row("the shape"))?;
+            Ok(Listed { actor: actor.into(), handle: handle.into(), version, shape, stored_at })
+        };
+        self.ledger.list().await?.into_iter().map(listed).collect()
+    }
+
+    /// Removes a credential; `false` if there was none.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub async fn delete(&self, actor: &Actor, handle: &Handle) -> Result<bool, StoreFault> {
+        Ok(self.ledger.delete(actor, handle).await?)
+    }
+
+    /// Removes everything of this actor; how many.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub async fn wipe(&self, actor: &Actor) -> Result<u64, StoreFault> {
+        Ok(self.ledger.wipe(actor).await?)
+    }
+
+    /// The credential, with its absence as a fault.
+    ///
+    /// # Errors
+    /// [`BackendFault`]
+    pub async fn resolve(
+        &self,
+        actor: &Actor,
+        handle: &Handle,
+    ) -> Result<Credential, BackendFault> {
+        match self.get(actor, handle).await {
+            Ok(Some(credential)) => Ok(credential),
+            Ok(None) => Err(BackendFault::Absent),
+            Err(StoreFault::Ledger(LedgerFault::Down(text))) => Err(BackendFault::Down(text)),
+            Err(StoreFault::Signer(SignerFault::Down(text))) => Err(BackendFault::Down(text)),
+            Err(other) => Err(BackendFault::Unreadable(other.to_string())),
+        }
+    }
+
+    async fn unseal(&self, row: &Row) -> Result<Secret, StoreFault> {
+        let signer = self.keyring.of(&row.key).await?;
+        Ok(signer.unseal(&row.actor, &place_of(row).aad(), &row.envelope).await?)
+    }
+}
+
+fn place_of(row: &Row) -> Place<'_> {
+    let Row { actor, handle, version, key, shape, .. } = row;
+    Place { actor, handle, version: *version, shape, key }
+}
+
+#[cfg(test)]
+mod tests;

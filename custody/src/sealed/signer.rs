@@ -1,0 +1,42 @@
+//! Who holds the keys.
+
+use crate::actor::Actor;
+use async_trait::async_trait;
+use lease::Secret;
+
+/// Seals and unseals under a key per actor that never leaves it.
+#[async_trait]
+pub trait Signer: Send + Sync + 'static {
+    /// By which a row says who sealed it ([`crate::ledger::KeyRow::id`]).
+    fn key_id(&self) -> &str;
+
+    /// `aad`: what the sealed value is tied to; it opens with the same again, and only so.
+    ///
+    /// # Errors
+    /// [`SignerFault`]; nothing is sealed.
+    async fn seal(
+        &self,
+        actor: &Actor,
+        aad: &[u8],
+        secret: &Secret,
+    ) -> Result<Vec<u8>, SignerFault>;
+
+    /// # Errors
+    /// [`SignerFault`].
+    async fn unseal(&self, actor: &Actor, aad: &[u8], sealed: &[u8])
+    -> Result<Secret, SignerFault>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignerFault {
+    /// AES-GCM does not tell a wrong key from a changed byte.
+    #[error("the sealed value was changed, moved, or sealed with another key")]
+    Unopened,
+    #[error("the operating system gave no randomness")]
+    Randomness,
+    /// It is elsewhere, and not to be reached or not in order.
+    #[error("the signer: {0}")]
+    Down(String),
+    #[error("the signer: {0}")]
+    Denied(String),
+}

@@ -1,0 +1,155 @@
+//! The keys of the sealed store: at OpenBao's Transit, and changed while custody serves.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod common;
+
+use common::bao::Bao;
+use common::{CANARY, Home, custody, run, text};
+use serde_json::json;
+use stack::openbao::Storage;
+use std::fs;
+use std::process::Output;
+
+fn command(home: &Home, arguments: &[&str]) -> Output {
+    run(custody().args(arguments).arg("--config").arg(home.config()), b"")
+}
+
+/// As `custody key rotate --help` says.
+fn swap_keys(home: &Home) {
+    fs::rename(home.path("root.key"), home.path("root.old.key")).unwrap();
+    let made = run(custody().args(["key", "new"]).arg(home.path("root.key")), b"");
+    assert!(made.status.success(), "{}", text(&made));
+    home.edit("  root_key: root.key", "  root_key: root.key\n  previous_root_keys: [root.old.key]");
+}
+
+#[tokio::test]
+async fn a_root_key_is_replaced_while_custody_serves() {
+    let home = Home::new();
+    let running = home.serve();
+    assert_eq!(home.lease(&running, &home.request()).await.status, 200);
+    swap_keys(&home);
+    // A value that is stored under the new key before the rotation.
+    home.put("long", &[], "under the new key");
+    assert_eq!(home.lease(&running, &home.request()).await.status, 200);
+    let rotated = command(&home, &["key", "rotate", "--json"]);
+    assert!(rotated.status.success(), "{}", text(&rotated));
+    let rotated: serde_json::Value = serde_json::from_slice(&rotated.stdout).unwrap();
+    assert_eq!(rotated["rewrapped"], 1, "{rotated}");
+    assert_eq!(rotated["dropped"].as_array().unwrap().len(), 1);
+    // The custody that has been running all the time, and one that knows the new key alone.
+    let answer = home.lease(&running, &home.request()).await;
+    assert_eq!(answer.json()["headers"][0]["value"], format!("Bearer {CANARY}"));
+    fs::remove_file(home.path("root.old.key")).unwrap();
+    home.edit("  previous_root_keys: [root.old.key]\n", "");
+    assert_eq!(home.lease(&running, &home.request()).await.status, 200);
+    assert_eq!(running.stop(), 0);
+    let again = home.serve();
+    let mut request = home.request();
+    request["handle"] = "long".into();
+    let answer = home.lease(&again, &request).await;
+    assert_eq!(answer.json()["headers"][0]["value"], "Bearer under the new key");
+}
+
+#[test]
+fn a_rotation_killed_at_any_moment_is_finished_by_the_next() {
+    let home = Home::bare();
+    let names: Vec<_> = (0..12).map(|at| format!("h{at}")).collect();
+    for name in &names {
+        home.put(name, &[], &format!("{CANARY} {name}"));
+    }
+    let list: String = names
+        .iter()
+        .map(|name| {
+            format!("\n  - {{handle: {name}, destinations: [a.example], claims: {{a: [b]}}}}")
+        })
+        .collect();
+    home.edit("grants: []", &format!("grants:{list}"));
+    swap_keys(&home);
+    for killed_after in 0..12 {
+        let mut rotation = custody()
+            .args(["key", "rotate", "--config"])
+            .arg(home.config())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(killed_after * 4));
+        rotation.kill().unwrap();
+        rotation.wait().unwrap();
+        // `check` opens every granted value.
+        let checked = command(&home, &["check"]);
+        assert!(checked.status.success(), "{killed_after}: {}", text(&checked));
+    }
+    let rotated = command(&home, &["key", "rotate"]);
+    assert!(rotated.status.success(), "{}", text(&rotated));
+    fs::remove_file(home.path("root.old.key")).unwrap();
+    home.edit("  previous_root_keys: [root.old.key]\n", "");
+    let checked = command(&home, &["check"]);
+    assert!(checked.status.success(), "{}", text(&checked));
+}
+
+#[test]
+fn without_the_old_key_nothing_is_changed() {
+    let home = Home::new();
+    swap_keys(&home);
+    home.edit("  previous_root_keys: [root.old.key]\n", "");
+    let rotated = command(&home, &["key", "rotate"]);
+    assert_eq!(rotated.status.code(), Some(1));
+    assert!(text(&rotated).contains("previous_root_keys"), "{}", text(&rotated));
+    home.edit("  root_key: root.key", "  root_key: root.old.key");
+    let running = home.serve();
+    drop(running);
+    let overwritten = run(custody().args(["key", "new"]).arg(home.path("root.key")), b"");
+    assert_eq!(overwritten.status.code(), Some(1), "a key was overwritten");
+}
+
+fn transit(bao: &Bao, home: &Home) {
+    home.append(&bao.backend());
+    home.edit(
+        "  root_key: root.key",
+        "  previous_root_keys: [root.key]\n  signer: {transit: {backend: bao, key: leasehold}}",
+    );
+}
+
+#[tokio::test]
+async fn transit_takes_over_from_a_root_key() {
+    let bao = Bao::start(Storage::Memory);
+    bao.root("sys/mounts/transit", json!({"type": "transit"}));
+    let home = Home::new();
+    transit(&bao, &home);
+    // Not there yet; then there, but of the wrong kind.
+    let checked = command(&home, &["cred", "list"]);
+    assert!(text(&checked).contains("derived=true"), "{}", text(&checked));
+    bao.root("transit/keys/leasehold", json!({"type": "aes256-gcm96"}));
+    let checked = command(&home, &["cred", "list"]);
+    assert!(text(&checked).contains("derived and not exportable"), "{}", text(&checked));
+    bao.root("transit/keys/leasehold/config", json!({"deletion_allowed": true}));
+    bao.server.root("DELETE", "transit/keys/leasehold", &serde_json::Value::Null).unwrap();
+    bao.root("transit/keys/leasehold", json!({"type": "aes256-gcm96", "derived": true}));
+
+    let rotated = command(&home, &["key", "rotate"]);
+    assert!(rotated.status.success(), "{}", text(&rotated));
+    fs::remove_file(home.path("root.key")).unwrap();
+    home.edit("  previous_root_keys: [root.key]\n", "");
+    home.put("long", &[], "put through transit");
+    let running = home.serve();
+    let answer = home.lease(&running, &home.request()).await;
+    assert_eq!(answer.json()["headers"][0]["value"], format!("Bearer {CANARY}"));
+    let mut long = home.request();
+    long["handle"] = "long".into();
+    assert_eq!(home.lease(&running, &long).await.status, 200);
+    // A row in another's place: Transit refuses it, by its associated data.
+    let db = rusqlite::Connection::open(home.path("custody.db")).unwrap();
+    db.execute_batch(
+        "UPDATE credential SET envelope = (SELECT envelope FROM credential WHERE handle = 'long')
+         WHERE handle = 'github-ci'",
+    )
+    .unwrap();
+    assert_eq!(home.lease(&running, &home.request()).await.status, 503);
+    let last = home.records().pop().unwrap();
+    assert_eq!(last["reason"], "credential_unreadable");
+    // No key, no value.
+    bao.server.seal().unwrap();
+    assert_eq!(home.lease(&running, &long).await.status, 503);
+    assert_eq!(home.records().pop().unwrap()["reason"], "backend_down");
+}
