@@ -5,6 +5,7 @@
 
 mod backends;
 mod credentials;
+mod database;
 mod fault;
 mod grants;
 mod limits;

@@ -21,12 +21,12 @@ use crate::backend::BackendFault;
 use crate::clock;
 use crate::config::Sealing;
 use crate::credential::{Credential, CredentialFault, Shape};
+use crate::ledger::LedgerPlace;
 use crate::ledger::{Envelopes, LedgerFault, Row};
 use envelope::Place;
 use keyring::Keyring;
 use lease::{Handle, Secret};
 use root_key::RootKeyFault;
-use std::path::Path;
 use std::sync::Arc;
 
 /// An open store.
@@ -86,11 +86,11 @@ pub enum StoreFault {
 
 impl StoreFault {
     /// With the field of the configuration in front.
-    pub fn told_of(&self, path: &Path) -> String {
+    pub fn told_of(&self, place: &LedgerPlace) -> String {
         match self {
             Self::RootKey { .. } | Self::Transit(_) => self.to_string(),
             Self::Signer(fault) => format!("store.signer.transit: {fault}"),
-            _ => format!("store.path: {}: {self}", path.display()),
+            _ => format!("{place}: {self}"),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::housekeeping;
 use crate::http::{Places, Service, edge_routes, health_routes};
 use crate::keys::SessionKeys;
 use crate::leasing::{Leasing, Parts};
-use crate::ledger::{self, Ledger, SqliteLedger};
+use crate::ledger::{Ledger, LedgerPlace, Missing, PlaceFault};
 use crate::metrics::Metrics;
 use crate::outbound::ReachFault;
 use crate::sealed::{NewKey, SealedStore, StoreFault};
@@ -29,7 +29,7 @@ use doors::Doors;
 use listener::Listener;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tls::TlsFault;
 use tokio::sync::watch;
@@ -50,12 +50,12 @@ pub struct Server {
 /// Custody cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
-    #[error("{}", fault.told_of(path))]
-    Store { path: PathBuf, fault: StoreFault },
+    #[error("{}", fault.told_of(place))]
+    Store { place: LedgerPlace, fault: StoreFault },
     #[error(transparent)]
     Backend(#[from] AssemblyFault),
-    #[error("store.path: {}: {fault}", path.display())]
-    Ledger { path: PathBuf, fault: ledger::OpenFault },
+    #[error(transparent)]
+    Ledger(#[from] PlaceFault),
     #[error("audit.path: {0}")]
     Audit(#[from] recovery::OpenFault),
     #[error("audit.path: {0}")]
@@ -80,7 +80,7 @@ impl Server {
     pub async fn start(config: Config, file: &Path) -> Result<Self, StartFault> {
         let doors = Doors::open(&config).await?;
         let settings = apis::Settings::of(&config);
-        let ledger = open_ledger(&config.storage)?;
+        let ledger = config.storage.ledger.open(Missing::Create).await?;
         let store = Arc::new(open_store(&config.storage, ledger.clone()).await?);
         let own = own(&store, &ledger);
         let resolver = Arc::new(assemble(&config.backends, &config.credentials, own)?);
@@ -199,15 +199,7 @@ async fn open_audit(storage: &Storage) -> Result<(AuditLog, Writing), StartFault
 
 async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<SealedStore, StartFault> {
     let opened = SealedStore::open(ledger, &storage.sealing, NewKey::Add).await;
-    opened.map_err(|fault| StartFault::Store { path: storage.store.clone(), fault })
-}
-
-fn open_ledger(storage: &Storage) -> Result<Arc<dyn Ledger>, StartFault> {
-    let path = &storage.store;
-    match SqliteLedger::open(path, ledger::Missing::Create) {
-        Ok(ledger) => Ok(Arc::new(ledger)),
-        Err(fault) => Err(StartFault::Ledger { path: path.clone(), fault }),
-    }
+    opened.map_err(|fault| StartFault::Store { place: storage.ledger.clone(), fault })
 }
 
 fn own(store: &Arc<SealedStore>, ledger: &Arc<dyn Ledger>) -> Own {

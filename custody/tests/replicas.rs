@@ -3,7 +3,7 @@
 
 mod inside;
 
-use custody::ledger::{PostgresLedger, PostgresPlace, Target};
+use custody::ledger::{Missing, PostgresLedger, PostgresPlace, Target};
 use futures_util::future::join_all;
 use inside::Inside;
 use inside::scripted::Step;
@@ -36,7 +36,7 @@ impl Cluster {
         let key = SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap().to_pem().unwrap();
         let replica = async || {
             // A pool, an audit log and sources of its own.
-            let ledger = Arc::new(PostgresLedger::open(&place).await.unwrap());
+            let ledger = Arc::new(PostgresLedger::open(&place, Missing::Create).await.unwrap());
             let key = SigningKey::from_pem(&key, Some("k")).unwrap();
             let folder = tempfile::tempdir().unwrap();
             Inside::over(key, folder, ledger, ("", ""), 2).await

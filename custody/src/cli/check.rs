@@ -46,7 +46,7 @@ pub fn run(path: &Path) -> Result<()> {
 
 fn check_store(config: &Config, faults: &mut Vec<String>) {
     let storage = &config.storage;
-    if !storage.store.exists() {
+    if storage.ledger.is_missing() {
         if let SealWith::RootKey(path) = &storage.sealing.with
             && let Err(fault) = RootKey::load(path)
         {

@@ -1,10 +1,9 @@
 //! The sealed store, for commands that come and go.
 
 use crate::config::Storage;
-use crate::ledger::{Missing, SqliteLedger};
+use crate::ledger::Missing;
 use crate::sealed::{NewKey, SealedStore};
 use anyhow::{Context, Result, anyhow};
-use std::sync::Arc;
 
 /// Opens the store beside whoever else has it open, and runs this with it.
 pub fn with_store<T>(
@@ -17,11 +16,9 @@ pub fn with_store<T>(
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
-        let path = &storage.store;
-        let ledger = SqliteLedger::open(path, missing)
-            .with_context(|| format!("store.path: {}", path.display()))?;
-        let store = SealedStore::open(Arc::new(ledger), &storage.sealing, new).await;
-        let store = store.map_err(|fault| anyhow!(fault.told_of(path)))?;
+        let ledger = storage.ledger.open(missing).await?;
+        let store = SealedStore::open(ledger, &storage.sealing, new).await;
+        let store = store.map_err(|fault| anyhow!(fault.told_of(&storage.ledger)))?;
         run(&store).await
     })
 }

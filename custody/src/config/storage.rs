@@ -1,8 +1,10 @@
-//! `store` and `audit`: the files custody keeps.
+//! `store` and `audit`: what custody keeps, and where.
 
 use super::backends::Backends;
+use super::database::{self, RawPostgres};
 use super::fault::Faults;
 use super::sealing::{self, RawSealing, RawSigner, Sealing};
+use crate::ledger::LedgerPlace;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::path::{Path, PathBuf};
@@ -10,8 +12,8 @@ use std::path::{Path, PathBuf};
 /// Where things are kept.
 #[derive(Debug, Clone)]
 pub struct Storage {
-    /// The SQLite file of the ledger; made when it is not there.
-    pub store: PathBuf,
+    /// The ledger; made when it is not there.
+    pub ledger: LedgerPlace,
     /// The keys of the credentials in it.
     pub sealing: Sealing,
     /// The audit log; made when it is not there.
@@ -21,7 +23,8 @@ pub struct Storage {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawStore {
-    path: PathBuf,
+    path: Option<PathBuf>,
+    postgres: Option<RawPostgres>,
     root_key: Option<PathBuf>,
     #[serde(default)]
     previous_root_keys: Vec<PathBuf>,
@@ -44,13 +47,23 @@ pub(super) fn read(
     let store: Option<RawStore> = faults.section("store", store);
     let audit: Option<RawAudit> = faults.section("audit", audit);
     let (store, audit) = (store?, audit?);
-    for (path, file) in [("store.path", &store.path), ("audit.path", &audit.path)] {
-        if file.file_name().is_none() {
+    for (path, file) in [("store.path", store.path.as_ref()), ("audit.path", Some(&audit.path))] {
+        if file.is_some_and(|file| file.file_name().is_none()) {
             faults.add(path, "names no file");
         }
     }
-    let RawStore { path, root_key, previous_root_keys, signer } = store;
+    let RawStore { path, postgres, root_key, previous_root_keys, signer } = store;
+    let ledger = match (path, postgres) {
+        (Some(path), None) => Some(LedgerPlace::Sqlite(folder.join(path))),
+        (None, Some(raw)) => {
+            database::read(raw, folder, faults).map(|place| LedgerPlace::Postgres(Box::new(place)))
+        }
+        _ => {
+            faults.add("store", "has either path (a SQLite file) or postgres (a database)");
+            None
+        }
+    };
     let raw = RawSealing { root_key, previous_root_keys, signer };
     let sealing = sealing::read(raw, backends, folder, faults)?;
-    Some(Storage { store: folder.join(path), sealing, audit: folder.join(audit.path) })
+    Some(Storage { ledger: ledger?, sealing, audit: folder.join(audit.path) })
 }

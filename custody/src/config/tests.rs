@@ -274,3 +274,58 @@ fn session_keys_of_an_issuer() {
         assert!(faults[0].starts_with(begin), "{faults:?}");
     }
 }
+
+#[test]
+fn a_store_is_a_file_or_a_database() {
+    use crate::ledger::LedgerPlace;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        crate::files::create_private(&folder.path().join(name), text.as_bytes()).unwrap();
+    };
+    write("url", "postgres://custody:canary-url@db.internal/custody\n");
+    write("password", "canary-password\n");
+    write("lines", "a\nb\n");
+    std::fs::write(folder.path().join("open"), "canary-open").unwrap();
+    let read = |store: &str| {
+        let text = good().replace("path: custody.db,", store);
+        Config::parse(&text, folder.path()).map_err(|faults| faults[0].to_string())
+    };
+    let place = "url: postgres://custody@db.internal/custody";
+    for fine in [
+        "postgres: {url_file: url, ca: ca.pem},".to_owned(),
+        format!("postgres: {{{place}}},"),
+        format!("postgres: {{{place}, password_file: password, connections: 40}},"),
+    ] {
+        let config = read(&fine).unwrap();
+        let LedgerPlace::Postgres(place) = &config.storage.ledger else { panic!("{fine}") };
+        assert_eq!(place.has_password(), fine.contains("_file"), "{fine}");
+        assert!(!format!("{config:?}").contains("canary"), "{fine}");
+    }
+    for (store, begin) in [
+        (String::new(), "store: has either path"),
+        (format!("path: custody.db, postgres: {{{place}}},"), "store: has either path"),
+        ("postgres: {},".into(), "store.postgres: has either url"),
+        (format!("postgres: {{{place}, url_file: url}},"), "store.postgres: has either url"),
+        ("postgres: {url: 'host=db'},".into(), "store.postgres.url: is a URL"),
+        (
+            "postgres: {url: 'postgres://u:canary@db.internal/c'},".into(),
+            "store.postgres.url: holds a password; give it in password_file",
+        ),
+        (
+            "postgres: {url: 'postgres://u@db.internal/c?sslmode=require'},".into(),
+            "store.postgres.url: sslmode is verify-full",
+        ),
+        ("postgres: {url_file: none},".into(), "store.postgres.url_file: "),
+        (format!("postgres: {{{place}, password_file: open}},"), "store.postgres.password_file: "),
+        (format!("postgres: {{{place}, password_file: lines}},"), "store.postgres.password_file: "),
+        (
+            "postgres: {url_file: url, password_file: password},".into(),
+            "store.postgres.password_file: the URL holds a password already",
+        ),
+        (format!("postgres: {{{place}, connections: 1}},"), "store.postgres.connections: must be"),
+        (format!("postgres: {{{place}, sslmode: off}},"), "store.postgres.sslmode: unknown field"),
+    ] {
+        let fault = read(&store).unwrap_err();
+        assert!(fault.starts_with(begin) && !fault.contains("canary"), "{fault} | {begin}");
+    }
+}

@@ -50,7 +50,7 @@ session:
 
 # Credentials, each sealed under a key derived from root.key. Back the two up apart from each other.
 store:
-  path: custody.db
+  path: custody.db  # or postgres: {{url: postgres://custody@db.internal/custody, password_file: f, ca: f}}
   root_key: root.key
 
 # Who was given which lease, and who was not. Check it with:  custody audit verify audit.jsonl

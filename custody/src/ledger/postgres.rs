@@ -15,7 +15,7 @@ mod notices;
 mod reservations;
 mod revocations;
 
-use super::LedgerFault;
+use super::{LedgerFault, Missing};
 use call::Call;
 use connect::Connector;
 pub use connect::{PostgresPlace, UrlFault};
@@ -31,19 +31,21 @@ pub struct PostgresLedger {
     listener: Listener,
 }
 
-/// The database cannot be used.
+/// The database cannot be used. The text follows the field's name: `store.postgres`.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectFault {
-    #[error(transparent)]
+    #[error(".{0}")]
     Tls(#[from] crate::outbound::ReachFault),
-    #[error("{0}")]
+    #[error(": {0}")]
     Ledger(#[from] LedgerFault),
+    #[error(": the database has no tables of custody yet; custody serve makes them")]
+    Empty,
     #[error(
-        "the database has layout {found}, this custody knows layouts up to {known}; \
+        ": the database has layout {found}, this custody knows layouts up to {known}; \
              use the newer custody"
     )]
     Newer { found: i64, known: i64 },
-    #[error("the database has tables of another program; give the ledger a database of its own")]
+    #[error(": the database has tables of another program; give the ledger a database of its own")]
     Foreign,
 }
 
@@ -57,9 +59,9 @@ impl PostgresLedger {
     ///
     /// # Errors
     /// The database does not answer, refuses us, or is not ours.
-    pub async fn open(place: &PostgresPlace) -> Result<Self, ConnectFault> {
+    pub async fn open(place: &PostgresPlace, missing: Missing) -> Result<Self, ConnectFault> {
         let connector = Connector::new(place)?;
-        layout::migrate(&connector).await?;
+        layout::migrate(&connector, missing).await?;
         let pool = connector.pool(place.connections)?;
         let ledger = Self { pool, listener: Listener::start(connector) };
         // What goes wrong with the pool's own connections shows now.

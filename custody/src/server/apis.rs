@@ -89,7 +89,7 @@ impl Settings {
         Self {
             admin: config.admin.is_some(),
             workers: config.workers.clone(),
-            ledger_kind: "sqlite",
+            ledger_kind: config.storage.ledger.kind(),
             session_ceiling: config.session.limits.absolute,
             leeway: config.session.rules.leeway,
         }

@@ -3,7 +3,7 @@
 use crate::sample::{actor, handle, lease, revocation, session};
 use crate::store::{OnServer, Store, place};
 use custody::ledger::postgres::{ConnectFault, PostgresLedger};
-use custody::ledger::{Claimant, Ledger, LedgerFault};
+use custody::ledger::{Claimant, Ledger, LedgerFault, Missing};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,10 +56,14 @@ async fn a_server_that_is_not_the_right_one_gets_no_password() {
     ];
     let mut wrong = place(one.server(), &one.server().url("postgres"));
     wrong.ca = Some(other.server().ca());
-    let fault = PostgresLedger::open(&wrong).await.err().unwrap().to_string();
+    let fault = PostgresLedger::open(&wrong, Missing::Create).await.err().unwrap().to_string();
     assert!(fault.contains("certificate") && !fault.contains(one.server().password()), "{fault}");
     let url = one.server().url("postgres").replace(one.server().password(), "canary-password");
-    let fault = PostgresLedger::open(&place(one.server(), &url)).await.err().unwrap().to_string();
+    let fault = PostgresLedger::open(&place(one.server(), &url), Missing::Create)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(fault.contains("password authentication failed"), "{fault}");
     assert!(!fault.contains("canary-password"), "{fault}");
 }
@@ -71,18 +75,22 @@ async fn tables_of_others_and_of_a_newer_custody_are_left_alone() {
     let sql = |name: &str, statements: &str| {
         tokio::task::block_in_place(|| store.server().sql(name, statements).unwrap())
     };
+    let _ = store.make("empty").await;
+    let empty = place(store.server(), &store.server().url("empty"));
+    let fault = PostgresLedger::open(&empty, Missing::Refuse).await.err().unwrap();
+    assert!(matches!(fault, ConnectFault::Empty), "{fault}");
     let theirs = store.make("theirs").await;
     sql("theirs", "CREATE TABLE lease (n int)");
     let url = |name| place(store.server(), &store.server().url(name));
-    let fault = PostgresLedger::open(&url("theirs")).await.err().unwrap();
+    let fault = PostgresLedger::open(&url("theirs"), Missing::Create).await.err().unwrap();
     assert!(matches!(fault, ConnectFault::Foreign), "{fault}");
     drop(theirs);
     let newer = store.make("newer").await;
     drop(newer.open().await);
     sql("newer", "UPDATE leasehold_layout SET applied = 99");
-    let fault = PostgresLedger::open(&url("newer")).await.err().unwrap();
+    let fault = PostgresLedger::open(&url("newer"), Missing::Create).await.err().unwrap();
     assert!(matches!(fault, ConnectFault::Newer { found: 99, .. }), "{fault}");
     sql("newer", "UPDATE leasehold_layout SET applied = 1; DROP TABLE revocation, kill_switch");
-    let ledger = PostgresLedger::open(&url("newer")).await.unwrap();
+    let ledger = PostgresLedger::open(&url("newer"), Missing::Create).await.unwrap();
     assert!(ask(&ledger).await.is_err(), "what cannot be asked is no clean standing");
 }

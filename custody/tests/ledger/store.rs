@@ -92,6 +92,6 @@ pub fn place(server: &Postgres, url: &str) -> PostgresPlace {
 #[async_trait]
 impl Home for Database {
     async fn open(&self) -> Arc<dyn Ledger> {
-        Arc::new(PostgresLedger::open(&self.place).await.unwrap())
+        Arc::new(PostgresLedger::open(&self.place, Missing::Create).await.unwrap())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::connect::Connector;
 use super::{ConnectFault, LedgerFault, down, get};
+use crate::ledger::Missing;
 use std::time::Duration;
 use tokio_postgres::Client;
 
@@ -13,11 +14,11 @@ const LOCK: i64 = 0x4c48_6c64;
 /// The first of several custodies changes the tables, the others wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Applies what is missing, in one transaction.
-pub(super) async fn migrate(connector: &Connector) -> Result<(), ConnectFault> {
+/// Applies what is missing, in one transaction; to an empty database only if it may be made.
+pub(super) async fn migrate(connector: &Connector, missing: Missing) -> Result<(), ConnectFault> {
     let (client, connection) = connector.connect().await?;
     let driver = tokio::spawn(connection);
-    let migrated = tokio::time::timeout(PATIENCE, apply(&client)).await;
+    let migrated = tokio::time::timeout(PATIENCE, apply(&client, missing)).await;
     driver.abort();
     migrated.unwrap_or_else(|_| {
         let late = "its tables could not be brought up to date in time";
@@ -25,11 +26,11 @@ pub(super) async fn migrate(connector: &Connector) -> Result<(), ConnectFault> {
     })
 }
 
-async fn apply(client: &Client) -> Result<(), ConnectFault> {
+async fn apply(client: &Client, missing: Missing) -> Result<(), ConnectFault> {
     let failed = |error: tokio_postgres::Error| ConnectFault::Ledger(down(&error));
     let begin = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})");
     client.batch_execute(&begin).await.map_err(failed)?;
-    let applied = find(client).await?;
+    let applied = find(client, missing).await?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let newer = ConnectFault::Newer { found: applied, known };
     let Some(missing) = usize::try_from(applied).ok().and_then(|done| MIGRATIONS.get(done..))
@@ -44,7 +45,7 @@ async fn apply(client: &Client) -> Result<(), ConnectFault> {
 }
 
 /// How many migrations were applied; 0 in an empty database.
-async fn find(client: &Client) -> Result<i64, ConnectFault> {
+async fn find(client: &Client, missing: Missing) -> Result<i64, ConnectFault> {
     let failed = |error: tokio_postgres::Error| ConnectFault::Ledger(down(&error));
     let ours = "SELECT to_regclass('leasehold_layout') IS NOT NULL,
         EXISTS (SELECT 1 FROM pg_class WHERE relkind = 'r' AND relname IN ('credential', 'lease',
@@ -53,6 +54,7 @@ async fn find(client: &Client) -> Result<i64, ConnectFault> {
     match (get(&row, 0)?, get(&row, 1)?) {
         (true, _) => {}
         (false, true) => return Err(ConnectFault::Foreign),
+        (false, false) if missing == Missing::Refuse => return Err(ConnectFault::Empty),
         (false, false) => {
             let make = "CREATE TABLE leasehold_layout (applied BIGINT NOT NULL);
                 INSERT INTO leasehold_layout VALUES (0)";

@@ -48,7 +48,7 @@ async fn writes_until_it_is_killed() {
             let mut place = PostgresPlace::parse(&url).unwrap();
             place.ca = std::env::var_os(CA).map(Into::into);
             place.connections = 3;
-            Arc::new(PostgresLedger::open(&place).await.unwrap())
+            Arc::new(PostgresLedger::open(&place, Missing::Create).await.unwrap())
         }
         _ => panic!("which ledger?"),
     };
