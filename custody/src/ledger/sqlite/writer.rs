@@ -113,9 +113,11 @@ fn run(
     changed: &watch::Sender<()>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
+    // As the connection was opened.
+    let mut durable = true;
     while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
         let care = batch.iter().fold(Care::NONE, |all, order| all | order.care());
-        let committed = commit(connection, care, &mut batch);
+        let committed = commit(connection, (&mut durable, care.durable), &mut batch);
         if committed.is_ok() && care.scrubs {
             scrub(connection);
         }
@@ -128,15 +130,26 @@ fn run(
     }
 }
 
+/// One transaction; `is` says whether commits wait for the disk, `shall` whether this one must.
 fn commit(
     connection: &Connection,
-    care: Care,
+    (is, shall): (&mut bool, bool),
     batch: &mut [Box<dyn Order>],
 ) -> Result<(), LedgerFault> {
-    // NORMAL does not wait for the disk; the next FULL commit takes along what was before it.
-    let synchronous = if care.durable { "FULL" } else { "NORMAL" };
-    connection.pragma_update(None, "synchronous", synchronous)?;
+    if *is != shall {
+        // NORMAL does not wait for the disk; the next FULL commit takes along what was before it.
+        let synchronous = if shall { "FULL" } else { "NORMAL" };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        *is = shall;
+    }
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    if let [alone] = batch {
+        if alone.attempt(&transaction) {
+            transaction.commit()?;
+        }
+        // Dropped, it is rolled back.
+        return Ok(());
+    }
     for order in batch {
         transaction.prepare_cached("SAVEPOINT one")?.execute(())?;
         if !order.attempt(&transaction) {
