@@ -10,6 +10,7 @@ mod fault;
 mod grants;
 mod limits;
 mod listeners;
+mod notify;
 mod sealing;
 mod session;
 mod session_keys;
@@ -26,6 +27,7 @@ pub use credentials::{Credentials, SourceAt, SourcePair};
 use fault::Faults;
 pub use fault::{ConfigFaults, Fault};
 pub use listeners::{AdminListener, EdgeListener, HealthListener, Protection, TlsFiles};
+pub use notify::WebhookPlace;
 pub use sealing::{SealWith, Sealing};
 use serde_yaml_ng::{Mapping, Value};
 pub use session::SessionRules;
@@ -49,9 +51,11 @@ pub struct Config {
     pub credentials: Credentials,
     pub grants: Grants,
     pub limits: Limits,
+    /// Who is told when a backend fails; without it the audit log alone.
+    pub webhook: Option<WebhookPlace>,
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "edge",
     "admin",
     "workers",
@@ -63,6 +67,7 @@ const SECTIONS: [&str; 11] = [
     "credentials",
     "grants",
     "limits",
+    "notify",
 ];
 
 // === impl Config ===
@@ -154,6 +159,7 @@ impl Config {
         let credentials = credentials::read(credentials, &known, &mut faults);
         let grants = grants::read(sections.remove("grants"), &mut faults);
         let limits = limits::read(sections.remove("limits"), &mut faults);
+        let webhook = notify::read(sections.remove("notify"), folder, &mut faults);
         if !faults.0.is_empty() {
             return Err(faults.0);
         }
@@ -169,6 +175,7 @@ impl Config {
                 credentials: credentials?,
                 grants: grants?,
                 limits: limits?,
+                webhook: webhook?,
             })
         };
         whole().ok_or(faults.0)

@@ -29,6 +29,7 @@ use crate::keys::SessionKeys;
 use crate::ledger::Ledger;
 use crate::limits::{Buckets, Limits};
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use caller::Caller;
 use lease::{Lease, RefusalCode};
 pub use refused::Refused;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub grants: Arc<LiveGrants>,
     pub ledger: Arc<dyn Ledger>,
     pub resolver: Arc<Resolver>,
+    /// Of a webhook that is told when a backend fails.
+    pub notifier: Option<Notifier>,
     pub audit: AuditLog,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,

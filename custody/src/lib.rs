@@ -29,6 +29,7 @@ pub mod leasing;
 pub mod ledger;
 pub mod limits;
 pub mod metrics;
+pub mod notify;
 pub mod openapi;
 pub mod outbound;
 pub mod sealed;

@@ -21,6 +21,7 @@ struct Numbers {
     capability_refused: BTreeMap<&'static str, u64>,
     handshakes_failed: u64,
     session_keys: FetchedKeys,
+    notices: Notices,
     latency: Histogram,
 }
 
@@ -32,6 +33,16 @@ struct FetchedKeys {
     count: usize,
     /// Of the last fetch that succeeded.
     at: UnixSeconds,
+}
+
+/// Of failures, for the webhook.
+#[derive(Debug, Default)]
+struct Notices {
+    delivered: u64,
+    failed: u64,
+    lost: u64,
+    /// `None` until the ledger was asked.
+    pending: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +101,26 @@ impl Metrics {
         self.numbers().session_keys.failed += 1;
     }
 
+    /// A receiver took a notice.
+    pub fn notice_delivered(&self) {
+        self.numbers().notices.delivered += 1;
+    }
+
+    /// One try at it failed.
+    pub fn notice_failed(&self) {
+        self.numbers().notices.failed += 1;
+    }
+
+    /// The ledger did not take it.
+    pub fn notice_lost(&self) {
+        self.numbers().notices.lost += 1;
+    }
+
+    /// So many are in the ledger now.
+    pub fn notices_pending(&self, count: u64) {
+        self.numbers().notices.pending = Some(count);
+    }
+
     /// The whole page.
     pub fn page(&self, audit: &Counts) -> String {
         let mut page = Page::default();
@@ -121,6 +152,7 @@ impl Metrics {
         page.family("handshake_failures_total", "counter", "TLS connections that were refused.");
         page.line("handshake_failures_total", "", numbers.handshakes_failed);
         page.session_keys(&numbers.session_keys);
+        page.notices(&numbers.notices);
         for (name, help, count) in [
             ("audit_records_total", "Durable audit records.", &audit.records),
             ("audit_syncs_total", "Syncs of the audit log; requests share them.", &audit.syncs),
@@ -189,6 +221,21 @@ impl Page {
         let name = "session_keys_fetched_timestamp_seconds";
         self.family(name, "gauge", "When the last good set was fetched; 0 if there is none.");
         self.line(name, "", at);
+    }
+
+    /// Nothing without a webhook.
+    fn notices(&mut self, notices: &Notices) {
+        let Notices { delivered, failed, lost, pending } = notices;
+        let Some(pending) = pending else { return };
+        let name = "notice_deliveries_total";
+        self.family(name, "counter", "Tries to tell the webhook of a failure.");
+        self.line(name, "result=\"ok\"", delivered);
+        self.line(name, "result=\"failed\"", failed);
+        let name = "notices_lost_total";
+        self.family(name, "counter", "Notices that the ledger did not take.");
+        self.line(name, "", lost);
+        self.family("notices_pending", "gauge", "Notices that nobody has taken yet.");
+        self.line("notices_pending", "", pending);
     }
 
     fn histogram(&mut self, name: &str, histogram: &Histogram) {

@@ -10,10 +10,11 @@ pub mod tls;
 use crate::admin::vault::SealedVault;
 use crate::audit::writer::Writing;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
+use crate::backend::LongLived;
 use crate::backend::assembly::{AssemblyFault, Own, assemble};
 use crate::backend::sealed::SealedBackend;
 use crate::clock;
-use crate::config::{Config, Storage};
+use crate::config::{Config, Storage, WebhookPlace};
 use crate::feed::EdgeFeed;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::housekeeping;
@@ -22,10 +23,11 @@ use crate::keys::SessionKeys;
 use crate::leasing::{Leasing, Parts};
 use crate::ledger::{Ledger, LedgerPlace, Missing, PlaceFault};
 use crate::metrics::Metrics;
+use crate::notify::{self, Courier, Notifier};
 use crate::outbound::ReachFault;
 use crate::sealed::{NewKey, SealedStore, StoreFault};
 use apis::Shared;
-use doors::Doors;
+use doors::{Door, Doors};
 use listener::Listener;
 use std::io;
 use std::net::SocketAddr;
@@ -43,6 +45,7 @@ pub struct Server {
     feed: Arc<EdgeFeed>,
     grants: Arc<GrantsFile>,
     ledger: Arc<dyn Ledger>,
+    courier: Option<Courier>,
     audit: AuditLog,
     writing: Writing,
 }
@@ -66,6 +69,8 @@ pub enum StartFault {
     AdminTls(TlsFault),
     #[error("session.keys.{0}")]
     SessionKeys(#[from] ReachFault),
+    #[error("notify.webhook.{0}")]
+    Webhook(ReachFault),
     #[error("workers.tls.{0}")]
     WorkersTls(TlsFault),
     #[error("{field}: cannot listen on {address}: {source}")]
@@ -78,11 +83,11 @@ impl Server {
     /// Opens everything and listens. What is wrong with the files shows here, not at the first
     /// lease. `file` is where the configuration was read from, and new grants will be.
     pub async fn start(config: Config, file: &Path) -> Result<Self, StartFault> {
-        let doors = Doors::open(&config).await?;
-        let settings = apis::Settings::of(&config);
+        let (doors, settings) = (Doors::open(&config).await?, apis::Settings::of(&config));
         let ledger = config.storage.ledger.open(Missing::Create).await?;
         let store = Arc::new(open_store(&config.storage, ledger.clone()).await?);
         let own = own(&store, &ledger);
+        let secrets = own.secrets.clone();
         let resolver = Arc::new(assemble(&config.backends, &config.credentials, own)?);
         let (audit, writing) = open_audit(&config.storage).await?;
         let metrics = Arc::new(Metrics::default());
@@ -91,6 +96,7 @@ impl Server {
         let grants = Arc::new(LiveGrants::new(config.grants));
         let feed = EdgeFeed::new(ledger.clone(), grants.clone(), session_limits, clock::system());
         let places = Places::new(&config.limits);
+        let (notifier, courier) = notifier(config.webhook, secrets, &ledger, &audit, &metrics)?;
         let leasing = Leasing::new(Parts {
             keys,
             session_limits,
@@ -98,11 +104,11 @@ impl Server {
             grants: grants.clone(),
             ledger: ledger.clone(),
             resolver: resolver.clone(),
+            notifier,
             audit: audit.clone(),
             metrics: metrics.clone(),
             clock: clock::system(),
         });
-        let feed = Arc::new(feed);
         let grants_file = Arc::new(GrantsFile::new(file.to_owned(), grants.clone(), audit.clone()));
         let shared = Shared {
             ledger: ledger.clone(),
@@ -117,21 +123,21 @@ impl Server {
         let apis = apis::routes(&shared, &settings);
         let service = Service {
             leasing: Arc::new(leasing),
-            feed: feed.clone(),
+            feed: Arc::new(feed),
             places,
             audit: audit.clone(),
             metrics: metrics.clone(),
         };
-        let listener =
-            |door: doors::Door, routes| Listener::new(door.socket, door.tls, routes, &metrics);
+        let listener = |door: Door, routes| Listener::new(door.socket, door.tls, routes, &metrics);
         Ok(Self {
             edge: listener(doors.edge, edge_routes(service.clone())),
             admin: doors.admin.zip(apis.admin).map(|(door, routes)| listener(door, routes)),
             workers: doors.workers.zip(apis.workers).map(|(door, routes)| listener(door, routes)),
+            feed: service.feed.clone(),
             health: listener(doors.health, health_routes(service)),
-            feed,
             grants: grants_file,
             ledger,
+            courier,
             audit,
             writing,
         })
@@ -173,6 +179,8 @@ impl Server {
         let (grants, watching) = (self.grants, stop.clone());
         tokio::spawn(async move { grants.watch(watching).await });
         tokio::spawn(housekeeping::keep(self.ledger, clock::system(), stop.clone()));
+        let (end, ended) = watch::channel(false);
+        let courier = self.courier.map(|courier| tokio::spawn(courier.run(ended)));
         let (feed, mut ending) = (self.feed, stop);
         tokio::spawn(async move {
             // Edges that wait for news would hold up the end.
@@ -182,6 +190,11 @@ impl Server {
         for listener in serving {
             // They end by themselves; one that panicked has printed why.
             let _ = listener.await;
+        }
+        // The last lease that failed is behind it; what is on its way may want the audit log.
+        end.send_replace(true);
+        if let Some(courier) = courier {
+            let _ = courier.await;
         }
         let stopped = self.audit.append(Entry::new(Event::Stopped, Outcome::Note)).await;
         let closed = self.audit.close().await;
@@ -195,6 +208,20 @@ async fn open_audit(storage: &Storage) -> Result<(AuditLog, Writing), StartFault
     let (audit, writing) = AuditLog::start(recovery::open(&storage.audit)?).await?;
     audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
     Ok((audit, writing))
+}
+
+fn notifier(
+    place: Option<WebhookPlace>,
+    secrets: Arc<dyn LongLived>,
+    ledger: &Arc<dyn Ledger>,
+    audit: &AuditLog,
+    metrics: &Arc<Metrics>,
+) -> Result<(Option<Notifier>, Option<Courier>), StartFault> {
+    let Some(place) = place else { return Ok((None, None)) };
+    let (ledger, audit, metrics) = (ledger.clone(), audit.clone(), metrics.clone());
+    let parts = notify::Parts { ledger, secrets, audit, metrics, clock: clock::system() };
+    let (notifier, courier) = notify::open(&place, parts).map_err(StartFault::Webhook)?;
+    Ok((Some(notifier), Some(courier)))
 }
 
 async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<SealedStore, StartFault> {

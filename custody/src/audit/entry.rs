@@ -33,6 +33,8 @@ pub enum Event {
     CredentialFailed,
     /// A capability token was refused. A sample, as of sessions.
     CapabilityRefused,
+    /// Nobody has taken a notice of a failure for a day; it is not delivered any more.
+    NoticeGivenUp,
     /// Custody began to serve.
     Started,
     /// Custody ended in good order.
@@ -85,6 +87,8 @@ pub struct Entry {
     /// For samples: how many alike were not written since the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suppressed: Option<u64>,
+    #[serde(flatten)]
+    pub undelivered: Option<Undelivered>,
     #[serde(flatten)]
     pub torn: Option<Torn>,
     #[serde(flatten)]
@@ -156,6 +160,19 @@ pub struct Order {
     pub target: Option<String>,
 }
 
+/// A notice of a failure that reached nobody.
+#[derive(Clone, Debug, Serialize)]
+pub struct Undelivered {
+    pub notice_id: String,
+    /// When the backend failed.
+    pub failed_at: UnixSeconds,
+    pub backend: String,
+    pub actor: String,
+    pub handle: String,
+    pub failure_code: String,
+    pub tries: u32,
+}
+
 /// The half-written line that was set aside.
 #[derive(Clone, Debug, Serialize)]
 pub struct Torn {
@@ -186,6 +203,7 @@ impl Entry {
             order: None,
             request_id: None,
             suppressed: None,
+            undelivered: None,
             torn: None,
             day: None,
         }

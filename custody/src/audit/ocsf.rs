@@ -91,6 +91,7 @@ impl<'a> Ocsf<'a> {
                 | Event::OrderFailed
                 | Event::CredentialFailed
                 | Event::GrantsRefused
+                | Event::NoticeGivenUp
                 | Event::Recovered,
                 _,
             ) => Severity::Medium,
@@ -137,6 +138,7 @@ fn kind(event: Event) -> (Activity, &'static str) {
         Event::Credential | Event::CredentialFailed => (API_OTHER, "credential"),
         Event::CapabilityRefused => (LOGON, "capability"),
         Event::SessionRefused => (LOGON, "session"),
+        Event::NoticeGivenUp => (LIFECYCLE, "notice"),
         Event::Started => (START, "start"),
         Event::Stopped => (STOP, "stop"),
         Event::DayClosed => (LIFECYCLE, "day"),

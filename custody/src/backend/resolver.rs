@@ -25,8 +25,9 @@ use tokio::time::timeout;
 
 /// A source behind which another waits must leave that one time: an edge waits two seconds.
 const PRIMARY_LIMIT: Duration = Duration::from_secs(1);
-/// Longer than any caller waits.
-const LAST_LIMIT: Duration = Duration::from_secs(10);
+/// Both together are shorter than a request may take, so that a source that hangs is named, counted
+/// and told of.
+const LAST_LIMIT: Duration = Duration::from_millis(3_500);
 /// A revocation has nobody waiting for it.
 const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
 

@@ -3,7 +3,7 @@
 mod github_app;
 mod oauth2;
 mod openbao;
-mod own_secret;
+pub(super) mod own_secret;
 
 use super::fault::Faults;
 use crate::backend::oauth::TokenRequest;

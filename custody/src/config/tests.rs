@@ -329,3 +329,26 @@ fn a_store_is_a_file_or_a_database() {
         assert!(fault.starts_with(begin) && !fault.contains("canary"), "{fault} | {begin}");
     }
 }
+
+#[test]
+fn a_webhook_and_what_may_be_wrong_with_it() {
+    let with = |notify: &str| format!("{}notify: {notify}\n", good());
+    let load = |text: &str| Config::parse(text, Path::new("/etc/custody"));
+    assert_eq!(load(&good()).unwrap().webhook, None);
+    let hook = "{webhook: {url: 'https://h.example/x', ca: ca.pem, secret: {handle: hmac}}}";
+    let place = load(&with(hook)).unwrap().webhook.unwrap();
+    assert_eq!(place.url.as_str(), "https://h.example/x");
+    assert_eq!(place.reach.ca.as_deref(), Some(Path::new("/etc/custody/ca.pem")));
+    assert_eq!(place.secret.1.as_str(), "hmac");
+    for (from, to, begin) in [
+        ("https:", "http:", "notify.webhook.url: must begin with https://"),
+        ("{handle: hmac}", "{handle: 'a b'}", "notify.webhook.secret.handle: "),
+        ("{handle: hmac}", "{handle: h, actor: ''}", "notify.webhook.secret.actor: "),
+        ("ca:", "cert:", "notify.webhook.cert: unknown field"),
+        ("{webhook", "{email: x, webhook", "notify.email: unknown field"),
+    ] {
+        let faults = faults_of(&with(&hook.replacen(from, to, 1)));
+        assert!(faults.len() == 1 && faults[0].starts_with(begin), "{to}: {faults:?}");
+    }
+    assert_eq!(faults_of(&with("{}")).len(), 1);
+}

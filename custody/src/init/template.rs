@@ -68,6 +68,9 @@ grants: []
 #    purpose: release                      # optional; a word for the audit log
 #    narrow: {{scopes: [repo:read]}}         # optional; what of the credential is given away
 
+# Who is told when a backend fails, beside the audit log.
+# notify: {{webhook: {{url: "https://alerts.example/hook", secret: {{handle: notify-hmac}}}}}}
+
 # How much is done for one session, for one handle, and at once. These are the defaults.
 # limits: {{per_session: 600/m, per_handle: 60000/m, concurrent: 1024, pollers: 1024}}
 "#

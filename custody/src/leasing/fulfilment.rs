@@ -15,6 +15,7 @@ use crate::backend::resolver::{
 use crate::backend::{Asked, BackendFault};
 use crate::grants::Grant;
 use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault};
+use crate::notify::Failed;
 use async_trait::async_trait;
 use lease::{Lease, LeaseHeader};
 use std::sync::Arc;
@@ -95,6 +96,14 @@ impl Leasing {
             tracing::error!(handle = %grant.handle, actor = %grant.actor, backend, %fault,
                 "a source failed");
             self.parts.metrics.backend_failed(fault.code());
+            if let Some(notifier) = &self.parts.notifier {
+                notifier.failed(&Failed {
+                    backend: backend.clone(),
+                    actor: grant.actor.to_string(),
+                    handle: grant.handle.to_string(),
+                    code: fault.code(),
+                });
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use lease::UnixSeconds;
 /// One failure, told without anything a backend or guest said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// Random; the receiver tells a repetition by it.
+    /// The receiver tells a repetition by it; so does the ledger, which keeps the first.
     pub id: String,
     pub at: UnixSeconds,
     pub backend: String,
@@ -31,7 +31,10 @@ pub trait Notices {
         busy_until: UnixSeconds,
         limit: u32,
     ) -> Result<Vec<Notice>, LedgerFault>;
+    /// Forgets it: somebody has it, or nobody will.
     async fn delivered(&self, id: &str) -> Result<(), LedgerFault>;
     /// One more failed try.
     async fn put_off(&self, id: &str, next_try: UnixSeconds) -> Result<(), LedgerFault>;
+    /// How many are there, due or not.
+    async fn waiting(&self) -> Result<u64, LedgerFault>;
 }

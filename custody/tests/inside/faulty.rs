@@ -140,6 +140,9 @@ impl Notices for Faulty {
     async fn put_off(&self, id: &str, next_try: UnixSeconds) -> Told<()> {
         self.through("put_off", self.real.put_off(id, next_try)).await
     }
+    async fn waiting(&self) -> Told<u64> {
+        self.through("waiting", self.real.waiting()).await
+    }
 }
 
 #[async_trait]

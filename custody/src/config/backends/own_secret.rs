@@ -7,12 +7,16 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawOwnSecret {
+pub(in crate::config) struct RawOwnSecret {
     handle: String,
     actor: Option<String>,
 }
 
-pub(super) fn read(path: &str, raw: &RawOwnSecret, faults: &mut Faults) -> Option<(Actor, Handle)> {
+pub(in crate::config) fn read(
+    path: &str,
+    raw: &RawOwnSecret,
+    faults: &mut Faults,
+) -> Option<(Actor, Handle)> {
     let actor = raw.actor.as_deref().unwrap_or(Actor::DEFAULT).parse();
     let actor = actor.map_err(|error| faults.add(format!("{path}.actor"), error)).ok();
     let handle = raw.handle.parse();

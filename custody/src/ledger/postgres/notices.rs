@@ -53,6 +53,13 @@ impl Notices for PostgresLedger {
         call.finish();
         Ok(())
     }
+
+    async fn waiting(&self) -> Result<u64, LedgerFault> {
+        let call = self.call().await?;
+        let row = call.row("SELECT count(*) FROM notice", &[]).await?;
+        call.finish();
+        unsigned(get(&row.ok_or(LedgerFault::Row("the count of notices"))?, 0)?)
+    }
 }
 
 fn read(row: &Row) -> Result<Notice, LedgerFault> {

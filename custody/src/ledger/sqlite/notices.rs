@@ -5,7 +5,7 @@ use super::writer::Care;
 use crate::ledger::{LedgerFault, Notice, Notices};
 use async_trait::async_trait;
 use lease::UnixSeconds;
-use rusqlite::Row;
+use rusqlite::{Connection, Row};
 
 #[async_trait]
 impl Notices for SqliteLedger {
@@ -60,6 +60,14 @@ impl Notices for SqliteLedger {
                 Ok(())
             })
             .await
+    }
+
+    async fn waiting(&self) -> Result<u64, LedgerFault> {
+        let statement = "SELECT count(*) FROM notice";
+        let count = |connection: &Connection| {
+            Ok(connection.prepare_cached(statement)?.query_row((), |row| row.get(0))?)
+        };
+        self.slow.ask(count).await
     }
 }
 

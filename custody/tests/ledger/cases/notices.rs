@@ -13,7 +13,9 @@ pub async fn a_due_notice_is_taken_once(home: Arc<dyn Home>) {
     let taken = other.take_due(NOW, NOW + 30, 10).await.unwrap();
     assert_eq!(taken, [notice("a", NOW + 30)]);
     assert!(one.take_due(NOW, NOW + 30, 10).await.unwrap().is_empty());
+    assert_eq!(one.waiting().await.unwrap(), 3);
     one.delivered("a").await.unwrap();
+    assert_eq!(other.waiting().await.unwrap(), 2);
     one.put_off("b", NOW + 60).await.unwrap();
     let taken = other.take_due(NOW + 59, NOW + 90, 10).await.unwrap();
     assert_eq!(taken, [notice("c", NOW + 90)]);

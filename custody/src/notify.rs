@@ -1,0 +1,77 @@
+//! The failure notifier: somebody is told when a backend fails.
+//!
+//! The audit log always tells. With a webhook configured, each failure also becomes a notice in the
+//! ledger, which a task delivers, signed, until the receiver has taken it or a day is over. A notice
+//! holds names out of the configuration, a code of ours and a time: nothing a backend or a guest
+//! said.
+//!
+//! Delivery is at least once; a repetition has the same `webhook-id`. Failures that are alike
+//! (backend, actor, handle, code) make one notice a minute. Nothing here holds up a lease or changes
+//! its answer: when the ledger is down, the notice is lost, and the log and the audit log have told.
+
+mod alike;
+mod back_off;
+mod delivery;
+mod posting;
+mod signature;
+mod webhook;
+
+use crate::audit::AuditLog;
+use crate::backend::LongLived;
+use crate::clock::Clock;
+use crate::config::WebhookPlace;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::outbound::ReachFault;
+use delivery::Delivery;
+use posting::Posting;
+pub use posting::{Failed, Notifier};
+pub use signature::SigningSecret;
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+use webhook::Webhook;
+
+/// What the notifier is made of.
+pub struct Parts {
+    pub ledger: Arc<dyn Ledger>,
+    pub secrets: Arc<dyn LongLived>,
+    pub audit: AuditLog,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+}
+
+/// The two tasks that make notices of failures durable, and deliver them.
+pub struct Courier {
+    posting: Posting,
+    delivery: Delivery,
+}
+
+/// For whoever sees failures, and for whoever runs the tasks. Connects nothing yet.
+///
+/// # Errors
+/// The CA file does not serve.
+pub fn open(place: &WebhookPlace, parts: Parts) -> Result<(Notifier, Courier), ReachFault> {
+    let webhook = Webhook::new(place, parts.secrets)?;
+    let posted = Arc::new(Notify::new());
+    let (notifier, inbox) = Notifier::new(parts.clock.clone(), parts.metrics.clone());
+    let posting = Posting::new(inbox, parts.ledger.clone(), posted.clone(), parts.metrics.clone());
+    let delivery = Delivery {
+        webhook,
+        ledger: parts.ledger,
+        audit: parts.audit,
+        metrics: parts.metrics,
+        clock: parts.clock,
+        posted,
+    };
+    Ok((notifier, Courier { posting, delivery }))
+}
+
+// === impl Courier ===
+
+impl Courier {
+    /// Until `stop`. What was told by then is in the ledger, and what is on its way has arrived or
+    /// is put off, when this returns.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        tokio::join!(self.posting.run(stop.clone()), self.delivery.run(stop));
+    }
+}

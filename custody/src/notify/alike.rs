@@ -1,0 +1,98 @@
+//! Failures that are alike make one notice a minute.
+
+use super::posting::Failed;
+use crate::ledger::Notice;
+use lease::UnixSeconds;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// Seconds.
+pub(super) const WINDOW: u64 = 60;
+
+/// When what was told last. As many entries as the configuration has backends and handles, times
+/// the codes, and no more: guests cannot make others.
+#[derive(Default)]
+pub(super) struct Told(HashMap<Failed, UnixSeconds>);
+
+// === impl Told ===
+
+impl Told {
+    /// The notice of this failure, unless one like it was told less than a minute ago.
+    pub(super) fn tell(&mut self, failed: &Failed, now: UnixSeconds) -> Option<Notice> {
+        // Also those of the future: a clock that was set back must not silence anybody.
+        self.0.retain(|_, at| *at <= now && now - *at < WINDOW);
+        if self.0.contains_key(failed) {
+            return None;
+        }
+        self.0.insert(failed.clone(), now);
+        let Failed { backend, actor, handle, code } = failed.clone();
+        Some(Notice {
+            id: id(failed, now),
+            at: now,
+            backend,
+            actor,
+            handle,
+            code: code.to_owned(),
+            tries: 0,
+            next_try: now,
+        })
+    }
+}
+
+/// The same on every replica within the same minute of the clock, so that the ledger keeps one
+/// notice of what several see, and a receiver knows a repetition.
+fn id(failed: &Failed, now: UnixSeconds) -> String {
+    let Failed { backend, actor, handle, code } = failed;
+    let mut digest = Sha256::new();
+    for part in [backend, actor, handle, *code, &(now / WINDOW).to_string()] {
+        // Lengths, so that no two lists of texts run together into one.
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    let mut id = String::from("msg_");
+    for byte in digest.finalize().iter().take(16) {
+        // Writing into a string cannot fail.
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(handle: &str) -> Failed {
+        Failed {
+            backend: "bao".into(),
+            actor: "default".into(),
+            handle: handle.into(),
+            code: "backend_down",
+        }
+    }
+
+    #[test]
+    fn alike_failures_are_told_once_a_minute() {
+        let mut told = Told::default();
+        // Across the edge of a minute of the clock, too.
+        let first = told.tell(&failed("h"), 6_059).unwrap();
+        assert!(told.tell(&failed("h"), 6_061).is_none());
+        assert!(told.tell(&failed("h"), 6_118).is_none());
+        assert!(told.tell(&failed("g"), 6_061).is_some(), "another handle is another failure");
+        let later = told.tell(&failed("h"), 6_119).unwrap();
+        assert_ne!(first.id, later.id);
+        assert_eq!((first.at, later.at), (6_059, 6_119));
+        assert!(told.tell(&failed("h"), 100).is_some(), "the clock was set back");
+    }
+
+    #[test]
+    fn replicas_agree_on_the_id() {
+        let of = |failed: &Failed, now| Told::default().tell(failed, now).unwrap().id;
+        assert_eq!(of(&failed("h"), 6_000), of(&failed("h"), 6_059));
+        assert_ne!(of(&failed("h"), 6_000), of(&failed("h"), 6_060));
+        assert_ne!(of(&failed("h"), 6_000), of(&failed("g"), 6_000));
+        let mut moved = failed("h");
+        (moved.backend, moved.actor) = ("baod".into(), "efault".into());
+        assert_ne!(of(&failed("h"), 6_000), of(&moved, 6_000));
+    }
+}

@@ -1,0 +1,337 @@
+//! The failure notifier, over real TLS to a receiver that checks every signature.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod common;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use common::client::plain_get;
+use common::peer::Peer;
+use common::{Home, Running, now};
+use custody::actor::Actor;
+use custody::audit::{AuditLog, recovery};
+use custody::backend::{BackendFault, LongLived};
+use custody::clock;
+use custody::config::WebhookPlace;
+use custody::ledger::{Missing, Notice, Notices, SqliteLedger};
+use custody::metrics::Metrics;
+use custody::notify::{Courier, Failed, Notifier, Parts, SigningSecret};
+use custody::outbound::{Endpoint, Reach};
+use lease::{Handle, Secret};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Takes notices with a good signature; first it answers what it was told to.
+#[derive(Clone, Default)]
+struct Receiver(Arc<Mutex<Received>>);
+
+#[derive(Default)]
+struct Received {
+    /// Each try: its id, its body and what was answered.
+    tries: Vec<(String, String, u16)>,
+    before: VecDeque<u16>,
+    redirected: usize,
+}
+
+impl Receiver {
+    async fn start() -> (Self, Peer) {
+        let receiver = Self::default();
+        let router = Router::new()
+            .route("/hook", post(hook))
+            .route("/elsewhere", post(elsewhere))
+            .with_state(receiver.clone());
+        (receiver, Peer::start(router).await)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Received> {
+        self.0.lock().unwrap()
+    }
+
+    fn answers_first(&self, statuses: &[u16]) {
+        self.inner().before = statuses.iter().copied().collect();
+    }
+
+    async fn wait_for_tries(&self, count: usize) {
+        let enough = async {
+            while self.inner().tries.len() < count {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, enough).await.unwrap_or_else(|_| panic!("{:?}", self.inner().tries));
+    }
+}
+
+async fn hook(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
+    let text = |name: &str| headers[name].to_str().unwrap().to_owned();
+    let (id, at) = (text("webhook-id"), text("webhook-timestamp").parse::<u64>().unwrap());
+    let good = SigningSecret::read(&Secret::new(KEY)).unwrap().sign(&id, at, &body);
+    let fresh = at.abs_diff(now()) < 60;
+    let mut received = receiver.inner();
+    let status = match (text("webhook-signature") == good && fresh, received.before.pop_front()) {
+        (false, _) => 401,
+        (true, Some(status)) => status,
+        (true, None) => 200,
+    };
+    received.tries.push((id, String::from_utf8(body.to_vec()).unwrap(), status));
+    let status = StatusCode::from_u16(status).unwrap();
+    (status, [(header::LOCATION, "/elsewhere")]).into_response()
+}
+
+async fn elsewhere(State(receiver): State<Receiver>) {
+    receiver.inner().redirected += 1;
+}
+
+/// Grants `not-stored`, which fails, and notifies this peer.
+fn home(peer: &Peer) -> Home {
+    let home = Home::new();
+    home.put("notify-hmac", &[], KEY);
+    home.edit(
+        "\ngrants:",
+        &format!(
+            "\nnotify: {{webhook: {{url: '{}/hook', ca: {}, secret: {{handle: notify-hmac}}}}}}\ngrants:",
+            peer.url(),
+            peer.ca().display()
+        ),
+    );
+    home
+}
+
+async fn fail(home: &Home, running: &Running) -> String {
+    let mut request = home.request();
+    request["handle"] = "not-stored".into();
+    let answer = home.lease(running, &request).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("unavailable")));
+    request["session"].as_str().unwrap().to_owned()
+}
+
+async fn wait_for_metric(running: &Running, line: &str) {
+    let line = format!("leasehold_custody_{line}");
+    let there = async {
+        while !plain_get(running.health, "/metrics").await.text().contains(&line) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, there).await.unwrap_or_else(|_| panic!("no {line}"));
+}
+
+#[tokio::test]
+async fn alike_failures_are_one_signed_notice_that_is_told_until_it_is_taken() {
+    let (receiver, peer) = Receiver::start().await;
+    receiver.answers_first(&[500, 307]);
+    let home = home(&peer);
+    let running = home.serve();
+    let mut sessions = Vec::new();
+    for _ in 0..5 {
+        sessions.push(fail(&home, &running).await);
+    }
+    receiver.wait_for_tries(3).await;
+    wait_for_metric(&running, "notice_deliveries_total{result=\"ok\"} 1").await;
+    wait_for_metric(&running, "notice_deliveries_total{result=\"failed\"} 2").await;
+    wait_for_metric(&running, "notices_pending 0").await;
+    assert_eq!(running.stop(), 0);
+    let received = receiver.inner();
+    let statuses: Vec<_> = received.tries.iter().map(|(_, _, status)| *status).collect();
+    assert_eq!((statuses, received.redirected), (vec![500, 307, 200], 0));
+    let (id, body, _) = received.tries[0].clone();
+    assert!(received.tries.iter().all(|one| one.0 == id && one.1 == body), "one notice");
+    let mut told: Value = serde_json::from_str(&body).unwrap();
+    assert!(told["timestamp"].take().as_str().unwrap().ends_with('Z'));
+    let expected = json!({"type": "backend.failed", "timestamp": null, "data": {
+        "backend": "sealed", "actor": "default", "handle": "not-stored",
+        "code": "credential_absent"}});
+    assert_eq!(told, expected, "and nothing else");
+    for secret in sessions.iter().map(String::as_str).chain([common::CANARY, KEY]) {
+        assert!(!body.contains(secret));
+    }
+}
+
+#[tokio::test]
+async fn a_notice_survives_a_restart() {
+    let (receiver, peer) = Receiver::start().await;
+    receiver.answers_first(&[503; 1000]);
+    let home = home(&peer);
+    let mut running = home.serve();
+    fail(&home, &running).await;
+    receiver.wait_for_tries(1).await;
+    // In the midst of a delivery, or between two: it is in the ledger.
+    running.signal("KILL");
+    running.child.wait().unwrap();
+    let before = receiver.inner().tries.len();
+    receiver.answers_first(&[]);
+    let running = home.serve();
+    receiver.wait_for_tries(before + 1).await;
+    wait_for_metric(&running, "notices_pending 0").await;
+    let received = receiver.inner();
+    let ((first, ..), (last, _, status)) = (&received.tries[0], received.tries.last().unwrap());
+    assert_eq!((first, *status), (last, 200));
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_down_holds_up_nothing() {
+    let (_, peer) = Receiver::start().await;
+    let home = home(&peer);
+    drop(peer);
+    // The peer's CA file went with it; custody says so rather than trusting somebody else.
+    let (_, other) = Receiver::start().await;
+    std::fs::copy(other.ca(), home.path("hook-ca.pem")).unwrap();
+    let text = std::fs::read_to_string(home.config()).unwrap();
+    let at = text.find("ca: /").unwrap();
+    let end = at + text[at..].find(',').unwrap();
+    home.edit(&text[at..end], "ca: hook-ca.pem");
+    let running = home.serve();
+    fail(&home, &running).await;
+    wait_for_metric(&running, "notice_deliveries_total{result=\"failed\"}").await;
+    wait_for_metric(&running, "notices_pending 1").await;
+    assert_eq!(home.lease(&running, &home.request()).await.status, 200);
+    assert_eq!(running.stop(), 0);
+    let failed = home.records().iter().filter(|record| record["event"] == "lease_failed").count();
+    assert_eq!(failed, 1);
+}
+
+/// A store with what signs, and nothing else.
+struct OneSecret;
+
+#[async_trait]
+impl LongLived for OneSecret {
+    async fn read(&self, _: &Actor, _: &Handle) -> Result<Secret, BackendFault> {
+        Ok(Secret::new(KEY))
+    }
+
+    async fn replace(&self, _: &Actor, _: &Handle, _: &Secret) -> Result<(), BackendFault> {
+        Err(BackendFault::Absent)
+    }
+}
+
+/// A replica in this process, with an audit log of its own beside the ledger that all share.
+struct Replica {
+    ledger: Arc<SqliteLedger>,
+    notifier: Notifier,
+    courier: Courier,
+}
+
+impl Replica {
+    async fn new(folder: &std::path::Path, name: &str, peer: &Peer) -> Self {
+        let ledger = SqliteLedger::open(&folder.join("ledger"), Missing::Create).unwrap();
+        let ledger = Arc::new(ledger);
+        let opened = recovery::open(&folder.join(name)).unwrap();
+        let (audit, _writing) = AuditLog::start(opened).await.unwrap();
+        let place = WebhookPlace {
+            url: Endpoint::parse(&format!("{}/hook", peer.url())).unwrap(),
+            reach: Reach { ca: Some(peer.ca()), ..Reach::default() },
+            secret: (Actor::DEFAULT.parse().unwrap(), "hmac".parse().unwrap()),
+        };
+        let parts = Parts {
+            ledger: ledger.clone(),
+            secrets: Arc::new(OneSecret),
+            audit,
+            metrics: Arc::new(Metrics::default()),
+            clock: clock::system(),
+        };
+        let (notifier, courier) = custody::notify::open(&place, parts).unwrap();
+        Self { ledger, notifier, courier }
+    }
+}
+
+fn notice(id: &str, at: u64) -> Notice {
+    Notice {
+        id: id.into(),
+        at,
+        backend: "bao".into(),
+        actor: "default".into(),
+        handle: "github-ci".into(),
+        code: "backend_down".into(),
+        tries: 0,
+        next_try: at,
+    }
+}
+
+async fn wait_until_none_waits(ledger: &SqliteLedger) {
+    let none = async {
+        while ledger.waiting().await.unwrap() > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, none).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_nobody_took_for_a_day_is_given_up_in_the_audit_log() {
+    let (receiver, peer) = Receiver::start().await;
+    receiver.answers_first(&[500; 9]);
+    let folder = tempfile::tempdir().unwrap();
+    let Replica { ledger, courier, notifier: _notifier } =
+        Replica::new(folder.path(), "audit", &peer).await;
+    ledger.post(&notice("old", now() - 86_400)).await.unwrap();
+    let (end, ended) = watch::channel(false);
+    let running = tokio::spawn(courier.run(ended));
+    wait_until_none_waits(&ledger).await;
+    end.send_replace(true);
+    running.await.unwrap();
+    assert_eq!(receiver.inner().tries.len(), 1, "it is tried before it is given up");
+    let log = std::fs::read_to_string(folder.path().join("audit")).unwrap();
+    let record: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    let fields = ["event", "notice_id", "backend", "handle", "failure_code", "tries"];
+    let told = fields.map(|name| record[name].clone());
+    let expected = ["notice_given_up", "old", "bao", "github-ci", "backend_down"];
+    assert_eq!(told[..5], expected.map(Value::from));
+    assert_eq!(told[5], 1);
+}
+
+#[tokio::test]
+async fn of_two_replicas_one_delivers() {
+    let (receiver, peer) = Receiver::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let one = Replica::new(folder.path(), "audit-1", &peer).await;
+    let other = Replica::new(folder.path(), "audit-2", &peer).await;
+    for number in 0..20 {
+        one.ledger.post(&notice(&format!("n{number}"), now())).await.unwrap();
+    }
+    let (end, ended) = watch::channel(false);
+    let running = [one.courier, other.courier].map(|one| tokio::spawn(one.run(ended.clone())));
+    wait_until_none_waits(&one.ledger).await;
+    end.send_replace(true);
+    for one in running {
+        one.await.unwrap();
+    }
+    let mut ids: Vec<_> = receiver.inner().tries.iter().map(|one| one.0.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((ids.len(), receiver.inner().tries.len()), (20, 20));
+}
+
+#[tokio::test]
+async fn what_failed_before_the_end_is_in_the_ledger_after_it() {
+    let (_, peer) = Receiver::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let replicas = [
+        Replica::new(folder.path(), "audit-1", &peer).await,
+        Replica::new(folder.path(), "audit-2", &peer).await,
+    ];
+    let (_end, ended) = watch::channel(true);
+    for Replica { ledger, notifier, courier } in replicas {
+        for handle in ["a", "b", "a"] {
+            notifier.failed(&Failed {
+                backend: "bao".into(),
+                actor: "default".into(),
+                handle: handle.into(),
+                code: "backend_down",
+            });
+        }
+        courier.run(ended.clone()).await;
+        let waiting = ledger.waiting().await.unwrap();
+        // Two replicas that see the same failure write one row, unless a minute begins between them.
+        assert!((2..=4).contains(&waiting), "{waiting}");
+    }
+}
