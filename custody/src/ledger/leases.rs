@@ -40,7 +40,8 @@ pub struct LeaseFilter {
 #[async_trait]
 pub trait Leases {
     /// Writes the lease down, and its session as seen at `issued_at`. Need not be durable when it
-    /// returns: the audit record is.
+    /// returns: the audit record is. A lease of this id gets the new end, backend and revocation: a
+    /// reservation that was opened again may have been served by another source.
     async fn record(&self, lease: &LeaseRow) -> Result<(), LedgerFault>;
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault>;
     /// These sessions were in use at `now`. One that was last seen at or before `asleep` stays as

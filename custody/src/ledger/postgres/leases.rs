@@ -21,7 +21,8 @@ impl Leases for PostgresLedger {
                     INSERT INTO lease (lease_id, session, subject, actor, handle, destination,
                         binding, issued_at, expires_at, backend, revocation)
                     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM loose
-                    ON CONFLICT (lease_id) DO NOTHING)
+                    ON CONFLICT (lease_id) DO UPDATE SET expires_at = excluded.expires_at,
+                        backend = excluded.backend, revocation = excluded.revocation)
              INSERT INTO session (id, last_seen) VALUES ($2, $8)
              ON CONFLICT (id) DO UPDATE
                 SET last_seen = greatest(session.last_seen, excluded.last_seen)";

@@ -78,7 +78,8 @@ fn record(connection: &Connection, lease: &LeaseRow) -> Result<(), LedgerFault> 
             (lease_id, session, subject, actor, handle, destination, binding, issued_at,
              expires_at, backend, revocation)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (lease_id) DO NOTHING";
+         ON CONFLICT (lease_id) DO UPDATE SET expires_at = excluded.expires_at,
+             backend = excluded.backend, revocation = excluded.revocation";
     connection.prepare_cached(statement)?.execute(params![
         lease.lease_id,
         lease.session,

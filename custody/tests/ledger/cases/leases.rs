@@ -1,6 +1,6 @@
 use crate::sample::{NOW, actor, handle, lease, reservation, standing};
 use crate::store::Home;
-use custody::ledger::{Closed, LeaseFilter, Opened, Settled};
+use custody::ledger::{Closed, LeaseFilter, LeaseRow, Opened, Settled};
 use lease::Binding;
 use std::sync::Arc;
 
@@ -11,10 +11,16 @@ pub async fn a_lease_is_found_by_each_of_its_fields(home: Arc<dyn Home>) {
     rows[2].actor = actor("team");
     rows[2].binding = Binding::SingleUse;
     rows[2].revocation = Some("auth/token/x".into());
-    for row in &rows {
+    // A reservation that was opened again leads to the same lease, of another source maybe.
+    let before = LeaseRow {
+        backend: "primary".into(),
+        revocation: Some("database/creds/app/x".into()),
+        expires_at: NOW + 1,
+        ..rows[0].clone()
+    };
+    for row in std::iter::once(&before).chain(&rows) {
         ledger.record(row).await.unwrap();
     }
-    ledger.record(&rows[0]).await.unwrap();
     let all = LeaseFilter { limit: 10, ..LeaseFilter::default() };
     let by_session = LeaseFilter { session: Some("s2".into()), ..all.clone() };
     let by_both = LeaseFilter { handle: Some(handle("llm")), ..by_session.clone() };
