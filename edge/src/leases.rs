@@ -45,7 +45,8 @@ pub struct LeaseKey(bounded::Digest);
 
 const CAPACITY: usize = 4096;
 
-/// A renewal that failed is not tried again for so long.
+/// No scope is renewed more often than this: not after a renewal that failed, and not because what
+/// came is due at once, as all leases of a session near its end are.
 const SECOND_TRY: Duration = Duration::from_secs(5);
 
 /// A lease this young is kept though its credential was refused: what comes for it would be the same,
@@ -89,7 +90,7 @@ impl Leases {
             handle,
             since: now.steady,
             deadline: now.steady.saturating_add(life),
-            renew_at: now.steady.saturating_add(fresh + jitter),
+            renew_at: now.steady.saturating_add((fresh + jitter).max(SECOND_TRY)),
         };
         self.kept.insert(key.0, kept);
     }

@@ -80,7 +80,8 @@ fn a_lease_is_renewed_ahead_of_its_end_and_nobody_waits() {
 #[test]
 fn a_renewal_that_fails_leaves_the_lease_and_is_tried_again() {
     let unavailable = Answer::Response { status: 503, body: br#"{"code":"unavailable"}"# };
-    for answer in [unavailable, Answer::Reset, Answer::NotSent(Denial::CustodyTimeout)] {
+    let too_often = Answer::Response { status: 429, body: br#"{"code":"rate_limited"}"# };
+    for answer in [unavailable, too_often, Answer::Reset, Answer::NotSent(Denial::CustodyTimeout)] {
         let mut edge = holding();
         assert!(is_forwarded(&mut edge, at(NOW + 260)));
         let callout = renewal(&mut edge).expect("a renewal");
@@ -93,6 +94,27 @@ fn a_renewal_that_fails_leaves_the_lease_and_is_tried_again() {
         assert!(matches!(admit_at(&mut edge, ask(), at(NOW + 300)), Verdict::Wait(_)));
         assert!(renewal(&mut edge).is_none(), "the flight under way serves this one too");
     }
+}
+
+/// Near its session's end every lease comes due. That must not make a callout of every request.
+#[test]
+fn a_lease_that_comes_due_is_not_renewed_by_every_request() {
+    let due = lease_body(|lease| lease["renew_after"] = json!(NOW));
+    let mut edge = edge();
+    let (wait, _) = asked(&mut edge, ask());
+    settle(wait, &mut edge, Answer::Response { status: 200, body: &due }, NOW);
+    let mut callouts = 0;
+    for second in 0..300 {
+        for _ in 0..10 {
+            assert!(is_forwarded(&mut edge, at(NOW + second)));
+        }
+        let Some(callout) = renewal(&mut edge) else { continue };
+        callouts += 1;
+        let due = lease_body(|lease| lease["renew_after"] = json!(NOW + second));
+        let answer = Answer::Response { status: 200, body: &due };
+        edge.answered(callout.purpose, answer, at(NOW + second));
+    }
+    assert!((1..60).contains(&callouts), "{callouts} callouts in five minutes");
 }
 
 #[test]
