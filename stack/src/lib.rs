@@ -7,6 +7,7 @@
 
 pub mod authority;
 mod background;
+pub mod benchmarks;
 mod builder;
 pub mod built;
 pub mod child;

@@ -2,6 +2,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod bench;
 mod cargo;
 mod conformance;
 mod demo;
@@ -45,6 +46,8 @@ enum Command {
     Test(test::Test),
     /// Plays every case of tests/cases on host-sim and on real Envoy: a table of what came, same or not
     Conformance(conformance::Conformance),
+    /// Measures what the edge costs, beside what one could use instead, and writes BENCHMARKS.md
+    Bench(bench::Bench),
     /// Builds the release into target/dist: the module, its OCI layout, static programs, digests, SBOM
     Dist(dist::Dist),
     /// Writes the JSON Schema of the plugin configuration to edge/leasehold.schema.json
@@ -67,6 +70,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Demo => demo::run(),
         Command::Test(test) => test.run(),
         Command::Conformance(conformance) => conformance.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Dist(dist) => dist.run(),
         Command::Schema(schema) => schema.run(),
     }

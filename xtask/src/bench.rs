@@ -1,0 +1,33 @@
+//! `cargo xtask bench`: what Leasehold costs, measured beside what one could use instead, and written
+//! into BENCHMARKS.md.
+
+mod speed;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Bench {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    speed: speed::Speed,
+}
+
+/// What is measured where it is not speed.
+#[derive(Subcommand)]
+enum What {}
+
+// === impl Bench ===
+
+impl Bench {
+    pub fn run(self) -> Result<ExitCode> {
+        match self.what {
+            Some(what) => match what {},
+            None => self.speed.run(),
+        }
+    }
+}
