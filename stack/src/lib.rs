@@ -20,6 +20,7 @@ mod fetched;
 mod folder;
 pub mod guest;
 pub mod leaf_ca;
+pub mod module;
 pub mod openbao;
 pub mod origin;
 pub mod policy;

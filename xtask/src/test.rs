@@ -1,13 +1,11 @@
 //! `cargo xtask test`: every check there is, in one go.
 
 use std::cell::RefCell;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use stack::built::{Built, FILTER};
+use stack::built::Built;
 use stack::clients::Clients;
 use stack::envoy::EnvoyBinary;
 use stack::openbao::BaoBinary;
@@ -20,8 +18,6 @@ use stack::wrk::Wrk;
 
 use crate::cargo::{self, cargo};
 use crate::conformance;
-use crate::dist::build::Source;
-use crate::dist::module;
 use crate::schema;
 use crate::spoken;
 
@@ -56,16 +52,15 @@ impl Test {
             check(&mut progress)?;
         }
         cargo::build_modules(&mut progress)?;
-        let filter = stripped_filter()?;
         let build: Vec<_> =
             ["build"].into_iter().chain(NATIVE).chain(["--bins", "--tests"]).collect();
         step(&mut progress, "building programs and tests", &build)?;
         fetch_all(&mut progress)?;
         conformance::forget()?;
-        self.run_tests(&filter, &mut progress)
+        self.run_tests(&mut progress)
     }
 
-    fn run_tests(&self, filter: &Path, progress: &mut Progress) -> Result<ExitCode> {
+    fn run_tests(&self, progress: &mut Progress) -> Result<ExitCode> {
         let nextest = has_nextest();
         let runner = if nextest { "cargo-nextest" } else { "cargo test" };
         let mut step = progress.step(format!("running the tests with {runner}"));
@@ -75,7 +70,7 @@ impl Test {
         } else {
             cargo(&["test", "--no-fail-fast", "--lib", "--bins", "--tests"])
         };
-        command.args(NATIVE).args(&self.filter).env("LEASEHOLD_FILTER", filter);
+        command.args(NATIVE).args(&self.filter);
         let (status, lines) = spoken::show(&mut command)?;
         let count = if nextest { nextest_count(&lines) } else { cargo_test_count(&lines) };
         if count == Count::default() {
@@ -90,15 +85,6 @@ impl Test {
         println!("{} passed, {failed} failed", count.passed);
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-}
-
-/// The filter with only the callbacks it needs, as it is released: what is tested is what is shipped.
-fn stripped_filter() -> Result<PathBuf> {
-    let target = Built::find()?.target().to_owned();
-    let callbacks = Source::at(&Built::root())?.callbacks()?;
-    let stripped = target.join("wasm32-wasip1/leasehold_filter.stripped.wasm");
-    fs::write(&stripped, module::strip(&fs::read(target.join(FILTER))?, &callbacks)?)?;
-    Ok(stripped)
 }
 
 /// What the tests run for real, so that no test has to wait for it.

@@ -28,7 +28,7 @@ admin:
     key: server.key
     client_ca: operator-ca.pem
 
-# Where workers store and fetch credentials of their own; see the README.
+# Where workers store and fetch credentials of their own; see docs/configuration.md.
 # workers:
 #   listen: "127.0.0.1:8446"
 #   tls: {{certificate: server.pem, key: server.key, client_ca: worker-ca.pem}}

@@ -1,6 +1,5 @@
 //! Builds a source tree so that the bytes do not depend on where it lies.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,7 +22,6 @@ pub struct Source {
     root: PathBuf,
     target: PathBuf,
     version: String,
-    callbacks: Value,
 }
 
 /// This machine's architecture with musl, which is linked statically.
@@ -57,7 +55,6 @@ impl Source {
                 .context("cargo names no target folder")?
                 .into(),
             version: text(filter.get("version")).context("the filter has no version")?,
-            callbacks: filter.pointer("/metadata/leasehold/callbacks").cloned().unwrap_or_default(),
             root,
         })
     }
@@ -68,15 +65,6 @@ impl Source {
 
     pub fn version(&self) -> &str {
         &self.version
-    }
-
-    /// The callbacks in which the filter does something.
-    ///
-    /// # Errors
-    /// filter/Cargo.toml does not list them.
-    pub fn callbacks(&self) -> Result<BTreeSet<String>> {
-        serde_json::from_value(self.callbacks.clone())
-            .context("filter/Cargo.toml: package.metadata.leasehold.callbacks, a list of names")
     }
 
     /// Builds the module; where it lies.
@@ -160,14 +148,6 @@ fn is_dynamic(path: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stack::built::Built;
-
-    #[test]
-    fn the_filter_says_which_callbacks_it_needs() {
-        let callbacks = Source::at(&Built::root()).unwrap().callbacks().unwrap();
-        assert!(callbacks.contains("proxy_on_request_headers"), "{callbacks:?}");
-        assert!(!callbacks.contains("proxy_on_response_body"), "{callbacks:?}");
-    }
 
     #[test]
     fn a_test_program_is_dynamic() {
