@@ -16,7 +16,7 @@ use stack::envoy::EnvoyBinary;
 use stack::{Stack, Way};
 
 /// Who may import whom of ours, as ARCHITECTURE.md draws it. Tools and tests may import all.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("session", &[]),
     ("lease", &[]),
     ("edge", &["session", "lease"]),
@@ -27,6 +27,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("host-sim", &[]),
     ("sdk-guests", &[]),
     ("session-jwt", &["session"]),
+    ("ext-authz", &["session"]),
     ("stack", &["session"]),
     ("xtask", &["stack", "session", "edge"]),
 ];

@@ -1,7 +1,20 @@
 //! `cargo xtask bench`: what Leasehold costs, measured beside what one could use instead, and written
 //! into BENCHMARKS.md.
 
+mod edge;
+mod goals;
+mod group;
+mod lab;
+mod load;
+mod measured;
+mod memory;
+mod origin;
+mod report;
+mod shape;
 mod speed;
+mod tokens;
+mod tunnel;
+mod variant;
 
 use std::process::ExitCode;
 

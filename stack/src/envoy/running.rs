@@ -12,6 +12,8 @@ use crate::child::Running;
 /// The name of the listener that guests connect to, in both shipped files.
 pub const GUEST_LISTENER: &str = "guests";
 
+/// Each with VMs of its own.
+const WORKERS: usize = 2;
 /// A start takes half a second; loading the module under load of a whole test run, several.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at a starting Envoy.
@@ -40,13 +42,26 @@ impl Envoy {
     /// # Errors
     /// [`EnvoyError::Start`] when it ends early or is not ready in time, with the end of the log.
     pub fn start(binary: &EnvoyBinary, config: &str, directory: &Path) -> Result<Self, EnvoyError> {
+        Self::start_with_workers(WORKERS, binary, config, directory)
+    }
+
+    /// The same with as many worker threads as this.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with_workers(
+        workers: usize,
+        binary: &EnvoyBinary,
+        config: &str,
+        directory: &Path,
+    ) -> Result<Self, EnvoyError> {
         let file = directory.join("envoy.yaml");
         fs::write(&file, config).map_err(EnvoyError::io(file.display().to_string()))?;
         let output = directory.join("envoy.out");
         let admin_file = directory.join("admin-address");
         // Left over from a start in the same directory, it would name the old port.
         let _ = fs::remove_file(&admin_file);
-        let command = command(binary, &file, &output, &admin_file);
+        let command = command(binary, workers, &file, &output, &admin_file);
         let log = directory.join("envoy.log");
         let child = Running::start("envoy", &command, &log)
             .map_err(|error| EnvoyError::Start(format!("{error:#}")))?;
@@ -175,15 +190,20 @@ impl Starting {
     }
 }
 
-fn command(binary: &EnvoyBinary, config: &Path, output: &Path, admin_file: &Path) -> Command {
+fn command(
+    binary: &EnvoyBinary,
+    workers: usize,
+    config: &Path,
+    output: &Path,
+    admin_file: &Path,
+) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", APART, "sh"]).arg(output).arg(binary.path()).arg("-c").arg(config);
+    command.arg("--concurrency").arg(workers.to_string());
     command.arg("--admin-address-path").arg(admin_file).args([
         // With hot restart, Envoys on one machine share memory by number, and each asks the
         // kernel to end it when the *thread* that started it ends (PR_SET_PDEATHSIG).
         "--disable-hot-restart",
-        "--concurrency",
-        "2",
         "--log-level",
         "info",
         // The access log is there soon after the request.
