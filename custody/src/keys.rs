@@ -10,7 +10,6 @@
 
 mod remote;
 mod source;
-mod usable;
 
 use crate::config::{RemoteKeys, SessionKeySource, SessionRules};
 use crate::metrics::Metrics;

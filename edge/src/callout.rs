@@ -22,6 +22,8 @@ pub struct Callout {
 pub enum Purpose {
     /// `POST /v1/leases`.
     Lease(FlightId),
+    /// The issuer's key set.
+    Keys(FlightId),
     /// `GET /v1/sync`.
     Sync,
     /// `POST /v1/seen`: nobody waits for its answer.
@@ -42,16 +44,20 @@ pub enum Answer<'a> {
 /// Custody's leases are small.
 pub(crate) const MAX_LEASE: usize = 64 * 1024;
 
+/// A key set with certificate chains is some ten thousand.
+pub(crate) const MAX_KEYS: usize = 256 * 1024;
+
 /// All that is revoked, where that is much: a hundred thousand names of ordinary length.
 pub(crate) const MAX_SYNC: usize = 16 * 1024 * 1024;
 
 // === impl Purpose ===
 
 impl Purpose {
-    /// The longest answer that is looked at, in bytes; more is not custody.
+    /// The longest answer that is looked at, in bytes; more is not what was asked for.
     pub const fn longest_answer(self) -> usize {
         match self {
             Self::Lease(_) => MAX_LEASE,
+            Self::Keys(_) => MAX_KEYS,
             Self::Sync => MAX_SYNC,
             Self::Seen => 0,
         }

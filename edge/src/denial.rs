@@ -10,6 +10,10 @@ pub enum Denial {
     SessionMissing,
     /// Two carriers, or two values of one, hold different tokens.
     SessionAmbiguous,
+    /// The issuer's keys have not come yet.
+    SessionKeysMissing,
+    /// They are too old to be believed.
+    SessionKeysStale,
     Session(Refusal),
     /// Custody has told that this session is over.
     SessionRevoked,
@@ -68,9 +72,11 @@ pub struct Reason {
 
 impl Denial {
     /// All of them, for metrics and for the table in the documentation.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 47] = [
         Self::SessionMissing,
         Self::SessionAmbiguous,
+        Self::SessionKeysMissing,
+        Self::SessionKeysStale,
         Self::Session(Refusal::TooLarge),
         Self::Session(Refusal::Malformed),
         Self::Session(Refusal::Algorithm),
@@ -163,6 +169,16 @@ const fn of_request(denial: Denial) -> Reason {
         Denial::SessionAmbiguous => {
             ("session_ambiguous", 401, "The request carries two different session tokens.")
         }
+        Denial::SessionKeysMissing => (
+            "session_keys_missing",
+            503,
+            "The edge has no keys yet to verify sessions with; try later.",
+        ),
+        Denial::SessionKeysStale => (
+            "session_keys_stale",
+            503,
+            "The edge's keys to verify sessions with are too old; try later.",
+        ),
         Denial::SessionRevoked => ("session_revoked", 401, "The session has been revoked."),
         Denial::KillSwitch => ("kill_switch", 503, "Everything is stopped here; try later."),
         Denial::AuthorityMalformed => {

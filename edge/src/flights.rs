@@ -1,5 +1,7 @@
 //! Single flight: one callout, however many requests wait for its lease.
 //!
+//! The issuer's keys fly in the same way, for requests that name one that we do not know.
+//!
 //! A flight belongs to the edge and not to the request that opened it. So it lands whoever is still
 //! there, and whoever comes while it is under way joins it.
 
@@ -34,8 +36,14 @@ pub struct Flight {
 
 /// A flight that is over. Every request that waited for it settles with the same.
 pub struct Landed {
-    pub(crate) flight: FlightId,
-    pub(crate) lease: Result<Granted, Denial>,
+    flight: FlightId,
+    brought: Brought,
+}
+
+enum Brought {
+    /// Whatever keys there are now.
+    Keys,
+    Lease(Result<Granted, Denial>),
 }
 
 /// A lease as it came.
@@ -53,9 +61,14 @@ impl Flights {
         self.by_key.get(key.digest()).copied()
     }
 
-    pub fn open(&mut self, flight: Flight) -> FlightId {
+    /// The number of a flight that is not for a lease.
+    pub fn number(&mut self) -> FlightId {
         self.last += 1;
-        let id = FlightId(self.last);
+        FlightId(self.last)
+    }
+
+    pub fn open(&mut self, flight: Flight) -> FlightId {
+        let id = self.number();
         if let Some(key) = flight.key {
             self.by_key.insert(*key.digest(), id);
         }
@@ -91,7 +104,20 @@ impl Landed {
         self.flight
     }
 
-    pub(crate) fn new(flight: FlightId, lease: Result<Granted, Denial>) -> Self {
-        Self { flight, lease }
+    pub(crate) fn with_keys(flight: FlightId) -> Self {
+        Self { flight, brought: Brought::Keys }
+    }
+
+    pub(crate) fn with_lease(flight: FlightId, lease: Result<Granted, Denial>) -> Self {
+        Self { flight, brought: Brought::Lease(lease) }
+    }
+
+    /// # Errors
+    /// Why there is none.
+    pub(crate) fn lease(&self) -> Result<&Granted, Denial> {
+        match &self.brought {
+            Brought::Lease(lease) => lease.as_ref().map_err(|denial| *denial),
+            Brought::Keys => Err(Denial::Internal),
+        }
     }
 }

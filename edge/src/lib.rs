@@ -8,6 +8,7 @@
 //! request --> AwaitRequest --admit--> lease kept? --yes--> Forwarded
 //!                  |                      | no
 //!                  |                      +--> flight --> AwaitLease --settle--> Forwarded
+//!                  +-- a key that we do not know --> AwaitKeys --settle--> as AwaitRequest
 //!                  +-- any Denial --> Denied
 //! ```
 //!
@@ -32,9 +33,11 @@ pub mod exchange;
 pub mod flights;
 pub mod glob;
 pub mod headers;
+mod keys;
 mod leases;
 pub mod lent;
 mod moment;
+pub mod notice;
 pub mod path;
 pub mod permit;
 mod policy;

@@ -2,8 +2,9 @@
 
 use crate::allow_list::AllowList;
 use crate::config::{Carrier, CustodyConfig, Posture};
+use crate::keys::KeySource;
 use lease::Authority;
-use session::Verifier;
+use session::Rules;
 
 /// A whole, checked configuration. There is no way to one but [`Config::read`](crate::config::Config).
 #[derive(Debug)]
@@ -12,7 +13,8 @@ pub struct Policy {
     /// Names under which a gateway itself is called.
     pub(crate) own_authorities: Vec<Authority>,
     pub(crate) carriers: Vec<Carrier>,
-    pub(crate) verifier: Verifier,
+    pub(crate) rules: Rules,
+    pub(crate) keys: KeySource,
     pub(crate) custody: Option<CustodyConfig>,
     pub(crate) allow_list: AllowList,
 }

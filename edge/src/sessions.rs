@@ -84,6 +84,12 @@ impl Sessions {
         }
     }
 
+    /// The keys are others: everybody is verified anew.
+    pub fn forget(&mut self) {
+        self.authenticated = Bounded::new(CAPACITY);
+        self.forged = Bounded::new(FORGED_CAPACITY);
+    }
+
     /// The sessions that were seen since this was last asked, each once.
     pub fn take_seen(&mut self) -> BTreeSet<String> {
         let mut seen = BTreeSet::new();

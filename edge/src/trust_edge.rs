@@ -4,9 +4,11 @@ use crate::callout::{Answer, Callout, MAX_LEASE, MAX_SYNC, Purpose};
 use crate::chance::Chance;
 use crate::denial::Denial;
 use crate::flights::{Flight, FlightId, Flights, Granted, Landed};
+use crate::keys::{SessionKeys, is_worth_a_fetch};
 use crate::leases::Leases;
 use crate::lent::{Ending, Lent};
 use crate::moment::Moment;
+use crate::notice::Notice;
 use crate::policy::Policy;
 use crate::sessions::Sessions;
 use crate::sync::{Feed, Poll};
@@ -22,6 +24,7 @@ use std::rc::Rc;
 /// starts with nothing.
 pub struct TrustEdge {
     pub(crate) policy: Policy,
+    pub(crate) keys: SessionKeys,
     pub(crate) sessions: Sessions,
     pub(crate) leases: Leases,
     pub(crate) flights: Flights,
@@ -29,6 +32,7 @@ pub struct TrustEdge {
     poll: Option<Poll>,
     chance: Chance,
     outbox: Vec<Callout>,
+    notices: Vec<Notice>,
 }
 
 // === impl TrustEdge ===
@@ -40,12 +44,14 @@ impl TrustEdge {
         Self {
             feed: Feed::new(sync, now),
             poll: sync.map(|sync| Poll::new(sync, now)),
+            keys: SessionKeys::new(&policy.rules, &policy.keys, now),
             policy,
             sessions: Sessions::new(),
             leases: Leases::new(),
             flights: Flights::default(),
             chance: Chance::new(seed),
             outbox: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -59,6 +65,11 @@ impl TrustEdge {
         std::mem::take(&mut self.outbox)
     }
 
+    /// What has happened that an operator should know.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
     /// A callout is over. What comes back is for every request that waits for its flight.
     pub fn answered(
         &mut self,
@@ -68,6 +79,10 @@ impl TrustEdge {
     ) -> Option<Landed> {
         match purpose {
             Purpose::Lease(flight) => self.land(flight, answer, now),
+            Purpose::Keys(flight) => {
+                self.take_keys(answer, now);
+                Some(Landed::with_keys(flight))
+            }
             Purpose::Sync => {
                 self.hear(answer, now);
                 None
@@ -79,6 +94,9 @@ impl TrustEdge {
     /// Time has passed: about once a second. The first time is soon after the configuration, which is
     /// no time for callouts itself.
     pub fn tick(&mut self, now: Moment) {
+        if self.keys.fetched().is_some_and(|keys| keys.is_due(now)) {
+            self.fetch_keys();
+        }
         self.listen(now);
         let Some(poll) = &mut self.poll else { return };
         if poll.seen_due(now, &mut self.chance) {
@@ -111,6 +129,33 @@ impl TrustEdge {
         let callout = custody.callout(Purpose::Lease(flight), "POST", "/v1/leases".to_owned());
         self.outbox.push(Callout { body, ..callout });
         Ok(flight)
+    }
+
+    /// The fetch that may bring the key which this token names, or any key at all: the one under way, or
+    /// a new one if it is time for that.
+    pub(crate) fn keys_for(&mut self, token: &[u8], now: Moment) -> Option<FlightId> {
+        if !is_worth_a_fetch(token, &self.policy.rules) {
+            return None;
+        }
+        if self.keys.fetched()?.may_be_asked(now) {
+            self.fetch_keys();
+        }
+        self.keys.fetched()?.join()
+    }
+
+    fn fetch_keys(&mut self) {
+        let Some(keys) = self.keys.fetched() else { return };
+        let callout = keys.begin(self.flights.number());
+        self.outbox.push(callout);
+    }
+
+    fn take_keys(&mut self, answer: Answer<'_>, now: Moment) {
+        let Some(keys) = self.keys.fetched() else { return };
+        let notice = keys.take(answer, now, &mut self.chance);
+        if let Some(Notice::KeysChanged { .. }) = notice {
+            self.sessions.forget();
+        }
+        self.notices.extend(notice);
     }
 
     /// Asks for news, if it is time.
@@ -167,7 +212,7 @@ impl TrustEdge {
                 let lent = Lent::Once { lease_id: lease.lease().lease_id.as_str().into() };
                 Granted { lease: Rc::new(lease), lent }
             });
-            return Some(Landed::new(id, granted));
+            return Some(Landed::with_lease(id, granted));
         };
         let granted = lease.map(Rc::new).map(|lease| {
             let scope = (flight.session, flight.handle);
@@ -180,7 +225,7 @@ impl TrustEdge {
             Err(_) => self.leases.not_renewed(key, now),
             Ok(_) => {}
         }
-        Some(Landed::new(id, granted))
+        Some(Landed::with_lease(id, granted))
     }
 }
 

@@ -63,11 +63,7 @@ impl Dispatch {
         };
         let step = stream.request_headers(root);
         let action = step.action();
-        match step {
-            Step::Wait(wait) => root.hold(id, wait),
-            Step::Unsaid => unsaid.push(id),
-            Step::Forward | Step::Hold => {}
-        }
+        follow(step, id, root, unsaid);
         if root.has_work() {
             self.go_on(root_id);
         }
@@ -136,6 +132,8 @@ impl Dispatch {
             let Some((stream, verdict)) = settled else { break };
             self.act_on(stream, |stream, root| stream.conclude(verdict, root));
         }
+        // Who waited for keys may need a lease now.
+        self.send_callouts(id);
         if let Some(root) = self.roots.get_mut(&id) {
             root.pace();
         }
@@ -160,9 +158,15 @@ impl Dispatch {
     fn act_on(&mut self, id: u32, act: impl FnOnce(&mut Stream, &mut Root) -> Step) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(root) = self.roots.get_mut(&stream.root()) else { return };
-        if let Step::Unsaid = act(stream, root) {
-            self.unsaid.push(id);
-        }
+        follow(act(stream, root), id, root, &mut self.unsaid);
+    }
+}
+
+fn follow(step: Step, stream: u32, root: &mut Root, unsaid: &mut Vec<u32>) {
+    match step {
+        Step::Wait(wait) => root.hold(stream, wait),
+        Step::Unsaid => unsaid.push(stream),
+        Step::Forward | Step::Hold => {}
     }
 }
 

@@ -8,7 +8,7 @@ use abi::types::BufferType;
 use edge::callout::{Answer, Callout, Purpose};
 use edge::config::Config;
 use edge::denial::Denial;
-use edge::exchange::{AwaitLease, AwaitRequest, Denied, Request, Verdict};
+use edge::exchange::{AwaitRequest, Denied, Request, Verdict, Wait};
 use edge::lent::{Ending, Lent};
 use edge::{Moment, Policy, TrustEdge};
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl Root {
     }
 
     /// Holds a stream until its flight has landed.
-    pub fn hold(&mut self, stream: u32, wait: AwaitLease) {
+    pub fn hold(&mut self, stream: u32, wait: Wait) {
         self.waiting.join(stream, wait);
     }
 
@@ -101,13 +101,18 @@ impl Root {
         if let Some(landed) = edge.answered(purpose, answer, now) {
             self.waiting.land(landed);
         }
+        for notice in edge.take_notices() {
+            let level = if notice.is_grave() { log::Level::Error } else { log::Level::Warn };
+            log::log!(level, "leasehold: {notice}");
+        }
     }
 
     /// A held stream whose wait is over, and what becomes of it.
     pub fn next_settled(&mut self) -> Option<(u32, Verdict)> {
         let (stream, wait, landed) = self.waiting.next_landed()?;
-        let verdict = match (&self.edge, landed) {
-            (Some(edge), Some(landed)) => wait.settle(edge, &landed, self.clock.now()),
+        let now = self.clock.now();
+        let verdict = match (&mut self.edge, landed) {
+            (Some(edge), Some(landed)) => wait.settle(edge, &landed, now),
             _ => Verdict::Deny(wait.abandon(Denial::NotConfigured)),
         };
         Some((stream, verdict))

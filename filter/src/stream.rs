@@ -5,7 +5,7 @@ use crate::root::Root;
 use abi::types::{Action, MapType};
 use edge::denial::Denial;
 use edge::edits::Edit;
-use edge::exchange::{AwaitLease, AwaitRequest, Denied, Forwarded, Request, Tunnel, Verdict};
+use edge::exchange::{AwaitRequest, Denied, Forwarded, Request, Tunnel, Verdict, Wait};
 use edge::headers::Headers;
 use edge::lent::{Ending, Lent};
 use edge::problem::Reply;
@@ -21,8 +21,8 @@ pub struct Stream {
 
 enum Phase {
     AwaitRequest(AwaitRequest),
-    /// Held. Its [`AwaitLease`](edge::exchange::AwaitLease) is with the root.
-    AwaitLease,
+    /// Held. Its [`Wait`] is with the root.
+    Held,
     Forwarded,
     /// Refused, and the host has not taken the reply yet.
     Unsaid(Denied),
@@ -34,8 +34,8 @@ pub enum Step {
     Forward,
     /// Nothing more to do: it waits for an answer, or is over.
     Hold,
-    /// It waits for its lease.
-    Wait(AwaitLease),
+    /// It waits for a flight.
+    Wait(Wait),
     /// Refused, and [to be said again](Stream::say_again).
     Unsaid,
 }
@@ -69,7 +69,7 @@ impl Stream {
     pub fn request_headers(&mut self, root: &mut Root) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Denied) {
             Phase::AwaitRequest(phase) => self.admit(phase, root),
-            Phase::AwaitLease | Phase::Forwarded => {
+            Phase::Held | Phase::Forwarded => {
                 self.deny(Denied::new(Denial::Internal, &Request::default()), root)
             }
             phase @ (Phase::Unsaid(_) | Phase::Denied) => {
@@ -96,17 +96,21 @@ impl Stream {
         }
     }
 
-    /// The wait is over. Called outside the stream's own callbacks.
+    /// The wait is over, or another follows. Called outside the stream's own callbacks.
     pub fn conclude(&mut self, verdict: Verdict, root: &Root) -> Step {
-        let Phase::AwaitLease = self.phase else { return Step::Hold };
+        let Phase::Held = self.phase else { return Step::Hold };
+        let decided = match verdict {
+            Verdict::Wait(wait) => return Step::Wait(wait),
+            Verdict::Forward(forwarded) => Ok(forwarded),
+            Verdict::Deny(denied) => Err(denied),
+        };
         self.phase = Phase::Denied;
         if let Err(failed) = host::set_effective_context(self.id) {
             return self.deny_later(internal(failed), root);
         }
-        match verdict {
-            Verdict::Forward(forwarded) => self.forward(&forwarded, Held::Yes, root),
-            Verdict::Wait(wait) => self.deny(wait.abandon(Denial::Internal), root),
-            Verdict::Deny(denied) => self.deny(denied, root),
+        match decided {
+            Ok(forwarded) => self.forward(&forwarded, Held::Yes, root),
+            Err(denied) => self.deny(denied, root),
         }
     }
 
@@ -137,7 +141,7 @@ impl Stream {
 
     /// The host lets go of it. What it says about the response is for whoever lent the lease.
     pub fn end(&mut self, root: &mut Root) {
-        if let Phase::AwaitLease = self.phase {
+        if let Phase::Held = self.phase {
             root.leave(self.id);
         }
         let Some(lent) = self.lent.take() else { return };
@@ -172,7 +176,7 @@ impl Stream {
         match root.admit(phase, request) {
             Verdict::Forward(forwarded) => self.forward(&forwarded, Held::No, root),
             Verdict::Wait(wait) => {
-                self.phase = Phase::AwaitLease;
+                self.phase = Phase::Held;
                 Step::Wait(wait)
             }
             Verdict::Deny(denied) => self.deny(denied, root),

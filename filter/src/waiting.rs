@@ -1,6 +1,6 @@
 //! The held streams: whose flight is under way, and whose has landed.
 
-use edge::exchange::AwaitLease;
+use edge::exchange::Wait;
 use edge::flights::{FlightId, Landed};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -8,17 +8,17 @@ use std::rc::Rc;
 /// Each held stream is in one of the two, once.
 #[derive(Default)]
 pub struct Waiting {
-    flying: BTreeMap<FlightId, BTreeMap<u32, AwaitLease>>,
+    flying: BTreeMap<FlightId, BTreeMap<u32, Wait>>,
     landed: VecDeque<Settling>,
 }
 
 /// A stream, its wait, and what that was for; `None` where nothing will come.
-type Settling = (u32, AwaitLease, Option<Rc<Landed>>);
+type Settling = (u32, Wait, Option<Rc<Landed>>);
 
 // === impl Waiting ===
 
 impl Waiting {
-    pub fn join(&mut self, stream: u32, wait: AwaitLease) {
+    pub fn join(&mut self, stream: u32, wait: Wait) {
         self.flying.entry(wait.flight()).or_default().insert(stream, wait);
     }
 

@@ -25,6 +25,7 @@ mod algorithm;
 mod base64url;
 mod claims;
 mod conditions;
+mod issuer_keys;
 mod jwks;
 mod jwks_error;
 mod public_key;
@@ -40,6 +41,7 @@ pub mod mint;
 
 pub use algorithm::Algorithm;
 pub use conditions::ClaimConditions;
+pub use issuer_keys::{IssuerKeys, KeyChange};
 pub use jwks::KeySet;
 pub use jwks_error::JwksError;
 pub use refusal::Refusal;

@@ -1,11 +1,10 @@
 //! A key set that one task fetches and everybody reads.
 
 use super::source::KeySource;
-use super::usable::{Change, Usable};
 use crate::clock;
 use crate::metrics::Metrics;
 use session::unverified::UnverifiedToken;
-use session::{Refusal, Rules, Session, UnixSeconds, Verifier};
+use session::{IssuerKeys, KeyChange, Refusal, Rules, Session, UnixSeconds, Verifier};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -59,7 +58,7 @@ struct Fetching<S> {
     metrics: Arc<Metrics>,
     publish: watch::Sender<Published>,
     wanted: Arc<Notify>,
-    known: Option<Usable>,
+    known: Option<IssuerKeys>,
     failures: u32,
 }
 
@@ -162,25 +161,26 @@ impl<S: KeySource> Fetching<S> {
 
     async fn fetch(&mut self) {
         let fetched = match self.source.fetch().await {
-            Ok(bytes) => Usable::read(&bytes),
+            Ok(bytes) => IssuerKeys::read(&bytes),
             Err(fault) => Err(fault),
         };
         match fetched {
-            Ok(usable) => self.succeeded(usable),
+            Ok(keys) => self.succeeded(keys),
             Err(fault) => self.failed(&fault),
         }
     }
 
-    fn succeeded(&mut self, usable: Usable) {
+    fn succeeded(&mut self, keys: IssuerKeys) {
         self.failures = 0;
-        self.metrics.session_keys_fetched(usable.count(), clock::now());
-        let Change { added, removed, replaced } = usable.change_from(self.known.as_ref());
-        if !(added.is_empty() && removed.is_empty() && replaced.is_empty()) {
-            let left_out = usable.left_out();
+        self.metrics.session_keys_fetched(keys.count(), clock::now());
+        let change = keys.change_from(self.known.as_ref());
+        if !change.is_empty() {
+            let KeyChange { added, removed, replaced } = change;
+            let left_out = keys.left_out();
             tracing::info!(?added, ?removed, ?replaced, ?left_out, "the session keys changed");
         }
-        let verifier = Arc::new(Verifier::new(self.rules.clone(), usable.keys().clone()));
-        self.known = Some(usable);
+        let verifier = Arc::new(Verifier::new(self.rules.clone(), keys.keys().clone()));
+        self.known = Some(keys);
         let now = Instant::now();
         self.publish.send_modify(|published| {
             published.good = Some(Good { verifier, fetched_at: now });

@@ -8,6 +8,7 @@ mod custody;
 mod destination;
 mod errors;
 mod gateway;
+mod keys;
 mod session;
 mod span;
 mod sync;
@@ -18,7 +19,8 @@ pub use destination::{AllowConfig, CredentialConfig, DestinationConfig, Sessions
 pub use errors::{ConfigError, ConfigErrors};
 pub use gateway::GatewayConfig;
 pub(crate) use gateway::HTTP_PORT;
-pub use session::{KeysConfig, SessionConfig};
+pub use keys::{FetchedKeys, InlineKeys, KeysConfig};
+pub use session::SessionConfig;
 pub use span::Span;
 pub use sync::{Off, SyncConfig, SyncSetting};
 
@@ -128,7 +130,8 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
         posture,
         own_authorities: gateway.authorities(errors),
         carriers: session.carriers(posture, errors),
-        verifier: session.verifier(errors)?,
+        keys: session.keys.source(&session.issuer, errors)?,
+        rules: session.rules(errors),
         custody,
         allow_list,
     })

@@ -1,8 +1,8 @@
 //! `session`: whose Session JWTs are good.
 
-use super::{Carrier, ConfigErrors, Posture, Span};
+use super::{Carrier, ConfigErrors, KeysConfig, Posture, Span};
 use serde::{Deserialize, Serialize};
-use session::{KeySet, LEEWAY_CEILING, LEEWAY_DEFAULT, Rules, Verifier};
+use session::{LEEWAY_CEILING, LEEWAY_DEFAULT, Rules};
 
 /// Which Session JWTs are accepted, and where they are read from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,15 +23,6 @@ pub struct SessionConfig {
     pub carriers: Option<Vec<Carrier>>,
 }
 
-/// The issuer's public keys.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct KeysConfig {
-    /// A JWK Set (RFC 7517) of public keys, each with a `kid`: Ed25519, P-256 or RSA.
-    pub jwks: serde_json::Value,
-}
-
 const MAX_LEEWAY: Span = Span::from_secs(LEEWAY_CEILING);
 
 fn default_leeway() -> Span {
@@ -41,7 +32,7 @@ fn default_leeway() -> Span {
 // === impl SessionConfig ===
 
 impl SessionConfig {
-    pub(super) fn verifier(&self, errors: &mut ConfigErrors) -> Option<Verifier> {
+    pub(super) fn rules(&self, errors: &mut ConfigErrors) -> Rules {
         for (field, text) in [("issuer", &self.issuer), ("audience", &self.audience)] {
             if text.is_empty() {
                 errors.push(format!("session.{field}"), "must not be empty");
@@ -50,19 +41,10 @@ impl SessionConfig {
         if self.leeway > MAX_LEEWAY {
             errors.push("session.leeway", format!("at most {LEEWAY_CEILING}s"));
         }
-        let rules = Rules {
+        Rules {
             issuer: self.issuer.clone(),
             audience: self.audience.clone(),
             leeway: self.leeway.get().as_secs(),
-        };
-        match KeySet::from_jwks(&self.keys.jwks) {
-            Ok(keys) => Some(Verifier::new(rules, keys)),
-            Err(faults) => {
-                for fault in faults {
-                    errors.push(join("session.keys.jwks", fault.path()), fault.reason());
-                }
-                None
-            }
         }
     }
 
@@ -83,8 +65,4 @@ impl SessionConfig {
         }
         carriers.clone()
     }
-}
-
-fn join(base: &str, path: &str) -> String {
-    if path.is_empty() { base.to_owned() } else { format!("{base}.{path}") }
 }

@@ -201,3 +201,52 @@ fn the_schema_names_every_section() {
         assert!(schema["properties"][section].is_object(), "{section}");
     }
 }
+
+#[test]
+fn keys_are_here_or_where_they_are_fetched() {
+    let keys = |keys: Value| errors_with(|config| config["session"]["keys"] = keys);
+    let fetched = json!({
+        "cluster": "issuer", "path": "/.well-known/jwks.json", "authority": "keys.cp.example",
+        "refresh": "1m", "keep": "12h", "timeout": "500ms",
+    });
+    assert!(keys(fetched.clone()).is_empty());
+    assert!(keys(json!({"cluster": "issuer", "path": "/jwks.json"})).is_empty());
+    for neither in [
+        json!({}),
+        json!({"cluster": "issuer"}),
+        json!({"path": "/jwks.json"}),
+        json!({"jwks": {"keys": []}, "cluster": "issuer", "path": "/"}),
+        json!({"jwks": {"keys": []}, "refresh": "5m"}),
+    ] {
+        let found = keys(neither.clone());
+        assert_eq!(
+            found,
+            ["session.keys: is either {jwks}, or {cluster, path} to fetch them"],
+            "{neither}"
+        );
+    }
+    for (field, value, message) in [
+        ("cluster", json!(""), "name the Envoy cluster"),
+        ("path", json!("jwks.json"), "is the path of a URL"),
+        ("path", json!("/a b"), "is the path of a URL"),
+        ("path", json!("/a#b"), "is the path of a URL"),
+        ("authority", json!("a b"), ""),
+        ("refresh", json!("500ms"), "from 1s to 1h"),
+        ("refresh", json!("2h"), "from 1s to 1h"),
+        ("keep", json!("10s"), "from 1m to 7d"),
+        ("timeout", json!("1m"), "from 10ms to 30s"),
+        ("timeout", json!(2), "expected"),
+    ] {
+        let mut wrong = fetched.clone();
+        wrong[field] = value.clone();
+        let [fault] = &keys(wrong)[..] else { panic!("{field}: {value}") };
+        let expected = format!("session.keys.{field}: {message}");
+        assert!(fault.starts_with(&expected), "{fault}");
+    }
+    let unnamed = errors_with(|config| {
+        config["session"]["issuer"] = json!("control-plane");
+        config["session"]["keys"] = json!({"cluster": "issuer", "path": "/"});
+    });
+    let expected = "session.keys.authority: is missing, and session.issuer is no https URL";
+    assert_eq!(unnamed, [expected]);
+}

@@ -34,21 +34,19 @@ impl AwaitLease {
         Self { pending, headers, refused }
     }
 
-    /// What it waits for.
-    pub fn flight(&self) -> FlightId {
+    pub(super) fn flight(&self) -> FlightId {
         self.pending.flight
     }
 
-    /// Ends the wait with what the flight brought. `now` is taken after the answer came.
-    pub fn settle(self, edge: &TrustEdge, landed: &Landed, now: Moment) -> Verdict {
+    pub(super) fn settle(self, edge: &TrustEdge, landed: &Landed, now: Moment) -> Verdict {
         let Self { pending, headers, refused } = self;
         let Pending { flight, edits, permit } = *pending;
-        if landed.flight != flight {
+        if landed.flight() != flight {
             return Verdict::Deny(refused.because(Denial::Internal));
         }
-        let usable = landed.lease.as_ref().map_err(|denial| *denial).and_then(|granted| {
+        let usable = landed.lease().and_then(|granted| {
             // The session may have ended while custody was thinking.
-            edge.policy.verifier.check_time(permit.session(), now.unix())?;
+            edge.keys.verifier(now)?.check_time(permit.session(), now.unix())?;
             // Or have been revoked, and so may what it waited for.
             edge.feed.check_session(permit.session())?;
             if let Some(credential) = permit.credential() {
@@ -68,8 +66,7 @@ impl AwaitLease {
         }
     }
 
-    /// Gives up: an event came that this phase does not expect.
-    pub fn abandon(self, denial: Denial) -> Denied {
+    pub(super) fn abandon(self, denial: Denial) -> Denied {
         self.refused.because(denial)
     }
 }

@@ -3,7 +3,7 @@
 use super::await_lease::{AwaitLease, Pending};
 use super::denied::is_connect;
 use super::forwarded::Forwarded;
-use super::{Denied, Request, Verdict};
+use super::{AwaitKeys, Denied, Request, Verdict, Wait};
 use crate::config::Posture;
 use crate::denial::Denial;
 use crate::destination::Credential;
@@ -16,6 +16,7 @@ use crate::permit::Permit;
 use crate::request::{Head, sent_authority};
 use crate::{TrustEdge, session_token};
 use lease::{HTTPS_PORT, Secret};
+use session::Refusal;
 
 /// A stream whose request headers have not been seen.
 #[derive(Default)]
@@ -28,25 +29,86 @@ impl AwaitRequest {
     /// lease. What that makes the edge ask others is in its
     /// [outbox](TrustEdge::take_callouts).
     pub fn admit(self, edge: &mut TrustEdge, request: Request, now: Moment) -> Verdict {
-        let decided = if is_connect(&request) {
-            admit_connect(edge, &request, now)
-        } else {
-            admit_request(edge, &request, now)
-        };
-        match decided {
-            Ok(Admitted::Forward(forwarded)) => Verdict::Forward(forwarded),
-            Ok(Admitted::Wait(pending)) => {
-                let refused = Denied::new(Denial::Internal, &request);
-                Verdict::Wait(AwaitLease::new(pending, request.headers, refused))
-            }
-            Err(denial) => Verdict::Deny(Denied::new(denial, &request)),
-        }
+        judge(edge, request, now, Patience::OneFetch)
     }
+
+    /// The same with the keys that there are: it waits for no others.
+    pub(super) fn admit_finally(
+        self,
+        edge: &mut TrustEdge,
+        request: Request,
+        now: Moment,
+    ) -> Verdict {
+        judge(edge, request, now, Patience::Over)
+    }
+}
+
+/// Whether a request may wait for its issuer's keys.
+#[derive(Clone, Copy)]
+enum Patience {
+    OneFetch,
+    Over,
 }
 
 enum Admitted {
     Forward(Forwarded),
     Wait(Box<Pending>),
+}
+
+// === impl Admitted ===
+
+impl Admitted {
+    fn verdict(self, request: Request) -> Verdict {
+        match self {
+            Self::Forward(forwarded) => Verdict::Forward(forwarded),
+            Self::Wait(pending) => {
+                let refused = Denied::new(Denial::Internal, &request);
+                let wait = AwaitLease::new(pending, request.headers, refused);
+                Verdict::Wait(Wait::Lease(wait))
+            }
+        }
+    }
+}
+
+fn judge(edge: &mut TrustEdge, request: Request, now: Moment, patience: Patience) -> Verdict {
+    let denial = match decide(edge, &request, now) {
+        Ok(admitted) => return admitted.verdict(request),
+        Err(denial) => denial,
+    };
+    let keys = match patience {
+        Patience::OneFetch => keys_for(edge, denial, &request, now),
+        Patience::Over => None,
+    };
+    match keys {
+        Some(flight) => Verdict::Wait(Wait::Keys(AwaitKeys::new(flight, request))),
+        None => Verdict::Deny(Denied::new(denial, &request)),
+    }
+}
+
+fn decide(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
+    if is_connect(request) {
+        admit_connect(edge, request, now)
+    } else {
+        admit_request(edge, request, now)
+    }
+}
+
+/// A fetch of the issuer's keys that may change this denial.
+fn keys_for(
+    edge: &mut TrustEdge,
+    denial: Denial,
+    request: &Request,
+    now: Moment,
+) -> Option<FlightId> {
+    match denial {
+        Denial::Session(Refusal::UnknownKey)
+        | Denial::SessionKeysMissing
+        | Denial::SessionKeysStale => {
+            let token = session_token::find(&edge.policy.carriers, request).ok()?;
+            edge.keys_for(token.expose(), now)
+        }
+        _ => None,
+    }
 }
 
 /// A CONNECT opens the tunnel or not; what goes through it is judged again, request by request.
@@ -55,7 +117,7 @@ fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
         return Err(Denial::NestedConnect);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
-    let verified = edge.sessions.verify(&edge.policy.verifier, token.expose(), now)?;
+    let verified = edge.sessions.verify(edge.keys.verifier(now)?, token.expose(), now)?;
     edge.feed.check_session(&verified.session)?;
     let authority = sent_authority(request, HTTPS_PORT)?;
     let permit = edge.policy.allow_list.permit_tunnel(&verified.session, &authority)?;
@@ -67,7 +129,7 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
         return Err(Denial::ConnectRequired);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
-    let verified = edge.sessions.verify(&edge.policy.verifier, token.expose(), now)?;
+    let verified = edge.sessions.verify(edge.keys.verifier(now)?, token.expose(), now)?;
     edge.feed.check_session(&verified.session)?;
     let head = Head::read(&edge.policy, request)?;
     let permit = edge.policy.allow_list.permit(&verified.session, &head)?;

@@ -161,7 +161,7 @@ fn a_thousand_requests_make_one_callout() {
     let landed = edge.answered(callout.purpose, answer, at(NOW)).unwrap();
     for wait in waits {
         assert_eq!(
-            forwarded(wait.settle(&edge, &landed, at(NOW))),
+            forwarded(wait.settle(&mut edge, &landed, at(NOW))),
             ["authorization=Bearer s3cret"]
         );
     }
@@ -175,7 +175,7 @@ fn a_failure_is_for_all_who_wait_and_for_nobody_after() {
     let Verdict::Wait(second) = admit(&mut edge, ask()) else { panic!("did not wait") };
     let landed = edge.answered(callout.purpose, Answer::Reset, at(NOW)).unwrap();
     for wait in [first, second] {
-        assert_eq!(refused(wait.settle(&edge, &landed, at(NOW))), Denial::CustodyUnavailable);
+        assert_eq!(refused(wait.settle(&mut edge, &landed, at(NOW))), Denial::CustodyUnavailable);
     }
     asked(&mut edge, ask());
 }
@@ -190,8 +190,8 @@ fn a_flight_serves_its_own_scope() {
     let good = lease_body(|_| {});
     let answer = Answer::Response { status: 200, body: &good };
     let landed = edge.answered(callout.purpose, answer, at(NOW)).unwrap();
-    assert_eq!(refused(second.settle(&edge, &landed, at(NOW))), Denial::Internal);
-    assert!(matches!(first.settle(&edge, &landed, at(NOW)), Verdict::Forward(_)));
+    assert_eq!(refused(second.settle(&mut edge, &landed, at(NOW))), Denial::Internal);
+    assert!(matches!(first.settle(&mut edge, &landed, at(NOW)), Verdict::Forward(_)));
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_turn_that_comes_too_late_gets_nothing() {
     let answer = Answer::Response { status: 200, body: &good };
     let landed = edge.answered(callout.purpose, answer, at(NOW)).unwrap();
     let expired = Denial::Lease(lease::LeaseFault::Expired);
-    assert_eq!(refused(wait.settle(&edge, &landed, at(NOW + 300))), expired);
+    assert_eq!(refused(wait.settle(&mut edge, &landed, at(NOW + 300))), expired);
 }
 
 // === a credential that the upstream does not take ===
@@ -291,7 +291,7 @@ proptest! {
     fn no_order_of_events_uses_a_lease_past_its_end(events in events()) {
         let mut edge = edge();
         let (mut steady, mut offset) = (0u64, 0i64);
-        let mut flying: Vec<(Callout, Vec<AwaitLease>)> = Vec::new();
+        let mut flying: Vec<(Callout, Vec<Wait>)> = Vec::new();
         let mut taken: Vec<Lent> = Vec::new();
         // The steady second in which the newest lease ends.
         let mut ends = 0;
@@ -329,7 +329,7 @@ proptest! {
                         ends = steady + 300;
                     }
                     for wait in waits {
-                        if let Verdict::Forward(_) = wait.settle(&edge, &landed, now) {
+                        if let Verdict::Forward(_) = wait.settle(&mut edge, &landed, now) {
                             prop_assert!(good);
                         }
                     }

@@ -3,15 +3,19 @@
 //! What a phase does not expect cannot be called on it, and what ends in [`Denied`] has no method
 //! that leads out again.
 
+mod await_keys;
 mod await_lease;
 mod await_request;
 mod denied;
 mod forwarded;
+mod wait;
 
+pub use await_keys::AwaitKeys;
 pub use await_lease::AwaitLease;
 pub use await_request::AwaitRequest;
 pub use denied::Denied;
 pub use forwarded::{Forwarded, Passage};
+pub use wait::Wait;
 
 use crate::headers::Headers;
 
@@ -34,11 +38,13 @@ pub struct Tunnel {
 /// What to do with a request now.
 pub enum Verdict {
     Forward(Forwarded),
-    /// Hold the request, and [`settle`](AwaitLease::settle) it when its flight has landed.
-    Wait(AwaitLease),
+    /// Hold the request, and [`settle`](Wait::settle) it when its flight has landed.
+    Wait(Wait),
     Deny(Denied),
 }
 
+#[cfg(test)]
+mod keys_tests;
 #[cfg(test)]
 mod life_tests;
 #[cfg(test)]

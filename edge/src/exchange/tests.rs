@@ -20,11 +20,15 @@ pub(super) const NOW: u64 = 1_800_000_000;
 static KEY: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::EdDsa, Some("k1")).unwrap());
 
-pub(super) fn token_with(change: impl FnOnce(&mut Value)) -> String {
-    let mut claims = json!({
+pub(super) fn claims() -> Value {
+    json!({
         "iss": "https://cp.example", "aud": "leasehold-edge", "sub": "agent-7", "jti": "j-1",
         "iat": NOW - 10, "exp": NOW + 600, "team": "build",
-    });
+    })
+}
+
+pub(super) fn token_with(change: impl FnOnce(&mut Value)) -> String {
+    let mut claims = claims();
     change(&mut claims);
     KEY.sign(&claims).unwrap()
 }
@@ -75,12 +79,7 @@ pub(super) fn at(unix: u64) -> Moment {
 }
 
 /// Custody answers this wait's flight.
-pub(super) fn settle(
-    wait: AwaitLease,
-    edge: &mut TrustEdge,
-    answer: Answer<'_>,
-    now: u64,
-) -> Verdict {
+pub(super) fn settle(wait: Wait, edge: &mut TrustEdge, answer: Answer<'_>, now: u64) -> Verdict {
     let landed = edge.answered(Purpose::Lease(wait.flight()), answer, at(now)).unwrap();
     wait.settle(edge, &landed, at(now))
 }
@@ -153,7 +152,7 @@ pub(super) fn denied(edge: &mut TrustEdge, request: Request) -> Denial {
     }
 }
 
-pub(super) fn asked(edge: &mut TrustEdge, request: Request) -> (AwaitLease, Callout) {
+pub(super) fn asked(edge: &mut TrustEdge, request: Request) -> (Wait, Callout) {
     match admit(edge, request) {
         Verdict::Wait(wait) => (wait, edge.take_callouts().pop().expect("a callout")),
         Verdict::Deny(denied) => panic!("{:?}", denied.denial()),

@@ -1,14 +1,16 @@
-//! What of an issuer's key set is for us.
+//! What of an issuer's published key set is for us: for whoever fetches keys, edge and custody.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use session::KeySet;
-use std::collections::BTreeMap;
+
+use crate::jwks::KeySet;
 
 /// Keys at most; more are no key set of one issuer.
 const KEYS: usize = 64;
 
 /// The keys of a set that verify Session JWTs.
-pub(super) struct Usable {
+pub struct IssuerKeys {
     keys: KeySet,
     /// As they were sent, to see what changed.
     by_kid: BTreeMap<String, Value>,
@@ -17,16 +19,16 @@ pub(super) struct Usable {
 
 /// What is different from the set before; `kid`s.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Change {
+pub struct KeyChange {
     pub added: Vec<String>,
     pub removed: Vec<String>,
     /// Another key under the same `kid`.
     pub replaced: Vec<String>,
 }
 
-// === impl Usable ===
+// === impl IssuerKeys ===
 
-impl Usable {
+impl IssuerKeys {
     /// From the bytes of a JWKS.
     ///
     /// Keys that are for something else (encryption, an algorithm we do not verify) or that we have
@@ -63,10 +65,12 @@ impl Usable {
         Ok(Self { keys, by_kid, left_out })
     }
 
+    /// The keys that are for us.
     pub fn keys(&self) -> &KeySet {
         &self.keys
     }
 
+    /// How many they are.
     pub fn count(&self) -> usize {
         self.by_kid.len()
     }
@@ -76,10 +80,11 @@ impl Usable {
         &self.left_out
     }
 
-    pub fn change_from(&self, before: Option<&Self>) -> Change {
+    /// How this set differs from the one before.
+    pub fn change_from(&self, before: Option<&Self>) -> KeyChange {
         let nothing = BTreeMap::new();
         let before = before.map_or(&nothing, |before| &before.by_kid);
-        let mut change = Change::default();
+        let mut change = KeyChange::default();
         for (kid, key) in &self.by_kid {
             match before.get(kid) {
                 None => change.added.push(kid.clone()),
@@ -93,54 +98,25 @@ impl Usable {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use session::Algorithm;
-    use session::mint::SigningKey;
+// === impl KeyChange ===
 
-    fn key(kid: &str) -> Value {
-        SigningKey::generate(Algorithm::EdDsa, Some(kid)).unwrap().public_jwk()
+impl KeyChange {
+    /// The set is the same as before.
+    pub fn is_empty(&self) -> bool {
+        let KeyChange { added, removed, replaced } = self;
+        added.is_empty() && removed.is_empty() && replaced.is_empty()
     }
+}
 
-    fn read(keys: &[Value]) -> Result<Usable, String> {
-        Usable::read(json!({ "keys": keys }).to_string().as_bytes())
-    }
-
-    #[test]
-    fn what_serves_others_is_left_out() {
-        let mut encrypts = key("b");
-        encrypts["use"] = json!("enc");
-        let unknown = json!({"kty": "AKP", "alg": "ML-DSA-44", "kid": "c", "pub": "AA"});
-        let mut private = key("d");
-        private["d"] = json!("AAAA");
-        let mut nameless = key("e");
-        nameless.as_object_mut().unwrap().remove("kid");
-        let usable = read(&[key("a"), encrypts, unknown, private, nameless]).ok().unwrap();
-        let kids: Vec<_> = usable.keys().entries().map(|(kid, _)| kid.to_owned()).collect();
-        assert_eq!(kids, ["a"]);
-        assert_eq!(usable.left_out().len(), 4);
-    }
-
-    #[test]
-    fn what_is_no_key_set() {
-        for bytes in ["", "<html>", "[]", "{}", r#"{"keys": {}}"#, r#"{"keys": []}"#] {
-            assert!(Usable::read(bytes.as_bytes()).is_err(), "{bytes}");
+impl std::fmt::Display for KeyChange {
+    /// As in `added ["b"], removed ["a"]`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let KeyChange { added, removed, replaced } = self;
+        let kinds = [("added", added), ("removed", removed), ("replaced", replaced)];
+        for (n, (kind, kids)) in kinds.iter().filter(|(_, kids)| !kids.is_empty()).enumerate() {
+            let comma = if n > 0 { ", " } else { "" };
+            write!(f, "{comma}{kind} {kids:?}")?;
         }
-        assert!(read(&[key("a"), key("a")]).is_err());
-        let many: Vec<_> = (0..65).map(|at| key(&at.to_string())).collect();
-        assert!(read(&many).is_err());
-    }
-
-    #[test]
-    fn changes() {
-        let (a, b, c) = (key("a"), key("b"), key("c"));
-        let before = read(&[a.clone(), b.clone()]).ok().unwrap();
-        assert_eq!(before.change_from(Some(&before)), Change::default());
-        let after = read(&[a, key("b"), c]).ok().unwrap();
-        let owned = |kid: &str| vec![kid.to_owned()];
-        let change = after.change_from(Some(&before));
-        assert_eq!((change.added, change.replaced), (owned("c"), owned("b")));
-        assert_eq!(before.change_from(Some(&after)).removed, owned("c"));
+        Ok(())
     }
 }

@@ -1,0 +1,173 @@
+//! `session.keys`: what Session JWTs are verified with.
+
+use super::{ConfigErrors, Span};
+use crate::keys::{Issuer, KeySource};
+use lease::Authority;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use session::KeySet;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The issuer's public keys: here, or where they are fetched.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum KeysConfig {
+    Inline(InlineKeys),
+    Fetched(FetchedKeys),
+}
+
+/// Keys that stand in the configuration.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct InlineKeys {
+    /// A JWK Set (RFC 7517) of public keys, each with a `kid`: Ed25519, P-256 or RSA.
+    pub jwks: serde_json::Value,
+}
+
+/// Keys that each worker fetches through an Envoy cluster, and keeps fresh.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct FetchedKeys {
+    /// The name of the Envoy cluster that reaches whoever publishes the issuer's keys.
+    pub cluster: String,
+    /// The path of the JWK Set there: of the issuer's `jwks_uri`.
+    pub path: String,
+    /// The `:authority` of the callout. Default: the host of `session.issuer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// Between two fetches, give or take a tenth, 1 s to 1 h. A key that is taken out of the set is
+    /// believed that much longer at most. Default: 5 m.
+    #[cfg_attr(feature = "schema", schemars(default = "default_refresh"))]
+    pub refresh: Span,
+    /// How long the last good set stays while no fetch succeeds, 1 m to 7 d. Default: 24 h.
+    #[cfg_attr(feature = "schema", schemars(default = "default_keep"))]
+    pub keep: Span,
+    /// How long a fetch may take, and a request wait for it, 10 ms to 30 s. Default: 2 s.
+    #[cfg_attr(feature = "schema", schemars(default = "default_timeout"))]
+    pub timeout: Span,
+}
+
+/// Either of the two, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    jwks: Option<serde_json::Value>,
+    cluster: Option<String>,
+    path: Option<String>,
+    authority: Option<String>,
+    refresh: Option<Span>,
+    keep: Option<Span>,
+    timeout: Option<Span>,
+}
+
+/// As in custody. Later than an hour, a key that was taken out would be believed for longer than a
+/// session lives.
+const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+const KEEP: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3600);
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(30);
+
+fn default_refresh() -> Span {
+    Span::from_secs(5 * 60)
+}
+
+fn default_keep() -> Span {
+    Span::from_secs(24 * 3600)
+}
+
+fn default_timeout() -> Span {
+    Span::from_secs(2)
+}
+
+// === impl KeysConfig ===
+
+impl KeysConfig {
+    /// `issuer` is the one whose keys they are.
+    pub(super) fn source(&self, issuer: &str, errors: &mut ConfigErrors) -> Option<KeySource> {
+        match self {
+            Self::Inline(InlineKeys { jwks }) => match KeySet::from_jwks(jwks) {
+                Ok(keys) => Some(KeySource::Fixed(keys)),
+                Err(faults) => {
+                    for fault in faults {
+                        errors.push(join("session.keys.jwks", fault.path()), fault.reason());
+                    }
+                    None
+                }
+            },
+            Self::Fetched(fetched) => fetched.issuer(issuer, errors).map(KeySource::Fetched),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KeysConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let what = "is either {jwks}, or {cluster, path} to fetch them";
+        let fields = Fields::deserialize(deserializer)?;
+        let Fields { jwks, cluster, path, authority, refresh, keep, timeout } = fields;
+        let spans = [refresh, keep, timeout].iter().any(Option::is_some);
+        match (jwks, cluster, path) {
+            (Some(jwks), None, None) if authority.is_none() && !spans => {
+                Ok(Self::Inline(InlineKeys { jwks }))
+            }
+            (None, Some(cluster), Some(path)) => Ok(Self::Fetched(FetchedKeys {
+                cluster,
+                path,
+                authority,
+                refresh: refresh.unwrap_or_else(default_refresh),
+                keep: keep.unwrap_or_else(default_keep),
+                timeout: timeout.unwrap_or_else(default_timeout),
+            })),
+            _ => Err(D::Error::custom(what)),
+        }
+    }
+}
+
+// === impl FetchedKeys ===
+
+impl FetchedKeys {
+    fn issuer(&self, issuer: &str, errors: &mut ConfigErrors) -> Option<Issuer> {
+        if self.cluster.is_empty() {
+            errors.push("session.keys.cluster", "name the Envoy cluster that reaches the issuer");
+        }
+        let printable = self.path.bytes().all(|byte| byte.is_ascii_graphic());
+        if !self.path.starts_with('/') || !printable || self.path.contains('#') {
+            errors.push("session.keys.path", "is the path of a URL, as in \"/jwks.json\"");
+        }
+        let bounds = [
+            ("refresh", self.refresh, REFRESH, "from 1s to 1h"),
+            ("keep", self.keep, KEEP, "from 1m to 7d"),
+            ("timeout", self.timeout, TIMEOUT, "from 10ms to 30s"),
+        ];
+        for (field, span, bounds, message) in bounds {
+            if !bounds.contains(&span.get()) {
+                errors.push(format!("session.keys.{field}"), message);
+            }
+        }
+        Some(Issuer {
+            cluster: self.cluster.clone(),
+            path: self.path.clone(),
+            authority: self.authority(issuer, errors)?,
+            refresh: self.refresh.get(),
+            keep: self.keep.get(),
+            timeout: self.timeout.get(),
+        })
+    }
+
+    fn authority(&self, issuer: &str, errors: &mut ConfigErrors) -> Option<String> {
+        let own = self.authority.as_deref();
+        let host = || issuer.strip_prefix("https://")?.split('/').next();
+        let Some(authority) = own.or_else(host) else {
+            errors.push("session.keys.authority", "is missing, and session.issuer is no https URL");
+            return None;
+        };
+        let parsed = Authority::parse(authority.as_bytes(), 443);
+        errors.keep("session.keys.authority", parsed).map(|_| authority.to_owned())
+    }
+}
+
+fn join(base: &str, path: &str) -> String {
+    if path.is_empty() { base.to_owned() } else { format!("{base}.{path}") }
+}

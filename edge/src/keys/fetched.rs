@@ -1,0 +1,103 @@
+//! A key set that is fetched, and kept while it is good.
+
+use super::issuer::Issuer;
+use super::schedule::Schedule;
+use crate::callout::{Answer, Callout, MAX_KEYS};
+use crate::chance::Chance;
+use crate::denial::Denial;
+use crate::flights::FlightId;
+use crate::moment::Moment;
+use crate::notice::{Left, Notice};
+use session::{IssuerKeys, Rules, Verifier};
+use std::time::Duration;
+
+/// The last good set of an issuer, and when to ask for the next.
+pub struct Fetched {
+    rules: Rules,
+    issuer: Issuer,
+    schedule: Schedule,
+    good: Option<Good>,
+}
+
+struct Good {
+    verifier: Verifier,
+    keys: IssuerKeys,
+    /// By the steady clock.
+    fetched_at: Duration,
+}
+
+// === impl Fetched ===
+
+impl Fetched {
+    pub fn new(rules: Rules, issuer: Issuer, now: Moment) -> Self {
+        Self { rules, schedule: Schedule::new(issuer.refresh, now), issuer, good: None }
+    }
+
+    /// # Errors
+    /// [`Denial::SessionKeysMissing`] before the first good set; [`Denial::SessionKeysStale`] if the
+    /// last is too old.
+    pub fn verifier(&self, now: Moment) -> Result<&Verifier, Denial> {
+        let good = self.good.as_ref().ok_or(Denial::SessionKeysMissing)?;
+        let age = now.steady.saturating_sub(good.fetched_at);
+        if age < self.issuer.keep { Ok(&good.verifier) } else { Err(Denial::SessionKeysStale) }
+    }
+
+    /// Is it time to fetch?
+    pub fn is_due(&self, now: Moment) -> bool {
+        self.schedule.is_due(now)
+    }
+
+    /// The fetch under way, for one more request to wait for; [`Denial`] if there is room for no more.
+    pub fn join(&mut self) -> Option<FlightId> {
+        self.schedule.join()
+    }
+
+    /// May a request have the keys fetched now?
+    pub fn may_be_asked(&self, now: Moment) -> bool {
+        self.schedule.may_be_asked(now)
+    }
+
+    pub fn begin(&mut self, flight: FlightId) -> Callout {
+        self.schedule.begin(flight);
+        self.issuer.callout(flight)
+    }
+
+    /// The fetch is over. What is new about it.
+    pub fn take(&mut self, answer: Answer<'_>, now: Moment, chance: &mut Chance) -> Option<Notice> {
+        match read(answer) {
+            Ok(keys) => {
+                self.schedule.succeeded(now, chance);
+                let before = self.good.as_ref().map(|good| &good.keys);
+                let change = keys.change_from(before);
+                let left_out = keys.left_out().to_vec();
+                let verifier = Verifier::new(self.rules.clone(), keys.keys().clone());
+                self.good = Some(Good { verifier, keys, fetched_at: now.steady });
+                (!change.is_empty()).then_some(Notice::KeysChanged { change, left_out })
+            }
+            Err(fault) => {
+                self.schedule.failed(now);
+                let left = match self.verifier(now) {
+                    Ok(_) => Left::TheLastGood,
+                    Err(Denial::SessionKeysStale) => Left::TooOld,
+                    Err(_) => Left::None,
+                };
+                Some(Notice::KeysNotFetched { fault, left })
+            }
+        }
+    }
+}
+
+fn read(answer: Answer<'_>) -> Result<IssuerKeys, String> {
+    match answer {
+        Answer::Response { status: 200, body } if body.len() > MAX_KEYS => {
+            Err(format!("more than {MAX_KEYS} bytes"))
+        }
+        Answer::Response { status: 200, body } => IssuerKeys::read(body),
+        Answer::Response { status, .. } => Err(format!("status {status}")),
+        Answer::Reset => Err("the connection was reset".to_owned()),
+        Answer::NotSent(Denial::CustodyUnknownCluster) => {
+            Err("Envoy has no cluster of the name session.keys.cluster".to_owned())
+        }
+        Answer::NotSent(_) => Err("the issuer cannot be reached".to_owned()),
+    }
+}

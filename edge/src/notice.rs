@@ -1,0 +1,59 @@
+//! What an operator should read in the log. No notice holds a token or a key.
+
+use session::KeyChange;
+use std::fmt;
+
+/// Something that no request shows.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// `left_out`: why which entries of the set are not used.
+    KeysChanged {
+        change: KeyChange,
+        left_out: Vec<String>,
+    },
+    KeysNotFetched {
+        fault: String,
+        left: Left,
+    },
+}
+
+/// What sessions are verified with when the keys cannot be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    TheLastGood,
+    /// The last good ones were kept for as long as they may be.
+    TooOld,
+    /// There have never been any.
+    None,
+}
+
+// === impl Notice ===
+
+impl Notice {
+    /// Sessions are refused because of it.
+    pub fn is_grave(&self) -> bool {
+        matches!(self, Self::KeysNotFetched { left: Left::TooOld | Left::None, .. })
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeysChanged { change, left_out } => {
+                write!(f, "the session keys changed: {change}")?;
+                if !left_out.is_empty() {
+                    write!(f, "; not used: {}", left_out.join("; "))?;
+                }
+                Ok(())
+            }
+            Self::KeysNotFetched { fault, left } => {
+                let (what, then) = match left {
+                    Left::TheLastGood => ("no new session keys", "the last good ones stay"),
+                    Left::TooOld => ("no session keys for too long", "every session is refused"),
+                    Left::None => ("no session keys yet", "every session is refused"),
+                };
+                write!(f, "{what}, {fault}; {then}")
+            }
+        }
+    }
+}
