@@ -4,10 +4,26 @@
 mod common;
 
 use common::client::Answer;
+use common::stores::{Store, on_both_stores};
 use common::{CANARY, Home, Running, now};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+
+// Who is refused by TLS never reaches a store; the others run on each.
+on_both_stores! {
+    #[tokio::test]
+    a_revoked_session_gets_no_lease_until_it_is_restored,
+    handles_actors_and_the_kill_switch_deny_too,
+    the_kill_switch_and_revocations_survive_kill_9,
+    how_long_a_revocation_lasts,
+    ids_of_any_spelling_can_be_revoked_and_restored,
+    credentials_go_in_and_are_never_shown,
+    grants_can_be_tried_and_read_again,
+    nothing_changes_while_the_audit_log_fails,
+    status_tells_what_it_is_made_of,
+    what_is_no_path_and_no_query,
+}
 
 /// Every operation, with a body that would do.
 fn operations() -> Vec<(&'static str, &'static str, Option<Value>)> {
@@ -67,7 +83,7 @@ fn orders(home: &Home) -> Vec<(String, String, String)> {
 
 #[tokio::test]
 async fn every_operation_is_refused_to_everybody_but_operators() {
-    let (home, other) = (Home::new(), Home::bare());
+    let (home, other) = (Home::new(Store::Sqlite), Home::bare(Store::Sqlite));
     let running = home.serve();
     let before = home.records().len();
     let identity = |home: &Home, name: &str| {
@@ -90,9 +106,8 @@ async fn every_operation_is_refused_to_everybody_but_operators() {
     assert_eq!(fine(&home, &running, "GET", "/v1/kill-switch", None).await, json!({"on": false}));
 }
 
-#[tokio::test]
-async fn a_revoked_session_gets_no_lease_until_it_is_restored() {
-    let home = Home::new();
+async fn a_revoked_session_gets_no_lease_until_it_is_restored(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     assert_eq!(home.lease(&running, &home.request()).await.status, 200);
     let sessions = fine(&home, &running, "GET", "/v1/sessions", None).await;
@@ -124,9 +139,8 @@ async fn a_revoked_session_gets_no_lease_until_it_is_restored() {
     );
 }
 
-#[tokio::test]
-async fn handles_actors_and_the_kill_switch_deny_too() {
-    let home = Home::new();
+async fn handles_actors_and_the_kill_switch_deny_too(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     for (kind, id) in [("handle", "github-ci"), ("actor", "default")] {
         let order = json!({"kind": kind, "id": id});
@@ -143,9 +157,8 @@ async fn handles_actors_and_the_kill_switch_deny_too() {
     assert_eq!(home.lease(&running, &home.request()).await.status, 200);
 }
 
-#[tokio::test]
-async fn the_kill_switch_and_revocations_survive_kill_9() {
-    let home = Home::new();
+async fn the_kill_switch_and_revocations_survive_kill_9(store: Store) {
+    let home = Home::new(store);
     let mut running = home.serve();
     fine(&home, &running, "PUT", "/v1/kill-switch", Some(json!({"on": true}))).await;
     let order = json!({"kind": "handle", "id": "github-ci"});
@@ -160,9 +173,8 @@ async fn the_kill_switch_and_revocations_survive_kill_9() {
     assert_eq!(home.lease(&running, &home.request()).await.status, 403);
 }
 
-#[tokio::test]
-async fn how_long_a_revocation_lasts() {
-    let home = Home::new();
+async fn how_long_a_revocation_lasts(store: Store) {
+    let home = Home::new(store);
     home.edit("  absolute: off", "  absolute: 12h");
     let running = home.serve();
     let revoke = async |body: Value| {
@@ -184,9 +196,8 @@ async fn how_long_a_revocation_lasts() {
     assert_eq!(refused.status, 400);
 }
 
-#[tokio::test]
-async fn ids_of_any_spelling_can_be_revoked_and_restored() {
-    let home = Home::new();
+async fn ids_of_any_spelling_can_be_revoked_and_restored(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     for (id, escaped) in [
         ("a/b c", "a%2Fb%20c"),
@@ -203,9 +214,8 @@ async fn ids_of_any_spelling_can_be_revoked_and_restored() {
     assert!(home.verify().status.success());
 }
 
-#[tokio::test]
-async fn credentials_go_in_and_are_never_shown() {
-    let home = Home::new();
+async fn credentials_go_in_and_are_never_shown(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     let path = "/v1/credentials/ops/registry";
     let body = json!({"type": "basic", "user": "ci", "password": CANARY});
@@ -240,9 +250,8 @@ async fn credentials_go_in_and_are_never_shown() {
     assert!(!running.log.lock().unwrap().contains(CANARY));
 }
 
-#[tokio::test]
-async fn grants_can_be_tried_and_read_again() {
-    let home = Home::new();
+async fn grants_can_be_tried_and_read_again(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     let check = async |claims: Value, handle: &str, destination: &str, method: &str| {
         let body = json!({"claims": claims, "handle": handle, "destination": destination,
@@ -290,9 +299,8 @@ fn spoil_the_audit_log(home: &Home) {
     fs::write(home.audit(), text).unwrap();
 }
 
-#[tokio::test]
-async fn nothing_changes_while_the_audit_log_fails() {
-    let home = Home::new();
+async fn nothing_changes_while_the_audit_log_fails(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     let sound = fs::read(home.audit()).unwrap();
     let config = fs::read_to_string(home.config()).unwrap();
@@ -321,14 +329,13 @@ async fn nothing_changes_while_the_audit_log_fails() {
     assert_eq!(verdict["granted"], false, "the grants are the old ones");
 }
 
-#[tokio::test]
-async fn status_tells_what_it_is_made_of() {
-    let home = Home::new();
+async fn status_tells_what_it_is_made_of(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     home.lease(&running, &home.request()).await;
     let status = fine(&home, &running, "GET", "/v1/status", None).await;
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(status["ledger"]["kind"], "sqlite");
+    assert_eq!(status["ledger"]["kind"], store.name());
     assert_eq!(status["ledger"]["counts"]["leases"], 1);
     assert_eq!(status["ledger"]["counts"]["sessions"], 1);
     assert_eq!((&status["credentials"], &status["grants"]["grants"]), (&json!(1), &json!(3)));
@@ -338,9 +345,8 @@ async fn status_tells_what_it_is_made_of() {
     assert_eq!(fs::metadata(home.audit()).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
-#[tokio::test]
-async fn what_is_no_path_and_no_query() {
-    let home = Home::new();
+async fn what_is_no_path_and_no_query(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     for (method, path, status, code) in [
         ("GET", "/v1/planets", 404, "not_found"),

@@ -4,14 +4,22 @@
 mod common;
 
 use common::client::plain_get;
+use common::stores::{Store, on_both_stores};
 use common::{Home, custody, run, text};
 use serde_json::json;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-#[tokio::test]
-async fn the_record_is_there_before_the_answer() {
-    let home = Home::new();
+// The others are about the file of the audit log alone, which no store holds.
+on_both_stores! {
+    #[tokio::test]
+    the_record_is_there_before_the_answer,
+    no_record_no_lease,
+    a_killed_custody_is_continued,
+}
+
+async fn the_record_is_there_before_the_answer(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     for _ in 0..5 {
         let lease = home.lease(&running, &home.request()).await.json();
@@ -45,9 +53,8 @@ async fn the_record_is_there_before_the_answer() {
     }
 }
 
-#[tokio::test]
-async fn no_record_no_lease() {
-    let home = Home::new();
+async fn no_record_no_lease(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     assert_eq!(home.lease(&running, &home.request()).await.status, 200);
     let hidden = home.path("hidden");
@@ -77,7 +84,7 @@ async fn no_record_no_lease() {
 
 #[tokio::test]
 async fn a_log_that_somebody_else_writes_to_is_not_continued() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let mut file = OpenOptions::new().append(true).open(home.audit()).unwrap();
     file.write_all(b"{\"event\":\"forged\"}\n").unwrap();
@@ -93,7 +100,7 @@ async fn a_log_that_somebody_else_writes_to_is_not_continued() {
 
 #[tokio::test]
 async fn a_flood_of_garbage_leaves_a_few_records() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let mut request = home.request();
     request["session"] = "garbage".into();
@@ -110,9 +117,8 @@ async fn a_flood_of_garbage_leaves_a_few_records() {
     assert!(page.contains("sessions_refused_total{code=\"session_malformed\"} 60\n"), "{page}");
 }
 
-#[tokio::test]
-async fn a_killed_custody_is_continued() {
-    let home = Home::new();
+async fn a_killed_custody_is_continued(store: Store) {
+    let home = Home::new(store);
     let mut running = home.serve();
     home.lease(&running, &home.request()).await;
     running.child.kill().unwrap();
@@ -138,7 +144,7 @@ async fn a_killed_custody_is_continued() {
 
 #[tokio::test]
 async fn verify_names_the_first_broken_record() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     for _ in 0..4 {
         home.lease(&running, &home.request()).await;
@@ -177,7 +183,7 @@ async fn verify_names_the_first_broken_record() {
 
 #[tokio::test]
 async fn two_custodies_do_not_share_a_log() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let _running = home.serve();
     let output = run(custody().args(["serve", "--config"]).arg(home.config()), b"");
     assert_eq!(output.status.code(), Some(1));

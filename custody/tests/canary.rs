@@ -6,6 +6,7 @@ mod common;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use common::client::plain_get;
+use common::stores::Store;
 use common::{CANARY, Home, custody, run, text};
 use serde_json::json;
 use std::fmt::Write;
@@ -59,7 +60,7 @@ fn the_scan_itself_finds_things() {
 
 #[tokio::test]
 async fn nothing_leaks() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     home.put("basic", &["--type", "basic", "--user", "u"], CANARY);
     let mut seen: Vec<(String, Vec<u8>)> = Vec::new();
     let running = home.serve();
@@ -119,7 +120,7 @@ async fn nothing_leaks() {
 
 #[tokio::test]
 async fn the_running_program_cannot_be_dumped() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let of =
         |name: &str| fs::read_to_string(format!("/proc/{}/{name}", running.child.id())).unwrap();

@@ -3,17 +3,23 @@
 
 mod common;
 
+use common::stores::{Store, on_both_stores};
 use common::{CANARY, Home, custody, run, text};
 use serde_json::Value;
 use std::process::Output;
+
+// The others end before the store is opened for good, or never open one.
+on_both_stores! {
+    #[tokio::test]
+    put_list_delete,
+}
 
 fn cred(home: &Home, arguments: &[&str], input: &str) -> Output {
     run(custody().arg("cred").args(arguments).arg("--config").arg(home.config()), input.as_bytes())
 }
 
-#[test]
-fn put_list_delete() {
-    let home = Home::bare();
+async fn put_list_delete(store: Store) {
+    let home = Home::bare(store);
     let listed = || -> Vec<Value> {
         let output = cred(&home, &["list", "--json"], "");
         serde_json::from_slice(&output.stdout).unwrap()
@@ -37,7 +43,7 @@ fn put_list_delete() {
 
 #[test]
 fn mistakes_are_usage_and_name_the_flag() {
-    let home = Home::bare();
+    let home = Home::bare(Store::Sqlite);
     for (arguments, words) in [
         (&["put"][..], "HANDLE"),
         (&["put", "../x"], "a handle is"),
@@ -59,7 +65,7 @@ fn mistakes_are_usage_and_name_the_flag() {
 
 #[test]
 fn secrets_that_cannot_be_sent_are_refused_without_being_shown() {
-    let home = Home::bare();
+    let home = Home::bare(Store::Sqlite);
     for (secret, words) in [
         (String::new(), "empty"),
         ("\n".into(), "empty"),
@@ -77,7 +83,7 @@ fn secrets_that_cannot_be_sent_are_refused_without_being_shown() {
 
 #[test]
 fn check_says_everything_at_once() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let check = || run(custody().args(["check", "--config"]).arg(home.config()), b"");
     let words = text(&check());
     assert!(words.contains("grants[1].handle: not-stored of actor default"), "{words}");

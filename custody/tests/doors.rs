@@ -1,10 +1,12 @@
 //! Who gets in: mTLS on the edge listener, plaintext nowhere but on loopback.
+//! TLS comes before any store, so one store is enough.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
 
 use axum::body::Body;
 use common::client::{TLS13, get, over_http1, over_http2, plain_get, post};
+use common::stores::Store;
 use common::{Home, custody, run, text};
 use std::fs;
 use tokio::net::TcpStream;
@@ -13,7 +15,7 @@ const TLS12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
 
 #[tokio::test]
 async fn the_edge_gets_in_over_both_versions_and_protocols() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     for versions in [TLS12, TLS13] {
         for alpn in [&b"h2"[..], b"http/1.1"] {
@@ -33,8 +35,8 @@ async fn the_edge_gets_in_over_both_versions_and_protocols() {
 
 #[tokio::test]
 async fn nobody_else_gets_in() {
-    let home = Home::new();
-    let other = Home::bare();
+    let home = Home::new(Store::Sqlite);
+    let other = Home::bare(Store::Sqlite);
     let running = home.serve();
     let identity = |home: &Home, name: &str| {
         Some((home.path(&format!("{name}.pem")), home.path(&format!("{name}.key"))))
@@ -61,7 +63,7 @@ async fn nobody_else_gets_in() {
 
 #[tokio::test]
 async fn the_edge_does_not_believe_another_custody() {
-    let (home, other) = (Home::new(), Home::bare());
+    let (home, other) = (Home::new(Store::Sqlite), Home::bare(Store::Sqlite));
     let running = home.serve();
     let mut knock = home.knock();
     knock.ca = other.path("ca.pem");
@@ -70,7 +72,7 @@ async fn the_edge_does_not_believe_another_custody() {
 
 #[tokio::test]
 async fn plain_http_on_the_tls_port_is_no_conversation() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let stream = TcpStream::connect(running.edge).await.unwrap();
     let answer = over_http1(stream, post(Body::from(home.request().to_string()))).await;
@@ -79,7 +81,7 @@ async fn plain_http_on_the_tls_port_is_no_conversation() {
 
 #[tokio::test]
 async fn each_listener_has_its_own_routes() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let edge = async |path: &str| home.knock().get(running.edge, path).await.unwrap().status;
     assert_eq!(edge("/healthz").await, 200);
@@ -100,7 +102,7 @@ const TLS: &str = "  tls:
 
 #[tokio::test]
 async fn plaintext_on_loopback_only_when_asked_for() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     home.edit(TLS, "  plaintext: loopback-only\n");
     let running = home.serve();
     let stream = TcpStream::connect(running.edge).await.unwrap();
@@ -119,13 +121,13 @@ fn refusal_of(home: &Home) -> String {
 
 #[test]
 fn plaintext_is_refused_everywhere_else() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     home.edit(TLS, "  plaintext: loopback-only\n");
     home.edit("\"127.0.0.1:0\"", "\"0.0.0.0:0\"");
     let words = refusal_of(&home);
     assert!(words.contains("edge.plaintext: refused: 0.0.0.0:0 is no loopback address"), "{words}");
 
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     home.edit(TLS, "");
     let words = refusal_of(&home);
     assert!(words.contains("edge.tls: is missing"), "{words}");
@@ -161,7 +163,7 @@ fn files_that_do_not_serve_are_named() {
         ),
     ];
     for (at, (spoil, expected)) in cases.into_iter().enumerate() {
-        let home = Home::new();
+        let home = Home::new(Store::Sqlite);
         spoil(&home);
         let check = run(custody().args(["check", "--config"]).arg(home.config()), b"");
         assert_eq!(check.status.code(), Some(1));
@@ -175,7 +177,7 @@ fn files_that_do_not_serve_are_named() {
 
 #[tokio::test]
 async fn only_operators_reach_the_admin_listener() {
-    let (home, other) = (Home::new(), Home::bare());
+    let (home, other) = (Home::new(Store::Sqlite), Home::bare(Store::Sqlite));
     let running = home.serve();
     let identity = |home: &Home, name: &str| {
         Some((home.path(&format!("{name}.pem")), home.path(&format!("{name}.key"))))
@@ -200,7 +202,7 @@ async fn only_operators_reach_the_admin_listener() {
 
 #[tokio::test]
 async fn without_the_section_there_is_no_admin_listener() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let config = fs::read_to_string(home.config()).unwrap();
     let (before, rest) = config.split_once("admin:\n").unwrap();
     let (_, after) = rest.split_once("\n\n").unwrap();

@@ -6,11 +6,21 @@ mod common;
 
 use axum::body::Body;
 use common::client::{Answer, get, over_http1};
+use common::stores::{Store, on_both_stores};
 use common::{CANARY, Home, Running};
 use hyper::Request;
 use lease::{Authority, SyncAnswer, fingerprint};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+
+// Names on certificates are read before any store.
+on_both_stores! {
+    #[tokio::test]
+    grants_are_reloaded_by_a_signal_and_by_the_file,
+    an_edge_that_waits_hears_of_a_session_that_idled_and_custody_ends_without_delay,
+    a_single_use_lease_and_its_outcome,
+    a_fourth_attempt_is_refused_also_after_kill_9,
+}
 
 const TLS12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
 const TLS13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
@@ -59,7 +69,7 @@ async fn an_edge_has_one_of_the_names_if_names_are_asked_for() {
         ("[internal]", false),
         ("['spiffe://edge.internal']", false),
     ] {
-        let home = Home::bare();
+        let home = Home::bare(Store::Sqlite);
         home.edit(
             "    client_ca: ca.pem\n",
             &format!("    client_ca: ca.pem\n    client_names: {names}\n"),
@@ -74,9 +84,8 @@ async fn an_edge_has_one_of_the_names_if_names_are_asked_for() {
     }
 }
 
-#[tokio::test]
-async fn grants_are_reloaded_by_a_signal_and_by_the_file() {
-    let home = Home::new();
+async fn grants_are_reloaded_by_a_signal_and_by_the_file(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     let mut request = home.request();
     request["method"] = "DELETE".into();
@@ -98,9 +107,10 @@ async fn grants_are_reloaded_by_a_signal_and_by_the_file() {
     assert!(home.verify().status.success());
 }
 
-#[tokio::test]
-async fn an_edge_that_waits_hears_of_a_session_that_idled_and_custody_ends_without_delay() {
-    let home = Home::new();
+async fn an_edge_that_waits_hears_of_a_session_that_idled_and_custody_ends_without_delay(
+    store: Store,
+) {
+    let home = Home::new(store);
     home.edit("idle: 15m", "idle: 1s");
     let running = home.serve();
     assert_eq!(home.lease(&running, &home.request()).await.status, 200);
@@ -129,9 +139,8 @@ async fn an_edge_that_waits_hears_of_a_session_that_idled_and_custody_ends_witho
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
 
-#[tokio::test]
-async fn a_single_use_lease_and_its_outcome() {
-    let home = Home::bare();
+async fn a_single_use_lease_and_its_outcome(store: Store) {
+    let home = Home::bare(store);
     home.put("pay", &[], CANARY);
     home.grants(
         "- {handle: pay, destinations: [api.github.com], claims: {team: [build]}, binding: single_use}",
@@ -160,9 +169,8 @@ async fn a_single_use_lease_and_its_outcome() {
     );
 }
 
-#[tokio::test]
-async fn a_fourth_attempt_is_refused_also_after_kill_9() {
-    let home = Home::bare();
+async fn a_fourth_attempt_is_refused_also_after_kill_9(store: Store) {
+    let home = Home::bare(store);
     home.grants(
         "- {handle: late, destinations: [api.github.com], claims: {team: [build]}, binding: any}",
     );

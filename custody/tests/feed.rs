@@ -6,9 +6,21 @@ mod inside;
 use custody::ledger::Target;
 use inside::Inside;
 use inside::faulty::When;
+use inside::stores::{Store, on_both_stores};
 use lease::SyncAnswer;
 use proptest::prelude::*;
 use std::time::Duration;
+
+// The others are refused before the ledger is asked.
+on_both_stores! {
+    #[tokio::test]
+    from_everything_to_what_changed,
+    whoever_waits_hears_of_a_change_at_once,
+    a_wait_ends_by_itself,
+    a_cursor_of_another_ledger_or_none_at_all_is_told_everything,
+    a_revoked_actor_is_its_handles_also_after_a_reload,
+    a_feed_that_fails_says_so,
+}
 
 async fn ask(inside: &Inside, query: &str) -> SyncAnswer {
     let answer = inside.get(&format!("/v1/sync{query}")).await;
@@ -33,9 +45,8 @@ fn session(name: &str) -> Target {
 /// Far less than any wait below.
 const SOON: Duration = Duration::from_secs(10);
 
-#[tokio::test]
-async fn from_everything_to_what_changed() {
-    let inside = Inside::new().await;
+async fn from_everything_to_what_changed(store: Store) {
+    let inside = Inside::new(store).await;
     inside.revoke(session("s1")).await;
     let first = ask(&inside, "").await;
     assert!(first.full && !first.kill_switch);
@@ -51,9 +62,8 @@ async fn from_everything_to_what_changed() {
     assert_eq!(words(&ask(&inside, "").await), ["s2+", "lse_1+"]);
 }
 
-#[tokio::test]
-async fn whoever_waits_hears_of_a_change_at_once() {
-    let inside = Inside::new().await;
+async fn whoever_waits_hears_of_a_change_at_once(store: Store) {
+    let inside = Inside::new(store).await;
     let mut known = ask(&inside, "").await;
     for round in 0..20 {
         let change = async {
@@ -72,9 +82,8 @@ async fn whoever_waits_hears_of_a_change_at_once() {
     }
 }
 
-#[tokio::test]
-async fn a_wait_ends_by_itself() {
-    let inside = Inside::new().await;
+async fn a_wait_ends_by_itself(store: Store) {
+    let inside = Inside::new(store).await;
     let known = ask(&inside, "").await;
     let begun = std::time::Instant::now();
     let answer = tokio::time::timeout(SOON, since(&inside, &known, 1)).await.unwrap();
@@ -82,9 +91,8 @@ async fn a_wait_ends_by_itself() {
     assert!(!answer.full && answer.changes.is_empty());
 }
 
-#[tokio::test]
-async fn a_cursor_of_another_ledger_or_none_at_all_is_told_everything() {
-    let (inside, other) = (Inside::new().await, Inside::new().await);
+async fn a_cursor_of_another_ledger_or_none_at_all_is_told_everything(store: Store) {
+    let (inside, other) = (Inside::new(store).await, Inside::new(store).await);
     inside.revoke(session("s1")).await;
     let foreign = ask(&other, "").await.cursor;
     let own = ask(&inside, "").await.cursor;
@@ -97,9 +105,8 @@ async fn a_cursor_of_another_ledger_or_none_at_all_is_told_everything() {
     }
 }
 
-#[tokio::test]
-async fn a_revoked_actor_is_its_handles_also_after_a_reload() {
-    let inside = Inside::new().await;
+async fn a_revoked_actor_is_its_handles_also_after_a_reload(store: Store) {
+    let inside = Inside::new(store).await;
     let known = ask(&inside, "").await;
     inside.revoke(Target::Actor("ada".parse().unwrap())).await;
     let known = since(&inside, &known, 0).await;
@@ -126,9 +133,8 @@ async fn a_revoked_actor_is_its_handles_also_after_a_reload() {
     assert_eq!(words(&since(&inside, &known, 0).await), ["new+", "of-ada-"]);
 }
 
-#[tokio::test]
-async fn a_feed_that_fails_says_so() {
-    let inside = Inside::new().await;
+async fn a_feed_that_fails_says_so(store: Store) {
+    let inside = Inside::new(store).await;
     let known = ask(&inside, "").await;
     for call in ["changes", "wait", "revoked"] {
         inside.revoke(Target::Handle("h".parse().unwrap())).await;
@@ -145,7 +151,7 @@ async fn a_feed_that_fails_says_so() {
 
 #[tokio::test]
 async fn what_is_no_question() {
-    let inside = Inside::new().await;
+    let inside = Inside::new(Store::Sqlite).await;
     for query in ["?wait=31", "?wait=x", "?cursor=", "?cursor=a%20b", "?other=1", "?wait=1&wait=1"]
     {
         let answer = inside.get(&format!("/v1/sync{query}")).await;
@@ -186,7 +192,7 @@ fn json() -> impl Strategy<Value = String> {
 #[test]
 fn no_body_and_no_query_breaks_a_route() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let inside = runtime.block_on(Inside::new());
+    let inside = runtime.block_on(Inside::new(Store::Sqlite));
     let body = prop_oneof![
         json().prop_map(String::into_bytes),
         prop::collection::vec(any::<u8>(), 0..300),

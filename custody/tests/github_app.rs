@@ -13,8 +13,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::now;
 use common::peer::Peer;
-use common::shelf::{actor, handle, shelf};
+use common::shelf::{Shelf, actor, handle, shelf};
+use common::stores::Store;
 use custody::backend::github_app::{GitHubApp, InstallationSource};
+use custody::backend::sealed::SealedBackend;
 use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow};
 use custody::credential::{Credential, Resolved};
 use custody::outbound::{Endpoint, Reach};
@@ -47,7 +49,7 @@ struct House {
     source: InstallationSource,
     secrets: Arc<dyn LongLived>,
     _peer: Peer,
-    _folder: tempfile::TempDir,
+    _shelf: Shelf,
 }
 
 async fn access_tokens(
@@ -129,8 +131,9 @@ impl House {
         let path = "/api/v3/app/installations/{installation}/access_tokens";
         let router = Router::new().route(path, post(access_tokens)).with_state(github.clone());
         let peer = Peer::start(router).await;
-        let (folder, secrets, _ledger) = shelf(&[("gh-app-key", pem.as_str())]).await;
-        let secrets: Arc<dyn LongLived> = Arc::new(secrets);
+        // What is under test here asks the store for one value, whichever it is.
+        let shelf = shelf(Store::Sqlite, &[("gh-app-key", pem.as_str())]).await;
+        let secrets: Arc<dyn LongLived> = Arc::new(SealedBackend(shelf.store.clone()));
         let reach = Reach { ca: Some(peer.ca()), ..Reach::default() };
         let api = Endpoint::parse(&format!("{}/api/v3", peer.url())).unwrap();
         let private_key = (actor(), handle("gh-app-key"));
@@ -138,7 +141,7 @@ impl House {
         let app =
             GitHubApp::new("gh".into(), outbound, api, "123".into(), private_key, secrets.clone());
         let source = InstallationSource::new(app, installation);
-        Self { github, source, secrets, _peer: peer, _folder: folder }
+        Self { github, source, secrets, _peer: peer, _shelf: shelf }
     }
 
     async fn ask(&self, narrow: &Narrow) -> Result<Resolved, BackendFault> {

@@ -1,11 +1,13 @@
 //! Grants: what is minted is within what was asked, within what was granted; and new ones without a
 //! restart.
+//! Grants are a file and a decision in memory; one ledger is enough.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod inside;
 
 use custody::backend::Narrow;
 use custody::grants::{Grant, GrantedBinding, Grants, ReloadFault};
+use inside::stores::Store;
 use inside::{Inside, START};
 use lease::{Authority, Binding, fingerprint};
 use proptest::prelude::*;
@@ -128,8 +130,12 @@ impl Asked {
 #[test]
 fn minted_is_within_requested_is_within_granted() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let inside =
-        runtime.block_on(Inside::with("", "limits: {per_session: off, per_handle: off}", 1));
+    let inside = runtime.block_on(Inside::with(
+        Store::Sqlite,
+        "",
+        "limits: {per_session: off, per_handle: off}",
+        1,
+    ));
     let number = std::cell::Cell::new(0);
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) };
     proptest!(config, |(specs in prop::collection::vec(spec(), 0..4), asked in asked())| {
@@ -166,7 +172,7 @@ fn minted_is_within_requested_is_within_granted() {
 
 #[tokio::test]
 async fn a_scope_wider_than_granted_is_no_lease() {
-    let inside = Inside::new().await;
+    let inside = Inside::new(Store::Sqlite).await;
     inside.edit("handle: g,", "narrow: {scopes: [read, list]}, handle: g,");
     inside.file.reload("test").await.unwrap();
     let mut request = inside.request();
@@ -183,7 +189,7 @@ async fn a_scope_wider_than_granted_is_no_lease() {
 
 #[tokio::test]
 async fn new_grants_are_in_force_as_a_whole_and_wrong_ones_are_not() {
-    let inside = Inside::new().await;
+    let inside = Inside::new(Store::Sqlite).await;
     let mut request = inside.request();
     request["handle"] = "g".into();
     assert_eq!(inside.lease(&request).await.status, 200);
@@ -215,7 +221,7 @@ async fn new_grants_are_in_force_as_a_whole_and_wrong_ones_are_not() {
 
 #[tokio::test]
 async fn without_a_record_the_old_grants_stay() {
-    let inside = Inside::new().await;
+    let inside = Inside::new(Store::Sqlite).await;
     let before = inside.grants.current().digest().to_owned();
     inside.edit("handle: g,", "handle: new,");
     inside.audit.close().await.unwrap();
@@ -225,7 +231,7 @@ async fn without_a_record_the_old_grants_stay() {
 
 #[tokio::test]
 async fn a_file_that_is_gone_or_no_yaml_changes_nothing() {
-    let inside = Inside::new().await;
+    let inside = Inside::new(Store::Sqlite).await;
     let before = inside.grants.current().digest().to_owned();
     let text = std::fs::read_to_string(inside.config_path()).unwrap();
     for broken in ["", "a: [", "- a", "grants: 7"] {

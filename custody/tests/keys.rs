@@ -4,11 +4,20 @@
 mod common;
 
 use common::bao::Bao;
+use common::stores::{Store, on_both_stores};
 use common::{CANARY, Home, custody, run, text};
 use serde_json::json;
 use stack::openbao::Storage;
 use std::fs;
 use std::process::Output;
+
+on_both_stores! {
+    #[tokio::test]
+    a_root_key_is_replaced_while_custody_serves,
+    a_rotation_killed_at_any_moment_is_finished_by_the_next,
+    without_the_old_key_nothing_is_changed,
+    transit_takes_over_from_a_root_key,
+}
 
 fn command(home: &Home, arguments: &[&str]) -> Output {
     run(custody().args(arguments).arg("--config").arg(home.config()), b"")
@@ -22,9 +31,8 @@ fn swap_keys(home: &Home) {
     home.edit("  root_key: root.key", "  root_key: root.key\n  previous_root_keys: [root.old.key]");
 }
 
-#[tokio::test]
-async fn a_root_key_is_replaced_while_custody_serves() {
-    let home = Home::new();
+async fn a_root_key_is_replaced_while_custody_serves(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     assert_eq!(home.lease(&running, &home.request()).await.status, 200);
     swap_keys(&home);
@@ -50,9 +58,8 @@ async fn a_root_key_is_replaced_while_custody_serves() {
     assert_eq!(answer.json()["headers"][0]["value"], "Bearer under the new key");
 }
 
-#[test]
-fn a_rotation_killed_at_any_moment_is_finished_by_the_next() {
-    let home = Home::bare();
+async fn a_rotation_killed_at_any_moment_is_finished_by_the_next(store: Store) {
+    let home = Home::bare(store);
     let names: Vec<_> = (0..12).map(|at| format!("h{at}")).collect();
     for name in &names {
         home.put(name, &[], &format!("{CANARY} {name}"));
@@ -88,9 +95,8 @@ fn a_rotation_killed_at_any_moment_is_finished_by_the_next() {
     assert!(checked.status.success(), "{}", text(&checked));
 }
 
-#[test]
-fn without_the_old_key_nothing_is_changed() {
-    let home = Home::new();
+async fn without_the_old_key_nothing_is_changed(store: Store) {
+    let home = Home::new(store);
     swap_keys(&home);
     home.edit("  previous_root_keys: [root.old.key]\n", "");
     let rotated = command(&home, &["key", "rotate"]);
@@ -111,11 +117,10 @@ fn transit(bao: &Bao, home: &Home) {
     );
 }
 
-#[tokio::test]
-async fn transit_takes_over_from_a_root_key() {
+async fn transit_takes_over_from_a_root_key(store: Store) {
     let bao = Bao::start(Storage::Memory);
     bao.root("sys/mounts/transit", json!({"type": "transit"}));
-    let home = Home::new();
+    let home = Home::new(store);
     transit(&bao, &home);
     // Not there yet; then there, but of the wrong kind.
     let checked = command(&home, &["cred", "list"]);
@@ -139,12 +144,10 @@ async fn transit_takes_over_from_a_root_key() {
     long["handle"] = "long".into();
     assert_eq!(home.lease(&running, &long).await.status, 200);
     // A row in another's place: Transit refuses it, by its associated data.
-    let db = rusqlite::Connection::open(home.path("custody.db")).unwrap();
-    db.execute_batch(
+    home.tamper(
         "UPDATE credential SET envelope = (SELECT envelope FROM credential WHERE handle = 'long')
          WHERE handle = 'github-ci'",
-    )
-    .unwrap();
+    );
     assert_eq!(home.lease(&running, &home.request()).await.status, 503);
     let last = home.records().pop().unwrap();
     assert_eq!(last["reason"], "credential_unreadable");

@@ -6,6 +6,7 @@ mod common;
 
 use axum::body::Body;
 use common::client::{over_http1, post};
+use common::stores::{Store, on_both_stores};
 use common::{CANARY, Home, Running, text};
 use futures_util::future::join_all;
 use lease::{Authority, fingerprint};
@@ -14,6 +15,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+on_both_stores! {
+    #[tokio::test(flavor = "multi_thread")]
+    a_hundred_times,
+}
 
 const ROUNDS: u64 = 100;
 const CALLERS: u64 = 3;
@@ -29,8 +35,8 @@ struct Acknowledged {
     count: AtomicU64,
 }
 
-fn home() -> Home {
-    let home = Home::bare();
+fn home(store: Store) -> Home {
+    let home = Home::bare(store);
     home.grants(
         "- {handle: github-ci, destinations: [api.github.com], claims: {team: [build]},
      binding: any}",
@@ -114,7 +120,8 @@ async fn check(home: &Home, running: &Running, done: &Acknowledged, since: usize
     }
 }
 
-async fn a_hundred_times(home: &Home) {
+async fn a_hundred_times(store: Store) {
+    let home = &home(store);
     home.put("github-ci", &[], CANARY);
     let done = Arc::new(Acknowledged::default());
     let begin = Instant::now();
@@ -138,29 +145,4 @@ async fn a_hundred_times(home: &Home) {
     let revoked = done.revoked.lock().unwrap().len();
     eprintln!("{ROUNDS} kills in {:?}: {} leases, {revoked} revoked", begin.elapsed(), ids.len());
     assert!(ids.len() > 100 && revoked > 30, "no load");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_times_on_sqlite() {
-    a_hundred_times(&home()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_times_on_postgres() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_owned();
-    let starting = tokio::task::spawn_blocking(move || {
-        let server = stack::postgres::Postgres::start(&path).unwrap();
-        let url = server.create_database("custody").unwrap();
-        (server, url)
-    });
-    let (server, url) = starting.await.unwrap();
-    let home = home();
-    custody::files::create_private(&home.path("database.url"), url.as_bytes()).unwrap();
-    let ca = server.ca();
-    home.edit(
-        "  path: custody.db",
-        &format!("  postgres: {{url_file: database.url, ca: {}}}", ca.display()),
-    );
-    a_hundred_times(&home).await;
 }

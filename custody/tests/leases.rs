@@ -5,11 +5,26 @@ mod common;
 
 use axum::body::Body;
 use common::client::{Answer, over_http2, plain_get, post};
+use common::stores::{Store, on_both_stores};
 use common::{CANARY, Home, Running, now};
 use lease::{LEASE_CEILING, Lease, LeaseRequest, RefusalCode};
 use serde_json::{Value, json};
 use session::Algorithm;
 use session::mint::SigningKey;
+
+// The others are refused, or decoded, before the ledger is asked.
+on_both_stores! {
+    #[tokio::test]
+    a_granted_session_gets_a_lease,
+    every_shape_of_credential,
+    actors_have_credentials_of_their_own,
+    no_lease_outlives_its_session_or_the_ceiling,
+    what_no_grant_names_is_denied,
+    a_grant_without_a_stored_credential_is_unavailable,
+    a_changed_store_gives_nothing,
+    many_at_once,
+    everything_is_counted,
+}
 
 fn assert_lease(answer: &Answer, name: &str, value: &str) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -28,9 +43,8 @@ fn assert_refused(answer: &Answer, code: RefusalCode) {
     assert_eq!(RefusalCode::decode(answer.status, &answer.body), Some(code));
 }
 
-#[tokio::test]
-async fn a_granted_session_gets_a_lease() {
-    let home = Home::new();
+async fn a_granted_session_gets_a_lease(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     let before = now();
     let answer = home.lease(&running, &home.request()).await;
@@ -45,7 +59,7 @@ async fn a_granted_session_gets_a_lease() {
 
 #[tokio::test]
 async fn the_edges_own_encoder_over_http2() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let mut knock = home.knock();
     knock.alpn = b"h2";
@@ -57,9 +71,8 @@ async fn the_edges_own_encoder_over_http2() {
     assert_lease(&answer, "authorization", &format!("Bearer {CANARY}"));
 }
 
-#[tokio::test]
-async fn every_shape_of_credential() {
-    let home = Home::bare();
+async fn every_shape_of_credential(store: Store) {
+    let home = Home::bare(store);
     home.put("basic", &["--type", "basic", "--user", "Aladdin"], "open sesame\n");
     home.put("header", &["--type", "header", "--header", "X-Api-Key"], "k\r\n");
     home.grants(
@@ -77,9 +90,8 @@ async fn every_shape_of_credential() {
     }
 }
 
-#[tokio::test]
-async fn actors_have_credentials_of_their_own() {
-    let home = Home::bare();
+async fn actors_have_credentials_of_their_own(store: Store) {
+    let home = Home::bare(store);
     home.put("key", &["--actor", "alice"], "of-alice");
     home.put("key", &["--actor", "bob"], "of-bob");
     home.grants(
@@ -91,9 +103,8 @@ async fn actors_have_credentials_of_their_own() {
     assert_lease(&home.lease(&running, &request).await, "authorization", "Bearer of-bob");
 }
 
-#[tokio::test]
-async fn no_lease_outlives_its_session_or_the_ceiling() {
-    let home = Home::new();
+async fn no_lease_outlives_its_session_or_the_ceiling(store: Store) {
+    let home = Home::new(store);
     home.put("long", &[], "x");
     let running = home.serve();
     let ends = now() + 20;
@@ -109,7 +120,7 @@ async fn no_lease_outlives_its_session_or_the_ceiling() {
 
 #[tokio::test]
 async fn the_session_is_verified_here_too() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let stranger = SigningKey::generate(Algorithm::EdDsa, Some("k1")).unwrap();
     let unknown = SigningKey::generate(Algorithm::EdDsa, Some("k2")).unwrap();
@@ -156,9 +167,8 @@ async fn the_session_is_verified_here_too() {
     assert_eq!(home.lease(&running, &home.request()).await.status, 200, "the next good one works");
 }
 
-#[tokio::test]
-async fn what_no_grant_names_is_denied() {
-    let home = Home::new();
+async fn what_no_grant_names_is_denied(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     for (field, value, reason) in [
         ("handle", json!("elsewhere"), "handle"),
@@ -188,9 +198,8 @@ async fn what_no_grant_names_is_denied() {
     }
 }
 
-#[tokio::test]
-async fn a_grant_without_a_stored_credential_is_unavailable() {
-    let home = Home::new();
+async fn a_grant_without_a_stored_credential_is_unavailable(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     let mut request = home.request();
     request["handle"] = "not-stored".into();
@@ -206,13 +215,10 @@ async fn a_grant_without_a_stored_credential_is_unavailable() {
     assert_lease(&home.lease(&running, &request).await, "authorization", "Bearer now-it-is");
 }
 
-#[tokio::test]
-async fn a_changed_store_gives_nothing() {
-    let home = Home::new();
+async fn a_changed_store_gives_nothing(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
-    let db = rusqlite::Connection::open(home.path("custody.db")).unwrap();
-    let moved = db.execute("UPDATE credential SET handle = 'not-stored'", ()).unwrap();
-    assert_eq!(moved, 1);
+    home.tamper("UPDATE credential SET handle = 'not-stored'");
     let mut request = home.request();
     request["handle"] = "not-stored".into();
     assert_refused(&home.lease(&running, &request).await, RefusalCode::Unavailable);
@@ -221,7 +227,7 @@ async fn a_changed_store_gives_nothing() {
 
 #[tokio::test]
 async fn what_is_no_lease_request() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let good = home.request();
     let changed = |change: &dyn Fn(&mut Value)| {
@@ -246,7 +252,7 @@ async fn what_is_no_lease_request() {
 
 #[tokio::test]
 async fn a_body_has_a_limit() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let of_length = |length: usize| {
         let mut body = home.request().to_string().into_bytes();
@@ -258,9 +264,8 @@ async fn a_body_has_a_limit() {
     assert_refused(&answer, RefusalCode::BadRequest);
 }
 
-#[tokio::test]
-async fn many_at_once() {
-    let home = Home::new();
+async fn many_at_once(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     let request = home.request();
     let one = || home.lease(&running, &request);
@@ -274,9 +279,8 @@ async fn many_at_once() {
     assert!(home.verify().status.success());
 }
 
-#[tokio::test]
-async fn everything_is_counted() {
-    let home = Home::new();
+async fn everything_is_counted(store: Store) {
+    let home = Home::new(store);
     let running: Running = home.serve();
     home.lease(&running, &home.request()).await;
     home.lease_raw(&running, b"{".to_vec()).await;

@@ -12,23 +12,35 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use common::client::plain_get;
 use common::peer::Peer;
+use common::stores::{self, Database, Store, on_both_stores};
 use common::{Home, Running, now};
 use custody::actor::Actor;
 use custody::audit::{AuditLog, recovery};
 use custody::backend::{BackendFault, LongLived};
 use custody::clock;
 use custody::config::WebhookPlace;
-use custody::ledger::{Missing, Notice, Notices, SqliteLedger};
+use custody::ledger::{Ledger, Notice};
 use custody::metrics::Metrics;
 use custody::notify::{Courier, Failed, Notifier, Parts, SigningSecret};
 use custody::outbound::{Endpoint, Reach};
 use lease::{Handle, Secret};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+
+on_both_stores! {
+    #[tokio::test]
+    alike_failures_are_one_signed_notice_that_is_told_until_it_is_taken,
+    a_notice_survives_a_restart,
+    a_receiver_that_is_down_holds_up_nothing,
+    what_nobody_took_for_a_day_is_given_up_in_the_audit_log,
+    of_two_replicas_one_delivers,
+    what_failed_before_the_end_is_in_the_ledger_after_it,
+}
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -94,8 +106,8 @@ async fn elsewhere(State(receiver): State<Receiver>) {
 }
 
 /// Grants `not-stored`, which fails, and notifies this peer.
-fn home(peer: &Peer) -> Home {
-    let home = Home::new();
+fn home(store: Store, peer: &Peer) -> Home {
+    let home = Home::new(store);
     home.put("notify-hmac", &[], KEY);
     home.edit(
         "\ngrants:",
@@ -126,11 +138,10 @@ async fn wait_for_metric(running: &Running, line: &str) {
     timeout(PATIENCE, there).await.unwrap_or_else(|_| panic!("no {line}"));
 }
 
-#[tokio::test]
-async fn alike_failures_are_one_signed_notice_that_is_told_until_it_is_taken() {
+async fn alike_failures_are_one_signed_notice_that_is_told_until_it_is_taken(store: Store) {
     let (receiver, peer) = Receiver::start().await;
     receiver.answers_first(&[500, 307]);
-    let home = home(&peer);
+    let home = home(store, &peer);
     let running = home.serve();
     let mut sessions = Vec::new();
     for _ in 0..5 {
@@ -157,11 +168,10 @@ async fn alike_failures_are_one_signed_notice_that_is_told_until_it_is_taken() {
     }
 }
 
-#[tokio::test]
-async fn a_notice_survives_a_restart() {
+async fn a_notice_survives_a_restart(store: Store) {
     let (receiver, peer) = Receiver::start().await;
     receiver.answers_first(&[503; 1000]);
-    let home = home(&peer);
+    let home = home(store, &peer);
     let mut running = home.serve();
     fail(&home, &running).await;
     receiver.wait_for_tries(1).await;
@@ -178,18 +188,13 @@ async fn a_notice_survives_a_restart() {
     assert_eq!((first, *status), (last, 200));
 }
 
-#[tokio::test]
-async fn a_receiver_that_is_down_holds_up_nothing() {
+async fn a_receiver_that_is_down_holds_up_nothing(store: Store) {
     let (_, peer) = Receiver::start().await;
-    let home = home(&peer);
+    let home = home(store, &peer);
+    // Its CA file goes with it, and without one custody would rather not start.
+    std::fs::copy(peer.ca(), home.path("hook-ca.pem")).unwrap();
+    home.edit(&peer.ca().display().to_string(), "hook-ca.pem");
     drop(peer);
-    // The peer's CA file went with it; custody says so rather than trusting somebody else.
-    let (_, other) = Receiver::start().await;
-    std::fs::copy(other.ca(), home.path("hook-ca.pem")).unwrap();
-    let text = std::fs::read_to_string(home.config()).unwrap();
-    let at = text.find("ca: /").unwrap();
-    let end = at + text[at..].find(',').unwrap();
-    home.edit(&text[at..end], "ca: hook-ca.pem");
     let running = home.serve();
     fail(&home, &running).await;
     wait_for_metric(&running, "notice_deliveries_total{result=\"failed\"}").await;
@@ -214,18 +219,33 @@ impl LongLived for OneSecret {
     }
 }
 
+/// What replicas have in common, and a folder for the rest.
+struct Shared {
+    folder: tempfile::TempDir,
+    database: Option<Database>,
+}
+
+impl Shared {
+    fn new(store: Store) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), database: store.database() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
 /// A replica in this process, with an audit log of its own beside the ledger that all share.
 struct Replica {
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<dyn Ledger>,
     notifier: Notifier,
     courier: Courier,
 }
 
 impl Replica {
-    async fn new(folder: &std::path::Path, name: &str, peer: &Peer) -> Self {
-        let ledger = SqliteLedger::open(&folder.join("ledger"), Missing::Create).unwrap();
-        let ledger = Arc::new(ledger);
-        let opened = recovery::open(&folder.join(name)).unwrap();
+    async fn new(shared: &Shared, name: &str, peer: &Peer) -> Self {
+        let ledger = stores::ledger(shared.database.as_ref(), &shared.path("ledger")).await;
+        let opened = recovery::open(&shared.path(name)).unwrap();
         let (audit, _writing) = AuditLog::start(opened).await.unwrap();
         let place = WebhookPlace {
             url: Endpoint::parse(&format!("{}/hook", peer.url())).unwrap(),
@@ -257,7 +277,7 @@ fn notice(id: &str, at: u64) -> Notice {
     }
 }
 
-async fn wait_until_none_waits(ledger: &SqliteLedger) {
+async fn wait_until_none_waits(ledger: &dyn Ledger) {
     let none = async {
         while ledger.waiting().await.unwrap() > 0 {
             sleep(Duration::from_millis(20)).await;
@@ -266,21 +286,20 @@ async fn wait_until_none_waits(ledger: &SqliteLedger) {
     timeout(PATIENCE, none).await.unwrap();
 }
 
-#[tokio::test]
-async fn what_nobody_took_for_a_day_is_given_up_in_the_audit_log() {
+async fn what_nobody_took_for_a_day_is_given_up_in_the_audit_log(store: Store) {
     let (receiver, peer) = Receiver::start().await;
     receiver.answers_first(&[500; 9]);
-    let folder = tempfile::tempdir().unwrap();
+    let shared = Shared::new(store);
     let Replica { ledger, courier, notifier: _notifier } =
-        Replica::new(folder.path(), "audit", &peer).await;
+        Replica::new(&shared, "audit", &peer).await;
     ledger.post(&notice("old", now() - 86_400)).await.unwrap();
     let (end, ended) = watch::channel(false);
     let running = tokio::spawn(courier.run(ended));
-    wait_until_none_waits(&ledger).await;
+    wait_until_none_waits(ledger.as_ref()).await;
     end.send_replace(true);
     running.await.unwrap();
     assert_eq!(receiver.inner().tries.len(), 1, "it is tried before it is given up");
-    let log = std::fs::read_to_string(folder.path().join("audit")).unwrap();
+    let log = std::fs::read_to_string(shared.path("audit")).unwrap();
     let record: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     let fields = ["event", "notice_id", "backend", "handle", "failure_code", "tries"];
     let told = fields.map(|name| record[name].clone());
@@ -289,18 +308,17 @@ async fn what_nobody_took_for_a_day_is_given_up_in_the_audit_log() {
     assert_eq!(told[5], 1);
 }
 
-#[tokio::test]
-async fn of_two_replicas_one_delivers() {
+async fn of_two_replicas_one_delivers(store: Store) {
     let (receiver, peer) = Receiver::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let one = Replica::new(folder.path(), "audit-1", &peer).await;
-    let other = Replica::new(folder.path(), "audit-2", &peer).await;
+    let shared = Shared::new(store);
+    let one = Replica::new(&shared, "audit-1", &peer).await;
+    let other = Replica::new(&shared, "audit-2", &peer).await;
     for number in 0..20 {
         one.ledger.post(&notice(&format!("n{number}"), now())).await.unwrap();
     }
     let (end, ended) = watch::channel(false);
     let running = [one.courier, other.courier].map(|one| tokio::spawn(one.run(ended.clone())));
-    wait_until_none_waits(&one.ledger).await;
+    wait_until_none_waits(one.ledger.as_ref()).await;
     end.send_replace(true);
     for one in running {
         one.await.unwrap();
@@ -311,13 +329,12 @@ async fn of_two_replicas_one_delivers() {
     assert_eq!((ids.len(), receiver.inner().tries.len()), (20, 20));
 }
 
-#[tokio::test]
-async fn what_failed_before_the_end_is_in_the_ledger_after_it() {
+async fn what_failed_before_the_end_is_in_the_ledger_after_it(store: Store) {
     let (_, peer) = Receiver::start().await;
-    let folder = tempfile::tempdir().unwrap();
+    let shared = Shared::new(store);
     let replicas = [
-        Replica::new(folder.path(), "audit-1", &peer).await,
-        Replica::new(folder.path(), "audit-2", &peer).await,
+        Replica::new(&shared, "audit-1", &peer).await,
+        Replica::new(&shared, "audit-2", &peer).await,
     ];
     let (_end, ended) = watch::channel(true);
     for Replica { ledger, notifier, courier } in replicas {

@@ -10,7 +10,8 @@ use axum::http::StatusCode;
 use common::authority::{Authority, CLIENT, CLIENT_SECRET, Trouble};
 use common::now;
 use common::peer::Peer;
-use common::shelf::{actor, handle, shelf};
+use common::shelf::{Shelf, actor, handle, shelf};
+use common::stores::{Store, on_both_stores};
 use custody::actor::Actor;
 use custody::backend::oauth::{
     AuthorizationServer, Client, ClientAuth, Endpoints, Grant, OAuthSource, TokenRequest,
@@ -18,7 +19,6 @@ use custody::backend::oauth::{
 use custody::backend::sealed::SealedBackend;
 use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow};
 use custody::credential::{Credential, Resolved, Shape};
-use custody::ledger::SqliteLedger;
 use custody::outbound::{Endpoint, Reach};
 use futures_util::future::join_all;
 use lease::{Handle, Secret};
@@ -29,6 +29,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+// Tokens are kept in memory, but for those that rotate.
+on_both_stores! {
+    #[tokio::test(flavor = "multi_thread")]
+    a_rotated_refresh_token_is_stored_before_the_access_token_is_used,
+    two_replicas_never_spend_one_refresh_token_twice,
+    a_rotation_that_cannot_be_stored_releases_nothing_and_is_not_lost,
+    a_refresh_token_that_somebody_put_in_between_is_the_one_that_counts,
+}
+
 const REFRESH: &str = "refresh-0";
 
 /// A custody's own things, and an authorization server to talk to.
@@ -36,8 +45,7 @@ struct House {
     authority: Authority,
     peer: Peer,
     secrets: Arc<Flaky>,
-    ledger: Arc<SqliteLedger>,
-    _folder: tempfile::TempDir,
+    shelf: Shelf,
 }
 
 /// The sealed store, and how many of the next writes fail.
@@ -121,13 +129,14 @@ fn token(resolved: &Resolved) -> String {
 }
 
 impl House {
-    async fn new() -> Self {
+    async fn new(store: Store) -> Self {
         let (authority, peer) = Authority::start().await;
         let own = [("corp-client", CLIENT_SECRET), ("corp-refresh", REFRESH)];
-        let (folder, store, ledger) = shelf(&own).await;
+        let shelf = shelf(store, &own).await;
+        let store = SealedBackend(shelf.store.clone());
         let secrets = Arc::new(Flaky { store, failures: AtomicUsize::new(0) });
         authority.inner().refresh = Some(REFRESH.into());
-        Self { authority, peer, secrets, ledger, _folder: folder }
+        Self { authority, peer, secrets, shelf }
     }
 
     /// A custody of its own: nothing is shared but the store and the ledger.
@@ -146,7 +155,7 @@ impl House {
             endpoints,
             Client { id: id.into(), auth },
             Arc::clone(&self.secrets) as Arc<dyn LongLived>,
-            Arc::clone(&self.ledger) as _,
+            self.shelf.ledger.clone(),
         )
     }
 
@@ -169,7 +178,7 @@ impl House {
 
 #[tokio::test]
 async fn client_credentials_by_every_way_to_authenticate() {
-    let house = House::new().await;
+    let house = House::new(Store::Sqlite).await;
     let key = SigningKey::generate(Algorithm::Rs256, Some("k")).unwrap();
     let keys = KeySet::from_jwks(&key.public_jwks()).unwrap();
     house.authority.inner().client_keys =
@@ -195,7 +204,7 @@ async fn client_credentials_by_every_way_to_authenticate() {
 
 #[tokio::test]
 async fn a_wrong_secret_is_denied_and_nothing_of_it_told() {
-    let house = House::new().await;
+    let house = House::new(Store::Sqlite).await;
     let key = handle("corp-client");
     house.secrets.replace(&actor(), &key, &Secret::new("canary-1")).await.unwrap();
     let fault = ask(&house.source(client_credentials())).await.err().unwrap();
@@ -207,7 +216,7 @@ async fn a_wrong_secret_is_denied_and_nothing_of_it_told() {
 
 #[tokio::test]
 async fn a_thousand_ask_and_the_server_is_asked_once() {
-    let house = House::new().await;
+    let house = House::new(Store::Sqlite).await;
     house.authority.inner().trouble = Some(Trouble::IsSlow(Duration::from_millis(200)));
     let source = house.source(client_credentials());
     let all = join_all((0..1000).map(|_| ask(&source))).await;
@@ -217,7 +226,7 @@ async fn a_thousand_ask_and_the_server_is_asked_once() {
 
 #[tokio::test]
 async fn scopes_never_grow_and_every_narrowing_has_its_own_token() {
-    let house = House::new().await;
+    let house = House::new(Store::Sqlite).await;
     let scopes = vec!["read".to_owned(), "write".to_owned()];
     let resources = vec!["https://api.example/a".to_owned()];
     let audience = Some("api".to_owned());
@@ -246,7 +255,7 @@ async fn scopes_never_grow_and_every_narrowing_has_its_own_token() {
 
 #[tokio::test]
 async fn metadata_is_found_where_the_rfcs_put_it_and_believed_of_its_issuer_only() {
-    let house = House::new().await;
+    let house = House::new(Store::Sqlite).await;
     house.authority.inner().metadata.oauth = false;
     assert!(ask(&house.source(client_credentials())).await.is_ok());
     house.authority.inner().metadata.openid = false;
@@ -265,9 +274,8 @@ async fn metadata_is_found_where_the_rfcs_put_it_and_believed_of_its_issuer_only
     assert_eq!(house.authority.asked(), asked);
 }
 
-#[tokio::test]
-async fn a_rotated_refresh_token_is_stored_before_the_access_token_is_used() {
-    let house = House::new().await;
+async fn a_rotated_refresh_token_is_stored_before_the_access_token_is_used(store: Store) {
+    let house = House::new(store).await;
     let source = house.source(refreshes());
     for round in 1..=5 {
         let narrow = narrow(&[&format!("scope-{round}")]);
@@ -281,9 +289,8 @@ async fn a_rotated_refresh_token_is_stored_before_the_access_token_is_used() {
     assert_eq!(stored.ok().unwrap().shape(), Shape::Opaque);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_replicas_never_spend_one_refresh_token_twice() {
-    let house = House::new().await;
+async fn two_replicas_never_spend_one_refresh_token_twice(store: Store) {
+    let house = House::new(store).await;
     let replicas = [house.source(refreshes()), house.source(refreshes())];
     let narrows: Vec<_> = (0..10).map(|at| narrow(&[&format!("scope-{at}")])).collect();
     let asks = replicas.iter().flat_map(|source| narrows.iter().map(move |n| (source, n)));
@@ -293,9 +300,8 @@ async fn two_replicas_never_spend_one_refresh_token_twice() {
     assert_eq!(Some(house.stored().await), house.authority.inner().refresh.clone());
 }
 
-#[tokio::test]
-async fn a_rotation_that_cannot_be_stored_releases_nothing_and_is_not_lost() {
-    let house = House::new().await;
+async fn a_rotation_that_cannot_be_stored_releases_nothing_and_is_not_lost(store: Store) {
+    let house = House::new(store).await;
     let source = house.source(refreshes());
     house.secrets.failures.store(3, Ordering::SeqCst);
     let fault = ask(&source).await.err().unwrap();
@@ -312,9 +318,8 @@ async fn a_rotation_that_cannot_be_stored_releases_nothing_and_is_not_lost() {
     assert_eq!(Some(house.stored().await), house.authority.inner().refresh.clone());
 }
 
-#[tokio::test]
-async fn a_refresh_token_that_somebody_put_in_between_is_the_one_that_counts() {
-    let house = House::new().await;
+async fn a_refresh_token_that_somebody_put_in_between_is_the_one_that_counts(store: Store) {
+    let house = House::new(store).await;
     let source = house.source(refreshes());
     house.secrets.failures.store(3, Ordering::SeqCst);
     assert!(ask(&source).await.is_err());
@@ -328,7 +333,7 @@ async fn a_refresh_token_that_somebody_put_in_between_is_the_one_that_counts() {
 
 #[tokio::test]
 async fn sessions_are_exchanged_each_for_a_token_of_its_own() {
-    let house = House::new().await;
+    let house = House::new(Store::Sqlite).await;
     let key = SigningKey::generate(Algorithm::EdDsa, Some("k1")).unwrap();
     let keys = KeySet::from_jwks(&key.public_jwks()).unwrap();
     house.authority.inner().session_keys = Some(Verifier::new(Rules::new("i", "a"), keys));
@@ -353,7 +358,7 @@ async fn sessions_are_exchanged_each_for_a_token_of_its_own() {
 
 #[tokio::test]
 async fn what_a_server_should_not_answer_is_not_used() {
-    let house = House::new().await;
+    let house = House::new(Store::Sqlite).await;
     for change in [
         json!({"scope": "read write"}),
         json!({"token_type": "mac"}),
@@ -378,7 +383,7 @@ async fn what_a_server_should_not_answer_is_not_used() {
 
 #[tokio::test]
 async fn a_server_in_trouble() {
-    let house = House::new().await;
+    let house = House::new(Store::Sqlite).await;
     let elsewhere = Arc::new(AtomicUsize::new(0));
     let hits = Arc::clone(&elsewhere);
     let fallback = move || {
@@ -417,7 +422,7 @@ async fn a_server_in_trouble() {
 
 #[tokio::test]
 async fn a_configured_endpoint_needs_no_metadata() {
-    let house = House::new().await;
+    let house = House::new(Store::Sqlite).await;
     let token_endpoint = Endpoint::parse(&format!("{}/token", house.peer.url())).unwrap();
     let server = house.replica_at(Endpoints::configured(token_endpoint), basic());
     assert!(ask(&OAuthSource::new(server, client_credentials())).await.is_ok());

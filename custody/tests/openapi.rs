@@ -5,11 +5,17 @@
 mod common;
 
 use common::client::{Answer, plain_get};
+use common::stores::{Store, on_both_stores};
 use common::workers::WorkersHome;
 use common::{Running, custody, run};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+on_both_stores! {
+    #[tokio::test]
+    every_answer_is_as_described,
+}
 
 struct Described(Value);
 
@@ -204,9 +210,8 @@ async fn edge_answers(workers: &WorkersHome, running: &Running, described: &Desc
     described.holds("GET", "/healthz", &plain_get(running.health, "/healthz").await);
 }
 
-#[tokio::test]
-async fn every_answer_is_as_described() {
-    let workers = WorkersHome::new();
+async fn every_answer_is_as_described(store: Store) {
+    let workers = WorkersHome::new(store);
     let running = workers.home.serve();
     let described = Described::read();
     edge_answers(&workers, &running, &described).await;

@@ -1,9 +1,11 @@
 //! Credentials from a real OpenBao.
+//! OpenBao is the store here; one ledger is enough.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
 
 use common::bao::{Bao, headers, resolve, resolver};
+use common::stores::Store;
 use common::{Home, now};
 use custody::backend::BackendFault;
 use custody::credential::{Credential, CredentialType};
@@ -330,7 +332,7 @@ async fn what_custody_refuses_openbao_never_sees() {
     const CANARY: &str = "canary-0b1d5a7c+/e2";
     let bao = Bao::start(Storage::Memory);
     bao.kv("app/llm", json!({"key": CANARY}));
-    let home = Home::bare();
+    let home = Home::bare(Store::Sqlite);
     home.grants("- {handle: llm, destinations: [api.github.com], claims: {team: [build]}}");
     home.append(&format!("{}{KEYS}", bao.backend()));
     let running = home.serve();
@@ -385,7 +387,7 @@ async fn what_custody_refuses_openbao_never_sees() {
 async fn the_backup_answers_while_openbao_is_sealed() {
     let bao = Bao::start(Storage::Memory);
     bao.kv("app/llm", json!({"key": "first"}));
-    let home = Home::bare();
+    let home = Home::bare(Store::Sqlite);
     home.put("llm", &[], "second");
     home.grants("- {handle: llm, destinations: [api.github.com], claims: {team: [build]}}");
     let credentials = KEYS.replace("key}}", "key}, backup: {backend: sealed}}");

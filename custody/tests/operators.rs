@@ -3,9 +3,17 @@
 
 mod common;
 
+use common::stores::{Store, on_both_stores};
 use common::{Home, Running, custody, run, text};
 use serde_json::Value;
 use std::process::Output;
+
+// The others are about the command line itself.
+on_both_stores! {
+    #[tokio::test]
+    a_day_of_an_operator,
+    grants_are_tried_from_the_command_line,
+}
 
 fn ask(home: &Home, running: &Running, arguments: &[&str]) -> Output {
     let url = format!("https://{}", running.admin);
@@ -25,12 +33,11 @@ fn json(home: &Home, running: &Running, arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
 }
 
-#[tokio::test]
-async fn a_day_of_an_operator() {
-    let home = Home::new();
+async fn a_day_of_an_operator(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     let status = words(&home, &running, &["status"]);
-    assert!(status.contains("kill switch  off") && status.contains("sqlite"), "{status}");
+    assert!(status.contains("kill switch  off") && status.contains(store.name()), "{status}");
     assert_eq!(words(&home, &running, &["leases"]), "no leases\n");
     assert_eq!(words(&home, &running, &["sessions"]), "no session holds a lease\n");
     assert_eq!(words(&home, &running, &["revocations"]), "nothing is revoked\n");
@@ -72,9 +79,8 @@ async fn a_day_of_an_operator() {
     assert_eq!(home.lease(&running, &home.request()).await.status, 200);
 }
 
-#[tokio::test]
-async fn grants_are_tried_from_the_command_line() {
-    let home = Home::new();
+async fn grants_are_tried_from_the_command_line(store: Store) {
+    let home = Home::new(store);
     let running = home.serve();
     let check = ["grants", "check", "github-ci", "api.github.com"];
     let said = words(&home, &running, &[&check[..], &["--claim", "team=build"]].concat());
@@ -99,7 +105,7 @@ async fn grants_are_tried_from_the_command_line() {
 
 #[test]
 fn what_goes_wrong_is_said() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let config = home.config();
     let config = config.to_str().unwrap();

@@ -6,12 +6,20 @@ mod inside;
 use axum::body::Body;
 use custody::backend::BackendFault;
 use inside::scripted::Step;
+use inside::stores::{Store, on_both_stores};
 use inside::{Inside, START};
 use serde_json::json;
 
-#[tokio::test]
-async fn the_record_is_durable_before_a_source_is_asked() {
-    let inside = Inside::new().await;
+// In the others the ledger has no part.
+on_both_stores! {
+    #[tokio::test]
+    the_record_is_durable_before_a_source_is_asked,
+    a_lease_ends_with_its_credential,
+    a_closed_audit_log_means_no_lease_and_no_question,
+}
+
+async fn the_record_is_durable_before_a_source_is_asked(store: Store) {
+    let inside = Inside::new(store).await;
     let (began, go) = inside.sources.then_wait();
     let request = inside.request();
     let look = async {
@@ -37,7 +45,7 @@ async fn a_source_that_fails_panics_or_gives_garbage_gives_no_lease() {
         Step::Ends(START),
         Step::Ends(0),
     ] {
-        let inside = Inside::new().await;
+        let inside = Inside::new(Store::Sqlite).await;
         inside.sources.then(step);
         let answer = inside.lease(&inside.request()).await;
         assert_eq!(answer.refusal(), (503, "unavailable".into()));
@@ -48,9 +56,8 @@ async fn a_source_that_fails_panics_or_gives_garbage_gives_no_lease() {
     }
 }
 
-#[tokio::test]
-async fn a_lease_ends_with_its_credential() {
-    let inside = Inside::new().await;
+async fn a_lease_ends_with_its_credential(store: Store) {
+    let inside = Inside::new(store).await;
     for (ends, expected) in [(START + 60, START + 60), (START + 9000, START + 300)] {
         inside.sources.then(Step::Ends(ends));
         let lease = inside.lease(&inside.request()).await.json();
@@ -59,9 +66,8 @@ async fn a_lease_ends_with_its_credential() {
     assert_eq!(inside.sources.asked.lock().unwrap()[0].until, START + 300);
 }
 
-#[tokio::test]
-async fn a_closed_audit_log_means_no_lease_and_no_question() {
-    let inside = Inside::new().await;
+async fn a_closed_audit_log_means_no_lease_and_no_question(store: Store) {
+    let inside = Inside::new(store).await;
     assert_eq!(inside.lease(&inside.once("a")).await.status, 200);
     inside.audit.close().await.unwrap();
     for request in [inside.request(), inside.once("b")] {
@@ -88,7 +94,7 @@ impl axum::body::HttpBody for Endless {
 
 #[tokio::test]
 async fn a_body_that_never_ends_is_answered_in_time() {
-    let inside = Inside::new().await;
+    let inside = Inside::new(Store::Sqlite).await;
     // From here the clock runs only when everything waits.
     tokio::time::pause();
     for path in ["/v1/leases", "/v1/leases/lse_1/outcome", "/v1/seen"] {
@@ -101,7 +107,7 @@ async fn a_body_that_never_ends_is_answered_in_time() {
 
 #[tokio::test]
 async fn every_body_has_a_limit() {
-    let inside = Inside::new().await;
+    let inside = Inside::new(Store::Sqlite).await;
     let padded = |text: String, length: usize| {
         let mut body = text.into_bytes();
         body.resize(length, b' ');

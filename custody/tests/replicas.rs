@@ -3,46 +3,35 @@
 
 mod inside;
 
-use custody::ledger::{Missing, PostgresLedger, PostgresPlace, Target};
+use custody::ledger::Target;
 use futures_util::future::join_all;
 use inside::Inside;
 use inside::scripted::Step;
+use inside::stores::Database;
 use lease::SyncAnswer;
 use session::Algorithm;
 use session::mint::SigningKey;
-use stack::postgres::Postgres;
-use std::sync::Arc;
 use std::time::Duration;
 
 struct Cluster {
     replicas: [Inside; 2],
-    /// Dropped last: a server and its folder.
-    _server: Postgres,
-    _folder: tempfile::TempDir,
+    /// Dropped last.
+    _database: Database,
 }
 
 impl Cluster {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().to_owned();
-        let starting = tokio::task::spawn_blocking(move || {
-            let server = Postgres::start(&path).unwrap();
-            let url = server.create_database("custody").unwrap();
-            (server, url)
-        });
-        let (server, url) = starting.await.unwrap();
-        let mut place = PostgresPlace::parse(&url).unwrap();
-        place.ca = Some(server.ca());
+        let database = Database::start();
         let key = SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap().to_pem().unwrap();
         let replica = async || {
             // A pool, an audit log and sources of its own.
-            let ledger = Arc::new(PostgresLedger::open(&place, Missing::Create).await.unwrap());
+            let ledger = database.ledger().await;
             let key = SigningKey::from_pem(&key, Some("k")).unwrap();
             let folder = tempfile::tempdir().unwrap();
             Inside::over(key, folder, ledger, ("", ""), 2).await
         };
         let replicas = [replica().await, replica().await];
-        Self { replicas, _server: server, _folder: folder }
+        Self { replicas, _database: database }
     }
 
     /// How often any source of any replica was asked.

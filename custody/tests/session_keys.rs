@@ -1,4 +1,5 @@
 //! Session keys that are fetched from their issuer, as a running custody sees them.
+//! Keys are kept in memory; one store is enough.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
@@ -7,6 +8,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use common::peer::Peer;
+use common::stores::Store;
 use common::{Home, Running, client};
 use serde_json::{Value, json};
 use session::Algorithm;
@@ -27,7 +29,7 @@ async fn issuer(published: &Published) -> Peer {
 }
 
 fn home(issuer: &Peer, refresh: &str) -> Home {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let (url, ca) = (issuer.url(), issuer.ca());
     let keys = format!("{{url: {url}/jwks, ca: {}, refresh: {refresh}}}", ca.display());
     home.edit("keys:\n    jwks_file: jwks.json", &format!("keys: {keys}"));

@@ -6,8 +6,23 @@ mod inside;
 
 use custody::ledger::Target;
 use inside::faulty::When;
+use inside::stores::{Store, on_both_stores};
 use inside::{Inside, START};
 use serde_json::{Value, json};
+
+// Rates and places are counted in memory: for the others one store is enough.
+on_both_stores! {
+    #[tokio::test]
+    what_is_revoked_gets_no_lease_until_it_is_restored,
+    the_kill_switch_stops_everything,
+    what_is_revoked_while_a_source_takes_its_time_stays_here,
+    grants_that_change_while_a_source_takes_its_time_count,
+    a_session_that_sleeps_has_ended,
+    the_edges_reports_keep_a_session_awake,
+    an_idle_session_is_refused_also_if_the_edges_cannot_be_told,
+    without_an_idle_limit_a_session_may_sleep,
+    the_absolute_limit_is_by_the_login_and_bounds_the_lease,
+}
 
 fn code(answer: &inside::Answer) -> (u16, String) {
     answer.refusal()
@@ -17,9 +32,8 @@ fn of(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
-#[tokio::test]
-async fn what_is_revoked_gets_no_lease_until_it_is_restored() {
-    let inside = Inside::new().await;
+async fn what_is_revoked_gets_no_lease_until_it_is_restored(store: Store) {
+    let inside = Inside::new(store).await;
     let mut request = inside.request();
     request["handle"] = "of-ada".into();
     for (target, refusal, reason) in [
@@ -39,9 +53,8 @@ async fn what_is_revoked_gets_no_lease_until_it_is_restored() {
     assert_eq!(inside.lease(&request).await.status, 200);
 }
 
-#[tokio::test]
-async fn the_kill_switch_stops_everything() {
-    let inside = Inside::new().await;
+async fn the_kill_switch_stops_everything(store: Store) {
+    let inside = Inside::new(store).await;
     inside.ledger.real.set_kill_switch(true).await.unwrap();
     for request in [inside.request(), inside.once("k")] {
         assert_eq!(code(&inside.lease(&request).await), of(403, "not_granted"));
@@ -52,9 +65,8 @@ async fn the_kill_switch_stops_everything() {
     assert_eq!(inside.lease(&inside.once("k")).await.status, 200);
 }
 
-#[tokio::test]
-async fn what_is_revoked_while_a_source_takes_its_time_stays_here() {
-    let inside = Inside::new().await;
+async fn what_is_revoked_while_a_source_takes_its_time_stays_here(store: Store) {
+    let inside = Inside::new(store).await;
     for request in [inside.request(), inside.once("k")] {
         let (began, go) = inside.sources.then_wait();
         let revoke = async {
@@ -73,9 +85,8 @@ async fn what_is_revoked_while_a_source_takes_its_time_stays_here() {
     }
 }
 
-#[tokio::test]
-async fn grants_that_change_while_a_source_takes_its_time_count() {
-    let inside = Inside::new().await;
+async fn grants_that_change_while_a_source_takes_its_time_count(store: Store) {
+    let inside = Inside::new(store).await;
     for (edit, status) in [(("ttl: 5m", "ttl: 6m"), 403), (("purpose: x", "purpose: y"), 200)] {
         let add = "  - {handle: z, destinations: [a.example], claims: {team: [build]}, ttl: 5m}
   - {handle: other, destinations: [a.example], claims: {team: [build]}, purpose: x}\n";
@@ -98,9 +109,8 @@ async fn grants_that_change_while_a_source_takes_its_time_count() {
     }
 }
 
-#[tokio::test]
-async fn a_session_that_sleeps_has_ended() {
-    let inside = Inside::new().await;
+async fn a_session_that_sleeps_has_ended(store: Store) {
+    let inside = Inside::new(store).await;
     assert_eq!(inside.lease(&inside.request()).await.status, 200);
     inside.pass(899);
     assert_eq!(inside.lease(&inside.request()).await.status, 200, "awake again");
@@ -123,9 +133,8 @@ async fn a_session_that_sleeps_has_ended() {
     assert_eq!(inside.lease(&request).await.status, 200);
 }
 
-#[tokio::test]
-async fn the_edges_reports_keep_a_session_awake() {
-    let inside = Inside::with(", idle: 60s", "", 1).await;
+async fn the_edges_reports_keep_a_session_awake(store: Store) {
+    let inside = Inside::with(store, ", idle: 60s", "", 1).await;
     assert_eq!(inside.lease(&inside.request()).await.status, 200);
     for _ in 0..10 {
         inside.pass(59);
@@ -138,9 +147,8 @@ async fn the_edges_reports_keep_a_session_awake() {
     assert_eq!(code(&inside.lease(&inside.request()).await), of(401, "session_refused"));
 }
 
-#[tokio::test]
-async fn an_idle_session_is_refused_also_if_the_edges_cannot_be_told() {
-    let inside = Inside::with(", idle: 60s", "", 1).await;
+async fn an_idle_session_is_refused_also_if_the_edges_cannot_be_told(store: Store) {
+    let inside = Inside::with(store, ", idle: 60s", "", 1).await;
     assert_eq!(inside.lease(&inside.request()).await.status, 200);
     inside.pass(60);
     inside.ledger.fail(Some(("revoke", When::Before)));
@@ -150,17 +158,15 @@ async fn an_idle_session_is_refused_also_if_the_edges_cannot_be_told() {
     }
 }
 
-#[tokio::test]
-async fn without_an_idle_limit_a_session_may_sleep() {
-    let inside = Inside::with(", idle: off", "", 1).await;
+async fn without_an_idle_limit_a_session_may_sleep(store: Store) {
+    let inside = Inside::with(store, ", idle: off", "", 1).await;
     assert_eq!(inside.lease(&inside.request()).await.status, 200);
     inside.pass(100_000);
     assert_eq!(inside.lease(&inside.request()).await.status, 200);
 }
 
-#[tokio::test]
-async fn the_absolute_limit_is_by_the_login_and_bounds_the_lease() {
-    let inside = Inside::with(", absolute: 12h", "", 1).await;
+async fn the_absolute_limit_is_by_the_login_and_bounds_the_lease(store: Store) {
+    let inside = Inside::with(store, ", absolute: 12h", "", 1).await;
     let with = |auth_time: Value| {
         let mut request = inside.request();
         request["session"] = inside.token(&json!({"auth_time": auth_time})).into();
@@ -178,13 +184,13 @@ async fn the_absolute_limit_is_by_the_login_and_bounds_the_lease() {
         assert_eq!(code(&inside.lease(&with(auth_time)).await), of(401, "session_refused"));
         assert_eq!(inside.last_record()["reason"], reason);
     }
-    let off = Inside::new().await;
+    let off = Inside::new(store).await;
     assert_eq!(off.lease(&off.request()).await.status, 200, "off unless it is set");
 }
 
 #[tokio::test]
 async fn a_session_that_asks_too_often_is_told_when_to_come_back() {
-    let inside = Inside::with("", "limits: {per_session: 3/m}", 1).await;
+    let inside = Inside::with(Store::Sqlite, "", "limits: {per_session: 3/m}", 1).await;
     for _ in 0..3 {
         assert_eq!(inside.lease(&inside.request()).await.status, 200);
     }
@@ -204,7 +210,7 @@ async fn a_session_that_asks_too_often_is_told_when_to_come_back() {
 
 #[tokio::test]
 async fn a_handle_has_a_rate_for_all_sessions_together() {
-    let inside = Inside::with("", "limits: {per_handle: 2/h}", 1).await;
+    let inside = Inside::with(Store::Sqlite, "", "limits: {per_handle: 2/h}", 1).await;
     let of_session = |jwt_id: &str, handle: &str| {
         let mut request = inside.request();
         request["session"] = inside.token(&json!({"jti": jwt_id})).into();
@@ -227,7 +233,7 @@ async fn a_handle_has_a_rate_for_all_sessions_together() {
 
 #[tokio::test]
 async fn too_many_at_once_are_told_so_at_once() {
-    let inside = Inside::with("", "limits: {concurrent: 1, pollers: 1}", 1).await;
+    let inside = Inside::with(Store::Sqlite, "", "limits: {concurrent: 1, pollers: 1}", 1).await;
     let (began, go) = inside.sources.then_wait();
     let request = inside.request();
     let others = async {

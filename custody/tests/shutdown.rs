@@ -7,14 +7,20 @@ use axum::body::Body;
 use common::Home;
 use common::client::over_http2;
 use common::client::post;
+use common::stores::{Store, on_both_stores};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-#[tokio::test]
-async fn a_request_in_flight_is_answered_after_the_signal() {
+// The other never asks a store for more than a lease.
+on_both_stores! {
+    #[tokio::test]
+    a_request_in_flight_is_answered_after_the_signal,
+}
+
+async fn a_request_in_flight_is_answered_after_the_signal(store: Store) {
     for name in ["TERM", "INT"] {
-        let home = Home::new();
+        let home = Home::new(store);
         let mut running = home.serve();
         let mut stream = home.knock().connect(running.edge).await.unwrap();
         let body = home.request().to_string();
@@ -47,7 +53,7 @@ async fn a_request_in_flight_is_answered_after_the_signal() {
 // With a thread to spare for the client, which has to answer the server's farewell (GOAWAY).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_connections_do_not_hold_it_up() {
-    let home = Home::new();
+    let home = Home::new(Store::Sqlite);
     let running = home.serve();
     let mut knock = home.knock();
     let _idle_http1 = knock.connect(running.edge).await.unwrap();

@@ -7,11 +7,27 @@ use custody::backend::BackendFault;
 use custody::leasing::TIME_LIMIT;
 use inside::faulty::When;
 use inside::scripted::Step;
+use inside::stores::{Store, on_both_stores};
 use inside::{Answer, Inside};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+
+// The others are refused before the ledger, or fail in front of it, whichever it is.
+on_both_stores! {
+    #[tokio::test]
+    one_operation_has_one_lease,
+    the_order_of_things,
+    the_backup_is_asked_under_the_same_reservation,
+    a_fourth_attempt_is_refused,
+    fifty_at_once_are_one_lease,
+    whoever_hangs_up_leaves_a_trail_and_no_second_value,
+    a_source_that_hangs_is_given_up_in_time_and_the_backup_is_asked_sooner,
+    a_holder_that_died_is_followed_with_the_attempts_that_are_left,
+    outcomes_close_an_operation_once,
+    outcomes_of_nothing,
+}
 
 fn down() -> Step {
     Step::Fail(BackendFault::Down("secret-canary".into()))
@@ -32,9 +48,8 @@ async fn until(what: impl Fn() -> bool) {
     panic!("it did not happen");
 }
 
-#[tokio::test]
-async fn one_operation_has_one_lease() {
-    let inside = Inside::new().await;
+async fn one_operation_has_one_lease(store: Store) {
+    let inside = Inside::new(store).await;
     let first = inside.lease(&inside.once("k")).await;
     assert_eq!(first.status, 200, "{}", first.body);
     assert_eq!(first.json()["binding"], "single_use");
@@ -50,7 +65,7 @@ async fn one_operation_has_one_lease() {
 
 #[tokio::test]
 async fn any_changed_field_is_denied_before_the_ledger_is_touched() {
-    let inside = Inside::new().await;
+    let inside = Inside::new(Store::Sqlite).await;
     for (field, value) in [
         ("method", json!("PUT")),
         ("path", json!("/other")),
@@ -76,18 +91,16 @@ async fn any_changed_field_is_denied_before_the_ledger_is_touched() {
     }
 }
 
-#[tokio::test]
-async fn the_order_of_things() {
-    let inside = Inside::new().await;
+async fn the_order_of_things(store: Store) {
+    let inside = Inside::new(store).await;
     assert_eq!(inside.lease(&inside.once("k")).await.status, 200);
     assert_eq!(inside.ledger.take_calls(), ["standing", "open", "attempt", "record", "release"]);
     assert_eq!(inside.lease(&inside.request()).await.status, 200);
     assert_eq!(inside.ledger.take_calls(), ["standing", "record"]);
 }
 
-#[tokio::test]
-async fn the_backup_is_asked_under_the_same_reservation() {
-    let inside = Inside::with("", "", 2).await;
+async fn the_backup_is_asked_under_the_same_reservation(store: Store) {
+    let inside = Inside::with(store, "", "", 2).await;
     inside.sources.then(down());
     let answer = inside.lease(&inside.once("k")).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -97,9 +110,8 @@ async fn the_backup_is_asked_under_the_same_reservation() {
     refused(&inside.lease(&inside.once("k")).await, 409, "replay_rejected");
 }
 
-#[tokio::test]
-async fn a_fourth_attempt_is_refused() {
-    let inside = Inside::with("", "", 2).await;
+async fn a_fourth_attempt_is_refused(store: Store) {
+    let inside = Inside::with(store, "", "", 2).await;
     for _ in 0..3 {
         inside.sources.then(down());
     }
@@ -118,9 +130,8 @@ async fn a_fourth_attempt_is_refused() {
     assert_eq!(inside.lease(&inside.once("l")).await.status, 200);
 }
 
-#[tokio::test]
-async fn fifty_at_once_are_one_lease() {
-    let inside = Inside::new().await;
+async fn fifty_at_once_are_one_lease(store: Store) {
+    let inside = Inside::new(store).await;
     let (began, go) = inside.sources.then_wait();
     let request = inside.once("k");
     let all = futures_util::future::join_all((0..50).map(|_| inside.lease(&request)));
@@ -134,9 +145,8 @@ async fn fifty_at_once_are_one_lease() {
     assert_eq!((given, replayed, inside.sources.times()), (1, 49, 1));
 }
 
-#[tokio::test]
-async fn whoever_hangs_up_leaves_a_trail_and_no_second_value() {
-    let inside = Inside::new().await;
+async fn whoever_hangs_up_leaves_a_trail_and_no_second_value(store: Store) {
+    let inside = Inside::new(store).await;
     let (began, go) = inside.sources.then_wait();
     {
         let request = inside.once("k");
@@ -168,9 +178,8 @@ async fn once_begun(began: &Semaphore, seconds: u64) {
     tokio::time::resume();
 }
 
-#[tokio::test]
-async fn a_source_that_hangs_is_given_up_in_time_and_the_backup_is_asked_sooner() {
-    let inside = Inside::with("", "", 2).await;
+async fn a_source_that_hangs_is_given_up_in_time_and_the_backup_is_asked_sooner(store: Store) {
+    let inside = Inside::with(store, "", "", 2).await;
     let (began, _go) = inside.sources.then_wait();
     let request = inside.once("k");
     let (answer, ()) = tokio::join!(inside.lease(&request), once_begun(&began, 1));
@@ -192,7 +201,7 @@ async fn a_source_that_hangs_is_given_up_in_time_and_the_backup_is_asked_sooner(
 async fn when_the_ledger_fails_no_value_leaves() {
     for when in [When::Before, When::After] {
         for call in ["standing", "open", "attempt", "record", "release"] {
-            let inside = Inside::new().await;
+            let inside = Inside::new(Store::Sqlite).await;
             inside.ledger.fail(Some((call, when)));
             let mut values = BTreeSet::new();
             for _ in 0..2 {
@@ -222,7 +231,7 @@ async fn when_the_ledger_fails_no_value_leaves() {
 async fn when_the_ledger_fails_a_session_bound_value_stays_too() {
     for when in [When::Before, When::After] {
         for call in ["standing", "record"] {
-            let inside = Inside::new().await;
+            let inside = Inside::new(Store::Sqlite).await;
             inside.ledger.fail(Some((call, when)));
             refused(&inside.lease(&inside.request()).await, 503, "unavailable");
             assert_eq!(inside.last_record()["reason"], "ledger");
@@ -232,9 +241,8 @@ async fn when_the_ledger_fails_a_session_bound_value_stays_too() {
     }
 }
 
-#[tokio::test]
-async fn a_holder_that_died_is_followed_with_the_attempts_that_are_left() {
-    let inside = Inside::new().await;
+async fn a_holder_that_died_is_followed_with_the_attempts_that_are_left(store: Store) {
+    let inside = Inside::new(store).await;
     // It dies with the reservation held: nothing is given up, as after kill -9.
     inside.ledger.fail(Some(("give_up", When::Before)));
     for number in 1..=3 {
@@ -248,9 +256,8 @@ async fn a_holder_that_died_is_followed_with_the_attempts_that_are_left() {
     assert_eq!(inside.sources.times(), 3);
 }
 
-#[tokio::test]
-async fn outcomes_close_an_operation_once() {
-    let inside = Inside::new().await;
+async fn outcomes_close_an_operation_once(store: Store) {
+    let inside = Inside::new(store).await;
     let lease = inside.lease(&inside.once("k")).await.json();
     let path = format!("/v1/leases/{}/outcome", lease["lease_id"].as_str().unwrap());
     let report = |text: &str| inside.post(&path, text.to_owned());
@@ -279,9 +286,8 @@ async fn outcomes_close_an_operation_once() {
     assert!(!log.contains("canary"));
 }
 
-#[tokio::test]
-async fn outcomes_of_nothing() {
-    let inside = Inside::new().await;
+async fn outcomes_of_nothing(store: Store) {
+    let inside = Inside::new(store).await;
     let session = inside.lease(&inside.request()).await.json();
     let session = session["lease_id"].as_str().unwrap();
     for id in [session, "lse_none", "a%20b", "a%00b", &"x".repeat(129)] {

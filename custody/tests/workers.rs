@@ -4,12 +4,24 @@
 
 mod common;
 
+use common::stores::{Store, on_both_stores};
 use common::workers::WorkersHome;
 use common::{CANARY, Running, now};
 use serde_json::{Value, json};
 use session::Algorithm;
 use session::mint::SigningKey;
 use std::fs;
+
+// The others are refused before the ledger is asked.
+on_both_stores! {
+    #[tokio::test]
+    every_type_is_stored_fetched_and_torn_down,
+    what_is_not_made_of_headers_must_be_asked_for_by_type,
+    strangers_tokens_and_no_tokens_and_one_used_twice,
+    of_many_calls_with_one_token_one_is_answered_also_after_kill_9,
+    revoked_handles_and_actors_and_the_kill_switch_stop_fetching,
+    nothing_is_done_while_the_audit_log_fails,
+}
 
 fn bearer() -> Value {
     json!({"type": "bearer", "token": CANARY})
@@ -35,9 +47,8 @@ async fn fetch(
     (answer.status, answer.json())
 }
 
-#[tokio::test]
-async fn every_type_is_stored_fetched_and_torn_down() {
-    let workers = WorkersHome::new();
+async fn every_type_is_stored_fetched_and_torn_down(store: Store) {
+    let workers = WorkersHome::new(store);
     let running = workers.home.serve();
     let all = [
         json!({"type": "bearer", "token": CANARY}),
@@ -75,9 +86,8 @@ async fn every_type_is_stored_fetched_and_torn_down() {
     assert!(workers.home.verify().status.success());
 }
 
-#[tokio::test]
-async fn what_is_not_made_of_headers_must_be_asked_for_by_type() {
-    let workers = WorkersHome::new();
+async fn what_is_not_made_of_headers_must_be_asked_for_by_type(store: Store) {
+    let workers = WorkersHome::new(store);
     let running = workers.home.serve();
     let opaque = json!({"type": "opaque", "bytes": "AAEC"});
     stored(&workers, &running, "a", "ticket", opaque).await;
@@ -95,7 +105,7 @@ type Wrong = (&'static str, fn(&mut Value));
 
 #[tokio::test]
 async fn each_wrong_claim_has_its_code() {
-    let workers = WorkersHome::new();
+    let workers = WorkersHome::new(Store::Sqlite);
     let running = workers.home.serve();
     stored(&workers, &running, "a", "s", bearer()).await;
     let body = json!({"actor": "a", "service": "s"});
@@ -136,9 +146,8 @@ async fn each_wrong_claim_has_its_code() {
     }
 }
 
-#[tokio::test]
-async fn strangers_tokens_and_no_tokens_and_one_used_twice() {
-    let workers = WorkersHome::new();
+async fn strangers_tokens_and_no_tokens_and_one_used_twice(store: Store) {
+    let workers = WorkersHome::new(store);
     let running = workers.home.serve();
     stored(&workers, &running, "a", "s", bearer()).await;
     let body = json!({"actor": "a", "service": "s"});
@@ -173,9 +182,8 @@ async fn strangers_tokens_and_no_tokens_and_one_used_twice() {
     assert_eq!((refused.status, &refused.json()["code"]), (401, &json!("capability_replayed")));
 }
 
-#[tokio::test]
-async fn of_many_calls_with_one_token_one_is_answered_also_after_kill_9() {
-    let workers = WorkersHome::new();
+async fn of_many_calls_with_one_token_one_is_answered_also_after_kill_9(store: Store) {
+    let workers = WorkersHome::new(store);
     let mut running = workers.home.serve();
     stored(&workers, &running, "a", "s", bearer()).await;
     let token = workers.token("cred.fetch", "a", "s");
@@ -190,9 +198,8 @@ async fn of_many_calls_with_one_token_one_is_answered_also_after_kill_9() {
     assert_eq!(refused.json()["code"], "capability_replayed");
 }
 
-#[tokio::test]
-async fn revoked_handles_and_actors_and_the_kill_switch_stop_fetching() {
-    let workers = WorkersHome::new();
+async fn revoked_handles_and_actors_and_the_kill_switch_stop_fetching(store: Store) {
+    let workers = WorkersHome::new(store);
     let running = workers.home.serve();
     stored(&workers, &running, "a", "s", bearer()).await;
     let operator = workers.home.knock_as_operator();
@@ -215,9 +222,8 @@ async fn revoked_handles_and_actors_and_the_kill_switch_stop_fetching() {
     }
 }
 
-#[tokio::test]
-async fn nothing_is_done_while_the_audit_log_fails() {
-    let workers = WorkersHome::new();
+async fn nothing_is_done_while_the_audit_log_fails(store: Store) {
+    let workers = WorkersHome::new(store);
     let running = workers.home.serve();
     stored(&workers, &running, "a", "s", bearer()).await;
     let sound = fs::read(workers.home.audit()).unwrap();
@@ -234,7 +240,7 @@ async fn nothing_is_done_while_the_audit_log_fails() {
 
 #[tokio::test]
 async fn a_worker_gets_in_at_its_own_door_only() {
-    let workers = WorkersHome::new();
+    let workers = WorkersHome::new(Store::Sqlite);
     let home = &workers.home;
     let running = home.serve();
     let token = workers.token("cred.fetch", "a", "s");

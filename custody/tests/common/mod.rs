@@ -7,8 +7,11 @@ pub mod bao;
 pub mod client;
 pub mod peer;
 pub mod shelf;
+#[path = "../stores/mod.rs"]
+pub mod stores;
 pub mod workers;
 
+use custody::files::create_private;
 use serde_json::{Value, json};
 use session::Algorithm;
 use session::mint::SigningKey;
@@ -20,6 +23,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stores::{Database, Store};
 
 pub const CANARY: &str = "canary-7Qv+w/2hX_9d41c6e0b8";
 const ISSUER: &str = "https://control-plane.example";
@@ -31,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Home {
     pub temporary: tempfile::TempDir,
     pub key: SigningKey,
+    /// Unless its ledger is a file.
+    pub database: Option<Database>,
 }
 
 /// A running `custody serve`.
@@ -84,8 +90,8 @@ pub fn text(output: &Output) -> String {
 
 impl Home {
     /// A home with the credential `github-ci`, granted to the team `build` for api.github.com.
-    pub fn new() -> Self {
-        let home = Self::bare();
+    pub fn new(store: Store) -> Self {
+        let home = Self::bare(store);
         home.put("github-ci", &[], CANARY);
         home.grants(
             "- {handle: github-ci, destinations: [api.github.com, '*.github.example:8443'],
@@ -97,7 +103,7 @@ impl Home {
     }
 
     /// A home that grants nothing.
-    pub fn bare() -> Self {
+    pub fn bare(store: Store) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let key = SigningKey::generate(Algorithm::EdDsa, Some("k1")).unwrap();
         let jwks = temporary.path().join("public.json");
@@ -112,7 +118,32 @@ impl Home {
             b"",
         );
         assert!(output.status.success(), "{}", text(&output));
-        Self { temporary, key }
+        let home = Self { temporary, key, database: store.database() };
+        if let Some(database) = &home.database {
+            home.keep_in(database);
+        }
+        home
+    }
+
+    /// The ledger is there, and not in a file.
+    fn keep_in(&self, database: &Database) {
+        create_private(&self.path("database.url"), database.url().as_bytes()).unwrap();
+        let ca = database.ca();
+        self.edit(
+            "  path: custody.db",
+            &format!("  postgres: {{url_file: database.url, ca: {}}}", ca.display()),
+        );
+    }
+
+    /// Changes rows of the ledger behind custody's back.
+    pub fn tamper(&self, statement: &str) {
+        match &self.database {
+            Some(database) => database.run(statement),
+            None => {
+                let file = rusqlite::Connection::open(self.path("custody.db")).unwrap();
+                file.execute_batch(statement).unwrap();
+            }
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -1,10 +1,10 @@
 //! A sealed store with secrets that backends live on, and the ledger beside it.
 
+use super::stores::{self, Database, Store};
 use custody::actor::Actor;
-use custody::backend::sealed::SealedBackend;
 use custody::config::{SealWith, Sealing};
 use custody::credential::Shape;
-use custody::ledger::{Missing, SqliteLedger};
+use custody::ledger::Ledger;
 use custody::sealed::{NewKey, SealedStore};
 use lease::{Handle, Secret};
 use std::sync::Arc;
@@ -18,12 +18,21 @@ pub fn handle(text: &str) -> Handle {
     text.parse().unwrap()
 }
 
+/// A store and what it is kept in.
+pub struct Shelf {
+    pub store: Arc<SealedStore>,
+    pub ledger: Arc<dyn Ledger>,
+    _folder: TempDir,
+    _database: Option<Database>,
+}
+
 /// Each secret under its handle, of the default actor.
-pub async fn shelf(secrets: &[(&str, &str)]) -> (TempDir, SealedBackend, Arc<SqliteLedger>) {
+pub async fn shelf(store: Store, secrets: &[(&str, &str)]) -> Shelf {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     custody::files::create_private(&path("root.key"), "07".repeat(32).as_bytes()).unwrap();
-    let ledger = Arc::new(SqliteLedger::open(&path("custody.db"), Missing::Create).unwrap());
+    let database = store.database();
+    let ledger = stores::ledger(database.as_ref(), &path("custody.db")).await;
     let with = SealWith::RootKey(path("root.key"));
     let sealing = Sealing { with, previous_root_keys: Vec::new() };
     let store = SealedStore::open(ledger.clone(), &sealing, NewKey::Add).await.unwrap();
@@ -31,5 +40,5 @@ pub async fn shelf(secrets: &[(&str, &str)]) -> (TempDir, SealedBackend, Arc<Sql
         let secret = Shape::Opaque.with(Secret::new(*secret)).unwrap();
         store.put(&actor(), &handle(name), &secret).await.unwrap();
     }
-    (folder, SealedBackend(Arc::new(store)), ledger)
+    Shelf { store: Arc::new(store), ledger, _folder: folder, _database: database }
 }

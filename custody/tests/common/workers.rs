@@ -2,6 +2,7 @@
 //! tokens.
 
 use super::client::{Answer, Knock};
+use super::stores::Store;
 use super::{Home, Running, now};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -22,8 +23,8 @@ pub struct WorkersHome {
 }
 
 impl WorkersHome {
-    pub fn new() -> Self {
-        let home = Home::new();
+    pub fn new(store: Store) -> Self {
+        let home = Home::new(store);
         let issuer = SigningKey::generate(Algorithm::EdDsa, Some("c1")).unwrap();
         fs::write(home.path("capabilities.json"), issuer.public_jwks().to_string()).unwrap();
         write_certificates(&home);

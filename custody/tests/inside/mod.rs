@@ -1,9 +1,11 @@
-//! Custody's edge routes in this process: the real ledger (SQLite) and audit log, sources that do
+//! Custody's edge routes in this process: a real ledger and audit log, sources that do
 //! what the test says, and a clock it sets.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod faulty;
 pub mod scripted;
+#[path = "../stores/mod.rs"]
+pub mod stores;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +18,7 @@ use custody::grants::{Grants, GrantsFile, LiveGrants};
 use custody::http::{Places, Service, edge_routes};
 use custody::keys::SessionKeys;
 use custody::leasing::{Leasing, Parts};
-use custody::ledger::{Ledger, Missing, Revocation, SqliteLedger, Target};
+use custody::ledger::{Ledger, Revocation, Target};
 use custody::metrics::Metrics;
 use faulty::Faulty;
 use hyper::service::Service as _;
@@ -31,6 +33,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use stores::{Database, Store};
 
 pub const START: u64 = 1_800_000_000;
 
@@ -45,6 +48,7 @@ pub struct Inside {
     pub feed: Arc<EdgeFeed>,
     pub routes: Router,
     pub audit: AuditLog,
+    database: Option<Database>,
 }
 
 /// What came back.
@@ -77,16 +81,18 @@ pub const GRANTS: &str = "
   - {handle: of-ada, actor: ada, destinations: [a.example], claims: {team: [build]}}";
 
 impl Inside {
-    pub async fn new() -> Self {
-        Self::with("", "", 1).await
+    pub async fn new(store: Store) -> Self {
+        Self::with(store, "", "", 1).await
     }
 
     /// With more fields of `session`, more sections, and so many sources for each handle.
-    pub async fn with(session: &str, sections: &str, places_of_each: usize) -> Self {
+    pub async fn with(store: Store, session: &str, sections: &str, places_of_each: usize) -> Self {
         let key = SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let real = SqliteLedger::open(&folder.path().join("ledger"), Missing::Create).unwrap();
-        Self::over(key, folder, Arc::new(real), (session, sections), places_of_each).await
+        let database = store.database();
+        let real = stores::ledger(database.as_ref(), &folder.path().join("ledger")).await;
+        let made = Self::over(key, folder, real, (session, sections), places_of_each).await;
+        Self { database, ..made }
     }
 
     /// Over a ledger that it may share with others, for sessions of this key.
@@ -140,7 +146,19 @@ grants: {GRANTS}\n",
             Service { leasing, feed: feed.clone(), places, audit: audit.clone(), metrics };
         let file = GrantsFile::new(path, grants.clone(), audit.clone());
         let routes = edge_routes(service);
-        Self { folder, key, now, sources, ledger, grants, file, feed, routes, audit }
+        Self {
+            folder,
+            key,
+            now,
+            sources,
+            ledger,
+            grants,
+            file,
+            feed,
+            routes,
+            audit,
+            database: None,
+        }
     }
 
     pub fn pass(&self, seconds: u64) {

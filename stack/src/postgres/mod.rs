@@ -7,6 +7,7 @@ mod crash;
 mod nobody;
 pub mod programs;
 pub mod server;
+mod template;
 
 pub use programs::PostgresPrograms;
 pub use server::{Postgres, PostgresOptions};

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
 
+use super::nobody;
 use crate::fetched::debian::Unpacked;
 use crate::fetched::{self, variable};
 
@@ -81,7 +82,14 @@ impl PostgresPrograms {
         command
     }
 
-    pub(super) fn environment(&self) -> Option<(&OsStr, &OsStr)> {
+    /// One that may not run as root (`postgres`, `initdb`).
+    pub(super) fn server(&self, name: &str) -> Command {
+        let mut command = nobody::command(&self.bin.join(name));
+        command.envs(self.environment());
+        command
+    }
+
+    fn environment(&self) -> Option<(&OsStr, &OsStr)> {
         self.libraries.as_deref().map(|libraries| (OsStr::new("LD_LIBRARY_PATH"), libraries))
     }
 

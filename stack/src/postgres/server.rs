@@ -1,23 +1,20 @@
 //! A PostgreSQL server: a new cluster of databases, started, killed, started again.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use super::{PostgresPrograms, crash, nobody};
+use super::template::{Template, USER, write_private};
+use super::{PostgresPrograms, crash};
 use crate::authority::Authority;
 use crate::child::{self, Running};
 use crate::folder::own;
-use crate::{ports, random};
+use crate::ports;
 
-/// The superuser.
-const USER: &str = "postgres";
 /// The database every cluster has.
 const FIRST: &str = "postgres";
 /// A start takes a tenth of a second; beside a whole test run, several seconds.
@@ -73,9 +70,11 @@ impl Postgres {
         let programs = PostgresPrograms::locate_or_fetch(&|line| eprintln!("{line}"))?;
         let folder = own(folder, "postgres")?;
         let address = ports::free(ports::address()).context("a port for PostgreSQL")?;
-        let password = random::hex(16)?;
+        let template = Template::of(&programs)?;
+        let password = template.password()?;
         let mut server = Self { running: None, programs, options, folder, address, password };
-        server.make_cluster()?;
+        template.copy_to(&server.data())?;
+        server.configure()?;
         server.restart()?;
         Ok(server)
     }
@@ -188,7 +187,7 @@ impl Postgres {
     pub fn restart(&mut self) -> Result<()> {
         self.stop();
         let data = self.data();
-        let mut command = self.program("postgres");
+        let mut command = self.programs.server("postgres");
         command.arg("-D").arg(&data).current_dir(&data);
         let mut running = Running::start_ended_by(AT_ONCE, "postgres", &command, &self.log())?;
         // It writes its pid and then, once it takes connections, this word; the file of one that
@@ -207,23 +206,9 @@ impl Postgres {
         self.folder.join("data")
     }
 
-    /// One of the programs that may not run as root.
-    fn program(&self, name: &str) -> Command {
-        let mut command = nobody::command(&self.programs.bin().join(name));
-        command.envs(self.programs.environment());
-        command
-    }
-
-    fn make_cluster(&self) -> Result<()> {
+    /// What makes a copy of the template this server's own.
+    fn configure(&self) -> Result<()> {
         let data = self.data();
-        nobody::folder(&data)?;
-        let password = self.write_private("password", &self.password)?;
-        let mut initdb = self.program("initdb");
-        initdb.arg("-D").arg(&data).arg("--pwfile").arg(&password).current_dir(&data);
-        initdb.args(["--username", USER, "--auth=scram-sha-256", "--encoding=UTF8"]);
-        initdb.args(["--locale=C", "--no-sync", "--no-instructions"]);
-        child::run(&mut initdb, "").context("making a cluster of databases")?;
-        fs::remove_file(&password).with_context(|| password.display().to_string())?;
         let way = if self.options.tls { "hostssl" } else { "hostnossl" };
         let access = data.join("pg_hba.conf");
         fs::write(&access, format!("{way} all all all scram-sha-256\n"))
@@ -248,23 +233,14 @@ impl Postgres {
             let [certificate, key] = authority.identity(&names)?;
             let ca = self.ca();
             fs::write(&ca, authority.pem()).with_context(|| format!("writing {}", ca.display()))?;
-            let certificate = self.write_private("server.pem", &certificate)?;
-            let key = self.write_private("server.key", &key)?;
+            let certificate = write_private(&self.folder.join("server.pem"), &certificate)?;
+            let key = write_private(&self.folder.join("server.key"), &key)?;
             settings.push(("ssl_cert_file", certificate.display().to_string()));
             settings.push(("ssl_key_file", key.display().to_string()));
         }
         let line =
             |(name, value): (&str, String)| format!("{name} = '{}'\n", value.replace('\'', "''"));
         Ok(settings.into_iter().map(line).collect())
-    }
-
-    /// Writes a file that nobody else may read: PostgreSQL takes no other key.
-    fn write_private(&self, name: &str, text: &str) -> Result<PathBuf> {
-        let path = self.folder.join(name);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))
-            .with_context(|| format!("closing {}", path.display()))?;
-        Ok(path)
     }
 }
 
