@@ -12,6 +12,12 @@ pub(crate) enum Event {
     Upstream {
         context: u32,
     },
+    /// More of its body.
+    UpstreamBody {
+        context: u32,
+        bytes: Vec<u8>,
+        end: bool,
+    },
     /// A callout ends; `None` is a reset.
     Callout {
         root: u32,

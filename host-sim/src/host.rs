@@ -2,7 +2,10 @@
 
 use crate::builder::Builder;
 use crate::clock::Instant;
-use crate::exchange::{ConnectionView, Direction, Ending, HttpStream, LocalReply, Peer, StreamId};
+use crate::exchange::{
+    ConnectionView, Direction, Ending, HttpStream, Leg, LocalReply, Peer, Piece, StreamId,
+};
+use crate::headers::HeaderMap;
 use crate::outcome::Outcome;
 use crate::properties::Properties;
 use crate::request::Request;
@@ -58,8 +61,9 @@ impl Host {
     pub fn send(&mut self, request: Request) -> StreamId {
         self.last_stream += 1;
         let id = StreamId(self.last_stream);
-        let Request { message, properties, upstream, worker, plugin } = request;
-        let stream = Box::new(HttpStream::new(id, message, upstream, properties));
+        let Request { message, properties, upstream, worker, plugin, unfinished } = request;
+        let leg = if unfinished { Leg::beginning } else { Leg::arriving };
+        let stream = Box::new(HttpStream::new(id, leg(message), upstream, properties));
         let Some((group, root)) = self.find_plugin(plugin.as_deref()) else {
             self.world.borrow_mut().ended.insert(id, stream);
             return id;
@@ -87,6 +91,22 @@ impl Host {
             }
         }
         vm.pump(context, Direction::Request);
+    }
+
+    /// More of the body of an [`unfinished`](Request::unfinished) request; with `end`, the last of it.
+    pub fn send_body(&mut self, stream: StreamId, bytes: impl Into<Vec<u8>>, end: bool) {
+        if let Some((vm, context)) = self.vm_of(stream) {
+            let piece = Piece::Body { bytes: bytes.into(), end };
+            vm.arrive(context, Direction::Request, piece);
+        }
+    }
+
+    /// The trailers, and with them the end, of an [`unfinished`](Request::unfinished) request.
+    pub fn send_trailers(&mut self, stream: StreamId, trailers: HeaderMap) {
+        let Some((vm, context)) = self.vm_of(stream) else { return };
+        let Some(exchange) = vm.http(context) else { return };
+        exchange.request.trailers = trailers;
+        vm.arrive(context, Direction::Request, Piece::Trailers);
     }
 
     /// Lets everything happen that is going to, however long it takes, but for timers.
@@ -142,7 +162,7 @@ impl Host {
             // Its VM was replaced under it.
             None => Outcome::of(&HttpStream::new(
                 stream,
-                crate::Message::default(),
+                Leg::default(),
                 crate::Upstream::default(),
                 Properties::default(),
             )),
@@ -336,7 +356,7 @@ impl Group {
 
 fn never_resumed(stream: &HttpStream) -> Option<Violation> {
     let id = stream.id;
-    let held = |leg: &crate::exchange::Leg| leg.is_held() && !leg.complete;
+    let held = |leg: &Leg| leg.is_held() && !leg.complete;
     let leg = match (held(&stream.request), held(&stream.response)) {
         (true, _) => "request",
         (_, true) => "response",

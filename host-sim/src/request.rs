@@ -13,6 +13,7 @@ pub struct Request {
     pub(crate) upstream: Upstream,
     pub(crate) worker: usize,
     pub(crate) plugin: Option<String>,
+    pub(crate) unfinished: bool,
 }
 
 // === impl Request ===
@@ -50,6 +51,13 @@ impl Request {
     #[must_use]
     pub fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.message.body = bytes.into();
+        self
+    }
+
+    /// More of the body comes later, with [`Host::send_body`](crate::Host::send_body).
+    #[must_use]
+    pub fn unfinished(mut self) -> Self {
+        self.unfinished = true;
         self
     }
 

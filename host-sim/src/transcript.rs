@@ -172,6 +172,15 @@ impl Transcript {
         })
     }
 
+    /// Streams that are over, in the order in which they ended.
+    pub fn endings(&self) -> Vec<StreamId> {
+        let ended = self.entries.iter().filter_map(|entry| match entry.what {
+            What::StreamEnded { stream } => Some(stream),
+            _ => None,
+        });
+        ended.collect()
+    }
+
     pub fn violations(&self) -> impl Iterator<Item = &Violation> {
         self.entries.iter().filter_map(|entry| match &entry.what {
             What::Violation(violation) => Some(violation),

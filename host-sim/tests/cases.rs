@@ -22,7 +22,7 @@ fn all_cases() {
             for step in &outcome.steps {
                 let differences = step.differences.iter();
                 complaints.extend(differences.map(|difference| format!("{place}: {difference}")));
-                denials.extend(step.observed.reason.clone());
+                denials.extend(step.observed.iter().filter_map(|seen| seen.reason.clone()));
             }
             let violations = outcome.host.finish();
             complaints.extend(violations.iter().map(|violation| format!("{place}: {violation}")));
@@ -33,6 +33,32 @@ fn all_cases() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     println!("{played} cases, {} different denials", denials.len());
     assert!(played >= 150 && denials.len() >= 35, "{played} cases, {} denials", denials.len());
+}
+
+#[test]
+fn what_makes_no_sense_is_said() {
+    let said = |case: &str| CaseFile::parse(&format!("cases: [{{name: x, {case}}}]")).err();
+    assert_eq!(said(r#"together: [{request: "GET / HTTP/1.1"}]"#), None);
+    assert_eq!(said(r#"request: "POST / HTTP/1.1", body: [a], expect: {}"#), None);
+    for (case, reason) in [
+        ("", "nothing happens in it: give it a request or steps"),
+        (r#"request: "GET / HTTP/1.1""#, "expect: say what must come of it"),
+        (
+            r#"request: "GET / HTTP/1.1", together: [{request: "GET / HTTP/1.1"}]"#,
+            "together: the requests stand in it, none beside it",
+        ),
+        ("together: [{}]", "together, body: without a request"),
+        (
+            r#"request: "POST / HTTP/1.1\n\na", body: [b], expect: {}"#,
+            "body: the request has one of its own",
+        ),
+        (
+            r#"request: "GET / HTTP/1.1", steps: [{}]"#,
+            "either steps, or request, connect and expect in the case itself",
+        ),
+    ] {
+        assert_eq!(said(case), Some(format!("cases[0] (x): {reason}")));
+    }
 }
 
 /// Every file of cases, sorted.

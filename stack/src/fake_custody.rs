@@ -3,6 +3,7 @@
 //! It shows custody's own certificate, takes connections without asking who calls, and speaks h2
 //! and HTTP/1.1. What it does is read anew for every request.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -65,6 +66,10 @@ pub struct FakeCustody {
 
 struct Script {
     answer: watch::Sender<Answer>,
+    /// For the next lease requests, one each, before `answer` is everybody's again.
+    in_turn: Mutex<VecDeque<Answer>>,
+    /// No lease request is answered meanwhile.
+    held: watch::Sender<bool>,
     asked: Mutex<Vec<Value>>,
     told: Mutex<Vec<(String, Value)>>,
     /// What `GET /v1/sync` answers; always everything.
@@ -119,6 +124,8 @@ impl FakeCustody {
         let tls = TlsAcceptor::from(Arc::new(tls(certificate, key)?));
         let script = Arc::new(Script {
             answer: watch::Sender::new(answer),
+            in_turn: Mutex::default(),
+            held: watch::Sender::new(false),
             asked: Mutex::new(Vec::new()),
             told: Mutex::new(Vec::new()),
             news: watch::Sender::new(news("none", false, &[])),
@@ -134,7 +141,19 @@ impl FakeCustody {
 
     /// What it does from the next request on.
     pub fn answer(&self, answer: Answer) {
+        self.in_turn(VecDeque::new());
         self.script.answer.send_replace(answer);
+    }
+
+    /// What it does with the next lease requests, one each, before it does as it did. [`Answer::Bytes`]
+    /// is for all or nobody.
+    pub fn in_turn(&self, answers: VecDeque<Answer>) {
+        *self.script.in_turn.lock().unwrap_or_else(PoisonError::into_inner) = answers;
+    }
+
+    /// While it is held, lease requests come in and wait; their delays begin when it is let go.
+    pub fn hold(&self, held: bool) {
+        self.script.held.send_replace(held);
     }
 
     /// What edges hear of revocations from now on: all of it, under a cursor of its own.
@@ -255,7 +274,11 @@ async fn reply(State(conversation): State<Conversation>, uri: Uri, body: Bytes) 
     }
     let asked = serde_json::from_slice(&body).unwrap_or(Value::Null);
     script.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
-    let answer = script.answer.borrow().clone();
+    let next = script.in_turn.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let answer = next.unwrap_or_else(|| script.answer.borrow().clone());
+    let mut held = script.held.subscribe();
+    // The sender is in the script, which is here.
+    let _ = held.wait_for(|held| !held).await;
     match answer {
         Answer::Reply { status, content_type, body, delay } => {
             tokio::time::sleep(delay).await;

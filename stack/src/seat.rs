@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
@@ -74,21 +74,22 @@ impl Seat {
                 FakeCustody::start(runtime, self.home.edge(), &certificate, &key, answer.clone())?;
             self.sitting = Sitting::Fake(fake);
         }
+        let fake = self.scripted().context("nobody sits on custody's port")?;
+        fake.answer(answer);
+        Ok(fake)
+    }
+
+    /// The scripted one, if that is who sits there.
+    pub fn scripted(&self) -> Option<&FakeCustody> {
         match &self.sitting {
-            Sitting::Fake(fake) => {
-                fake.answer(answer);
-                Ok(fake)
-            }
-            Sitting::Nobody | Sitting::Real(_) => anyhow::bail!("nobody sits on custody's port"),
+            Sitting::Fake(fake) => Some(fake),
+            Sitting::Nobody | Sitting::Real(_) => None,
         }
     }
 
     /// What the scripted one was asked, if that is who sits there.
     pub fn asked(&self) -> Vec<Value> {
-        match &self.sitting {
-            Sitting::Fake(fake) => fake.asked(),
-            Sitting::Nobody | Sitting::Real(_) => Vec::new(),
-        }
+        self.scripted().map(FakeCustody::asked).unwrap_or_default()
     }
 
     /// The real custody's process id, if it is the one that sits there.

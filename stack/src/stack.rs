@@ -128,6 +128,14 @@ impl Stack {
         self.custody.home()
     }
 
+    /// The scripted custody.
+    ///
+    /// # Errors
+    /// Another one sits there.
+    pub fn scripted_custody(&self) -> Result<&FakeCustody> {
+        self.custody.scripted().context("custody is not scripted")
+    }
+
     /// What a scripted custody was asked since it sat down; nothing while another one sits there.
     pub fn asked(&self) -> Vec<Value> {
         self.custody.asked()

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
-use h2::client::{self, SendRequest};
+use h2::client::{self, ResponseFuture, SendRequest};
+use h2::{Ping, PingPong, Reason, SendStream};
 use http::{HeaderMap, Request};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -25,6 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Http2 {
     runtime: Runtime,
     sender: SendRequest<Bytes>,
+    pings: PingPong,
+}
+
+/// A request whose response is still to come.
+pub struct Begun {
+    response: ResponseFuture,
+    body: SendStream<Bytes>,
 }
 
 // === impl Http2 ===
@@ -59,13 +68,64 @@ impl Http2 {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let runtime = Builder::new_current_thread().enable_all().build().context("a runtime")?;
-        let sender = runtime.block_on(async {
-            let (sender, connection) = client::handshake(stream.await?).await.context("h2")?;
+        let (sender, pings) = runtime.block_on(async {
+            let (sender, mut connection) = client::handshake(stream.await?).await.context("h2")?;
+            let pings = connection.ping_pong().context("somebody has this connection's pings")?;
             // How it ends is told by the request that is under way.
             tokio::spawn(async move { drop(connection.await) });
-            anyhow::Ok(sender)
+            anyhow::Ok((sender, pings))
         })?;
-        Ok(Self { runtime, sender })
+        Ok(Self { runtime, sender, pings })
+    }
+
+    /// Sends the headers of a request; with `more`, its body follows.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub fn begin(&mut self, request: Request<()>, more: bool) -> Result<Begun> {
+        let sender = &mut self.sender;
+        self.runtime.block_on(async {
+            std::future::poll_fn(|context| sender.poll_ready(context)).await.context("h2")
+        })?;
+        let (response, body) = sender.send_request(request, !more).context("an h2 request")?;
+        Ok(Begun { response, body })
+    }
+
+    /// Returns when the peer has worked on everything that was sent before.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub fn settle(&mut self) -> Result<()> {
+        let pings = &mut self.pings;
+        self.runtime.block_on(async {
+            // A ping overtakes frames that are queued; what goes out behind the first does not wait.
+            for _ in 0..2 {
+                let answered = timeout(PATIENCE, pings.ping(Ping::opaque())).await;
+                answered.context("no answer to a ping")?.context("a ping")?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads the whole responses, each with its turn, from 1, in which it was there.
+    pub fn finish(&mut self, begun: Vec<Begun>) -> Vec<Result<(usize, Reply)>> {
+        let mut replies: Vec<_> =
+            begun.iter().map(|_| Err(anyhow!("the reader is gone"))).collect();
+        self.runtime.block_on(async {
+            let mut reading = JoinSet::new();
+            for (number, begun) in begun.into_iter().enumerate() {
+                reading.spawn(async move {
+                    let reply = timeout(PATIENCE, whole(begun.response)).await;
+                    (number, reply.context("no answer").flatten())
+                });
+            }
+            let mut turn = 0;
+            while let Some(Ok((number, reply))) = reading.join_next().await {
+                turn += 1;
+                replies[number] = reply.map(|reply| (turn, reply));
+            }
+        });
+        replies
     }
 
     /// Sends a request with a body and trailers, if any; reads the whole response.
@@ -87,6 +147,23 @@ impl Http2 {
     }
 }
 
+// === impl Begun ===
+
+impl Begun {
+    /// One more piece of the body, which waits for no window.
+    ///
+    /// # Errors
+    /// The stream is no more.
+    pub fn send(&mut self, piece: &[u8], end: bool) -> Result<()> {
+        self.body.send_data(Bytes::copy_from_slice(piece), end).context("an h2 body")
+    }
+
+    /// Takes the request back.
+    pub fn reset(mut self) {
+        self.body.send_reset(Reason::CANCEL);
+    }
+}
+
 async fn exchange(
     sender: &mut SendRequest<Bytes>,
     request: Request<()>,
@@ -102,6 +179,10 @@ async fn exchange(
     if let Some(trailers) = trailers {
         out.send_trailers(trailers).context("h2 trailers")?;
     }
+    whole(response).await
+}
+
+async fn whole(response: ResponseFuture) -> Result<Reply> {
     let (parts, mut incoming) = response.await.context("an h2 response")?.into_parts();
     let mut body = Vec::new();
     while let Some(piece) = incoming.data().await {

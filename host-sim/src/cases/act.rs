@@ -1,13 +1,13 @@
-//! What a guest does in one step, with nothing left to fill in: the same on every kind of proxy.
+//! What a guest does, with nothing left to fill in: the same on every kind of proxy.
 
-use super::file::{Case, CaseFile, Posture, Step};
+use super::file::{Case, CaseFile, Posture, Response, Step, Stream};
 use super::session::SessionSpec;
 use super::template::Template;
 use super::tunnel::Tunnel;
 use super::{Connect, CustodyScript, request_text};
 use serde_json::{Map, Value};
 
-/// One step, ready to be done.
+/// One request or CONNECT of a step, ready to be done.
 #[derive(Clone, Debug)]
 pub struct Act {
     /// What placeholders stand for in this step.
@@ -16,6 +16,11 @@ pub struct Act {
     pub tunnel: Option<Tunnel>,
     /// HTTP/1.1 text with the session in its place; absent where the CONNECT is all.
     pub request: Option<String>,
+    /// See [`Step::body`].
+    pub body: Vec<String>,
+    pub response: Option<Response>,
+    /// See [`Stream::goes_away`].
+    pub goes_away: bool,
 }
 
 const SESSION_HEADER: &str = "x-leasehold-session";
@@ -23,32 +28,46 @@ const SESSION_HEADER: &str = "x-leasehold-session";
 // === impl Act ===
 
 impl Act {
-    /// The step as it is done at `now` (seconds since the epoch), with `jti` in a session that does
-    /// not name its own.
+    /// What is done at once in a step at `now` (seconds since the epoch), with `jti` in a session that
+    /// does not name its own.
     ///
     /// # Errors
     /// A placeholder that means nothing, a request that is none.
-    pub fn of(
+    pub fn all_of(
         file: &CaseFile,
         case: &Case,
         step: &Step,
         now: u64,
         jti: &str,
+    ) -> Result<Vec<Self>, String> {
+        let of = |stream: &Stream| {
+            let session = stream.session.as_ref().or(step.session.as_ref());
+            let session = session.or(case.session.as_ref()).unwrap_or(&file.session);
+            Self::of(case.posture_in(file), step, stream, minted(session, now, jti)?)
+        };
+        step.streams().iter().map(of).collect()
+    }
+
+    fn of(
+        posture: Posture,
+        step: &Step,
+        stream: &Stream,
+        template: Template,
     ) -> Result<Self, String> {
-        let spec = step.session.as_ref().or(case.session.as_ref()).unwrap_or(&file.session);
-        let template = minted(spec, now, jti)?;
-        let posture = case.posture_in(file);
-        let text = step.request.as_deref().map(|text| template.text(text)).transpose()?;
-        let tunnel = tunnel(step, posture, text.as_deref(), &template)?;
-        let placed = step.request.as_deref().is_some_and(|text| {
+        let text = stream.request.as_deref().map(|text| template.text(text)).transpose()?;
+        let placed = stream.request.as_deref().is_some_and(|text| {
             ["${session}", "${basic}"].iter().any(|placeholder| text.contains(placeholder))
         });
+        let tunnel = tunnel(step, posture, stream, &template)?;
         let unplaced = posture == Posture::Gateway && !placed && !template.session.is_empty();
         let request = text.map(|text| match unplaced {
             true => request_text::with_header(&text, SESSION_HEADER, &template.session),
             false => text,
         });
-        Ok(Self { template, tunnel, request })
+        let body =
+            stream.body.iter().map(|piece| template.text(piece)).collect::<Result<_, _>>()?;
+        let (response, goes_away) = (stream.response.clone(), stream.goes_away);
+        Ok(Self { template, tunnel, request, body, response, goes_away })
     }
 }
 
@@ -95,14 +114,15 @@ fn minted(spec: &SessionSpec, now: u64, jti: &str) -> Result<Template, String> {
 fn tunnel(
     step: &Step,
     posture: Posture,
-    request: Option<&str>,
+    stream: &Stream,
     template: &Template,
 ) -> Result<Option<Tunnel>, String> {
     let connect = match (&step.connect, posture) {
         (Some(connect), _) if connect.is_none() => return Ok(None),
         (Some(connect), _) => connect.clone(),
         (None, Posture::Explicit) => {
-            let message = request.map(request_text::parse).transpose()?;
+            let text = stream.request.as_deref().map(|text| template.text(text)).transpose()?;
+            let message = text.as_deref().map(request_text::parse).transpose()?;
             let authority = message.and_then(|message| message.headers.text(":authority"));
             Connect::Authority(with_port(&authority.unwrap_or_default()))
         }
@@ -110,7 +130,7 @@ fn tunnel(
     };
     let full = connect.full();
     let authority = template.text(&full.authority)?;
-    let in_request = step.request.as_ref().is_some_and(|text| text.contains("${session}"));
+    let in_request = stream.request.as_ref().is_some_and(|text| text.contains("${session}"));
     let authorization = match full.authorization.as_deref() {
         Some("none") => None,
         Some(text) => Some(template.text(text)?),

@@ -1,6 +1,8 @@
 //! What must come of a step, and how what came differs.
 
-use super::playing::{Observed, Stage};
+use super::act::Act;
+use super::file::Step;
+use super::observed::Observed;
 use super::template::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,9 +22,13 @@ pub struct Expect {
     pub headers: Map<String, Value>,
     /// Text the guest's body contains.
     pub body_contains: Vec<String>,
+    /// The guest's whole body.
+    pub body: Option<String>,
     /// Text that is nowhere in what the guest got.
     pub body_lacks: Vec<String>,
     pub upstream: Option<ExpectUpstream>,
+    /// The how manieth of the requests at once was answered, from 1.
+    pub turn: Option<usize>,
     /// Requests that reached custody in this step.
     pub callouts: Option<usize>,
     /// Fields of the last request to custody; null: must not be there.
@@ -55,6 +61,30 @@ struct Comparison<'a> {
     differences: Vec<Difference>,
 }
 
+// === impl Step ===
+
+impl Step {
+    /// How what came of its requests differs from what it says must come, with the number of the
+    /// request where there are several.
+    ///
+    /// # Errors
+    /// A placeholder that means nothing.
+    pub fn compare(&self, acts: &[Act], observed: &[Observed]) -> Result<Vec<Difference>, String> {
+        let mut differences = Vec::new();
+        let all = self.streams().into_iter().zip(acts.iter().zip(observed)).enumerate();
+        for (n, (stream, (act, observed))) in all {
+            let mut found = stream.expect.compare(observed, &act.template)?;
+            if acts.len() > 1 {
+                found
+                    .iter_mut()
+                    .for_each(|one| one.what = format!("request {}: {}", n + 1, one.what));
+            }
+            differences.extend(found);
+        }
+        Ok(differences)
+    }
+}
+
 // === impl Expect ===
 
 impl Expect {
@@ -62,11 +92,7 @@ impl Expect {
     ///
     /// # Errors
     /// A placeholder that means nothing.
-    pub fn compare(
-        &self,
-        observed: &Observed,
-        template: &Template,
-    ) -> Result<Vec<Difference>, String> {
+    fn compare(&self, observed: &Observed, template: &Template) -> Result<Vec<Difference>, String> {
         let mut comparison = Comparison { template, differences: Vec::new() };
         self.compare_verdict(observed, &mut comparison);
         let status = observed.status.map(|status| status.to_string());
@@ -76,6 +102,8 @@ impl Expect {
             comparison.header(&format!("header {name}"), expected, &found)?;
         }
         self.compare_body(observed, &mut comparison)?;
+        let turn = observed.turn.map(|turn| turn.to_string());
+        comparison.same("turn", self.turn.map(|turn| turn.to_string()), turn);
         if let Some(upstream) = &self.upstream {
             upstream.compare(observed, &mut comparison)?;
         }
@@ -106,6 +134,7 @@ impl Expect {
         comparison: &mut Comparison<'_>,
     ) -> Result<(), String> {
         let body = observed.received.body_text();
+        comparison.same("body", self.body.clone(), Some(body.clone()));
         for text in &self.body_contains {
             let text = comparison.template.text(text)?;
             if !body.contains(&text) {
@@ -222,24 +251,5 @@ impl fmt::Display for Difference {
         writeln!(f, "{}", self.what)?;
         writeln!(f, "  - expected  {}", self.expected)?;
         write!(f, "  + found     {}", self.found)
-    }
-}
-
-// === impl Observed ===
-
-impl Observed {
-    /// `allowed`, `denied REASON`, `answered STATUS`, `failed ...`.
-    pub fn verdict(&self) -> String {
-        match (&self.stage, &self.reason) {
-            (Stage::Through, _) => "allowed".to_owned(),
-            (_, Some(reason)) => format!("denied {reason}"),
-            (Stage::Net, None) => "stopped by the net: no permit".to_owned(),
-            (Stage::Unanswered, None) => "held for ever".to_owned(),
-            (_, None) => format!("answered {}", self.status.unwrap_or_default()),
-        }
-    }
-
-    pub fn is_allowed(&self) -> bool {
-        self.stage == Stage::Through
     }
 }

@@ -1,9 +1,10 @@
 //! The shape of a file of cases.
 
-use super::{CaseError, Connect, CustodyScript, Expect, SessionSpec};
+use super::{CaseError, Connect, CustodyScript, Expect, SessionSpec, request_text};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -46,10 +47,13 @@ pub struct Case {
     pub connect: Option<Connect>,
     pub sni: Option<String>,
     pub request: Option<String>,
+    pub body: Vec<String>,
+    pub response: Option<Response>,
+    pub together: Vec<Stream>,
     pub expect: Option<Expect>,
 }
 
-/// One request, after some time.
+/// One request, or several at once, after some time.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
@@ -63,7 +67,39 @@ pub struct Step {
     pub worker: usize,
     /// As HTTP/1.1 text; absent where the step is a CONNECT and nothing else.
     pub request: Option<String>,
+    /// The request's body in pieces, which come once its headers are with the filter, whatever that is
+    /// waiting for. (A body in `request` itself comes right behind the headers.)
+    pub body: Vec<String>,
+    /// What the upstream answers.
+    pub response: Option<Response>,
+    /// In place of `request`: several on one connection, which are all with the filter, headers and
+    /// bodies, before custody's first answer is. Those that go away have gone by then.
+    pub together: Vec<Stream>,
     pub expect: Expect,
+}
+
+/// One of several requests at once.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stream {
+    pub session: Option<SessionSpec>,
+    pub request: Option<String>,
+    pub body: Vec<String>,
+    pub response: Option<Response>,
+    /// The guest resets it.
+    pub goes_away: bool,
+    /// `callouts` and `custody` in it are about the whole step.
+    pub expect: Expect,
+}
+
+/// What an upstream answers: 200 and nothing else, as far as a case does not say otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Response {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    /// In pieces.
+    pub body: Vec<String>,
 }
 
 /// How the guest reaches the edge.
@@ -132,12 +168,17 @@ pub fn read_yaml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 
 impl Case {
     fn check(&self) -> Result<(), &'static str> {
-        let inline = self.request.is_some() || self.connect.is_some() || self.expect.is_some();
+        let inline = self.request.is_some()
+            || self.connect.is_some()
+            || self.expect.is_some()
+            || !self.together.is_empty();
         match (inline, self.steps.is_empty()) {
             (true, false) => Err("either steps, or request, connect and expect in the case itself"),
             (false, true) => Err("nothing happens in it: give it a request or steps"),
-            (true, true) if self.expect.is_none() => Err("expect: say what must come of it"),
-            _ => Ok(()),
+            (true, true) if self.expect.is_none() && self.together.is_empty() => {
+                Err("expect: say what must come of it")
+            }
+            _ => self.steps().iter().try_for_each(Step::check),
         }
     }
 
@@ -150,9 +191,56 @@ impl Case {
             connect: self.connect.clone(),
             sni: self.sni.clone(),
             request: self.request.clone(),
+            body: self.body.clone(),
+            response: self.response.clone(),
+            together: self.together.clone(),
             expect: self.expect.clone().unwrap_or_default(),
             ..Step::default()
         }]
+    }
+}
+
+// === impl Step ===
+
+impl Step {
+    fn check(&self) -> Result<(), &'static str> {
+        if !self.together.is_empty() && self.request.is_some() {
+            return Err("together: the requests stand in it, none beside it");
+        }
+        for stream in self.streams() {
+            let request = stream.request.as_deref();
+            if request.is_none() && (!self.together.is_empty() || !stream.body.is_empty()) {
+                return Err("together, body: without a request");
+            }
+            let has_body = |text| !request_text::split_head(text).1.is_empty();
+            if !stream.body.is_empty() && request.is_some_and(has_body) {
+                return Err("body: the request has one of its own");
+            }
+        }
+        Ok(())
+    }
+
+    /// The requests, however they were written.
+    pub fn streams(&self) -> Vec<Stream> {
+        if !self.together.is_empty() {
+            return self.together.clone();
+        }
+        vec![Stream {
+            session: None,
+            request: self.request.clone(),
+            body: self.body.clone(),
+            response: self.response.clone(),
+            goes_away: false,
+            expect: self.expect.clone(),
+        }]
+    }
+}
+
+// === impl Response ===
+
+impl Default for Response {
+    fn default() -> Self {
+        Self { status: 200, headers: BTreeMap::new(), body: Vec::new() }
     }
 }
 

@@ -4,17 +4,18 @@ use super::act::Act;
 use super::custody::duration;
 use super::error::CaseError;
 use super::expect::Difference;
-use super::file::{Case, CaseFile, Step};
+use super::file::{Case, CaseFile, Response, Step};
+use super::observed::{Observed, Stage};
 use super::template::Template;
 use super::tunnel::{CONNECT_AUTHORITY, CONNECT_SESSION, Tunnel};
 use super::{CustodyScript, front, request_text};
 use crate::builder::Builder;
-use crate::exchange::Message;
+use crate::exchange::{Message, StreamId};
 use crate::host::Host;
 use crate::module::Module;
 use crate::outcome::{Outcome, Verdict};
 use crate::request::Request;
-use crate::script::{Answer, CalloutRequest, Cluster};
+use crate::script::{Answer, CalloutRequest, Cluster, Upstream};
 use crate::vm::Plugin;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -27,39 +28,13 @@ pub struct Played {
 }
 
 pub struct PlayedStep {
-    pub observed: Observed,
+    /// Of each request, in the order of the step.
+    pub observed: Vec<Observed>,
     pub differences: Vec<Difference>,
     /// Guest instructions this step took.
     pub fuel: u64,
     /// Host calls this step made, by name.
     pub calls: BTreeMap<&'static str, u64>,
-}
-
-/// What could be seen of a step from outside.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// How far the guest got.
-    pub stage: Stage,
-    pub status: Option<u16>,
-    pub reason: Option<String>,
-    /// What the guest got.
-    pub received: Message,
-    /// What the filter let go to the upstream.
-    pub upstream: Option<Message>,
-    /// Bodies of the requests to custody.
-    pub callouts: Vec<Vec<u8>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// The filter answered the CONNECT or the request.
-    Answered,
-    /// The filter let it through and the net behind it did not.
-    Net,
-    /// It reached the upstream; a CONNECT alone opened its tunnel.
-    Through,
-    /// Nobody answered.
-    Unanswered,
 }
 
 /// What the safety net wants to see of a CONNECT and of a request.
@@ -123,20 +98,22 @@ impl Player<'_> {
             self.host.advance(duration(wait)?);
         }
         let now = self.host.now().unix_seconds();
-        let act = Act::of(self.file, self.case, step, now, JTI)?;
-        let template = &act.template;
-        if let Some(script) = script
-            && let Some(answers) = script.answers(template)?
+        let acts = Act::all_of(self.file, self.case, step, now, JTI)?;
+        if let (Some(script), Some(act)) = (script, acts.first())
+            && let Some(answers) = script.answers(&act.template)?
         {
             let cluster = Cluster::answering(answers).apart("/v1/s", beside);
             self.host.set_cluster(&self.cluster, cluster);
         }
         let before = self.host.callouts(&self.cluster).len();
         let (fuel, calls) = self.spent();
-        let mut observed = self.exchange(step, &act)?;
-        let asked = self.host.callouts(&self.cluster).into_iter().skip(before);
-        observed.callouts = asked.map(|request| request.message.body).collect();
-        let differences = step.expect.compare(&observed, template)?;
+        let mut observed = self.exchange(step, &acts)?;
+        let asked = self.host.callouts(&self.cluster).split_off(before);
+        let asked: Vec<_> = asked.into_iter().map(|request| request.message.body).collect();
+        for observed in &mut observed {
+            observed.callouts.clone_from(&asked);
+        }
+        let differences = step.compare(&acts, &observed)?;
         let (fuel_after, mut calls_after) = self.spent();
         for (name, n) in calls {
             calls_after.entry(name).and_modify(|after| *after -= n);
@@ -150,24 +127,51 @@ impl Player<'_> {
         (transcript.fuel(), transcript.calls().clone())
     }
 
-    /// CONNECT first, where there is one, and the request if that was let through.
-    fn exchange(&mut self, step: &Step, act: &Act) -> Result<Observed, String> {
-        let message = act.request.as_deref().map(request_text::parse).transpose()?;
-        if let Some(tunnel) = act.tunnel.as_ref().filter(|tunnel| tunnel.checked) {
-            let connect = match front::receive(connecting(tunnel)) {
-                Ok(connect) => Request::from_message(connect),
-                Err(status) => return Ok(Observed::refused_by_envoy(status)),
-            };
-            let outcome = self.host.exchange(connect.on_worker(step.worker));
-            let observed = self.observed(&outcome, PERMIT_CONNECT);
-            if !observed.is_allowed() || message.is_none() {
-                return Ok(observed);
+    /// CONNECT first, where there is one, and the requests if that was let through.
+    fn exchange(&mut self, step: &Step, acts: &[Act]) -> Result<Vec<Observed>, String> {
+        if let Some(act) = acts.first()
+            && let Some(seen) = self.open_tunnel(step, act)?
+        {
+            return Ok(vec![seen; acts.len()]);
+        }
+        let begun: Result<Vec<_>, _> = acts.iter().map(|act| self.begin(step, act)).collect();
+        let begun = begun?;
+        for (act, stream) in acts.iter().zip(&begun) {
+            let Ok(stream) = stream else { continue };
+            for (n, piece) in act.body.iter().enumerate() {
+                self.host.send_body(*stream, piece.as_str(), n + 1 == act.body.len());
             }
         }
-        let message = message.ok_or("neither a request nor a CONNECT that is checked")?;
-        let message = match front::receive(message) {
+        for (_, stream) in acts.iter().zip(&begun).filter(|(act, _)| act.goes_away) {
+            if let Ok(stream) = stream {
+                self.host.cancel(*stream);
+            }
+        }
+        self.host.settle();
+        Ok(self.outcomes(acts, begun))
+    }
+
+    /// What became of a CONNECT that did not open, or that is all there is.
+    fn open_tunnel(&mut self, step: &Step, act: &Act) -> Result<Option<Observed>, String> {
+        let Some(tunnel) = act.tunnel.as_ref().filter(|tunnel| tunnel.checked) else {
+            return Ok(None);
+        };
+        let connect = match front::receive(connecting(tunnel)) {
+            Ok(connect) => Request::from_message(connect),
+            Err(status) => return Ok(Some(Observed::refused_by_envoy(status))),
+        };
+        let outcome = self.host.exchange(connect.on_worker(step.worker));
+        let observed = self.observed(&outcome, PERMIT_CONNECT);
+        Ok((!observed.is_allowed() || act.request.is_none()).then_some(observed))
+    }
+
+    /// Brings the headers to the filter, if Envoy does.
+    fn begin(&mut self, step: &Step, act: &Act) -> Result<Result<StreamId, Observed>, String> {
+        let text = act.request.as_deref();
+        let text = text.ok_or("neither a request nor a CONNECT that is checked")?;
+        let message = match front::receive(request_text::parse(text)?) {
             Ok(message) => message,
-            Err(status) => return Ok(Observed::refused_by_envoy(status)),
+            Err(status) => return Ok(Err(Observed::refused_by_envoy(status))),
         };
         let mut request = Request::from_message(message).on_worker(step.worker);
         if let Some(tunnel) = &act.tunnel {
@@ -175,8 +179,34 @@ impl Player<'_> {
         } else if let Some(sni) = &step.sni {
             request = request.property(&["connection", "requested_server_name"], sni.as_str());
         }
-        let outcome = self.host.exchange(request);
-        Ok(self.observed(&outcome, PERMIT_REQUEST))
+        if let Some(response) = &act.response {
+            request = request.upstream(upstream(response));
+        }
+        if !act.body.is_empty() {
+            request = request.unfinished();
+        }
+        Ok(Ok(self.host.send(request)))
+    }
+
+    fn outcomes(&self, acts: &[Act], begun: Vec<Result<StreamId, Observed>>) -> Vec<Observed> {
+        let mut order = self.host.transcript().endings();
+        order.retain(|ended| {
+            let mut stayed = acts.iter().zip(&begun).filter(|(act, _)| !act.goes_away);
+            stayed.any(|(_, own)| own.as_ref().is_ok_and(|own| own == ended))
+        });
+        let outcome = |(act, stream): (&Act, Result<StreamId, Observed>)| {
+            let stream = match stream {
+                Ok(stream) => stream,
+                Err(seen) => return seen,
+            };
+            let observed = self.observed(&self.host.outcome(stream), PERMIT_REQUEST);
+            if act.goes_away && observed.stage == Stage::Unanswered {
+                return Observed { stage: Stage::Gone, ..observed };
+            }
+            let turn = order.iter().position(|ended| *ended == stream).map(|turn| turn + 1);
+            Observed { turn, ..observed }
+        };
+        acts.iter().zip(begun).map(outcome).collect()
     }
 
     fn observed(&self, outcome: &Outcome, permit: &[u8]) -> Observed {
@@ -193,7 +223,6 @@ impl Player<'_> {
         let received = outcome.received.clone().unwrap_or_default();
         let header = self.file.reason_header.as_deref().unwrap_or("x-deny-reason");
         Observed {
-            stage,
             status: if stage == Stage::Net {
                 Some(403)
             } else {
@@ -202,25 +231,18 @@ impl Player<'_> {
             reason: received.headers.text(header).filter(|_| stage == Stage::Answered),
             received,
             upstream: outcome.upstream.clone(),
-            callouts: Vec::new(),
+            ..Observed::nothing(stage)
         }
     }
 }
 
-// === impl Observed ===
-
-impl Observed {
-    /// Envoy itself refused before any filter saw it.
-    fn refused_by_envoy(status: u16) -> Self {
-        let headers = crate::HeaderMap::from([(":status", status.to_string().as_str())]);
-        Self {
-            stage: Stage::Answered,
-            status: Some(status),
-            reason: None,
-            received: Message { headers, ..Message::default() },
-            upstream: None,
-            callouts: Vec::new(),
-        }
+fn upstream(response: &Response) -> Upstream {
+    let headers = response.headers.iter();
+    let headers: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    match response.body.as_slice() {
+        [] => Upstream::answers(response.status, &headers, ""),
+        [whole] => Upstream::answers(response.status, &headers, whole.as_str()),
+        pieces => Upstream::streams(response.status, &headers, pieces.iter().map(String::as_str)),
     }
 }
 

@@ -82,7 +82,8 @@ fn read_table(path: &PathBuf) -> Result<Table, Exit> {
 fn price(module: &Module, file: &CaseFile, case: &Case) -> Result<Price, Exit> {
     let steps = case.steps();
     let twice = steps.iter().chain(&steps).cloned().collect();
-    let twice = Case { steps: twice, request: None, connect: None, ..case.clone() };
+    let twice =
+        Case { steps: twice, request: None, connect: None, together: Vec::new(), ..case.clone() };
     let played = play(module, file, &twice)?;
     let mut halves = played.steps.chunks(steps.len()).map(sum);
     let (cold, warm) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());

@@ -66,13 +66,14 @@ impl Run {
         };
         let module = Module::open(&self.filter)?;
         let played = play(&module, &file, &case)?;
-        let Some(step) = played.steps.first() else { return Ok(ExitCode::from(FAILED)) };
+        let observed = played.steps.first().and_then(|step| step.observed.first());
+        let Some(observed) = observed else { return Ok(ExitCode::from(FAILED)) };
         if self.json {
-            say!("{}", as_json(&step.observed, &played));
+            say!("{}", as_json(observed, &played));
         } else {
-            print(&step.observed, &played, self.trace);
+            print(observed, &played, self.trace);
         }
-        Ok(if step.observed.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+        Ok(if observed.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 
     fn config(&self) -> Result<Option<Value>, Exit> {

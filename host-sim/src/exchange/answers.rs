@@ -1,10 +1,11 @@
 //! Answers that arrive: of upstreams, of callouts, of timers and queues.
 
-use super::{Direction, Leg, LocalReply};
+use super::{Direction, Leg, LocalReply, Piece};
 use crate::events::{Event, GrpcEvent};
 use crate::script::{CalloutResponse, Upstream};
 use crate::transcript::What;
 use crate::vm::Vm;
+use std::time::Duration;
 
 // === impl Vm ===
 
@@ -12,6 +13,9 @@ impl Vm {
     pub fn happen(&mut self, event: Event) {
         match event {
             Event::Upstream { context } => self.upstream_answers(context),
+            Event::UpstreamBody { context, bytes, end } => {
+                self.arrive(context, Direction::Response, Piece::Body { bytes, end });
+            }
             Event::Callout { root, token, response } => self.callout_ends(root, token, response),
             Event::Grpc { root, token, event } => self.grpc_event(root, token, event),
             Event::Tick { root, generation } => self.tick(root, generation),
@@ -24,8 +28,15 @@ impl Vm {
     fn upstream_answers(&mut self, context: u32) {
         let Some(stream) = self.http(context) else { return };
         match stream.upstream.clone() {
-            Upstream::Answers { message, .. } => {
-                stream.response = Leg::arriving(message);
+            Upstream::Answers { message, more, .. } => {
+                let begins = if more.is_empty() { Leg::arriving } else { Leg::beginning };
+                stream.response = begins(message);
+                let number = self.number();
+                let count = more.len();
+                for (n, bytes) in more.into_iter().enumerate() {
+                    let event = Event::UpstreamBody { context, bytes, end: n + 1 == count };
+                    self.world().schedule(Duration::ZERO, number, event);
+                }
                 self.pump(context, Direction::Response);
             }
             Upstream::Resets { .. } => self.local_reply(context, LocalReply::upstream_reset()),

@@ -120,6 +120,26 @@ impl Leg {
         }
     }
 
+    /// The same, with more to come.
+    pub fn beginning(message: Message) -> Self {
+        let mut leg = Self::arriving(message);
+        if let Some(Piece::Headers { end } | Piece::Body { end, .. }) = leg.arriving.back_mut() {
+            *end = false;
+        }
+        leg
+    }
+
+    /// One more piece. What waits of a body is one, as in Envoy's buffer.
+    pub fn arrive(&mut self, piece: Piece) {
+        match (self.arriving.back_mut(), piece) {
+            (Some(Piece::Body { bytes, end }), Piece::Body { bytes: more, end: last }) => {
+                bytes.extend(more);
+                *end = last;
+            }
+            (_, piece) => self.arriving.push_back(piece),
+        }
+    }
+
     /// The next piece the filter may be shown.
     pub fn next_piece(&mut self) -> Option<Piece> {
         if self.hold == Hold::Everything { None } else { self.arriving.pop_front() }

@@ -27,6 +27,13 @@ impl Vm {
         }
     }
 
+    /// One more piece has come.
+    pub fn arrive(&mut self, context: u32, direction: Direction, piece: Piece) {
+        let Some(stream) = self.http(context).filter(|stream| !stream.is_decided()) else { return };
+        stream.leg(direction).arrive(piece);
+        self.pump(context, direction);
+    }
+
     fn show_headers(&mut self, context: u32, direction: Direction, end: bool) {
         let Some(stream) = self.http(context) else { return };
         let leg = stream.leg(direction);

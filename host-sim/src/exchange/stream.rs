@@ -1,6 +1,6 @@
 //! An HTTP stream in a VM.
 
-use super::{Direction, Leg, LocalReply, Message};
+use super::{Direction, Leg, LocalReply};
 use crate::properties::Properties;
 use crate::script::Upstream;
 use std::fmt;
@@ -39,10 +39,10 @@ pub(crate) struct HttpStream {
 // === impl HttpStream ===
 
 impl HttpStream {
-    pub fn new(id: StreamId, request: Message, upstream: Upstream, properties: Properties) -> Self {
+    pub fn new(id: StreamId, request: Leg, upstream: Upstream, properties: Properties) -> Self {
         Self {
             id,
-            request: Leg::arriving(request),
+            request,
             response: Leg::default(),
             properties,
             upstream,
@@ -60,6 +60,11 @@ impl HttpStream {
             Direction::Request => &mut self.request,
             Direction::Response => &mut self.response,
         }
+    }
+
+    /// Nothing that arrives can matter any more.
+    pub fn is_decided(&self) -> bool {
+        self.reply.is_some() || self.ending.is_some()
     }
 
     /// After a resume the request's maps and buffers are gone, for good.

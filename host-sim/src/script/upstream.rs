@@ -7,8 +7,15 @@ use std::time::Duration;
 /// How the upstream treats a request that has reached it whole.
 #[derive(Clone, Debug)]
 pub enum Upstream {
-    Answers { message: Message, delay: Duration },
-    Resets { delay: Duration },
+    Answers {
+        message: Message,
+        /// What of the body comes behind the message's own, piece by piece.
+        more: Vec<Vec<u8>>,
+        delay: Duration,
+    },
+    Resets {
+        delay: Duration,
+    },
     Silent,
 }
 
@@ -23,7 +30,21 @@ impl Upstream {
             map.add(name, *value);
         }
         let message = Message { headers: map, body, ..Message::default() };
-        Self::Answers { message, delay: Duration::ZERO }
+        Self::Answers { message, more: Vec::new(), delay: Duration::ZERO }
+    }
+
+    /// A body in pieces, of which nobody says beforehand how long it will be.
+    pub fn streams(
+        status: u16,
+        headers: &[(&str, &str)],
+        pieces: impl IntoIterator<Item = impl Into<Vec<u8>>>,
+    ) -> Self {
+        let mut answer = Self::answers(status, headers, "");
+        if let Self::Answers { message, more, .. } = &mut answer {
+            message.headers.remove("content-length");
+            more.extend(pieces.into_iter().map(Into::into));
+        }
+        answer
     }
 
     #[must_use]

@@ -1,5 +1,5 @@
 use crate::guest::{Guest, OUT, call, callbacks, get, numbers, statuses};
-use host_sim::{Request, Status::*, Upstream, Violation};
+use host_sim::{HeaderMap, Request, Status::*, Upstream, Violation};
 
 /// A local reply with this status and body.
 fn reply(guest: &mut Guest, status: i64, body: &str) -> String {
@@ -154,4 +154,57 @@ fn local_replies_replace_a_response_that_is_held() {
     let outcome = host.exchange(get().upstream(Upstream::answers(200, &[], "secret")));
     outcome.assert_received_header(":status", "502");
     assert_eq!(outcome.received.unwrap().body_text(), "blocked");
+}
+
+#[test]
+fn a_body_that_comes_while_the_request_is_held_is_shown_as_one() {
+    let resume = call("proxy_set_effective_context", &numbers(&[2]))
+        + &call("proxy_continue_stream", &numbers(&[0]));
+    let tick = call("proxy_set_tick_period_milliseconds", &numbers(&[10]));
+    let mut host = Guest::new()
+        .on("proxy_on_configure", &tick)
+        .on_returning("proxy_on_request_headers", "", 1)
+        .on("proxy_on_request_body", "")
+        .on("proxy_on_tick", &resume)
+        .start();
+    let stream = host.send(Request::new("POST", "a.test", "/").unfinished());
+    host.send_body(stream, "one, ", false);
+    host.send_body(stream, "two", false);
+    host.outcome(stream).assert_held();
+    host.advance(std::time::Duration::from_millis(10));
+    let outcome = host.outcome(stream);
+    assert_eq!(outcome.assert_forwarded().upstream.as_ref().unwrap().body_text(), "one, two");
+    assert!(!outcome.upstream_complete);
+    // What comes now is shown as it comes.
+    host.send_body(stream, ", three", false);
+    host.send_trailers(stream, HeaderMap::from([("x-sum", "3")]));
+    host.settle();
+    let upstream = host.outcome(stream).upstream.unwrap();
+    assert_eq!((upstream.body_text().as_str(), upstream.trailers.len()), ("one, two, three", 1));
+    let shown = callbacks(&host).into_iter().filter(|(name, _)| *name == "proxy_on_request_body");
+    assert_eq!(shown.count(), 2);
+}
+
+#[test]
+fn a_body_for_a_request_that_was_answered_is_nobody_s() {
+    let mut guest = Guest::new();
+    let calls = reply(&mut guest, 403, "no");
+    let guest = guest
+        .on_returning("proxy_on_request_headers", &calls, 1)
+        .on("proxy_on_request_body", "unreachable");
+    let mut host = guest.start();
+    let stream = host.send(Request::new("POST", "a.test", "/").unfinished());
+    host.send_body(stream, "late", true);
+    host.settle();
+    host.outcome(stream).assert_replied(403);
+    assert_eq!(host.failed_vms(), 0);
+}
+
+#[test]
+fn a_response_comes_piece_by_piece() {
+    let mut host = Guest::new().on("proxy_on_response_body", "").start();
+    let outcome = host.exchange(get().upstream(Upstream::streams(200, &[], ["one, ", "two"])));
+    assert_eq!(outcome.received.unwrap().body_text(), "one, two");
+    let shown = callbacks(&host).into_iter().filter(|(name, _)| *name == "proxy_on_response_body");
+    assert_eq!(shown.count(), 2);
 }

@@ -8,10 +8,12 @@ mod credential;
 mod events;
 mod record;
 mod routes;
+mod sayings;
 
 pub use credential::fingerprint;
 pub use events::Events;
 pub use record::{Record, Seen};
+pub use sayings::{Saying, Sayings};
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -50,6 +52,7 @@ pub struct Origin {
     address: SocketAddr,
     record: Arc<Record>,
     events: Events,
+    sayings: Sayings,
     serving: JoinHandle<()>,
 }
 
@@ -84,11 +87,12 @@ impl Origin {
         let address = listener.local_addr().context("the demo origin's port")?;
         let record = Arc::new(Record::default());
         let events = Events::default();
-        let router = routes::router(Arc::clone(&record), events.clone());
+        let sayings = Sayings::default();
+        let router = routes::router(Arc::clone(&record), events.clone(), sayings.clone());
         let _inside = runtime.enter();
         let listener = accepting(listener).context("the demo origin's socket")?;
         let serving = runtime.spawn(serve(listener, tls, router));
-        Ok(Self { address, record, events, serving })
+        Ok(Self { address, record, events, sayings, serving })
     }
 
     /// Where it listens.
@@ -108,6 +112,11 @@ impl Origin {
     /// The record itself: counts, the latest request, forgetting.
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// What it says in place of an echo.
+    pub fn sayings(&self) -> &Sayings {
+        &self.sayings
     }
 
     /// The hand on `/sse/told`.

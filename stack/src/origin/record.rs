@@ -2,7 +2,7 @@
 //! them byte for byte; it stays inside this process, and nothing in it prints a value.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Version, header};
@@ -20,6 +20,8 @@ pub struct Seen {
     /// `HTTP/1.1` or `HTTP/2.0`.
     pub protocol: String,
     headers: HeaderMap,
+    /// Of those who have the same request in hand: it comes when the body does.
+    body: Arc<Mutex<Vec<u8>>>,
 }
 
 /// Every request since the start, oldest first.
@@ -42,7 +44,17 @@ impl Seen {
             host,
             protocol: protocol(parts.version),
             headers: parts.headers.clone(),
+            body: Arc::default(),
         }
+    }
+
+    pub(super) fn keep(&self, body: Vec<u8>) {
+        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = body;
+    }
+
+    /// The first 64 KiB of the body, where the endpoint is the echo and has answered.
+    pub fn body(&self) -> Vec<u8> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The names of the headers, lower-case, in order, repeated as often as they came.

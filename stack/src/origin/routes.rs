@@ -20,10 +20,13 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Events, Record, Seen};
+use super::{Events, Record, Sayings, Seen};
 
 /// The pieces a download is sent in.
 const PIECE: usize = 64 * 1024;
+
+/// Bytes of a body that are remembered.
+const KEPT: usize = 64 * 1024;
 
 #[derive(Deserialize)]
 struct Download {
@@ -55,7 +58,7 @@ fn a_moment() -> u64 {
     50
 }
 
-pub(super) fn router(record: Arc<Record>, events: Events) -> Router {
+pub(super) fn router(record: Arc<Record>, events: Events, sayings: Sayings) -> Router {
     Router::new()
         .route("/upload", any(upload))
         .route("/download", get(download))
@@ -65,7 +68,7 @@ pub(super) fn router(record: Arc<Record>, events: Events) -> Router {
         .route("/ws", any(websocket))
         .route("/status/{code}", any(status))
         .route("/delay", any(delay))
-        .fallback(echo)
+        .fallback(move |request| echo(sayings.clone(), request))
         .with_state(events)
         // Outermost: also what no route takes is in the record, and before anything is answered.
         .layer(middleware::from_fn_with_state(record, remember))
@@ -80,11 +83,16 @@ async fn remember(State(record): State<Arc<Record>>, request: Request, next: Nex
     next.run(request).await
 }
 
-/// Says what came: everything but values.
-async fn echo(request: Request) -> Json<Value> {
+/// Says what it is told to say of this path, or else what came: everything but values.
+async fn echo(sayings: Sayings, request: Request) -> Response {
     let seen = request.extensions().get::<Seen>().cloned();
-    let Counted { bytes, trailers } = count(request.into_body()).await;
-    let Some(seen) = seen else { return Json(json!({})) };
+    let saying = sayings.of(request.uri().path());
+    let Counted { bytes, begin, trailers } = count(request.into_body()).await;
+    let Some(seen) = seen else { return Json(json!({})).into_response() };
+    seen.keep(begin);
+    if let Some(saying) = saying {
+        return saying.into_response();
+    }
     let fingerprint = seen.credential_fingerprint();
     Json(json!({
         "method": seen.method,
@@ -96,6 +104,7 @@ async fn echo(request: Request) -> Json<Value> {
         "body_bytes": bytes,
         "trailers": trailers,
     }))
+    .into_response()
 }
 
 async fn upload(body: Body) -> Json<Value> {
@@ -106,6 +115,8 @@ async fn upload(body: Body) -> Json<Value> {
 #[derive(Default)]
 struct Counted {
     bytes: u64,
+    /// The first of them, [`KEPT`] at most.
+    begin: Vec<u8>,
     /// Names only.
     trailers: Vec<String>,
 }
@@ -116,6 +127,7 @@ async fn count(mut body: Body) -> Counted {
     while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         if let Some(piece) = frame.data_ref() {
             counted.bytes += piece.len() as u64;
+            counted.begin.extend(piece.iter().take(KEPT - counted.begin.len()));
         }
         let trailers = frame.trailers_ref().into_iter().flatten();
         counted.trailers.extend(trailers.map(|(name, _)| name.to_string()));

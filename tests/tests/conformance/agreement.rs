@@ -22,12 +22,18 @@ pub fn disagreements(simulated: &Observed, real: &Observed) -> Vec<String> {
     compare("x-deny-reason", format!("{:?}", simulated.reason), format!("{:?}", real.reason));
     compare("callouts", simulated.callouts.len().to_string(), real.callouts.len().to_string());
     compare("upstream", format!("{:?}", upstream(simulated)), format!("{:?}", upstream(real)));
+    compare("upstream body", body(simulated), body(real));
     found
 }
 
 /// The status of a refusal; how an upstream answers is not the filter's.
 fn status(observed: &Observed) -> Option<u16> {
     observed.status.filter(|_| !observed.is_allowed())
+}
+
+fn body(observed: &Observed) -> String {
+    let message = observed.upstream.as_ref().filter(|_| observed.is_allowed());
+    message.map(host_sim::Message::body_text).unwrap_or_default()
 }
 
 fn upstream(observed: &Observed) -> Option<BTreeMap<String, Vec<String>>> {

@@ -39,23 +39,23 @@ impl Answers {
         }
     }
 
-    /// Makes the next answer the one that the stack's custody gives.
+    /// Has the stack's custody give them: the next one to everybody, or, to requests at once, one each.
     ///
     /// # Errors
     /// The case cannot be played on sockets.
-    pub fn set(&self, stack: &mut Stack, template: &Template) -> Result<()> {
-        let answer = match self.0.front() {
-            Some(CustodyAnswer::ConnectFailure {}) => {
-                stack.kill_custody();
-                return Ok(());
-            }
-            Some(CustodyAnswer::Reset {}) => Answer::Cut(b"{".to_vec()),
-            None | Some(CustodyAnswer::Silence {} | CustodyAnswer::NoHealthyUpstream {}) => {
-                Answer::Stall
-            }
-            Some(other) => reply(other, template)?,
-        };
-        stack.fake_custody(answer).map(|_| ())
+    pub fn set(&self, stack: &mut Stack, template: &Template, alone: bool) -> Result<()> {
+        if alone && self.unreachable() {
+            stack.kill_custody();
+            return Ok(());
+        }
+        let mut answers = self.0.iter().map(|answer| on_a_socket(answer, template));
+        if alone {
+            stack.fake_custody(answers.next().unwrap_or(Ok(Answer::Stall))?)?;
+        } else {
+            let in_turn = answers.collect::<Result<_>>()?;
+            stack.fake_custody(Answer::Stall)?.in_turn(in_turn);
+        }
+        Ok(())
     }
 
     /// Whether a callout now finds nobody, so that only the filter can tell of it.
@@ -69,7 +69,14 @@ impl Answers {
     }
 }
 
-fn reply(answer: &CustodyAnswer, template: &Template) -> Result<Answer> {
+fn on_a_socket(answer: &CustodyAnswer, template: &Template) -> Result<Answer> {
+    match answer {
+        CustodyAnswer::Reset {} => return Ok(Answer::Cut(b"{".to_vec())),
+        CustodyAnswer::Silence {} | CustodyAnswer::NoHealthyUpstream {} => {
+            return Ok(Answer::Stall);
+        }
+        _ => {}
+    }
     let filled = answer.fill(template).map_err(anyhow::Error::msg)?;
     let host_sim::Answer::Response { response, delay } = filled else {
         bail!("{answer:?} is not to be had from a socket")

@@ -1,24 +1,25 @@
 //! Cases on real Envoy: one process for all cases of one configuration, with a session of its own for
 //! each case, so that no case finds another's leases.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use host_sim::cases::{
-    Act, Case, CaseFile, Difference, Observed, Posture, Step, Template, request_text,
+    Act, Case, CaseFile, Difference, Observed, Posture, Step, Stream, Template, request_text,
 };
 use serde_json::Value;
 use stack::envoy::CustodyCluster;
-use stack::origin::OriginSettings;
+use stack::origin::{OriginSettings, Saying, Seen};
 use stack::{Stack, Way};
 
 use crate::answers::{self, Answers};
 use crate::clock;
-use crate::exchange::Guest;
+use crate::exchange::{self, Guest};
+use crate::together;
 
 /// Counts the callouts to custody, also those that reach nobody.
-const CALLOUTS: &str = "wasmcustom.leasehold.leases";
+pub const CALLOUTS: &str = "wasmcustom.leasehold.leases";
 
 pub struct RealEdge {
     /// Names on the origin's certificate.
@@ -37,7 +38,8 @@ struct Setting {
 
 /// What came of a step.
 pub struct RealStep {
-    pub observed: Observed,
+    /// Of each request, in the order of the step.
+    pub observed: Vec<Observed>,
     pub differences: Vec<Difference>,
     /// What no case expects: a connection that ends without an answer, a request that arrived twice.
     pub note: Option<String>,
@@ -50,7 +52,8 @@ impl RealEdge {
         let mut names = BTreeSet::new();
         for case in &file.cases {
             names.extend(policy_hosts(case.config_in(file).as_ref()));
-            names.extend(case.steps().iter().filter_map(request_host));
+            let streams = case.steps().into_iter().flat_map(|step| step.streams());
+            names.extend(streams.filter_map(|stream| request_host(&stream)));
         }
         Self { names, settings: Vec::new(), running: None }
     }
@@ -79,13 +82,12 @@ impl RealEdge {
         let now = clock::now(file, case);
         for (n, step) in case.steps().iter().enumerate() {
             answers.follow(case.custody_in(file, n, step));
-            let act = Act::of(file, case, step, now, &case.name);
-            let act = act.map_err(anyhow::Error::msg)?;
-            answers.set(stack, &act.template)?;
-            let (observed, note) = act_out(stack, &mut guest, &answers, &act)?;
-            answers.given(observed.callouts.len());
-            let differences = step.expect.compare(&observed, &act.template);
-            let differences = differences.map_err(anyhow::Error::msg)?;
+            let acts = Act::all_of(file, case, step, now, &case.name);
+            let acts = acts.map_err(anyhow::Error::msg)?;
+            stack.origin()?.sayings().replace(sayings(&acts)?);
+            let (observed, note) = act_out(stack, &mut guest, &answers, step, &acts)?;
+            answers.given(observed.first().map_or(0, |first| first.callouts.len()));
+            let differences = step.compare(&acts, &observed).map_err(anyhow::Error::msg)?;
             steps.push(RealStep { observed, differences, note });
         }
         Ok(steps)
@@ -139,27 +141,69 @@ impl Setting {
 
 /// Lets the guest do it and looks at all ends.
 fn act_out(
-    stack: &Stack,
+    stack: &mut Stack,
     guest: &mut Guest,
     answers: &Answers,
-    act: &Act,
-) -> Result<(Observed, Option<String>)> {
-    let origin = stack.origin()?;
-    let (arrived, asked) = (origin.record().count(), stack.asked().len());
+    step: &Step,
+    acts: &[Act],
+) -> Result<(Vec<Observed>, Option<String>)> {
+    let first = acts.first().context("a step without a request")?;
+    // A body that comes piece by piece is for a connection that can tell when a piece has come.
+    let alone = step.together.is_empty() && first.body.is_empty();
+    answers.set(stack, &first.template, alone)?;
+    let (arrived, asked) = (stack.origin()?.record().count(), stack.asked().len());
     let dispatched = stack.envoy()?.admin().stat(CALLOUTS)?;
-    let (mut observed, mut note) = guest.act(stack, act);
-    let arrivals = origin.requests().split_off(arrived);
-    guest.arrived(&mut observed, arrivals.last());
-    if arrivals.len() > 1 {
-        note = Some(format!("{} requests reached the origin", arrivals.len()));
+    let (mut observed, mut note) = match alone {
+        true => {
+            let (observed, note) = guest.act(stack, first);
+            (vec![observed], note)
+        }
+        false => (together::act_out(stack, guest, acts)?, None),
+    };
+    let mut arrivals = stack.origin()?.requests().split_off(arrived);
+    for (act, observed) in acts.iter().zip(&mut observed) {
+        let own = |seen: &mut Seen| alone || path_of(act).is_ok_and(|path| path == seen.path);
+        let own: Vec<_> = arrivals.extract_if(.., own).collect();
+        if let Some(seen) = own.last() {
+            exchange::arrived(observed, seen);
+        }
+        if own.len() > 1 {
+            note = Some(format!("{} requests reached the origin", own.len()));
+        }
+    }
+    if let Some(seen) = arrivals.first() {
+        note = Some(format!("{} reached the origin, which nobody sent", seen.path));
     }
     let bodies = stack.asked().split_off(asked);
-    observed.callouts = bodies.iter().map(|body| body.to_string().into_bytes()).collect();
+    let mut callouts: Vec<_> = bodies.iter().map(|body| body.to_string().into_bytes()).collect();
     if answers.unreachable() {
         let now = stack.envoy()?.admin().stat(CALLOUTS)?;
-        observed.callouts = vec![Vec::new(); usize::try_from(now - dispatched)?];
+        callouts = vec![Vec::new(); usize::try_from(now - dispatched)?];
     }
+    observed.iter_mut().for_each(|observed| observed.callouts.clone_from(&callouts));
     Ok((observed, note))
+}
+
+/// What the origin is to answer, by path.
+fn sayings(acts: &[Act]) -> Result<HashMap<String, Saying>> {
+    let mut sayings = HashMap::new();
+    for act in acts {
+        let Some(response) = &act.response else { continue };
+        let saying = Saying {
+            status: response.status,
+            headers: response.headers.clone().into_iter().collect(),
+            body: response.body.clone(),
+        };
+        let path = path_of(act)?;
+        sayings.insert(path.split('?').next().unwrap_or_default().to_owned(), saying);
+    }
+    Ok(sayings)
+}
+
+fn path_of(act: &Act) -> Result<String> {
+    let text = act.request.as_deref().context("a CONNECT alone has no path")?;
+    let message = request_text::parse(text).map_err(anyhow::Error::msg)?;
+    message.headers.text(":path").context("a request without a path")
 }
 
 fn check(case: &Case) -> Result<()> {
@@ -169,8 +213,8 @@ fn check(case: &Case) -> Result<()> {
         ensure!(step.advance.is_none(), "advance: a real clock does not jump; {says}");
         let unchecked = step.connect.as_ref().is_some_and(|connect| !connect.is_checked());
         ensure!(!unchecked, "checked: false: every CONNECT is checked on Envoy; {says}");
-        let body = step.expect.upstream.as_ref().and_then(|upstream| upstream.body.as_ref());
-        ensure!(body.is_none(), "upstream.body: the origin keeps no bodies; {says}");
+        let paths: BTreeSet<_> = step.together.iter().map(|stream| &stream.request).collect();
+        ensure!(paths.len() == step.together.len(), "together: no two requests may be the same");
     }
     Ok(())
 }
@@ -183,8 +227,8 @@ fn policy_hosts(config: Option<&Value>) -> Vec<String> {
 }
 
 /// The host a request names, where a certificate can name it too.
-fn request_host(step: &Step) -> Option<String> {
-    let message = request_text::parse(step.request.as_deref()?).ok()?;
+fn request_host(stream: &Stream) -> Option<String> {
+    let message = request_text::parse(stream.request.as_deref()?).ok()?;
     let authority = message.headers.text(":authority")?.to_ascii_lowercase();
     let host = authority.rsplit_once(':').map_or(authority.as_str(), |(host, _)| host);
     let host = host.strip_suffix('.').unwrap_or(host);

@@ -9,6 +9,7 @@ use host_sim::cases::{Act, Observed, Stage, Tunnel, request_text};
 use stack::Stack;
 use stack::origin::Seen;
 use tests::guest::{self, Connected};
+use tests::http2::Http2;
 use tests::reply::Reply;
 use tests::wire::Wire;
 
@@ -16,10 +17,12 @@ use tests::wire::Wire;
 const NET: &[u8] = b"RBAC: access denied";
 
 /// A guest through the steps of a case: requests without a tunnel share a connection, and with it a
-/// worker of Envoy's, as long as it lives.
+/// worker of Envoy's, as long as it lives; so do requests at once.
 #[derive(Default)]
 pub struct Guest {
     open: Option<Wire<TcpStream>>,
+    /// For requests at once, and the tunnel it is in.
+    pub open_h2: Option<(Option<Tunnel>, Http2)>,
 }
 
 // === impl Guest ===
@@ -29,15 +32,10 @@ impl Guest {
     pub fn act(&mut self, stack: &Stack, act: &Act) -> (Observed, Option<String>) {
         match self.try_act(stack, act) {
             Ok(reply) => (observed(&reply, act), None),
-            Err(error) => (observed_nothing(), Some(format!("no answer: {error:#}"))),
-        }
-    }
-
-    /// The oracle of a passage: what the origin saw.
-    pub fn arrived(&self, observed: &mut Observed, seen: Option<&Seen>) {
-        if let Some(seen) = seen {
-            observed.stage = Stage::Through;
-            observed.upstream = Some(message(seen));
+            Err(error) => {
+                let nothing = Observed::nothing(Stage::Unanswered);
+                (nothing, Some(format!("no answer: {error:#}")))
+            }
         }
     }
 
@@ -73,7 +71,7 @@ impl Guest {
     }
 }
 
-fn connect(stack: &Stack, tunnel: &Tunnel) -> Result<Connected> {
+pub fn connect(stack: &Stack, tunnel: &Tunnel) -> Result<Connected> {
     let header = tunnel.authorization.iter().map(|text| format!("Proxy-Authorization: {text}"));
     guest::connect(stack.edge(), &tunnel.authority, &header.collect::<Vec<_>>())
 }
@@ -88,7 +86,7 @@ fn wire_text(text: &str) -> Vec<u8> {
     format!("{}\r\n\r\n{body}", lines.join("\r\n")).into_bytes()
 }
 
-fn observed(reply: &Reply, act: &Act) -> Observed {
+pub fn observed(reply: &Reply, act: &Act) -> Observed {
     let reason = reply.reason();
     let opened = act.request.is_none() && reply.status == 200;
     let stage = match reply.body.as_slice() {
@@ -101,19 +99,13 @@ fn observed(reply: &Reply, act: &Act) -> Observed {
         headers.add(name, value.clone());
     }
     let received = Message { headers, body: reply.body.clone(), ..Message::default() };
-    let status = Some(reply.status);
-    Observed { stage, status, reason, received, upstream: None, callouts: Vec::new() }
+    Observed { status: Some(reply.status), reason, received, ..Observed::nothing(stage) }
 }
 
-fn observed_nothing() -> Observed {
-    Observed {
-        stage: Stage::Unanswered,
-        status: None,
-        reason: None,
-        received: Message::default(),
-        upstream: None,
-        callouts: Vec::new(),
-    }
+/// The oracle of a passage: what the origin saw.
+pub fn arrived(observed: &mut Observed, seen: &Seen) {
+    observed.stage = Stage::Through;
+    observed.upstream = Some(message(seen));
 }
 
 fn message(seen: &Seen) -> Message {
@@ -125,5 +117,5 @@ fn message(seen: &Seen) -> Message {
     for (name, value) in seen.headers() {
         headers.add(name, value);
     }
-    Message { headers, ..Message::default() }
+    Message { headers, body: seen.body(), ..Message::default() }
 }

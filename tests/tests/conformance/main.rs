@@ -21,6 +21,7 @@ mod prober;
 mod report;
 mod run;
 mod stories;
+mod together;
 
 use stack::built::Built;
 
@@ -45,6 +46,7 @@ files! {
     explicit: "explicit",
     gateway: "gateway",
     sessions: "sessions",
+    together: "together",
 }
 
 /// A guest of our own that pokes at the edges of the ABI, where our filter never comes.

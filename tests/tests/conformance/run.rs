@@ -42,7 +42,7 @@ pub fn file(name: &str) {
 fn row(module: &Module, edge: &mut RealEdge, file: &CaseFile, case: &Case) -> Row {
     let played = play(module, file, case).unwrap_or_else(|error| panic!("{error}"));
     let mut complaints = differences("host-sim", &played.steps);
-    let simulated: Vec<Observed> = played.steps.into_iter().map(|step| step.observed).collect();
+    let simulated: Vec<_> = played.steps.into_iter().map(|step| step.observed).collect();
     let host_sim = verdicts(&simulated);
     if let Some(why) = &case.host_sim_only {
         let outcome = Outcome::of(complaints, Some(why.clone()));
@@ -57,10 +57,10 @@ fn row(module: &Module, edge: &mut RealEdge, file: &CaseFile, case: &Case) -> Ro
         complaints.extend(said);
         complaints.extend(step.note.iter().map(|note| format!("Envoy, step {}: {note}", n + 1)));
     }
-    let real: Vec<Observed> = real.into_iter().map(|step| step.observed).collect();
+    let real: Vec<_> = real.into_iter().map(|step| step.observed).collect();
     for (n, (simulated, real)) in simulated.iter().zip(&real).enumerate() {
-        let found = disagreements(simulated, real);
-        complaints.extend(found.into_iter().map(|line| format!("step {}: {line}", n + 1)));
+        let found = simulated.iter().zip(real).flat_map(|(one, other)| disagreements(one, other));
+        complaints.extend(found.map(|line| format!("step {}: {line}", n + 1)));
     }
     let envoy = Some(verdicts(&real));
     Row { case: case.name.clone(), host_sim, envoy, outcome: Outcome::of(complaints, None) }
@@ -77,8 +77,12 @@ fn differences(host: &str, steps: &[PlayedStep]) -> Vec<String> {
         .collect()
 }
 
-/// What came of each step, such as `allowed / denied session_expired`.
-fn verdicts(steps: &[Observed]) -> String {
-    let verdicts: Vec<String> = steps.iter().map(Observed::verdict).collect();
-    verdicts.join(" / ")
+/// What came of each step, such as `allowed / denied session_expired`, or of requests at once, `allowed +
+/// gone`.
+fn verdicts(steps: &[Vec<Observed>]) -> String {
+    let verdicts = steps.iter().map(|observed| {
+        let verdicts: Vec<_> = observed.iter().map(Observed::verdict).collect();
+        verdicts.join(" + ")
+    });
+    verdicts.collect::<Vec<_>>().join(" / ")
 }

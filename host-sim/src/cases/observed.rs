@@ -1,0 +1,75 @@
+//! What comes of a request, seen from outside.
+
+use crate::exchange::Message;
+use crate::headers::HeaderMap;
+
+/// What could be seen of a request from outside.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// How far the guest got.
+    pub stage: Stage,
+    pub status: Option<u16>,
+    pub reason: Option<String>,
+    /// What the guest got.
+    pub received: Message,
+    /// What the filter let go to the upstream.
+    pub upstream: Option<Message>,
+    /// Bodies of the requests to custody, of the whole step.
+    pub callouts: Vec<Vec<u8>>,
+    /// The how manieth of its step was over with it, from 1; the guest's own going away is no end.
+    pub turn: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The filter answered the CONNECT or the request.
+    Answered,
+    /// The filter let it through and the net behind it did not.
+    Net,
+    /// It reached the upstream; a CONNECT alone opened its tunnel.
+    Through,
+    /// Nobody answered.
+    Unanswered,
+    /// The guest went away before anybody did.
+    Gone,
+}
+
+// === impl Observed ===
+
+impl Observed {
+    /// Nothing came of it so far.
+    pub fn nothing(stage: Stage) -> Self {
+        Self {
+            stage,
+            status: None,
+            reason: None,
+            received: Message::default(),
+            upstream: None,
+            callouts: Vec::new(),
+            turn: None,
+        }
+    }
+
+    /// Envoy itself refused before any filter saw it.
+    pub(super) fn refused_by_envoy(status: u16) -> Self {
+        let headers = HeaderMap::from([(":status", status.to_string().as_str())]);
+        let received = Message { headers, ..Message::default() };
+        Self { status: Some(status), received, ..Self::nothing(Stage::Answered) }
+    }
+
+    /// `allowed`, `denied REASON`, `answered STATUS`, `failed ...`.
+    pub fn verdict(&self) -> String {
+        match (&self.stage, &self.reason) {
+            (Stage::Through, _) => "allowed".to_owned(),
+            (_, Some(reason)) => format!("denied {reason}"),
+            (Stage::Net, None) => "stopped by the net: no permit".to_owned(),
+            (Stage::Unanswered, None) => "held for ever".to_owned(),
+            (Stage::Gone, None) => "gone".to_owned(),
+            (_, None) => format!("answered {}", self.status.unwrap_or_default()),
+        }
+    }
+
+    pub fn is_allowed(&self) -> bool {
+        self.stage == Stage::Through
+    }
+}

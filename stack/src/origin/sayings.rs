@@ -1,0 +1,51 @@
+//! What the origin is told to answer in place of an echo.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Saying {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    /// In pieces.
+    pub body: Vec<String>,
+}
+
+/// By path, without query.
+#[derive(Clone, Debug, Default)]
+pub struct Sayings(Arc<Mutex<HashMap<String, Saying>>>);
+
+// === impl Sayings ===
+
+impl Sayings {
+    /// These from now on, and none of those before.
+    pub fn replace(&self, sayings: HashMap<String, Saying>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sayings;
+    }
+
+    pub(super) fn of(&self, path: &str) -> Option<Saying> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+    }
+}
+
+impl IntoResponse for Saying {
+    fn into_response(self) -> Response {
+        let pieces = self.body.into_iter().map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
+        let mut response = Body::from_stream(stream::iter(pieces)).into_response();
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = self.headers.iter().filter_map(|(name, value)| {
+            let name = HeaderName::try_from(name).ok()?;
+            Some((name, HeaderValue::try_from(value).ok()?))
+        });
+        response.headers_mut().extend(headers);
+        response
+    }
+}
