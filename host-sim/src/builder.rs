@@ -16,6 +16,7 @@ use std::rc::Rc;
 #[must_use]
 pub struct Builder {
     plugins: Vec<Rc<Plugin>>,
+    chain: Vec<String>,
     workers: usize,
     fuel: u64,
     memory: usize,
@@ -33,12 +34,26 @@ const MEMORY: usize = 1 << 30;
 impl Builder {
     pub(crate) fn new() -> Self {
         let world = World { random: Random::new(1), ..World::default() };
-        Self { plugins: Vec::new(), workers: 1, fuel: FUEL, memory: MEMORY, world }
+        Self {
+            plugins: Vec::new(),
+            chain: Vec::new(),
+            workers: 1,
+            fuel: FUEL,
+            memory: MEMORY,
+            world,
+        }
     }
 
     /// One more plugin. Those of equal vm_id, VM configuration and code share VMs.
     pub fn plugin(mut self, plugin: Plugin) -> Self {
         self.plugins.push(Rc::new(plugin));
+        self
+    }
+
+    /// The filters every request goes through, by their plugins' names, in this order; the first
+    /// plugin alone unless told otherwise.
+    pub fn chain<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.chain = names.into_iter().map(str::to_owned).collect();
         self
     }
 
@@ -91,8 +106,13 @@ impl Builder {
     /// Starts a canary and then every worker's VMs.
     ///
     /// # Errors
-    /// The module does not link, traps on the way up, or refuses its configuration.
+    /// The module does not link, traps on the way up, or refuses its configuration; the chain names a
+    /// plugin that is not there.
     pub fn start(self) -> Result<Host, Error> {
+        let known = |name: &String| self.plugins.iter().any(|plugin| plugin.name == *name);
+        if let Some(name) = self.chain.iter().find(|name| !known(name)) {
+            return Err(Error::NoPlugin(name.clone()));
+        }
         let mut world = self.world;
         world.started = world.now;
         let world: SharedWorld = Rc::new(RefCell::new(world));
@@ -112,7 +132,7 @@ impl Builder {
                 group.vms.push(Vm::start(&group.setup, number)?);
             }
         }
-        Ok(Host::new(groups, world))
+        Ok(Host::new(groups, self.chain, world))
     }
 }
 

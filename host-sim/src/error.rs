@@ -22,6 +22,8 @@ pub enum Error {
     Link(String),
     #[error("the module exports {name} with a signature that is not the ABI's: {reason}")]
     Export { name: &'static str, reason: String },
+    #[error("the chain names the plugin {0:?}, and there is none of that name")]
+    NoPlugin(String),
     /// A trap, or a limit, before the first request.
     #[error("{vm}: {failure}")]
     Start { vm: String, failure: Failure },

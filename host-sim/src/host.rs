@@ -1,13 +1,11 @@
 //! The simulated Envoy: workers, streams, and the passing of time.
 
 use crate::builder::Builder;
+use crate::chain::Link;
 use crate::clock::Instant;
-use crate::exchange::{
-    ConnectionView, Direction, Ending, HttpStream, Leg, LocalReply, Peer, Piece, StreamId,
-};
+use crate::exchange::{Direction, Ending, HttpStream, Leg, Piece, StreamId};
 use crate::headers::HeaderMap;
 use crate::outcome::Outcome;
-use crate::properties::Properties;
 use crate::request::Request;
 use crate::script::{CalloutRequest, Cluster, GrpcRequest};
 use crate::stats::MetricKind;
@@ -15,16 +13,20 @@ use crate::strict::Violation;
 use crate::transcript::{Transcript, What};
 use crate::vm::{Called, FailPolicy, Kind, Vm, VmSetup};
 use crate::world::SharedWorld;
-use std::cell::Ref;
+use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A simulation in progress.
 pub struct Host {
     groups: Vec<Group>,
-    world: SharedWorld,
-    streams: HashMap<StreamId, Place>,
+    pub(crate) world: SharedWorld,
+    /// The filters of a stream, in the order in which a request meets them.
+    pub(crate) streams: HashMap<StreamId, Vec<Place>>,
     last_stream: u64,
+    /// Plugins a request goes through if it does not say otherwise, by name.
+    chain: Vec<String>,
 }
 
 /// VMs of one identity, one a worker.
@@ -33,17 +35,13 @@ pub(crate) struct Group {
     pub vms: Vec<Vm>,
 }
 
-/// Where a stream is.
+/// Where a stream, or one filter of its chain, is.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    group: usize,
-    worker: usize,
-    context: u32,
+pub(crate) struct Place {
+    pub group: usize,
+    pub worker: usize,
+    pub context: u32,
 }
-
-/// Names a TCP connection.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionId(Place);
 
 // === impl Host ===
 
@@ -52,8 +50,8 @@ impl Host {
         Builder::new()
     }
 
-    pub(crate) fn new(groups: Vec<Group>, world: SharedWorld) -> Self {
-        Self { groups, world, streams: HashMap::new(), last_stream: 0 }
+    pub(crate) fn new(groups: Vec<Group>, chain: Vec<String>, world: SharedWorld) -> Self {
+        Self { groups, world, streams: HashMap::new(), last_stream: 0, chain }
     }
 
     /// Brings a request to the filter. It goes as far as it can at once; [`settle`](Self::settle)
@@ -62,35 +60,36 @@ impl Host {
         self.last_stream += 1;
         let id = StreamId(self.last_stream);
         let Request { message, properties, upstream, worker, plugin, unfinished } = request;
-        let leg = if unfinished { Leg::beginning } else { Leg::arriving };
-        let stream = Box::new(HttpStream::new(id, leg(message), upstream, properties));
-        let Some((group, root)) = self.find_plugin(plugin.as_deref()) else {
-            self.world.borrow_mut().ended.insert(id, stream);
-            return id;
-        };
-        let worker = worker % self.groups.get(group).map_or(1, |group| group.vms.len().max(1));
-        self.reload_if_due(group, worker);
-        let Some(vm) = self.vm(group, worker) else { return id };
-        let root = vm.roots.get(root).copied().unwrap_or_default();
-        let context = vm.store.data_mut().new_context(Some(root), Kind::Http(stream));
-        self.streams.insert(id, Place { group, worker, context });
-        self.begin(id);
+        let properties = Rc::new(RefCell::new(properties));
+        let begins = if unfinished { Leg::beginning } else { Leg::arriving };
+        let mut leg = begins(message);
+        let plugins = self.plugins_for(plugin.as_deref());
+        let mut places = Vec::with_capacity(plugins.len());
+        for (number, (group, root)) in plugins.iter().enumerate() {
+            let link = Link { number, last: number + 1 == plugins.len() };
+            let (leg, properties) = (std::mem::take(&mut leg), Rc::clone(&properties));
+            let stream = HttpStream::new(id, link, leg, upstream.clone(), properties);
+            let worker = worker % self.groups.get(*group).map_or(1, |group| group.vms.len().max(1));
+            self.reload_if_due(*group, worker);
+            let Some(vm) = self.vm(*group, worker) else { continue };
+            let root = vm.roots.get(*root).copied();
+            let context = vm.store.data_mut().new_context(root, Kind::Http(Box::new(stream)));
+            places.push(Place { group: *group, worker, context });
+        }
+        self.streams.insert(id, places);
+        if let Some((vm, context)) = self.vm_of(id) {
+            vm.begin(context);
+        }
+        self.hand_over();
         id
     }
 
-    fn begin(&mut self, id: StreamId) {
-        let Some((vm, context)) = self.vm_of(id) else { return };
-        let root = vm.store.data().root_of(context);
-        let create = "proxy_on_context_create";
-        let created = vm.call(context, create, |c| c.context_create.clone(), (context, root));
-        if created == Called::Failed {
-            // The canary's configuration stands; only this VM is gone.
-            let open = vm.plugin_of(context).map(|plugin| plugin.fail_policy);
-            if open != Some(FailPolicy::Open) {
-                return vm.direct_reply(context, LocalReply::vm_failed());
-            }
+    /// Group and place in it of each plugin on a request's way.
+    fn plugins_for(&self, only: Option<&str>) -> Vec<(usize, usize)> {
+        if only.is_some() || self.chain.is_empty() {
+            return self.find_plugin(only).into_iter().collect();
         }
-        vm.pump(context, Direction::Request);
+        self.chain.iter().filter_map(|name| self.find_plugin(Some(name))).collect()
     }
 
     /// More of the body of an [`unfinished`](Request::unfinished) request; with `end`, the last of it.
@@ -99,6 +98,7 @@ impl Host {
             let piece = Piece::Body { bytes: bytes.into(), end };
             vm.arrive(context, Direction::Request, piece);
         }
+        self.hand_over();
     }
 
     /// The trailers, and with them the end, of an [`unfinished`](Request::unfinished) request.
@@ -107,6 +107,7 @@ impl Host {
         let Some(exchange) = vm.http(context) else { return };
         exchange.request.trailers = trailers;
         vm.arrive(context, Direction::Request, Piece::Trailers);
+        self.hand_over();
     }
 
     /// Lets everything happen that is going to, however long it takes, but for timers.
@@ -135,6 +136,7 @@ impl Host {
             if let Some(vm) = vms.find(|vm| vm.number() == due.vm) {
                 vm.happen(due.event);
             }
+            self.hand_over();
         }
         let mut world = self.world.borrow_mut();
         world.now = world.now.max(until);
@@ -146,27 +148,20 @@ impl Host {
             vm.write(What::StreamReset { stream });
             vm.end_stream(context, Ending::Reset);
         }
+        self.hand_over();
     }
 
     /// How a request is doing.
     pub fn outcome(&self, stream: StreamId) -> Outcome {
         let world = self.world.borrow();
         if let Some(ended) = world.ended.get(&stream) {
-            return Outcome::of(ended);
+            return Outcome::of(ended.iter());
         }
-        let place = self.streams.get(&stream);
-        let vm = place.and_then(|at| self.groups.get(at.group)?.vms.get(at.worker));
-        let live = vm.and_then(|vm| vm.store.data().http(place?.context));
-        match live {
-            Some(stream) => Outcome::of(stream),
-            // Its VM was replaced under it.
-            None => Outcome::of(&HttpStream::new(
-                stream,
-                Leg::default(),
-                crate::Upstream::default(),
-                Properties::default(),
-            )),
-        }
+        let places = self.streams.get(&stream).into_iter().flatten();
+        Outcome::of(places.filter_map(|at| {
+            let vm = self.groups.get(at.group)?.vms.get(at.worker)?;
+            vm.store.data().http(at.context)
+        }))
     }
 
     /// Lets go of what is kept of a stream that is over, in long simulations.
@@ -288,7 +283,7 @@ impl Host {
         }
     }
 
-    fn find_plugin(&self, name: Option<&str>) -> Option<(usize, usize)> {
+    pub(crate) fn find_plugin(&self, name: Option<&str>) -> Option<(usize, usize)> {
         let groups = self.groups.iter().enumerate();
         let mut plugins = groups.flat_map(|(group, of)| {
             let plugins = of.setup.plugins.iter().enumerate();
@@ -298,51 +293,14 @@ impl Host {
         wanted.map(|(group, index, _)| (group, index))
     }
 
-    fn vm(&mut self, group: usize, worker: usize) -> Option<&mut Vm> {
+    pub(crate) fn vm(&mut self, group: usize, worker: usize) -> Option<&mut Vm> {
         self.groups.get_mut(group)?.vms.get_mut(worker)
     }
 
+    /// The first filter of a stream.
     fn vm_of(&mut self, stream: StreamId) -> Option<(&mut Vm, u32)> {
-        let Place { group, worker, context } = *self.streams.get(&stream)?;
+        let Place { group, worker, context } = *self.streams.get(&stream)?.first()?;
         self.vm(group, worker).map(|vm| (vm, context))
-    }
-}
-
-/// TCP connections.
-impl Host {
-    /// A connection through the first plugin, on the first worker.
-    pub fn connect(&mut self, properties: Properties) -> Option<ConnectionId> {
-        let (group, plugin) = self.find_plugin(None)?;
-        let vm = self.vm(group, 0)?;
-        let root = vm.roots.get(plugin).copied()?;
-        let context = vm.open_connection(root, properties);
-        Some(ConnectionId(Place { group, worker: 0, context }))
-    }
-
-    /// Bytes from the guest.
-    pub fn guest_sends(&mut self, ConnectionId(at): ConnectionId, bytes: &[u8], end: bool) {
-        if let Some(vm) = self.vm(at.group, at.worker) {
-            vm.downstream_bytes(at.context, bytes, end);
-        }
-    }
-
-    /// Bytes from the upstream.
-    pub fn upstream_sends(&mut self, ConnectionId(at): ConnectionId, bytes: &[u8], end: bool) {
-        if let Some(vm) = self.vm(at.group, at.worker) {
-            vm.upstream_bytes(at.context, bytes, end);
-        }
-    }
-
-    pub fn disconnect(&mut self, ConnectionId(at): ConnectionId, peer: Peer) {
-        if let Some(vm) = self.vm(at.group, at.worker) {
-            vm.connection_closes(at.context, peer);
-        }
-    }
-
-    pub fn connection(&mut self, ConnectionId(at): ConnectionId) -> ConnectionView {
-        let vm = self.vm(at.group, at.worker);
-        let connection = vm.and_then(|vm| vm.store.data_mut().connection_mut(at.context));
-        connection.map(|connection| connection.view()).unwrap_or_default()
     }
 }
 

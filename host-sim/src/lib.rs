@@ -19,7 +19,9 @@
 mod abi;
 mod builder;
 pub mod cases;
+mod chain;
 mod clock;
+mod connections;
 mod error;
 mod events;
 mod exchange;
@@ -44,11 +46,12 @@ mod world;
 
 pub use builder::Builder;
 pub use clock::Instant;
+pub use connections::ConnectionId;
 pub use error::{Cause, Error, Failure};
 pub use exchange::{ConnectionView, Direction, LocalReply, Message, Peer, StreamId};
 pub use faults::FaultPlan;
 pub use headers::HeaderMap;
-pub use host::{ConnectionId, Host};
+pub use host::Host;
 pub use module::{AbiVersion, Module, Symbol};
 pub use outcome::{Outcome, Verdict};
 pub use properties::Properties;

@@ -1,6 +1,6 @@
 //! What became of a request, and sentences to assert about it.
 
-use crate::exchange::{Ending, HttpStream, LocalReply, Message};
+use crate::exchange::{Ending, HttpStream, Leg, LocalReply, Message};
 use crate::properties::Properties;
 use std::fmt;
 
@@ -40,18 +40,22 @@ pub enum Verdict {
 // === impl Outcome ===
 
 impl Outcome {
-    pub(crate) fn of(stream: &HttpStream) -> Self {
-        let over = stream.ending.is_some();
-        let held = |leg: &crate::exchange::Leg| leg.is_held() && !leg.complete;
+    /// Of every filter of the stream, in their order; of none, where the VM was replaced under it.
+    pub(crate) fn of<'a>(links: impl Iterator<Item = &'a HttpStream>) -> Self {
+        let links: Vec<_> = links.collect();
+        let (first, last) = (links.first(), links.last());
+        let over = links.iter().any(|link| link.ending.is_some());
+        let held = |leg: &Leg| leg.is_held() && !leg.complete;
+        let properties = first.map(|link| link.properties.borrow().clone());
         Self {
-            upstream: stream.request.passed.clone(),
-            upstream_complete: stream.request.complete,
-            received: stream.response.passed.clone(),
-            reply: stream.reply.clone(),
-            reset: stream.ending == Some(Ending::Reset),
-            held: !over && (held(&stream.request) || held(&stream.response)),
-            properties: stream.properties.clone(),
-            route_cache_clears: stream.route_cache_clears,
+            upstream: last.and_then(|link| link.request.passed.clone()),
+            upstream_complete: last.is_some_and(|link| link.request.complete),
+            received: first.and_then(|link| link.response.passed.clone()),
+            reply: links.iter().find_map(|link| link.reply.clone()),
+            reset: links.iter().any(|link| link.ending == Some(Ending::Reset)),
+            held: !over && links.iter().any(|link| held(&link.request) || held(&link.response)),
+            properties: properties.unwrap_or_default(),
+            route_cache_clears: links.iter().map(|link| link.route_cache_clears).sum(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What all VMs of one simulation share.
 
+use crate::chain::Handoff;
 use crate::clock::Instant;
 use crate::events::{Event, Events};
 use crate::exchange::{HttpStream, StreamId};
@@ -26,8 +27,10 @@ pub(crate) struct World {
     pub stats: Stats,
     pub faults: FaultPlan,
     pub transcript: Transcript,
-    /// Streams that are over, for whoever asks how it went.
-    pub ended: HashMap<StreamId, Box<HttpStream>>,
+    /// Streams that are over, with each filter of theirs, for whoever asks how it went.
+    pub ended: HashMap<StreamId, Vec<HttpStream>>,
+    /// What filters of a chain have left for each other.
+    pub handoffs: Vec<Handoff>,
     pub random: Random,
 }
 

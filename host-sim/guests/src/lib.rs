@@ -7,13 +7,15 @@
 //! - [`headers`]: reads and writes header maps, answers one path itself;
 //! - [`auth`]: asks a cluster whether a request may pass;
 //! - [`counter`]: counts over all VMs in shared data, with metrics and a timer;
-//! - [`bodies`]: collects bodies and rewrites them.
+//! - [`bodies`]: collects bodies and rewrites them;
+//! - [`witness`]: tells of every callback, for chains of filters.
 
 mod auth;
 mod bodies;
 mod counter;
 mod headers;
 mod root;
+mod witness;
 
 use proxy_wasm::types::LogLevel;
 use root::Root;

@@ -4,6 +4,7 @@ use crate::auth::Auth;
 use crate::bodies::Bodies;
 use crate::counter::Counter;
 use crate::headers::Headers;
+use crate::witness::Witness;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
@@ -19,6 +20,7 @@ enum Guest {
     Auth { cluster: String },
     Counter(Counter),
     Bodies { word: String },
+    Witness { name: String },
 }
 
 const DEFAULT_VALUE: &str = "sdk";
@@ -35,6 +37,7 @@ impl Guest {
             "" | "headers" => Self::Headers { value: or(DEFAULT_VALUE) },
             "auth" => Self::Auth { cluster: or(DEFAULT_CLUSTER) },
             "counter" => Self::Counter(Counter::read(setting.as_deref())?),
+            "witness" => Self::Witness { name: or(DEFAULT_VALUE) },
             "bodies" => Self::Bodies { word: or(DEFAULT_WORD) },
             _ => return None,
         })
@@ -84,6 +87,7 @@ impl RootContext for Root {
             Guest::Headers { value } => Box::new(Headers { context_id, value: value.clone() }),
             Guest::Auth { cluster } => Box::new(Auth { cluster: cluster.clone() }),
             Guest::Counter(counter) => Box::new(counter.stream()),
+            Guest::Witness { name } => Box::new(Witness::new(name)),
             Guest::Bodies { word } => Box::new(Bodies { word: word.clone() }),
         })
     }

@@ -77,7 +77,7 @@ fn set_filter_state(call: &mut Call<'_>, argument: &[u8]) -> std::result::Result
     let state = call.state();
     let subject = state.subject();
     match state.contexts.get_mut(&subject).map(|context| &mut context.kind) {
-        Some(Kind::Http(stream)) => stream.properties.set_filter_state(&key, value),
+        Some(Kind::Http(stream)) => stream.properties.borrow_mut().set_filter_state(&key, value),
         Some(Kind::Connection(connection)) => connection.properties.set_filter_state(&key, value),
         _ => return Err(Status::NotFound),
     }

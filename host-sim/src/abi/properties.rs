@@ -37,16 +37,16 @@ fn set(guest: Guest<'_>, path: u32, path_size: u32, value: u32, size: u32) -> Re
             .and_then(|(_, root)| root.prototypes.get(&path))
             .is_some_and(|prototype| prototype.read_only);
         let subject = state.subject();
-        let properties = match state.contexts.get_mut(&subject).map(|c| &mut c.kind) {
-            Some(Kind::Http(stream)) => &mut stream.properties,
-            Some(Kind::Connection(connection)) => &mut connection.properties,
+        let is_set = match state.contexts.get_mut(&subject).map(|c| &mut c.kind) {
+            Some(Kind::Http(stream)) => {
+                stream.properties.borrow_mut().set_by_guest(&path, value, read_only)
+            }
+            Some(Kind::Connection(connection)) => {
+                connection.properties.set_by_guest(&path, value, read_only)
+            }
             _ => return Err(Status::NotFound.into()),
         };
-        if properties.set_by_guest(&path, value, read_only) {
-            Ok(())
-        } else {
-            Err(Status::BadArgument.into())
-        }
+        if is_set { Ok(()) } else { Err(Status::BadArgument.into()) }
     })
 }
 
@@ -66,7 +66,7 @@ const MAPS: [&str; 8] = [
 fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, Status> {
     let subject = state.subject();
     let properties = match state.contexts.get(&subject).map(|context| &context.kind) {
-        Some(Kind::Http(stream)) => Some(stream.properties.clone()),
+        Some(Kind::Http(stream)) => Some(stream.properties.borrow().clone()),
         Some(Kind::Connection(connection)) => Some(connection.properties.clone()),
         _ => None,
     };

@@ -43,6 +43,8 @@ impl From<Error> for Exit {
             Error::Start { failure, .. } if matches!(failure.cause, Cause::Fuel(_)) => ENDLESS,
             Error::Link(_) | Error::Export { .. } | Error::Start { .. } => NO_START,
             Error::Refused { .. } => REFUSED,
+            // The command line makes no chains.
+            Error::NoPlugin(_) => MALFORMED,
         };
         Self { code, line: one_line(&error.to_string()) }
     }

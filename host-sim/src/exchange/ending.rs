@@ -1,6 +1,7 @@
 //! How a stream ends: `on_log`, `on_done`, `on_delete`, in that order.
 
 use super::Ending;
+use crate::chain::Handed;
 use crate::transcript::What;
 use crate::vm::{Kind, Vm};
 
@@ -16,18 +17,40 @@ impl Vm {
         stream.ending = Some(ending);
         stream.request.stop();
         stream.response.stop();
-        stream.logging = true;
         let id = stream.id;
+        if !stream.link.is_alone() {
+            return self.leave(id, 0, Handed::End { ending });
+        }
         self.write(What::StreamEnded { stream: id });
+        self.log_stream(context, ending);
+        self.delete_stream(context);
+    }
+
+    /// `on_log`: of a stream that the guest has not heard of, too.
+    pub fn log_stream(&mut self, context: u32, ending: Ending) {
+        let Some(stream) = self.http(context) else { return };
+        stream.ending = Some(ending);
+        stream.request.stop();
+        stream.response.stop();
+        if !stream.created {
+            self.create(context);
+        }
+        if let Some(stream) = self.http(context) {
+            stream.logging = true;
+        }
         self.call(context, "proxy_on_log", |c| c.log.clone(), (context,));
         if let Some(stream) = self.http(context) {
             stream.logging = false;
         }
+    }
+
+    /// The guest is done with it.
+    pub fn delete_stream(&mut self, context: u32) {
         self.call(context, "proxy_on_done", |c| c.done.clone(), (context,));
         self.call(context, "proxy_on_delete", |c| c.delete.clone(), (context,));
         let removed = self.store.data_mut().contexts.remove(&context);
         if let Some(Kind::Http(stream)) = removed.map(|context| context.kind) {
-            self.world().ended.insert(id, stream);
+            self.world().ended.entry(stream.id).or_default().push(*stream);
         }
     }
 

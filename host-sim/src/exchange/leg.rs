@@ -1,5 +1,6 @@
 //! One direction of an HTTP exchange.
 
+use crate::chain::Handed;
 use crate::headers::HeaderMap;
 use std::collections::VecDeque;
 use std::fmt;
@@ -64,6 +65,18 @@ pub(crate) struct Leg {
     pub passed: Option<Message>,
     /// Its end went on, too.
     pub complete: bool,
+    /// What of it the next filter has been handed.
+    pub handed: Progress,
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    headers: bool,
+    /// Bytes of the body.
+    body: usize,
+    trailers: bool,
+    end: bool,
 }
 
 // === impl Message ===
@@ -158,6 +171,30 @@ impl Leg {
         }
         self.complete = self.shown_end;
         first
+    }
+
+    /// What has passed and has not been handed on.
+    pub fn news(&mut self, direction: Direction) -> Vec<Handed> {
+        let Some(passed) = &self.passed else { return Vec::new() };
+        let had = self.handed;
+        let body = passed.body.get(had.body..).unwrap_or_default();
+        let trailers = !passed.trailers.is_empty();
+        self.handed =
+            Progress { headers: true, body: passed.body.len(), trailers, end: self.complete };
+        let mut news = Vec::new();
+        if !had.headers {
+            let end = self.complete && body.is_empty() && !trailers;
+            news.push(Handed::Headers { direction, headers: passed.headers.clone(), end });
+        }
+        let ends_now = self.complete && !had.end && had.headers;
+        if !body.is_empty() || ends_now && !trailers {
+            let (bytes, end) = (body.to_vec(), self.complete && !trailers);
+            news.push(Handed::Body { direction, bytes, end });
+        }
+        if trailers && !had.trailers {
+            news.push(Handed::Trailers { direction, trailers: passed.trailers.clone() });
+        }
+        news
     }
 
     /// Nothing more moves on this leg.

@@ -1,6 +1,7 @@
 //! Replies that come from the filter or from Envoy itself, and not from an upstream.
 
 use super::{Direction, Ending, HttpStream, Leg, Message};
+use crate::chain::Handed;
 use crate::headers::HeaderMap;
 use crate::transcript::What;
 use crate::vm::Vm;
@@ -110,11 +111,15 @@ impl Vm {
     /// Sends a reply back through the filter, whose own `on_response_headers` sees it.
     pub fn local_reply(&mut self, context: u32, reply: LocalReply) {
         let Some(stream) = self.http(context) else { return };
+        // A response the filter itself holds is replaced without asking it again.
+        let direct = stream.response.visible.headers || stream.response.is_held();
+        if !stream.link.is_alone() {
+            let (id, link) = (stream.id, stream.link.number);
+            return self.leave(id, link, Handed::Reply { reply, direct });
+        }
         if stream.response.passed.is_some() {
             return self.close(context);
         }
-        // A response the filter itself holds is replaced without asking it again.
-        let direct = stream.response.visible.headers || stream.response.is_held();
         self.begin_reply(context, reply);
         if direct {
             self.pass_unseen(context);
@@ -123,9 +128,13 @@ impl Vm {
         }
     }
 
-    /// Sends a reply that no filter sees.
+    /// Sends a reply that this filter does not see.
     pub fn direct_reply(&mut self, context: u32, reply: LocalReply) {
         let Some(stream) = self.http(context) else { return };
+        if !stream.link.is_alone() {
+            let (id, link) = (stream.id, stream.link.number);
+            return self.leave(id, link, Handed::Reply { reply, direct: false });
+        }
         if stream.response.passed.is_some() {
             return self.close(context);
         }
@@ -133,17 +142,16 @@ impl Vm {
         self.pass_unseen(context);
     }
 
-    fn begin_reply(&mut self, context: u32, reply: LocalReply) {
+    pub fn begin_reply(&mut self, context: u32, reply: LocalReply) {
         let Some(stream) = self.http(context) else { return };
         let message = reply.message(&stream.request.headers);
-        stream.request.stop();
-        stream.reply = Some(reply.clone());
+        stream.is_answered_with(&reply);
         stream.response = Leg::arriving(message);
         let stream = stream.id;
         self.write(What::LocalReply { stream, reply });
     }
 
-    fn pass_unseen(&mut self, context: u32) {
+    pub fn pass_unseen(&mut self, context: u32) {
         let Some(HttpStream { id, response, .. }) = self.http(context) else { return };
         let (stream, direction) = (*id, Direction::Response);
         while let Some(piece) = response.arriving.pop_front() {

@@ -1,7 +1,9 @@
 //! Showing a leg's pieces to the filter and passing on what it lets go.
 
-use super::{BODY_LIMIT, Direction, Ending, Hold, Leg, LocalReply, Piece};
+use super::{BODY_LIMIT, Direction, Ending, Hold, Leg, LocalReply, Piece, StreamId};
+use crate::chain::{Handed, Handoff};
 use crate::events::Event;
+use crate::headers::HeaderMap;
 use crate::strict::Violation;
 use crate::transcript::What;
 use crate::vm::{Called, FailPolicy, Vm};
@@ -18,7 +20,16 @@ const STOP_NO_BUFFER: u32 = 3;
 impl Vm {
     /// Shows the filter what has arrived, as long as nothing holds it.
     pub fn pump(&mut self, context: u32, direction: Direction) {
-        while let Some(piece) = self.http(context).and_then(|s| s.leg(direction).next_piece()) {
+        loop {
+            let Some(stream) = self.http(context) else { return };
+            let (id, link) = (stream.id, stream.link.number);
+            // The next filter has what this one let go before this one is shown more.
+            if !self.world().handoffs.is_empty() {
+                return self.leave(id, link, Handed::Pump { direction });
+            }
+            let Some(piece) = self.http(context).and_then(|s| s.leg(direction).next_piece()) else {
+                return;
+            };
             match piece {
                 Piece::Headers { end } => self.show_headers(context, direction, end),
                 Piece::Body { bytes, end } => self.show_body(context, direction, bytes, end),
@@ -27,9 +38,57 @@ impl Vm {
         }
     }
 
+    /// Leaves something for another filter of a chain.
+    pub fn leave(&self, stream: StreamId, link: usize, what: Handed) {
+        self.world().handoffs.push(Handoff { stream, link, what });
+    }
+
+    /// The guest hears of the stream, and then of what has arrived.
+    pub fn begin(&mut self, context: u32) {
+        if self.create(context) == Called::Failed {
+            // The canary's configuration stands; only this VM is gone.
+            let open = self.plugin_of(context).map(|plugin| plugin.fail_policy);
+            if open != Some(FailPolicy::Open) {
+                return self.direct_reply(context, LocalReply::vm_failed());
+            }
+        }
+        self.pump(context, Direction::Request);
+    }
+
+    /// Tells the guest that there is a stream.
+    pub fn create(&mut self, context: u32) -> Called<()> {
+        if let Some(stream) = self.http(context) {
+            stream.created = true;
+        }
+        let root = self.store.data().root_of(context);
+        let name = "proxy_on_context_create";
+        self.call(context, name, |c| c.context_create.clone(), (context, root))
+    }
+
+    /// Headers come from the filter before.
+    pub fn receive(&mut self, context: u32, direction: Direction, headers: HeaderMap, end: bool) {
+        let Some(stream) = self.http(context) else { return };
+        if direction == Direction::Request && stream.is_decided() {
+            return;
+        }
+        let leg = stream.leg(direction);
+        leg.headers = headers;
+        leg.arrive(Piece::Headers { end });
+        match direction {
+            Direction::Request => self.begin(context),
+            // Envoy skips a filter that has not seen the request.
+            Direction::Response => self.pump(context, direction),
+        }
+    }
+
     /// One more piece has come.
     pub fn arrive(&mut self, context: u32, direction: Direction, piece: Piece) {
-        let Some(stream) = self.http(context).filter(|stream| !stream.is_decided()) else { return };
+        let Some(stream) = self.http(context) else { return };
+        // Of a local reply only what comes from the filter behind is still of interest.
+        let late = direction == Direction::Request || stream.link.last;
+        if late && stream.is_decided() {
+            return;
+        }
         stream.leg(direction).arrive(piece);
         self.pump(context, direction);
     }
@@ -51,7 +110,10 @@ impl Vm {
             ),
         };
         let allow = self.plugin_of(context).is_some_and(|plugin| plugin.allow_headers_stop);
+        let answered = self.http(context).is_some_and(|stream| stream.reply.is_some());
         let hold = match said {
+            // Its reply to that is what comes by here.
+            Called::Failed if answered => Hold::Nothing,
             Called::Failed => return self.fail_stream(context, direction),
             Called::Absent => Hold::Nothing,
             Called::Returned(verdict, stopped) => headers_hold(verdict, stopped, allow),
@@ -158,12 +220,17 @@ impl Vm {
         let number = self.number();
         let Some(stream) = self.http(context) else { return };
         if direction == Direction::Request
+            && stream.link.last
             && let Some(header) = missing_header(&stream.request)
         {
             return self.local_reply(context, LocalReply::missing(header));
         }
-        let (id, leg) = (stream.id, stream.leg(direction));
+        let (id, link, leg) = (stream.id, stream.link, stream.leg(direction));
         let first = leg.pass();
+        if let Some(next) = link.next(direction) {
+            let news = leg.news(direction);
+            return news.into_iter().for_each(|what| self.leave(id, next, what));
+        }
         let complete = leg.complete;
         let mut asked = None;
         if direction == Direction::Request && complete && !stream.upstream_asked {

@@ -1,9 +1,12 @@
 //! An HTTP stream in a VM.
 
 use super::{Direction, Leg, LocalReply};
+use crate::chain::Link;
 use crate::properties::Properties;
 use crate::script::Upstream;
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 
 /// Names a stream of a simulation; also after it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,9 +24,13 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct HttpStream {
     pub id: StreamId,
+    pub link: Link,
+    /// The guest has been told that it exists.
+    pub created: bool,
     pub request: Leg,
     pub response: Leg,
-    pub properties: Properties,
+    /// Of all filters of the chain.
+    pub properties: Rc<RefCell<Properties>>,
     pub upstream: Upstream,
     /// `on_log` is running: maps are read-only, and all of them are there.
     pub logging: bool,
@@ -39,9 +46,17 @@ pub(crate) struct HttpStream {
 // === impl HttpStream ===
 
 impl HttpStream {
-    pub fn new(id: StreamId, request: Leg, upstream: Upstream, properties: Properties) -> Self {
+    pub fn new(
+        id: StreamId,
+        link: Link,
+        request: Leg,
+        upstream: Upstream,
+        properties: Rc<RefCell<Properties>>,
+    ) -> Self {
         Self {
             id,
+            link,
+            created: false,
             request,
             response: Leg::default(),
             properties,
@@ -60,6 +75,12 @@ impl HttpStream {
             Direction::Request => &mut self.request,
             Direction::Response => &mut self.response,
         }
+    }
+
+    /// The request goes no further.
+    pub fn is_answered_with(&mut self, reply: &LocalReply) {
+        self.request.stop();
+        self.reply = Some(reply.clone());
     }
 
     /// Nothing that arrives can matter any more.

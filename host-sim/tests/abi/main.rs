@@ -6,6 +6,7 @@
 
 mod buffers;
 mod callouts;
+mod chain;
 mod connections;
 mod contexts;
 mod foreign;

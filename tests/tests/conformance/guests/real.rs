@@ -8,7 +8,7 @@ use stack::envoy::{Envoy, EnvoyBinary};
 use tests::guest;
 use tests::wire::Wire;
 
-use super::scenario::{self, Ask, Scenario, Seen, Told, comparable};
+use super::scenario::{self, Ask, Filter, Scenario, Seen, Told, comparable};
 use super::server::{Says, Server};
 
 /// Until the log has what is waited for.
@@ -80,8 +80,9 @@ fn log(envoy: &Envoy, scenario: &Scenario) -> Vec<String> {
         let found = lines.map(|(_, message)| message.to_owned());
         let found: Vec<_> = found.filter(|text| super::is_of_a_request(text)).collect();
         let over = found.iter().filter(|line| line.ends_with(" is over")).count();
-        let logs_ends = matches!(scenario.root_id, "" | "headers");
-        if !logs_ends || over >= scenario.asks.len() {
+        let telling = |filter: &&Filter| matches!(filter.root_id, "" | "headers" | "witness");
+        let telling = scenario.filters.iter().filter(telling).count();
+        if over >= scenario.asks.len() * telling {
             return found;
         }
         assert!(since.elapsed() < PATIENCE, "{}: {found:?}", scenario.name);
@@ -91,24 +92,6 @@ fn log(envoy: &Envoy, scenario: &Scenario) -> Vec<String> {
 
 fn config(module: &Path, scenario: &Scenario, clusters: &[Value]) -> Value {
     let host = json!({"address": stack::ports::address().to_string(), "port_value": 0});
-    let wasm = json!({
-        "name": "guest",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-            "config": {
-                "root_id": scenario.root_id,
-                "fail_open": false,
-                "configuration": {
-                    "@type": "type.googleapis.com/google.protobuf.StringValue",
-                    "value": scenario.configuration,
-                },
-                "vm_config": {
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": {"local": {"filename": module}},
-                },
-            },
-        },
-    });
     let router = json!({
         "name": "router",
         "typed_config": {
@@ -116,6 +99,8 @@ fn config(module: &Path, scenario: &Scenario, clusters: &[Value]) -> Value {
             "suppress_envoy_headers": true,
         },
     });
+    let filters = scenario.filters.iter().map(|filter| wasm(module, filter));
+    let filters: Vec<_> = filters.chain([router]).collect();
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.\
                   http_connection_manager.v3.HttpConnectionManager",
@@ -127,7 +112,7 @@ fn config(module: &Path, scenario: &Scenario, clusters: &[Value]) -> Value {
             "domains": ["*"],
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "origin"}}],
         }]},
-        "http_filters": [wasm, router],
+        "http_filters": filters,
     });
     json!({
         "admin": {"address": {"socket_address": host}},
@@ -138,6 +123,29 @@ fn config(module: &Path, scenario: &Scenario, clusters: &[Value]) -> Value {
                 "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
             }],
             "clusters": clusters,
+        },
+    })
+}
+
+fn wasm(module: &Path, filter: &Filter) -> Value {
+    json!({
+        "name": filter.name,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": filter.name,
+                "root_id": filter.root_id,
+                "fail_open": false,
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": filter.configuration,
+                },
+                "vm_config": {
+                    "vm_id": filter.vm_id,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": module}},
+                },
+            },
         },
     })
 }

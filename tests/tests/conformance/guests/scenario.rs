@@ -2,16 +2,24 @@
 
 use super::server::Says;
 
-/// One guest in one configuration, and requests to it, one after the other.
+/// Guests in their configurations, one behind the other, and requests to them.
 pub struct Scenario {
     pub name: &'static str,
-    pub root_id: &'static str,
-    pub configuration: &'static str,
+    pub filters: Vec<Filter>,
     pub asks: Vec<Ask>,
     /// What the upstream answers with.
     pub origin: &'static str,
     /// The cluster `authority`; `None`: there is none.
     pub authority: Option<Says>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Filter {
+    /// Of this plugin alone.
+    pub name: &'static str,
+    pub root_id: &'static str,
+    pub configuration: &'static str,
+    pub vm_id: &'static str,
 }
 
 #[derive(Clone, Copy)]
@@ -66,11 +74,59 @@ pub fn comparable(headers: impl Iterator<Item = (String, String)>) -> Vec<(Strin
     headers
 }
 
+/// Requests through two witnesses, `first` and `second`.
+fn chained(name: &'static str, vm_ids: [&'static str; 2], asks: &[Ask]) -> Scenario {
+    let filter = |name, vm_id| Filter { name, root_id: "witness", configuration: name, vm_id };
+    Scenario {
+        name,
+        filters: vec![filter("first", vm_ids[0]), filter("second", vm_ids[1])],
+        asks: asks.to_vec(),
+        origin: "answer\n",
+        authority: Some(Says::Answer(200, "0")),
+    }
+}
+
+fn chains() -> Vec<Scenario> {
+    let post = Ask { body: Some("lines\n"), ..GET };
+    let deed = |headers| Ask { headers, ..GET };
+    let posting = |headers| Ask { headers, ..post };
+    let one = ["one", "one"];
+    vec![
+        chained("two filters in one VM", one, &[GET, post]),
+        chained("two filters in two VMs", ["one", "two"], &[GET, post]),
+        chained("the first replies", one, &[deed(&[("x-do", "first=reply")]), GET]),
+        chained("the second replies", one, &[deed(&[("x-do", "second=reply")])]),
+        chained("the first replies to a body", one, &[posting(&[("x-do", "first=reply-to-body")])]),
+        chained(
+            "the second replies to a body",
+            one,
+            &[posting(&[("x-do", "second=reply-to-body")])],
+        ),
+        chained("the first waits", one, &[posting(&[("x-do", "first=ask")])]),
+        chained("the second waits", one, &[posting(&[("x-do", "second=ask")])]),
+        chained(
+            "both wait, in two VMs",
+            ["one", "two"],
+            &[posting(&[("x-do", "first=ask, second=ask")])],
+        ),
+        chained("the first holds a body", one, &[posting(&[("x-do", "first=hold-body")])]),
+        chained(
+            "the first replies to a response",
+            one,
+            &[deed(&[("x-do", "first=reply-to-response")])],
+        ),
+        chained(
+            "the second replies to a response",
+            one,
+            &[deed(&[("x-do", "second=reply-to-response")])],
+        ),
+    ]
+}
+
 pub fn all() -> Vec<Scenario> {
     let guest = |name, root_id, configuration, asks: &[Ask]| Scenario {
         name,
-        root_id,
-        configuration,
+        filters: vec![Filter { name: "guest", root_id, configuration, vm_id: "" }],
         asks: asks.to_vec(),
         origin: "one secret, two secrets\n",
         authority: None,
@@ -78,7 +134,7 @@ pub fn all() -> Vec<Scenario> {
     let auth = |name, authority| Scenario { authority, ..guest(name, "auth", "", &[GET, GET]) };
     let browser: &[(&str, &str)] = &[("user-agent", "curl"), ("cookie", "a=1"), ("x-two", "1")];
     let post = Ask { body: Some("lines\n"), ..GET };
-    vec![
+    let mut all = vec![
         guest("headers, no setting", "headers", "", &[Ask { headers: browser, ..GET }]),
         guest("headers, a setting", "headers", "mine", &[Ask { headers: browser, ..GET }]),
         guest("no root id at all", "", "", &[GET]),
@@ -95,5 +151,7 @@ pub fn all() -> Vec<Scenario> {
         guest("bodies rewritten", "bodies", "", &[post, GET]),
         guest("bodies, another word", "bodies", "one", &[post]),
         guest("bodies, nothing to black out", "bodies", "absent", &[post, post]),
-    ]
+    ];
+    all.extend(chains());
+    all
 }

@@ -4,13 +4,16 @@ use host_sim::{
     Answer, Cluster, Host, Level, Message, MetricKind, Module, Plugin, Request, Upstream,
 };
 
-use super::scenario::{self, Ask, Scenario, Seen, Told, comparable};
+use super::scenario::{self, Ask, Filter, Scenario, Seen, Told, comparable};
 use super::server::Says;
 
 pub fn tell(module: &Module, scenario: &Scenario) -> Told {
-    let plugin =
-        Plugin::new(module).root_id(scenario.root_id).configuration(scenario.configuration);
-    let mut builder = Host::builder().plugin(plugin).workers(2);
+    let mut builder = Host::builder().workers(2);
+    for Filter { name, root_id, configuration, vm_id } in &scenario.filters {
+        let plugin = Plugin::new(module).name(name).root_id(root_id).vm_id(vm_id);
+        builder = builder.plugin(plugin.configuration(*configuration));
+    }
+    builder = builder.chain(scenario.filters.iter().map(|filter| filter.name));
     if let Some(says) = &scenario.authority {
         let answer = match says {
             Says::Answer(status, body) => Answer::respond(*status, &[], *body),
@@ -39,23 +42,34 @@ pub fn tell(module: &Module, scenario: &Scenario) -> Told {
 fn exchange(host: &mut Host, scenario: &Scenario, ask: &Ask) -> Seen {
     let mut request = match ask.body {
         None => Request::get("guest.test", ask.path),
-        Some(body) => Request::post("guest.test", ask.path, body)
-            .header("content-length", body.len().to_string()),
+        Some(body) => Request::new("POST", "guest.test", ask.path)
+            .header("content-length", body.len().to_string())
+            .unfinished(),
     };
     for (name, value) in ask.headers {
         request = request.header(name, *value);
     }
-    let upstream = Upstream::answers(200, &[("server", "origin")], scenario.origin);
-    let outcome = host.exchange(request.header("x-forwarded-proto", "http").upstream(upstream));
+    // As HTTP/1.1 shows bodies: their end is a piece of its own.
+    let upstream = Upstream::streams(200, &[("server", "origin")], [scenario.origin, ""]);
+    let stream = host.send(request.header("x-forwarded-proto", "http").upstream(upstream));
+    if let Some(body) = ask.body {
+        host.send_body(stream, body, false);
+        host.send_body(stream, "", true);
+    }
+    host.settle();
+    let outcome = host.outcome(stream);
     let Some(received) = &outcome.received else { panic!("{}: {outcome}", scenario.name) };
     Seen {
         status: received.headers.text(":status").and_then(|text| text.parse().ok()).unwrap(),
         headers: headers(received),
         body: received.body_text(),
-        upstream: outcome.upstream.as_ref().map(|message| scenario::Upstream {
-            path: path(message),
-            headers: headers(message),
-            body: message.body_text(),
+        // The server of the other side tells of whole requests.
+        upstream: outcome.upstream.as_ref().filter(|_| outcome.upstream_complete).map(|message| {
+            scenario::Upstream {
+                path: path(message),
+                headers: headers(message),
+                body: message.body_text(),
+            }
         }),
     }
 }
