@@ -12,6 +12,7 @@ pub mod operations;
 pub mod operator;
 pub mod orders;
 pub mod revocations;
+pub mod root_key;
 pub mod sessions;
 pub mod status;
 pub mod target;

@@ -10,9 +10,9 @@ mod kill;
 mod leases;
 mod remote;
 mod revoke;
+mod secret;
 mod serve;
 mod status;
-mod stdin;
 mod storage;
 mod table;
 
@@ -141,11 +141,11 @@ impl Cli {
 
 /// An answer, as JSON or for people.
 fn print<T: Serialize>(
-    remote: &remote::Remote,
+    as_json: bool,
     answer: &T,
     for_people: impl FnOnce() -> String,
 ) -> anyhow::Result<()> {
-    if remote.json() {
+    if as_json {
         println!("{}", serde_json::to_string_pretty(answer)?);
     } else {
         print!("{}", for_people());

@@ -101,6 +101,8 @@ fn outputs(wishes: &Wishes) -> Result<Vec<Output>, InitFault> {
         ("edge-client.pem", "edge-client.key", certificates.edge),
         ("operator-ca.pem", "operator-ca.key", certificates.operator_ca),
         ("operator.pem", "operator.key", certificates.operator),
+        ("worker-ca.pem", "worker-ca.key", certificates.worker_ca),
+        ("worker.pem", "worker.key", certificates.worker),
     ] {
         outputs.push(public(certificate_name, certificate));
         outputs.push(private(key_name, key));

@@ -24,12 +24,12 @@ use crate::audit::sampling::Sampler;
 use crate::audit::{AuditLog, Entry};
 use crate::backend::resolver::Resolver;
 use crate::clock::Clock;
+use crate::failures::Failures;
 use crate::grants::LiveGrants;
 use crate::keys::SessionKeys;
 use crate::ledger::Ledger;
 use crate::limits::{Buckets, Limits};
 use crate::metrics::Metrics;
-use crate::notify::Notifier;
 use caller::Caller;
 use lease::{Lease, RefusalCode};
 pub use refused::Refused;
@@ -61,8 +61,7 @@ pub struct Parts {
     pub grants: Arc<LiveGrants>,
     pub ledger: Arc<dyn Ledger>,
     pub resolver: Arc<Resolver>,
-    /// Of a webhook that is told when a backend fails.
-    pub notifier: Option<Notifier>,
+    pub failures: Failures,
     pub audit: AuditLog,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,

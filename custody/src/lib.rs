@@ -17,6 +17,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credential;
+pub mod failures;
 pub mod feed;
 pub mod files;
 pub mod grants;

@@ -15,6 +15,7 @@ use crate::backend::assembly::{AssemblyFault, Own, assemble};
 use crate::backend::sealed::SealedBackend;
 use crate::clock;
 use crate::config::{Config, Storage, WebhookPlace};
+use crate::failures::Failures;
 use crate::feed::EdgeFeed;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::housekeeping;
@@ -23,7 +24,7 @@ use crate::keys::SessionKeys;
 use crate::leasing::{Leasing, Parts};
 use crate::ledger::{Ledger, LedgerPlace, Missing, PlaceFault};
 use crate::metrics::Metrics;
-use crate::notify::{self, Courier, Notifier};
+use crate::notify::{self, Courier};
 use crate::outbound::ReachFault;
 use crate::sealed::{NewKey, SealedStore, StoreFault};
 use apis::Shared;
@@ -92,19 +93,18 @@ impl Server {
         let (audit, writing) = open_audit(&config.storage).await?;
         let metrics = Arc::new(Metrics::default());
         let session_limits = config.session.limits;
-        let keys = SessionKeys::open(config.session, &metrics).await?;
         let grants = Arc::new(LiveGrants::new(config.grants));
         let feed = EdgeFeed::new(ledger.clone(), grants.clone(), session_limits, clock::system());
         let places = Places::new(&config.limits);
-        let (notifier, courier) = notifier(config.webhook, secrets, &ledger, &audit, &metrics)?;
+        let (failures, courier) = failures(config.webhook, secrets, &ledger, &audit, &metrics)?;
         let leasing = Leasing::new(Parts {
-            keys,
+            keys: SessionKeys::open(config.session, &metrics).await?,
             session_limits,
             limits: config.limits,
             grants: grants.clone(),
             ledger: ledger.clone(),
             resolver: resolver.clone(),
-            notifier,
+            failures: failures.clone(),
             audit: audit.clone(),
             metrics: metrics.clone(),
             clock: clock::system(),
@@ -113,6 +113,7 @@ impl Server {
         let shared = Shared {
             ledger: ledger.clone(),
             resolver,
+            failures,
             vault: Arc::new(SealedVault(store)),
             grants,
             grants_file: grants_file.clone(),
@@ -210,18 +211,23 @@ async fn open_audit(storage: &Storage) -> Result<(AuditLog, Writing), StartFault
     Ok((audit, writing))
 }
 
-fn notifier(
+fn failures(
     place: Option<WebhookPlace>,
     secrets: Arc<dyn LongLived>,
     ledger: &Arc<dyn Ledger>,
     audit: &AuditLog,
     metrics: &Arc<Metrics>,
-) -> Result<(Option<Notifier>, Option<Courier>), StartFault> {
-    let Some(place) = place else { return Ok((None, None)) };
-    let (ledger, audit, metrics) = (ledger.clone(), audit.clone(), metrics.clone());
-    let parts = notify::Parts { ledger, secrets, audit, metrics, clock: clock::system() };
+) -> Result<(Failures, Option<Courier>), StartFault> {
+    let Some(place) = place else { return Ok((Failures::new(metrics.clone(), None), None)) };
+    let parts = notify::Parts {
+        ledger: ledger.clone(),
+        secrets,
+        audit: audit.clone(),
+        metrics: metrics.clone(),
+        clock: clock::system(),
+    };
     let (notifier, courier) = notify::open(&place, parts).map_err(StartFault::Webhook)?;
-    Ok((Some(notifier), Some(courier)))
+    Ok((Failures::new(metrics.clone(), Some(notifier)), Some(courier)))
 }
 
 async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<SealedStore, StartFault> {

@@ -21,6 +21,7 @@ use crate::audit::AuditLog;
 use crate::audit::sampling::Sampler;
 use crate::backend::resolver::Resolver;
 use crate::clock::Clock;
+use crate::failures::Failures;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use axum::Router;
@@ -34,6 +35,7 @@ pub struct Workers {
     pub ledger: Arc<dyn Ledger>,
     pub audit: AuditLog,
     pub resolver: Arc<Resolver>,
+    pub failures: Failures,
     pub vault: Arc<dyn Vault>,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
@@ -46,6 +48,7 @@ pub struct Parts {
     pub ledger: Arc<dyn Ledger>,
     pub audit: AuditLog,
     pub resolver: Arc<Resolver>,
+    pub failures: Failures,
     pub vault: Arc<dyn Vault>,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
@@ -63,8 +66,9 @@ pub fn routes(workers: Arc<Workers>) -> Router {
 
 impl Workers {
     pub fn new(parts: Parts) -> Self {
-        let Parts { capabilities, ledger, audit, resolver, vault, metrics, clock } = parts;
+        let Parts { capabilities, ledger, audit, resolver, failures, vault, metrics, clock } =
+            parts;
         let refused = Mutex::new(Sampler::new(Instant::now()));
-        Self { capabilities, ledger, audit, resolver, vault, metrics, clock, refused }
+        Self { capabilities, ledger, audit, resolver, failures, vault, metrics, clock, refused }
     }
 }

@@ -46,6 +46,7 @@ fn operations() -> Vec<(&'static str, &'static str, Option<Value>)> {
             Some(json!({"claims": {}, "handle": "h", "destination": "a.example", "method": "GET"})),
         ),
         ("POST", "/v1/grants/reload", None),
+        ("POST", "/v1/root-key/rotate", None),
         ("GET", "/openapi.json", None),
     ]
 }

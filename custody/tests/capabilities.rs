@@ -10,8 +10,10 @@ use custody::audit::{AuditLog, recovery};
 use custody::backend::resolver::Resolver;
 use custody::backend::{Asked, BackendFault, CredentialBackend};
 use custody::credential::{Credential, Resolved};
+use custody::failures::Failures;
 use custody::ledger::{Missing, SqliteLedger};
 use custody::metrics::Metrics;
+use custody::sealed::Rotated;
 use custody::workers::capability::Capabilities;
 use custody::workers::{Parts, Workers, routes};
 use hyper::Request;
@@ -62,6 +64,10 @@ impl Vault for Watched {
         self.touch("cred.teardown");
         Ok(3)
     }
+
+    async fn rotate(&self) -> Result<Rotated, VaultFault> {
+        panic!("nobody rotates keys");
+    }
 }
 
 #[async_trait]
@@ -102,13 +108,15 @@ impl Scene {
         let rules = Rules { issuer: "i".into(), audience: "leasehold-custody".into(), leeway: 30 };
         let ledger = SqliteLedger::open(&folder.path().join("l"), Missing::Create).unwrap();
         let backend: Arc<dyn CredentialBackend> = watched.clone();
+        let metrics = Arc::new(Metrics::default());
         let workers = Workers::new(Parts {
             capabilities: Capabilities::new(Verifier::new(rules, keys), 60, 30),
             ledger: Arc::new(ledger),
             audit,
             resolver: Arc::new(Resolver::new(vec![backend], Default::default())),
             vault: watched.clone(),
-            metrics: Arc::new(Metrics::default()),
+            metrics: metrics.clone(),
+            failures: Failures::new(metrics, None),
             // The resolver asks the machine's own clock.
             clock: Arc::new(custody::clock::now),
         });

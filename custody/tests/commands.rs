@@ -54,6 +54,7 @@ fn mistakes_are_usage_and_name_the_flag() {
         (&["put", "a", "--type", "header", "--header", "host"], "--header: "),
         (&["put", "a", "--actor", "a b"], "an actor is"),
         (&["put", "a", CANARY], "unexpected argument"),
+        (&["put", "a", "--type", "opaque", "--user", "u"], "--user goes with --type basic"),
     ] {
         let output = cred(&home, arguments, "secret");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output));
@@ -79,6 +80,24 @@ fn secrets_that_cannot_be_sent_are_refused_without_being_shown() {
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
         assert!(text(&output).contains(words) && !text(&output).contains("canary"));
     }
+}
+
+#[test]
+fn a_secret_is_read_from_a_file_that_can_be_read_and_is_not_empty() {
+    let home = Home::bare(Store::Sqlite);
+    std::fs::write(home.path("empty"), "").unwrap();
+    std::fs::write(home.path("token"), format!("{CANARY}\n")).unwrap();
+    let put = |name: &str| {
+        let path = home.path(name);
+        cred(&home, &["put", "a", "--from", path.to_str().unwrap()], "not this")
+    };
+    for (name, words) in [("nowhere", "No such file"), ("empty", "the secret is empty")] {
+        let output = put(name);
+        assert_eq!(output.status.code(), Some(1));
+        let expected = format!("{}: {words}", home.path(name).display());
+        assert!(text(&output).contains(&expected), "{}", text(&output));
+    }
+    assert!(put("token").status.success());
 }
 
 #[test]
@@ -116,7 +135,9 @@ fn init_prints_what_comes_next() {
     let output = run(custody().arg("init").arg(&folder), b"");
     let words = text(&output);
     assert!(output.status.success(), "{words}");
-    for part in ["jwks.json", "cred put", "custody check", "custody serve", "edge-client.pem"] {
+    for part in
+        ["jwks.json", "cred put", "custody check", "custody serve", "edge-client.pem", "worker.pem"]
+    {
         assert!(words.contains(part), "{part}: {words}");
     }
     let output = run(custody().arg("init").arg(&folder), b"");

@@ -9,7 +9,7 @@ use common::client::{Answer, get, over_http1};
 use common::stores::{Store, on_both_stores};
 use common::{CANARY, Home, Running};
 use hyper::Request;
-use lease::{Authority, SyncAnswer, fingerprint};
+use lease::SyncAnswer;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -41,18 +41,6 @@ async fn sync(home: &Home, running: &Running, query: &str) -> SyncAnswer {
     let answer = send(home, running, get(&format!("/v1/sync{query}"))).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     SyncAnswer::decode(&answer.body).unwrap()
-}
-
-/// A single-use request for this handle.
-fn once(home: &Home, handle: &str, key: &str) -> Value {
-    let mut request = home.request();
-    let destination = Authority::parse(b"api.github.com", 443).unwrap();
-    request["path"] = "/pay".into();
-    request["handle"] = handle.into();
-    request["binding"] = "single_use".into();
-    request["idempotency_key"] = key.into();
-    request["fingerprint"] = fingerprint("GET", &destination, "/pay", Some(key), None).into();
-    request
 }
 
 fn code(answer: &Answer) -> (u16, Value) {
@@ -146,11 +134,11 @@ async fn a_single_use_lease_and_its_outcome(store: Store) {
         "- {handle: pay, destinations: [api.github.com], claims: {team: [build]}, binding: single_use}",
     );
     let running = home.serve();
-    let lease = home.lease(&running, &once(&home, "pay", "1")).await;
+    let lease = home.lease(&running, &home.once("pay", "1")).await;
     assert_eq!(lease.status, 200, "{}", lease.text());
     assert_eq!(lease.json()["binding"], "single_use");
     assert_eq!(
-        code(&home.lease(&running, &once(&home, "pay", "1")).await),
+        code(&home.lease(&running, &home.once("pay", "1")).await),
         (409, json!("replay_rejected"))
     );
     let mut bound = home.request();
@@ -164,7 +152,7 @@ async fn a_single_use_lease_and_its_outcome(store: Store) {
     drop(running);
     let running = home.serve();
     assert_eq!(
-        code(&home.lease(&running, &once(&home, "pay", "1")).await),
+        code(&home.lease(&running, &home.once("pay", "1")).await),
         (409, json!("replay_rejected"))
     );
 }
@@ -177,15 +165,15 @@ async fn a_fourth_attempt_is_refused_also_after_kill_9(store: Store) {
     for attempt in 1..=3 {
         // Dropping it is SIGKILL.
         let running = home.serve();
-        let answer = home.lease(&running, &once(&home, "late", "1")).await;
+        let answer = home.lease(&running, &home.once("late", "1")).await;
         assert_eq!(code(&answer), (503, json!("unavailable")), "attempt {attempt}");
     }
     home.put("late", &[], CANARY);
     let running = home.serve();
-    let fourth = home.lease(&running, &once(&home, "late", "1")).await;
+    let fourth = home.lease(&running, &home.once("late", "1")).await;
     assert_eq!(code(&fourth), (409, json!("replay_rejected")));
     assert_eq!(
-        home.lease(&running, &once(&home, "late", "2")).await.status,
+        home.lease(&running, &home.once("late", "2")).await.status,
         200,
         "another operation"
     );

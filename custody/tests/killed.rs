@@ -9,7 +9,6 @@ use common::client::{over_http1, post};
 use common::stores::{Store, on_both_stores};
 use common::{CANARY, Home, Running, text};
 use futures_util::future::join_all;
-use lease::{Authority, fingerprint};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,11 +45,9 @@ fn home(store: Store) -> Home {
 
 /// A single-use request of a session of its own.
 fn request(home: &Home, name: &str) -> Value {
-    let destination = Authority::parse(b"api.github.com", 443).unwrap();
-    let print = fingerprint("GET", &destination, "/x", Some(name), None);
-    json!({"session": home.token_with("jti", name.into()), "handle": "github-ci",
-        "destination": "api.github.com:443", "method": "GET", "path": "/x",
-        "idempotency_key": name, "fingerprint": print, "binding": "single_use"})
+    let mut request = home.once("github-ci", name);
+    request["session"] = home.token_with("jti", name.into()).into();
+    request
 }
 
 /// One request; `None` if custody died before it answered.

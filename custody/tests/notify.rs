@@ -4,15 +4,11 @@
 mod common;
 
 use async_trait::async_trait;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use common::client::plain_get;
 use common::peer::Peer;
+use common::receiver::{self, KEY, Receiver};
 use common::stores::{self, Database, Store, on_both_stores};
+use common::workers::WorkersHome;
 use common::{Home, Running, now};
 use custody::actor::Actor;
 use custody::audit::{AuditLog, recovery};
@@ -21,13 +17,12 @@ use custody::clock;
 use custody::config::WebhookPlace;
 use custody::ledger::{Ledger, Notice};
 use custody::metrics::Metrics;
-use custody::notify::{Courier, Failed, Notifier, Parts, SigningSecret};
+use custody::notify::{Courier, Failed, Notifier, Parts};
 use custody::outbound::{Endpoint, Reach};
 use lease::{Handle, Secret};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -37,86 +32,19 @@ on_both_stores! {
     alike_failures_are_one_signed_notice_that_is_told_until_it_is_taken,
     a_notice_survives_a_restart,
     a_receiver_that_is_down_holds_up_nothing,
+    a_workers_fetch_that_fails_is_told_of_too,
     what_nobody_took_for_a_day_is_given_up_in_the_audit_log,
     of_two_replicas_one_delivers,
     what_failed_before_the_end_is_in_the_ledger_after_it,
 }
 
-const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Takes notices with a good signature; first it answers what it was told to.
-#[derive(Clone, Default)]
-struct Receiver(Arc<Mutex<Received>>);
-
-#[derive(Default)]
-struct Received {
-    /// Each try: its id, its body and what was answered.
-    tries: Vec<(String, String, u16)>,
-    before: VecDeque<u16>,
-    redirected: usize,
-}
-
-impl Receiver {
-    async fn start() -> (Self, Peer) {
-        let receiver = Self::default();
-        let router = Router::new()
-            .route("/hook", post(hook))
-            .route("/elsewhere", post(elsewhere))
-            .with_state(receiver.clone());
-        (receiver, Peer::start(router).await)
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Received> {
-        self.0.lock().unwrap()
-    }
-
-    fn answers_first(&self, statuses: &[u16]) {
-        self.inner().before = statuses.iter().copied().collect();
-    }
-
-    async fn wait_for_tries(&self, count: usize) {
-        let enough = async {
-            while self.inner().tries.len() < count {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, enough).await.unwrap_or_else(|_| panic!("{:?}", self.inner().tries));
-    }
-}
-
-async fn hook(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
-    let text = |name: &str| headers[name].to_str().unwrap().to_owned();
-    let (id, at) = (text("webhook-id"), text("webhook-timestamp").parse::<u64>().unwrap());
-    let good = SigningSecret::read(&Secret::new(KEY)).unwrap().sign(&id, at, &body);
-    let fresh = at.abs_diff(now()) < 60;
-    let mut received = receiver.inner();
-    let status = match (text("webhook-signature") == good && fresh, received.before.pop_front()) {
-        (false, _) => 401,
-        (true, Some(status)) => status,
-        (true, None) => 200,
-    };
-    received.tries.push((id, String::from_utf8(body.to_vec()).unwrap(), status));
-    let status = StatusCode::from_u16(status).unwrap();
-    (status, [(header::LOCATION, "/elsewhere")]).into_response()
-}
-
-async fn elsewhere(State(receiver): State<Receiver>) {
-    receiver.inner().redirected += 1;
-}
 
 /// Grants `not-stored`, which fails, and notifies this peer.
 fn home(store: Store, peer: &Peer) -> Home {
     let home = Home::new(store);
     home.put("notify-hmac", &[], KEY);
-    home.edit(
-        "\ngrants:",
-        &format!(
-            "\nnotify: {{webhook: {{url: '{}/hook', ca: {}, secret: {{handle: notify-hmac}}}}}}\ngrants:",
-            peer.url(),
-            peer.ca().display()
-        ),
-    );
+    home.append(&receiver::section(peer));
     home
 }
 
@@ -203,6 +131,27 @@ async fn a_receiver_that_is_down_holds_up_nothing(store: Store) {
     assert_eq!(running.stop(), 0);
     let failed = home.records().iter().filter(|record| record["event"] == "lease_failed").count();
     assert_eq!(failed, 1);
+}
+
+async fn a_workers_fetch_that_fails_is_told_of_too(store: Store) {
+    let (receiver, peer) = Receiver::start().await;
+    let workers = WorkersHome::new(store);
+    workers.home.put("notify-hmac", &[], KEY);
+    workers.home.append(&receiver::section(&peer));
+    let running = workers.home.serve();
+    let fetch = async |service: &str| {
+        let token = workers.token("cred.fetch", "default", service);
+        let body = json!({"actor": "default", "service": service});
+        workers.call(&running, "fetch", &token, body).await.status
+    };
+    // That nothing is stored is an answer; that it does not open is a failure.
+    assert_eq!((fetch("not-stored").await, fetch("github-ci").await), (404, 200));
+    workers.home.tamper("UPDATE credential SET handle = 'moved' WHERE handle = 'github-ci'");
+    assert_eq!(fetch("moved").await, 503);
+    receiver.wait_for_tries(1).await;
+    let told = json!({"backend": "sealed", "actor": "default", "handle": "moved",
+        "code": "credential_unreadable"});
+    assert_eq!(receiver.told(), [told]);
 }
 
 /// A store with what signs, and nothing else.

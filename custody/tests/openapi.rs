@@ -110,6 +110,7 @@ fn admin_calls() -> Vec<Call> {
         call("POST", "/v1/grants/check", Some(denied)),
         call("POST", "/v1/grants/check", Some(json!({}))),
         call("POST", "/v1/grants/reload", None),
+        call("POST", "/v1/root-key/rotate", None),
         call("GET", "/v1/status", None),
         call("GET", "/openapi.json", None),
         at("DELETE", credential, "/v1/credentials/a/b", None),

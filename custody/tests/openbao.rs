@@ -5,6 +5,7 @@
 mod common;
 
 use common::bao::{Bao, headers, resolve, resolver};
+use common::client::plain_get;
 use common::stores::Store;
 use common::{Home, now};
 use custody::backend::BackendFault;
@@ -326,42 +327,71 @@ async fn a_leased_user_of_a_database_ends_with_our_lease() {
     until(async || users().unwrap() == before).await;
 }
 
-/// The whole of custody: what it refuses, OpenBao never hears of; what it leases is nowhere else.
-#[tokio::test]
-async fn what_custody_refuses_openbao_never_sees() {
-    const CANARY: &str = "canary-0b1d5a7c+/e2";
-    let bao = Bao::start(Storage::Memory);
+const CANARY: &str = "canary-0b1d5a7c+/e2";
+
+/// The whole of custody, and a request for what OpenBao keeps.
+fn whole(bao: &Bao) -> (Home, Value) {
     bao.kv("app/llm", json!({"key": CANARY}));
     let home = Home::bare(Store::Sqlite);
-    home.grants("- {handle: llm, destinations: [api.github.com], claims: {team: [build]}}");
+    home.grants(
+        "- {handle: llm, destinations: [api.github.com], claims: {team: [build]}, methods: [GET]}",
+    );
     home.append(&format!("{}{KEYS}", bao.backend()));
-    let running = home.serve();
     let mut request = home.request();
     request["handle"] = "llm".into();
+    (home, request)
+}
+
+/// A certificate that is an edge's gets no further than what the session itself is good for.
+#[tokio::test]
+async fn what_custody_refuses_openbao_never_sees() {
+    let bao = Bao::start(Storage::Memory);
+    let (home, request) = whole(&bao);
+    let running = home.serve();
     let with = |name: &str, value: Value| {
         let mut request = request.clone();
         request[name] = value;
         request
     };
     let other_key = session::mint::SigningKey::generate(session::Algorithm::EdDsa, Some("k1"));
-    for refused in [
-        with("session", home.token_with("team", "sales".into()).into()),
-        with("session", home.token_with("exp", (now() - 60).into()).into()),
-        with("session", home.token_with("aud", "elsewhere".into()).into()),
-        with("session", other_key.unwrap().sign(&home.claims()).unwrap().into()),
-        with("destination", "evil.example:443".into()),
-        with("handle", "other".into()),
+    let forged = other_key.unwrap().sign(&home.claims()).unwrap();
+    let mut claims = home.claims();
+    (claims["iat"], claims["exp"]) = ((now() - 120).into(), (now() - 60).into());
+    let expired = home.key.sign(&claims).unwrap();
+    let (foreign, sales) =
+        (home.token_with("aud", "elsewhere".into()), home.token_with("team", "sales".into()));
+    for (session, code) in
+        [(forged, "session_signature"), (expired, "session_expired"), (foreign, "session_audience")]
+    {
+        assert_eq!(home.lease(&running, &with("session", session.into())).await.status, 401);
+        let page = plain_get(running.health, "/metrics").await.text();
+        let counted = format!("sessions_refused_total{{code=\"{code}\"}} 1\n");
+        assert!(page.contains(&counted), "{code}\n{page}");
+    }
+    for (field, value, reason) in [
+        ("session", sales, "claims"),
+        ("destination", "evil.example:443".to_owned(), "destination"),
+        ("handle", "other".to_owned(), "handle"),
+        ("method", "DELETE".to_owned(), "method"),
+        ("binding", "single_use".to_owned(), "binding"),
     ] {
-        let answer = home.lease(&running, &refused).await;
-        assert!([401, 403].contains(&answer.status), "{}", answer.text());
+        assert_eq!(home.lease(&running, &with(field, value.into())).await.status, 403);
+        assert_eq!(home.records().pop().unwrap()["reason"], reason);
     }
     assert_eq!(bao.accesses(), 0);
     assert_eq!(bao.calls("auth/approle/login"), 0, "not even a login");
+    assert_eq!(home.lease(&running, &request).await.status, 200, "without the change");
+    assert_eq!(bao.accesses(), 1);
+}
+
+#[tokio::test]
+async fn what_custody_leases_is_nowhere_else() {
+    let bao = Bao::start(Storage::Memory);
+    let (home, request) = whole(&bao);
+    let running = home.serve();
     let answer = home.lease(&running, &request).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["headers"][0]["value"], format!("Bearer {CANARY}"));
-    assert_eq!(bao.accesses(), 1);
-
     // OpenBao goes away: unavailable, and nothing is cached.
     bao.server.seal().unwrap();
     assert_eq!(home.lease(&running, &request).await.status, 503);

@@ -38,7 +38,6 @@ fn home() -> tempfile::TempDir {
         let output = run(custody().arg("init").arg(folder), b"");
         assert!(output.status.success(), "{}", text(&output));
     }
-    fs::copy(other.join("ca.pem"), at("worker-ca.pem")).unwrap();
     for name in CAS {
         fs::copy(other.join("edge-client.pem"), at(name)).unwrap();
     }

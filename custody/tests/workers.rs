@@ -4,6 +4,8 @@
 
 mod common;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use common::stores::{Store, on_both_stores};
 use common::workers::WorkersHome;
 use common::{CANARY, Running, now};
@@ -17,6 +19,7 @@ on_both_stores! {
     #[tokio::test]
     every_type_is_stored_fetched_and_torn_down,
     what_is_not_made_of_headers_must_be_asked_for_by_type,
+    what_an_operator_puts_as_opaque_a_worker_gets_byte_for_byte,
     strangers_tokens_and_no_tokens_and_one_used_twice,
     of_many_calls_with_one_token_one_is_answered_also_after_kill_9,
     revoked_handles_and_actors_and_the_kill_switch_stop_fetching,
@@ -98,6 +101,15 @@ async fn what_is_not_made_of_headers_must_be_asked_for_by_type(store: Store) {
     assert_eq!(fetch(&workers, &running, "a", "ticket", Some("opaque")).await.0, 200);
     let (status, refused) = fetch(&workers, &running, "a", "ticket", Some("planet")).await;
     assert_eq!((status, &refused["code"]), (400, &json!("bad_request")));
+}
+
+async fn what_an_operator_puts_as_opaque_a_worker_gets_byte_for_byte(store: Store) {
+    let workers = WorkersHome::new(store);
+    let pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    workers.home.put("key", &["--type", "opaque"], pem);
+    let running = workers.home.serve();
+    let (status, fetched) = fetch(&workers, &running, "default", "key", Some("opaque")).await;
+    assert_eq!((status, &fetched["credential"]["bytes"]), (200, &json!(STANDARD.encode(pem))));
 }
 
 /// What is wrong with a token, as a change of its claims.

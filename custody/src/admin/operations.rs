@@ -11,11 +11,12 @@ use super::status::Status;
 use super::target::Kind;
 use super::vault::CredentialShown;
 use super::{
-    Admin, check, credentials, grants, kill_switch, leases, revocations, sessions, status,
+    Admin, check, credentials, grants, kill_switch, leases, revocations, root_key, sessions, status,
 };
 use crate::api::credential::Shown;
 use crate::api::operation::{Answered, Operation, Parameter, Place, SchemaOf, Verb, schema_of};
 use crate::openapi;
+use crate::sealed::Rotated;
 use axum::routing::{delete, get, post, put};
 use std::sync::Arc;
 
@@ -197,6 +198,17 @@ fn storing() -> Vec<Operation<Arc<Admin>>> {
             ..here("deleteCredential", "Delete a credential.", schema_of::<Deleted>, || {
                 delete(credentials::delete)
             })
+        },
+        Operation {
+            verb: Verb::Post,
+            ..seen(
+                "rotateRootKey",
+                "/v1/root-key/rotate",
+                "Read the root key again and seal everything anew under it; what takes longer than \
+                 an answer may goes on, and asking again does the rest.",
+                schema_of::<Rotated>,
+                || post(root_key::rotate),
+            )
         },
     ]
 }

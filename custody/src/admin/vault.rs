@@ -4,7 +4,7 @@
 use crate::actor::Actor;
 use crate::api::refusal::Refusal;
 use crate::credential::Credential;
-use crate::sealed::{Listed, SealedStore, StoreFault};
+use crate::sealed::{Listed, Rotated, SealedStore, StoreFault};
 use async_trait::async_trait;
 use lease::{Handle, UnixSeconds};
 use schemars::JsonSchema;
@@ -26,6 +26,8 @@ pub trait Vault: Send + Sync + 'static {
     async fn delete(&self, actor: &Actor, handle: &Handle) -> Result<bool, VaultFault>;
     /// Deletes everything of this actor; how many.
     async fn wipe(&self, actor: &Actor) -> Result<u64, VaultFault>;
+    /// Seals everything anew under the root key as it is now.
+    async fn rotate(&self) -> Result<Rotated, VaultFault>;
 }
 
 /// What may be shown of a stored credential.
@@ -80,6 +82,10 @@ impl Vault for SealedVault {
 
     async fn wipe(&self, actor: &Actor) -> Result<u64, VaultFault> {
         Ok(self.0.wipe(actor).await?)
+    }
+
+    async fn rotate(&self) -> Result<Rotated, VaultFault> {
+        Ok(self.0.rotate().await?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `custody cred`
 
-use super::stdin::read_secret;
+use super::secret::{LineEnd, Source};
 use super::storage::with_store;
 use super::{ConfigArgument, Usage};
 use crate::actor::Actor;
@@ -11,7 +11,7 @@ use crate::sealed::{Listed, NewKey, SealedStore};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use lease::{Handle, HeaderFault, HeaderName};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 #[derive(Debug, Args)]
@@ -22,11 +22,12 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Store or replace a credential. The secret is read from standard input.
+    /// Store or replace a credential. The secret is read from standard input, or from a file.
     #[command(after_help = "Examples:\n  \
         custody cred put github-ci < token.txt\n  \
         pass show registry | custody cred put registry --type basic --user ci\n  \
-        pass show openai   | custody cred put llm --type header --header x-api-key")]
+        pass show openai   | custody cred put llm --type header --header x-api-key\n  \
+        custody cred put gh-app-key --type opaque --from app.private-key.pem")]
     Put(Put),
     /// Show what is stored; never the secrets.
     List {
@@ -60,6 +61,9 @@ struct Put {
     /// The header of --type header.
     #[arg(long, value_name = "NAME", required_if_eq("shape", "header"))]
     header: Option<String>,
+    /// Read the secret from here rather than from standard input.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
     /// Whose credential it is.
     #[arg(long, default_value = Actor::DEFAULT)]
     actor: Actor,
@@ -75,6 +79,9 @@ enum Type {
     Basic,
     /// NAME: SECRET
     Header,
+    /// Any bytes, as they are: a private key (PEM) that a backend signs with, a client's secret. No
+    /// edge is given it
+    Opaque,
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
@@ -86,28 +93,37 @@ pub fn run(arguments: Arguments) -> Result<()> {
 }
 
 fn run_put(put: Put) -> Result<()> {
-    let Put { handle, shape, user, header, actor, config } = put;
+    let Put { handle, shape, user, header, from, actor, config } = put;
     let shape = shape_of(shape, user, header)?;
     // Before the secret is read: what is wrong with the store shows first.
     open(&config.config, async |_| Ok(()))?;
-    let credential = shape.with(read_secret()?)?;
-    credential.headers().map_err(|fault| match fault {
-        CredentialFault::Header(HeaderFault::Value) => anyhow::anyhow!(
-            "standard input: the secret is over 16 KiB or has a line break or other control \
-             character inside; it could not be sent in a header"
-        ),
-        other => anyhow::anyhow!("{other}"),
-    })?;
+    let source = Source::of(from.as_deref());
+    let line_end = if shape == Shape::Opaque { LineEnd::Kept } else { LineEnd::Dropped };
+    let credential = shape.with(source.read(line_end)?)?;
+    if credential.kind().is_headers() {
+        credential.headers().map_err(|fault| unsendable(&source, fault))?;
+    }
     let put = async |store: &SealedStore| Ok(store.put(&actor, &handle, &credential).await?);
     let version = open(&config.config, put)?;
     println!("stored {handle} ({shape}) for actor {actor}, version {version}");
     Ok(())
 }
 
+fn unsendable(source: &Source<'_>, fault: CredentialFault) -> anyhow::Error {
+    match fault {
+        CredentialFault::Header(HeaderFault::Value) => anyhow::anyhow!(
+            "{source}: the secret is over 16 KiB or has a line break or other control character \
+             inside; it could not be sent in a header (a private key is --type opaque)"
+        ),
+        other => other.into(),
+    }
+}
+
 fn shape_of(shape: Type, user: Option<String>, header: Option<String>) -> Result<Shape> {
     let stray = |flag: &str, of: &str| Usage(format!("{flag} goes with --type {of} only"));
     match (shape, user, header) {
         (Type::Bearer, None, None) => Ok(Shape::Bearer),
+        (Type::Opaque, None, None) => Ok(Shape::Opaque),
         (Type::Basic, Some(user), None) => Ok(Shape::Basic { user }),
         (Type::Header, None, Some(name)) => {
             let name = HeaderName::parse(&name).map_err(|f| Usage(format!("--header: {f}")))?;

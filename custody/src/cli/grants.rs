@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let remote = remote.remote()?;
             let path = ["v1", "grants", "reload"];
             let grants: GrantsInForce = remote.send(Method::POST, &path, None)?;
-            print(&remote, &grants, || {
+            print(remote.json(), &grants, || {
                 format!("{} grants in force, digest {}\n", grants.grants, grants.digest)
             })
         }
@@ -74,7 +74,7 @@ fn run_check(check: &Check) -> Result<()> {
     let path = ["v1", "grants", "check"];
     let question = serde_json::to_value(&question)?;
     let verdict: Verdict = remote.send(Method::POST, &path, Some(&question))?;
-    print(&remote, &verdict, || match (&verdict.grant, verdict.granted) {
+    print(remote.json(), &verdict, || match (&verdict.grant, verdict.granted) {
         (Some(grant), true) => {
             format!("granted: {}, for {} s, as actor {}\n", verdict.detail, grant.ttl, grant.actor)
         }

@@ -1,10 +1,12 @@
 //! `custody key`
 
+use super::remote::RemoteArguments;
 use super::storage::with_store;
-use super::{ConfigArgument, Usage};
+use super::{Usage, print};
 use crate::config::Config;
 use crate::files::{create_private, sync_folder_of};
 use crate::ledger::Missing;
+use crate::outbound::Method;
 use crate::sealed::root_key::RootKey;
 use crate::sealed::{NewKey, Rotated};
 use anyhow::{Context, Result, bail};
@@ -32,20 +34,23 @@ enum Command {
         custody key rotate\n\
         and, when that has named the old key as dropped, take root.old.key out of custody.yaml and \
         destroy it. A custody that serves takes the new key up by itself if root_key is still the \
-        same file name. What was cut off is finished by running it again.")]
+        same file name; of several, each needs the new file first. What was cut off is finished by \
+        running it again.\n\n\
+        Where the store cannot be opened from here, the last step is\n  \
+        custody key rotate --running --admin https://custody.internal:8445")]
     Rotate {
-        /// As JSON.
+        /// Let a custody that serves do it, over its admin listener.
         #[arg(long)]
-        json: bool,
+        running: bool,
         #[command(flatten)]
-        config: ConfigArgument,
+        remote: RemoteArguments,
     },
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::New { file } => new(&file),
-        Command::Rotate { json, config } => rotate(&config.config, json),
+        Command::Rotate { running, remote } => rotate(running, &remote),
     }
 }
 
@@ -60,29 +65,31 @@ fn new(file: &Path) -> Result<()> {
     Ok(())
 }
 
-fn rotate(config: &Path, json: bool) -> Result<()> {
-    let storage = Config::load_storage(config)?;
-    let opening = (Missing::Refuse, NewKey::Add);
-    let rotated = with_store(&storage, opening, async |store| Ok(store.rotate().await?))?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&rotated)?);
+fn rotate(running: bool, remote: &RemoteArguments) -> Result<()> {
+    let rotated: Rotated = if running {
+        remote.remote()?.send(Method::POST, &["v1", "root-key", "rotate"], None)?
     } else {
-        say(&rotated);
-    }
+        remote.refuse_admin("goes with --running; without it the store is opened here")?;
+        let storage = Config::load_storage(remote.config())?;
+        let opening = (Missing::Refuse, NewKey::Add);
+        with_store(&storage, opening, async |store| Ok(store.rotate().await?))?
+    };
+    print(remote.json(), &rotated, || said(&rotated))?;
     if !rotated.kept.is_empty() {
         bail!("{} still seal something; run it again", rotated.kept.join(", "));
     }
     Ok(())
 }
 
-fn say(rotated: &Rotated) {
+fn said(rotated: &Rotated) -> String {
     let Rotated { key, rewrapped, dropped, kept: _ } = rotated;
-    println!("{key} seals everything; sealed anew: {rewrapped}");
+    let mut said = format!("{key} seals everything; sealed anew: {rewrapped}\n");
     if !dropped.is_empty() {
-        println!(
+        said.push_str(&format!(
             "dropped: {}; store.previous_root_keys may go from the configuration, and the old \
-             files with it",
+             files with it\n",
             dropped.join(", ")
-        );
+        ));
     }
+    said
 }

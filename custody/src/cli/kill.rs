@@ -39,7 +39,7 @@ pub fn run(arguments: &KillArguments) -> Result<()> {
         What::Off => put(false)?,
         What::Status => remote.get(&path, &[])?,
     };
-    print(&remote, &switch, || {
+    print(remote.json(), &switch, || {
         if switch.on {
             "the kill switch is ON: everything is denied\n"
         } else {

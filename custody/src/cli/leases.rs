@@ -44,7 +44,7 @@ pub fn run(arguments: &LeasesArguments) -> Result<()> {
     }
     let remote = remote.remote()?;
     let list: LeaseList = remote.get(&["v1", "leases"], &query)?;
-    print(&remote, &list, || {
+    print(remote.json(), &list, || {
         if list.leases.is_empty() {
             return "no leases\n".into();
         }
@@ -73,7 +73,7 @@ pub fn run(arguments: &LeasesArguments) -> Result<()> {
 pub fn sessions(arguments: &RemoteArguments) -> Result<()> {
     let remote = arguments.remote()?;
     let list: SessionList = remote.get(&["v1", "sessions"], &[])?;
-    print(&remote, &list, || {
+    print(remote.json(), &list, || {
         if list.sessions.is_empty() {
             return "no session holds a lease\n".into();
         }

@@ -1,6 +1,6 @@
 //! Asking a running custody, as an operator.
 
-use super::Unreachable;
+use super::{Unreachable, Usage};
 use crate::api::refusal::Refused;
 use crate::config::Config;
 use crate::outbound::{Call, CallFault, Endpoint, Identity, Method, Outbound, Reach};
@@ -69,6 +69,27 @@ impl RemoteArguments {
         };
         let outbound = reach.client().context("--cert, --key, --ca")?;
         Ok(Remote { endpoint, outbound, json: self.json })
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Shall the answer be printed as JSON?
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// For a command that is not about a running custody after all.
+    ///
+    /// # Errors
+    /// One was named: wrong usage.
+    pub fn refuse_admin(&self, why: &str) -> Result<()> {
+        match &self.admin {
+            None => Ok(()),
+            Some(_) => Err(Usage(format!("--admin {why}")).into()),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub fn run(arguments: &RemoteArguments) -> Result<()> {
     let remote = arguments.remote()?;
     let status: Status = remote.get(&["v1", "status"], &[])?;
-    print(&remote, &status, || for_people(&status))
+    print(remote.json(), &status, || for_people(&status))
 }
 
 fn for_people(status: &Status) -> String {

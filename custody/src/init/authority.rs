@@ -1,5 +1,5 @@
-//! The certificates of a single machine: a CA with custody's server and the edge as its client, and
-//! another CA with the operator. Two, so that no edge can ever be an operator.
+//! The certificates of a single machine: a CA with custody's server and the edge as its client, another
+//! with the operator, and a third with a worker: so that none of them can ever be another.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Error, ExtendedKeyUsagePurpose,
@@ -14,6 +14,8 @@ pub struct Certificates {
     pub edge: Pair,
     pub operator_ca: Pair,
     pub operator: Pair,
+    pub worker_ca: Pair,
+    pub worker: Pair,
 }
 
 /// PEM texts.
@@ -39,6 +41,7 @@ impl Certificates {
     pub fn make(names: &[String]) -> Result<Self, Error> {
         let ca = authority("Leasehold custody CA")?;
         let operators = authority("Leasehold operators CA")?;
+        let workers = authority("Leasehold workers CA")?;
         let own = SERVER_NAMES.map(str::to_owned);
         let all: Vec<String> = own.into_iter().chain(names.iter().cloned()).collect();
         let (server, client) =
@@ -46,12 +49,11 @@ impl Certificates {
         Ok(Self {
             server: leaf(all, "custody", server, &ca)?,
             edge: leaf(vec!["edge.internal".into()], "edge", client.clone(), &ca)?,
-            operator: leaf(Vec::new(), "operator", client, &operators)?,
-            ca: Pair { certificate: ca.pem(), key: ca.key().serialize_pem() },
-            operator_ca: Pair {
-                certificate: operators.pem(),
-                key: operators.key().serialize_pem(),
-            },
+            operator: leaf(Vec::new(), "operator", client.clone(), &operators)?,
+            worker: leaf(Vec::new(), "worker", client, &workers)?,
+            ca: pair_of(&ca),
+            operator_ca: pair_of(&operators),
+            worker_ca: pair_of(&workers),
         })
     }
 }
@@ -67,6 +69,10 @@ fn authority(common_name: &str) -> Result<Authority, Error> {
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     CertifiedIssuer::self_signed(ca, new_key()?)
+}
+
+fn pair_of(authority: &Authority) -> Pair {
+    Pair { certificate: authority.pem(), key: authority.key().serialize_pem() }
 }
 
 fn leaf(

@@ -112,8 +112,12 @@ pub fn next_steps(wishes: &Wishes, config: &Path) -> String {
         text.push_str(&format!("  {}. {step}\n", at + 1));
     }
     text.push_str(&format!(
-        "Keep {folder}/root.key, {folder}/ca.key and {folder}/operator-ca.key to yourself: the \
-         first opens\nthe store, the others make edges and operators.\n"
+        "Workers that keep credentials of their own here: uncomment `workers` in {config}, put the \
+         public\nkeys of who issues their capability tokens into {folder}/capabilities.json, and give \
+         them\n{folder}/worker.pem, {folder}/worker.key and {folder}/ca.pem.\n\
+         Keep {folder}/root.key, {folder}/ca.key, {folder}/operator-ca.key and \
+         {folder}/worker-ca.key to\nyourself: the first opens the store, the others make edges, \
+         operators and workers.\n"
     ));
     text
 }

@@ -37,7 +37,7 @@ fn what_it_writes_is_private_and_works() {
     for name in
         ["custody.yaml", "root.key", "ca.key", "server.key", "edge-client.key", "operator-ca.key"]
             .into_iter()
-            .chain(["operator.key"])
+            .chain(["operator.key", "worker-ca.key", "worker.key"])
     {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
     }

@@ -15,7 +15,6 @@ use crate::backend::resolver::{
 use crate::backend::{Asked, BackendFault};
 use crate::grants::Grant;
 use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault};
-use crate::notify::Failed;
 use async_trait::async_trait;
 use lease::{Lease, LeaseHeader};
 use std::sync::Arc;
@@ -90,20 +89,9 @@ impl Leasing {
         }
     }
 
-    /// Each is told, also if another source was there.
     fn sources_failed(&self, grant: &Grant, failures: &[SourceFailure]) {
-        for SourceFailure { backend, fault } in failures {
-            tracing::error!(handle = %grant.handle, actor = %grant.actor, backend, %fault,
-                "a source failed");
-            self.parts.metrics.backend_failed(fault.code());
-            if let Some(notifier) = &self.parts.notifier {
-                notifier.failed(&Failed {
-                    backend: backend.clone(),
-                    actor: grant.actor.to_string(),
-                    handle: grant.handle.to_string(),
-                    code: fault.code(),
-                });
-            }
+        for failure in failures {
+            self.parts.failures.tell(&grant.actor, &grant.handle, failure);
         }
     }
 

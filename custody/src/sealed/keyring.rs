@@ -90,6 +90,23 @@ impl Keyring {
         self.known().active.ok_or(StoreFault::NoKey)
     }
 
+    /// Who seals, after a look at the files: a root key that is new there is made known to the
+    /// ledger, and with it to every replica.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the ledger does not answer.
+    pub async fn renewed(&self) -> Result<Arc<dyn Signer>, StoreFault> {
+        let rows = self.reload().await?;
+        let known = match &self.sealing.with {
+            SealWith::RootKey(path) => !signers(&load("store.root_key", path)?, &rows).is_empty(),
+            SealWith::Transit { .. } => self.transit_if(&rows).is_some(),
+        };
+        if !known {
+            self.add().await?;
+        }
+        self.known().active.ok_or(StoreFault::NoKey)
+    }
+
     /// Who sealed a row of this key.
     ///
     /// # Errors

@@ -7,6 +7,8 @@
 
 use super::{SealedStore, StoreFault};
 use crate::ledger::Row;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Rows that are read at a time.
 const BATCH: u32 = 50;
@@ -14,7 +16,8 @@ const BATCH: u32 = 50;
 const PATIENCE: u32 = 10;
 
 /// What a rotation did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Rotated {
     /// The key that seals everything now.
     pub key: String,
@@ -29,13 +32,13 @@ pub struct Rotated {
 // === impl SealedStore ===
 
 impl SealedStore {
-    /// Seals under the active key whatever another one sealed.
+    /// Reads the files of the keys again, and seals under the active one whatever another sealed.
     ///
     /// # Errors
     /// A value does not open (it is named), or the ledger or signer is not there. What was done
     /// stays done; run it again.
     pub async fn rotate(&self) -> Result<Rotated, StoreFault> {
-        let active = self.keyring.active().await?;
+        let active = self.keyring.renewed().await?;
         let mut rotated = Rotated { key: active.key_id().to_owned(), ..Rotated::default() };
         let mut in_vain = 0;
         loop {

@@ -6,6 +6,7 @@ use crate::audit::AuditLog;
 use crate::backend::resolver::Resolver;
 use crate::clock::Clock;
 use crate::config::{Config, WorkersListener};
+use crate::failures::Failures;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub(super) struct Shared {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) failures: Failures,
     pub(super) vault: Arc<dyn Vault>,
     pub(super) grants: Arc<LiveGrants>,
     pub(super) grants_file: Arc<GrantsFile>,
@@ -76,6 +78,7 @@ fn workers_of(shared: &Shared, listener: &WorkersListener) -> Workers {
         ledger: shared.ledger.clone(),
         audit: shared.audit.clone(),
         resolver: shared.resolver.clone(),
+        failures: shared.failures.clone(),
         vault: shared.vault.clone(),
         metrics: shared.metrics.clone(),
         clock: shared.clock.clone(),

@@ -8,7 +8,7 @@ use crate::api::answer;
 use crate::api::body;
 use crate::api::credential::{Shown, show};
 use crate::api::refusal::Refusal;
-use crate::backend::resolver::{Answered, InMemory, Unresolved};
+use crate::backend::resolver::{Answered, Failure, InMemory, Unresolved};
 use crate::backend::{Asked, BackendFault, Narrow};
 use crate::credential::CredentialType;
 use crate::ledger::{Claimant, LeaseRow};
@@ -109,6 +109,7 @@ impl Workers {
         };
         let answered = self.resolver.resolve(&asked, &InMemory::default()).await;
         let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
+        self.tell(order, &answered.failures);
         let row = self.row(order, admitted, &answered)?;
         if let Err(fault) = self.ledger.record(&row).await {
             // What is not written down could not be torn down.
@@ -144,12 +145,15 @@ impl Workers {
         }
     }
 
-    fn not_there(&self, order: &FetchOrder, unresolved: &Unresolved) -> Refusal {
-        for failure in &unresolved.failures {
-            self.metrics.backend_failed(failure.fault.code());
-            tracing::error!(handle = %order.service, actor = %order.actor, fault = %failure.fault,
-                backend = failure.backend, "a worker's credential is not there");
+    /// That nothing is stored is an answer to a worker, which may be about to store it.
+    fn tell(&self, order: &FetchOrder, failures: &[Failure]) {
+        for failure in failures.iter().filter(|failure| failure.fault != BackendFault::Absent) {
+            self.failures.tell(&order.actor, &order.service, failure);
         }
+    }
+
+    fn not_there(&self, order: &FetchOrder, unresolved: &Unresolved) -> Refusal {
+        self.tell(order, &unresolved.failures);
         match unresolved.failures.last().map(|failure| &failure.fault) {
             Some(BackendFault::Absent) => {
                 Refusal::not_found("nothing is stored under this service")

@@ -130,6 +130,23 @@ impl Knock {
     }
 }
 
+/// A connection that is kept.
+pub struct Conversation(http2::SendRequest<Body>);
+
+impl Conversation {
+    /// Over HTTP/2, which `knock` has to offer.
+    pub async fn open(knock: Knock, address: SocketAddr) -> Self {
+        let stream = TokioIo::new(knock.connect(address).await.unwrap());
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    pub async fn ask(&self, request: Request<Body>) -> hyper::Result<Answer> {
+        read(self.0.clone().send_request(request).await?).await
+    }
+}
+
 pub fn post(body: Body) -> Request<Body> {
     Request::post("https://custody.internal/v1/leases")
         .header("host", "custody.internal")

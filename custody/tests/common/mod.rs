@@ -5,13 +5,16 @@
 pub mod authority;
 pub mod bao;
 pub mod client;
+pub mod github;
 pub mod peer;
+pub mod receiver;
 pub mod shelf;
 #[path = "../stores/mod.rs"]
 pub mod stores;
 pub mod workers;
 
 use custody::files::create_private;
+use lease::{Authority, fingerprint};
 use serde_json::{Value, json};
 use session::Algorithm;
 use session::mint::SigningKey;
@@ -26,8 +29,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stores::{Database, Store};
 
 pub const CANARY: &str = "canary-7Qv+w/2hX_9d41c6e0b8";
-const ISSUER: &str = "https://control-plane.example";
-const AUDIENCE: &str = "leasehold-edge";
+pub const ISSUER: &str = "https://control-plane.example";
+pub const AUDIENCE: &str = "leasehold-edge";
 /// So long that only something broken takes it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -135,6 +138,17 @@ impl Home {
         );
     }
 
+    /// As `custody key rotate --help` says, up to the rotation.
+    pub fn replace_root_key(&self) {
+        fs::rename(self.path("root.key"), self.path("root.old.key")).unwrap();
+        let made = run(custody().args(["key", "new"]).arg(self.path("root.key")), b"");
+        assert!(made.status.success(), "{}", text(&made));
+        self.edit(
+            "  root_key: root.key",
+            "  root_key: root.key\n  previous_root_keys: [root.old.key]",
+        );
+    }
+
     /// Changes rows of the ledger behind custody's back.
     pub fn tamper(&self, statement: &str) {
         match &self.database {
@@ -203,6 +217,15 @@ impl Home {
     pub fn request(&self) -> Value {
         json!({"session": self.token(), "handle": "github-ci", "destination": "api.github.com:443",
             "method": "GET", "path": "/repos/acme/x?token=in-the-query", "binding": "session"})
+    }
+
+    /// A single-use request for this handle, for the operation of this idempotency key.
+    pub fn once(&self, handle: &str, key: &str) -> Value {
+        let destination = Authority::parse(b"api.github.com", 443).unwrap();
+        let fingerprint = fingerprint("GET", &destination, "/pay", Some(key), None);
+        json!({"session": self.token(), "handle": handle, "destination": "api.github.com:443",
+            "method": "GET", "path": "/pay", "binding": "single_use", "idempotency_key": key,
+            "fingerprint": fingerprint})
     }
 
     pub fn serve(&self) -> Running {

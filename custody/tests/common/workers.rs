@@ -1,13 +1,8 @@
-//! A home with a workers' listener: a CA and a certificate for workers, and an issuer of capability
-//! tokens.
+//! A home with a workers' listener, and an issuer of capability tokens.
 
 use super::client::{Answer, Knock};
 use super::stores::Store;
 use super::{Home, Running, now};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
-};
 use serde_json::{Value, json};
 use session::Algorithm;
 use session::mint::SigningKey;
@@ -27,7 +22,6 @@ impl WorkersHome {
         let home = Home::new(store);
         let issuer = SigningKey::generate(Algorithm::EdDsa, Some("c1")).unwrap();
         fs::write(home.path("capabilities.json"), issuer.public_jwks().to_string()).unwrap();
-        write_certificates(&home);
         home.edit(
             "\nhealth:\n",
             &format!(
@@ -75,19 +69,4 @@ health:\n"
         let body = Some(body.as_bytes());
         self.knock().send(running.workers, "POST", &path, headers, body).await.unwrap()
     }
-}
-
-fn write_certificates(home: &Home) {
-    let mut ca = CertificateParams::default();
-    ca.distinguished_name.push(DnType::CommonName, "workers CA");
-    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-    let mut worker = CertificateParams::default();
-    worker.distinguished_name.push(DnType::CommonName, "worker-7");
-    worker.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let key = KeyPair::generate().unwrap();
-    let worker = worker.signed_by(&key, &ca).unwrap();
-    fs::write(home.path("worker-ca.pem"), ca.pem()).unwrap();
-    fs::write(home.path("worker.pem"), worker.pem()).unwrap();
-    fs::write(home.path("worker.key"), key.serialize_pem()).unwrap();
 }

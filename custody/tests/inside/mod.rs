@@ -13,6 +13,7 @@ use custody::audit::{AuditLog, recovery};
 use custody::backend::resolver::{Resolver, Sources};
 use custody::clock::Clock;
 use custody::config::Config;
+use custody::failures::Failures;
 use custody::feed::EdgeFeed;
 use custody::grants::{Grants, GrantsFile, LiveGrants};
 use custody::http::{Places, Service, edge_routes};
@@ -136,7 +137,7 @@ grants: {GRANTS}\n",
             grants: grants.clone(),
             ledger: ledger.clone(),
             resolver: Arc::new(resolver(&sources, places_of_each).by(clock.clone())),
-            notifier: None,
+            failures: Failures::new(metrics.clone(), None),
             audit: audit.clone(),
             metrics: metrics.clone(),
             clock,
