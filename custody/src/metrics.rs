@@ -223,10 +223,8 @@ impl Page {
         self.line(name, "", at);
     }
 
-    /// Nothing without a webhook.
     fn notices(&mut self, notices: &Notices) {
         let Notices { delivered, failed, lost, pending } = notices;
-        let Some(pending) = pending else { return };
         let name = "notice_deliveries_total";
         self.family(name, "counter", "Tries to tell the webhook of a failure.");
         self.line(name, "result=\"ok\"", delivered);
@@ -235,7 +233,10 @@ impl Page {
         self.family(name, "counter", "Notices that the ledger did not take.");
         self.line(name, "", lost);
         self.family("notices_pending", "gauge", "Notices that nobody has taken yet.");
-        self.line("notices_pending", "", pending);
+        // Without a webhook nobody looks.
+        if let Some(pending) = pending {
+            self.line("notices_pending", "", pending);
+        }
     }
 
     fn histogram(&mut self, name: &str, histogram: &Histogram) {
