@@ -17,6 +17,7 @@
 //! ```
 
 mod abi;
+mod attributes;
 mod builder;
 pub mod cases;
 mod chain;
@@ -44,6 +45,7 @@ mod transcript;
 mod vm;
 mod world;
 
+pub use attributes::MetadataOf;
 pub use builder::Builder;
 pub use clock::Instant;
 pub use connections::ConnectionId;

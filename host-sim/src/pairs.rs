@@ -47,14 +47,29 @@ pub fn encode(map: &HeaderMap) -> Vec<u8> {
     if map.is_empty() {
         return Vec::new();
     }
-    let mut bytes = Vec::with_capacity(4 + map.len() * 10 + map.byte_size());
-    push_u32(&mut bytes, map.len());
-    for (name, value) in map.iter() {
+    encode_pairs(map.len(), || map.iter().map(|(name, value)| (name.as_bytes(), value)))
+}
+
+/// Encodes pairs of any bytes; none are a count of 0.
+pub fn encode_bytes(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    encode_pairs(pairs.len(), || {
+        pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+    })
+}
+
+fn encode_pairs<'a, I>(count: usize, pairs: impl Fn() -> I) -> Vec<u8>
+where
+    I: Iterator<Item = (&'a [u8], &'a [u8])>,
+{
+    let texts: usize = pairs().map(|(name, value)| name.len() + value.len()).sum();
+    let mut bytes = Vec::with_capacity(4 + count * 10 + texts);
+    push_u32(&mut bytes, count);
+    for (name, value) in pairs() {
         push_u32(&mut bytes, name.len());
         push_u32(&mut bytes, value.len());
     }
-    for (name, value) in map.iter() {
-        bytes.extend_from_slice(name.as_bytes());
+    for (name, value) in pairs() {
+        bytes.extend_from_slice(name);
         bytes.push(0);
         bytes.extend_from_slice(value);
         bytes.push(0);

@@ -1,5 +1,7 @@
 //! Attributes and filter state, as `proxy_get_property` sees them.
 
+use crate::attributes::{Attributes, Found, MetadataOf};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a stream's properties are, apart from those the host derives from its headers.
@@ -7,6 +9,7 @@ use std::collections::BTreeMap;
 pub struct Properties {
     /// Path segments joined with NUL, as on the wire.
     scripted: BTreeMap<Vec<u8>, Vec<u8>>,
+    attributes: Attributes,
     filter_state: BTreeMap<String, FilterObject>,
 }
 
@@ -27,6 +30,22 @@ impl Properties {
     /// endian, a bool as one byte.
     pub fn set(&mut self, path: &[&str], value: impl Into<Vec<u8>>) {
         self.scripted.insert(path.join("\0").into_bytes(), value.into());
+    }
+
+    /// Gives an attribute a value and has it serialised as Envoy does: text as it is, whole numbers and
+    /// others in 8 bytes, maps and lists as the ABI's pairs. What is in a map has a path of its own.
+    pub fn set_attribute(&mut self, path: &[&str], value: Value) {
+        self.attributes.set(path, value);
+    }
+
+    /// Metadata under a namespace, such as `envoy.lb`.
+    pub fn set_metadata(&mut self, of: MetadataOf, namespace: &str, value: Value) {
+        self.attributes.set_metadata(of, namespace, value);
+    }
+
+    /// What stands in the tree of attributes.
+    pub(crate) fn attribute(&self, path: &str) -> Option<Found> {
+        self.attributes.get(path)
     }
 
     /// An object that an earlier filter left.

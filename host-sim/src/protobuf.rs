@@ -32,6 +32,11 @@ pub(crate) fn push_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     message.extend_from_slice(bytes);
 }
 
+pub(crate) fn push_double(message: &mut Vec<u8>, number: u64, value: f64) {
+    push_varint(message, number << 3 | 1);
+    message.extend_from_slice(&value.to_le_bytes());
+}
+
 pub(crate) fn push_number(message: &mut Vec<u8>, number: u64, value: u64) {
     push_varint(message, number << 3);
     push_varint(message, value);

@@ -1,9 +1,11 @@
 //! A request on its way into the simulation.
 
+use crate::attributes::MetadataOf;
 use crate::exchange::Message;
 use crate::headers::HeaderMap;
 use crate::properties::Properties;
 use crate::script::Upstream;
+use serde_json::Value;
 
 /// An HTTP request, what Envoy knows about its connection, and how its upstream will answer.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +73,20 @@ impl Request {
     #[must_use]
     pub fn property(mut self, path: &[&str], value: impl Into<Vec<u8>>) -> Self {
         self.properties.set(path, value);
+        self
+    }
+
+    /// An attribute with a structure, or a number, which is serialised as Envoy does.
+    #[must_use]
+    pub fn attribute(mut self, path: &[&str], value: impl Into<Value>) -> Self {
+        self.properties.set_attribute(path, value.into());
+        self
+    }
+
+    /// Metadata of the stream or its surroundings, under a namespace such as `envoy.lb`.
+    #[must_use]
+    pub fn metadata(mut self, of: MetadataOf, namespace: &str, value: impl Into<Value>) -> Self {
+        self.properties.set_metadata(of, namespace, value.into());
         self
     }
 

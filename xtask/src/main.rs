@@ -11,6 +11,7 @@ mod interrupt;
 mod schema;
 mod spoken;
 mod story;
+mod sweep;
 mod test;
 mod up;
 mod up_notes;

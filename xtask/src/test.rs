@@ -20,6 +20,7 @@ use crate::cargo::{self, cargo};
 use crate::conformance;
 use crate::schema;
 use crate::spoken;
+use crate::sweep;
 
 /// The wasm modules are no native libraries; everything else is tested natively.
 const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
@@ -57,6 +58,7 @@ impl Test {
         step(&mut progress, "building programs and tests", &build)?;
         fetch_all(&mut progress)?;
         conformance::forget()?;
+        sweep::forget()?;
         self.run_tests(&mut progress)
     }
 
@@ -79,6 +81,9 @@ impl Test {
         step.finish();
         if let Some(summary) = conformance::summary()? {
             println!("cases on host-sim and on Envoy: {summary}");
+        }
+        if let Some(summary) = sweep::summary()? {
+            println!("fault sweep of the filter: {summary}");
         }
         // A runner that fails without a failed test (a crash of its own) is a failure all the same.
         let failed = if status.success() { count.failed } else { count.failed.max(1) };

@@ -2,7 +2,9 @@
 
 use super::ENV;
 use super::call::{Out, run};
+use crate::attributes::{self, Found};
 use crate::exchange::HttpStream;
+use crate::headers::HeaderMap;
 use crate::status::Status;
 use crate::vm::{Kind, VmState};
 use wasmtime::{Caller, Linker, Result};
@@ -74,6 +76,15 @@ fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, St
         return Ok(value.to_vec());
     }
     let text = std::str::from_utf8(path).map_err(|_| Status::NotFound)?;
+    // The maps of Envoy's own, as a whole.
+    if properties.is_some() && MAPS.contains(&text) {
+        return Err(Status::SerializationFailure);
+    }
+    match properties.as_ref().and_then(|properties| properties.attribute(text)) {
+        Some(Found::Bytes(bytes)) => return Ok(bytes),
+        Some(Found::Unserialisable) => return Err(Status::SerializationFailure),
+        None => {}
+    }
     let known = match text.split_once('\0') {
         Some(("request", attribute)) => {
             state.http(subject).and_then(|stream| of_request(stream, attribute))
@@ -83,10 +94,7 @@ fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, St
         }
         // A map without pairs.
         Some(("metadata", "filter_metadata")) if properties.is_some() => Some(vec![0; 4]),
-        Some(_) => None,
-        None if properties.is_some() && MAPS.contains(&text) => {
-            return Err(Status::SerializationFailure);
-        }
+        Some(_) => state.http(subject).and_then(|_| of_surroundings(text)),
         // A message without fields.
         None if properties.is_some() && text == "metadata" => Some(Vec::new()),
         None => of_plugin(state, text),
@@ -110,9 +118,15 @@ fn of_plugin(state: &mut VmState, name: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// Derived from the headers while they are there.
+/// Derived from the headers while they are there, and from what has come of the body.
 fn of_request(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
     let leg = &stream.request;
+    let size = leg.passed.as_ref().map_or(0, |passed| passed.body.len()) + leg.body.len();
+    match attribute {
+        "size" => return Some(integer(size)),
+        "total_size" => return Some(integer(size + leg.headers.byte_size())),
+        _ => {}
+    }
     if !(leg.visible.headers || stream.logging) {
         return None;
     }
@@ -136,22 +150,54 @@ fn of_request(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
         "id" => header("x-request-id"),
         "referer" => header("referer"),
         "useragent" => header("user-agent"),
+        "headers" => Some(attributes::of_headers(&leg.headers)),
+        _ => in_map(attribute, "headers", &leg.headers),
+    }
+}
+
+/// Maps that are not there yet are empty.
+fn of_response(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
+    let leg = &stream.response;
+    let size = || leg.passed.as_ref().map_or(0, |passed| passed.body.len()) + leg.body.len();
+    match attribute {
+        "code" => {
+            let code: i64 = leg.headers.text(":status")?.parse().ok()?;
+            Some(code.to_le_bytes().to_vec())
+        }
+        "code_details" => stream.reply.as_ref().map(|reply| reply.details.clone().into_bytes()),
+        "flags" => Some(integer(0)),
+        "size" => Some(integer(size())),
+        "headers" => Some(attributes::of_headers(&leg.headers)),
+        "trailers" => Some(attributes::of_headers(&leg.trailers)),
+        _ => in_map(attribute, "headers", &leg.headers)
+            .or_else(|| in_map(attribute, "trailers", &leg.trailers)),
+    }
+}
+
+/// `headers NUL name`: all values of it, as one.
+fn in_map(attribute: &str, map: &str, headers: &HeaderMap) -> Option<Vec<u8>> {
+    let (own, name) = attribute.split_once('\0')?;
+    let values: Vec<_> = headers.all(name).filter(|_| own == map).collect();
+    (!values.is_empty()).then(|| values.join(&b','))
+}
+
+/// What Envoy says of a stream in a configuration without metadata, of an inbound connection without TLS.
+fn of_surroundings(path: &str) -> Option<Vec<u8>> {
+    match path {
+        "connection\0requested_server_name"
+        | "xds\0listener_metadata"
+        | "xds\0route_metadata"
+        | "xds\0virtual_host_metadata"
+        | "xds\0cluster_metadata" => Some(Vec::new()),
+        "xds\0listener_direction" => Some(integer(0)),
         _ => {
-            let (map, name) = attribute.split_once('\0')?;
-            if map == "headers" { header(name) } else { None }
+            // A map without pairs.
+            let metadata = path.strip_suffix("\0filter_metadata")?;
+            metadata.starts_with("xds\0").then(|| of_surroundings(metadata))?.map(|_| vec![0; 4])
         }
     }
 }
 
-fn of_response(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
-    let headers = &stream.response.headers;
-    let code = || headers.text(":status")?.parse::<i64>().ok();
-    match attribute {
-        "code" => code().map(|code| code.to_le_bytes().to_vec()),
-        "code_details" => stream.reply.as_ref().map(|reply| reply.details.clone().into_bytes()),
-        _ => {
-            let (map, name) = attribute.split_once('\0')?;
-            if map == "headers" { headers.get(name).map(<[u8]>::to_vec) } else { None }
-        }
-    }
+fn integer(number: usize) -> Vec<u8> {
+    i64::try_from(number).unwrap_or(i64::MAX).to_le_bytes().to_vec()
 }

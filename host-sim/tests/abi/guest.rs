@@ -205,14 +205,28 @@ pub fn statuses(host: &Host, function: &str) -> Vec<Status> {
 
 /// What the calls of a function on workers handed over, in order.
 pub fn given(host: &Host, function: &str) -> Vec<String> {
+    let given = given_values(host, function).into_iter().map(|value| match value {
+        ArgValue::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        ArgValue::Number(number) => number.to_string(),
+    });
+    given.collect()
+}
+
+/// The same, byte for byte.
+pub fn given_bytes(host: &Host, function: &str) -> Vec<Vec<u8>> {
+    let given = given_values(host, function).into_iter().filter_map(|value| match value {
+        ArgValue::Bytes(bytes) => Some(bytes),
+        ArgValue::Number(_) => None,
+    });
+    given.collect()
+}
+
+fn given_values(host: &Host, function: &str) -> Vec<ArgValue> {
     let transcript = host.transcript();
     let entries = transcript.entries().iter().filter(|entry| entry.vm > 0);
     let given = entries.filter_map(|entry| match &entry.what {
         What::HostCall { function: own, args, .. } if *own == function => {
-            args.iter().find(|arg| arg.name == "gives").map(|arg| match &arg.value {
-                ArgValue::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-                ArgValue::Number(number) => number.to_string(),
-            })
+            args.iter().find(|arg| arg.name == "gives").map(|arg| arg.value.clone())
         }
         _ => None,
     });

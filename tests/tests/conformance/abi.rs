@@ -42,7 +42,7 @@ pub fn compare() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-fn row(story: &str, label: &str, simulated: &Note, real: &Note) -> Row {
+pub fn row(story: &str, label: &str, simulated: &Note, real: &Note) -> Row {
     let differ = (simulated != real).then(|| "what the guest was told".to_owned());
     Row {
         case: format!("{story}: {label}"),

@@ -21,6 +21,7 @@ mod prober;
 mod report;
 mod run;
 mod stories;
+mod surroundings;
 mod together;
 
 use stack::built::Built;
@@ -53,6 +54,12 @@ files! {
 #[test]
 fn abi() {
     abi::compare();
+}
+
+/// What Envoy knows around a request, in the encoding a guest gets it in.
+#[test]
+fn surroundings() {
+    surroundings::compare();
 }
 
 /// Guests as people write them, with the Rust SDK.

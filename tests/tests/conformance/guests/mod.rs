@@ -1,9 +1,9 @@
 //! Filters made with the Rust SDK, which are nobody's own here: what they do on host-sim they do on
 //! Envoy, to the header, the log line and the metric.
 
-mod real;
-mod scenario;
-mod server;
+pub mod real;
+pub mod scenario;
+pub mod server;
 mod simulated;
 
 use host_sim::Module;

@@ -21,7 +21,7 @@ pub fn tell(module: &Path, scenario: &Scenario) -> Told {
     clusters.extend(authority.iter().map(|server| cluster("authority", server)));
     let folder = tempfile::tempdir().unwrap();
     let binary = EnvoyBinary::locate_or_fetch(&|line| eprintln!("{line}")).unwrap();
-    let config = config(module, scenario, &clusters).to_string();
+    let config = config(module, &scenario.filters, &clusters).to_string();
     let envoy = Envoy::start(&binary, &config, folder.path());
     let envoy = envoy.unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
     // One connection: it stays with one worker.
@@ -90,7 +90,8 @@ fn log(envoy: &Envoy, scenario: &Scenario) -> Vec<String> {
     }
 }
 
-fn config(module: &Path, scenario: &Scenario, clusters: &[Value]) -> Value {
+/// Guests one behind the other, and nothing around them but what it takes to have them.
+pub fn config(module: &Path, filters: &[Filter], clusters: &[Value]) -> Value {
     let host = json!({"address": stack::ports::address().to_string(), "port_value": 0});
     let router = json!({
         "name": "router",
@@ -99,7 +100,7 @@ fn config(module: &Path, scenario: &Scenario, clusters: &[Value]) -> Value {
             "suppress_envoy_headers": true,
         },
     });
-    let filters = scenario.filters.iter().map(|filter| wasm(module, filter));
+    let filters = filters.iter().map(|filter| wasm(module, filter));
     let filters: Vec<_> = filters.chain([router]).collect();
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.\
@@ -150,7 +151,7 @@ fn wasm(module: &Path, filter: &Filter) -> Value {
     })
 }
 
-fn cluster(name: &str, server: &Server) -> Value {
+pub fn cluster(name: &str, server: &Server) -> Value {
     let (address, port) = (server.address().ip().to_string(), server.address().port());
     let endpoint = json!({"address": {"socket_address": {"address": address, "port_value": port}}});
     json!({

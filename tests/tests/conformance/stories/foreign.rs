@@ -8,6 +8,8 @@ use rsa::pkcs1::EncodeRsaPrivateKey;
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::sha2::{Digest, Sha224, Sha512};
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use serde_json::Value;
+use stack::built::Built;
 
 use crate::prober::Arg::{self, Out, Text};
 use crate::prober::Gives::Bytes;
@@ -181,5 +183,33 @@ pub fn keys(prober: &mut Prober) {
             [field(1, hash), field(2, &public), signature.clone(), field(4, b"text")].concat();
         let args = [Text(b"verify_signature"), Text(&argument), Out];
         prober.call(&format!("verify: {label}"), "proxy_call_foreign_function", &args, Bytes);
+    }
+}
+
+/// Every kind of key with every hash, from OpenSSL, and a tampered twin of each.
+pub fn vectors(prober: &mut Prober) {
+    let path = Built::root().join("host-sim/tests/vectors/signatures.json");
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let bytes = |value: &Value| {
+        let hex = value.as_str().unwrap().as_bytes();
+        let byte =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        hex.chunks(2).map(byte).collect::<Vec<_>>()
+    };
+    prober.story("vectors");
+    for key in file["keys"].as_array().unwrap() {
+        let public = bytes(&key["public"]);
+        for (hash, signature) in key["signatures"].as_object().unwrap() {
+            let signature = bytes(signature);
+            let mut bent = signature.clone();
+            *bent.last_mut().unwrap() ^= 1;
+            for (what, signature) in [("", &signature), (", a bit flipped", &bent)] {
+                let fields = [(1, hash.as_bytes()), (2, &public), (3, signature), (4, b"text")];
+                let argument = fields.map(|(number, bytes)| field(number, bytes)).concat();
+                let args = [Text(b"verify_signature"), Text(&argument), Out];
+                let label = format!("{}, {hash}{what}", key["name"].as_str().unwrap());
+                prober.call(&label, "proxy_call_foreign_function", &args, Bytes);
+            }
+        }
     }
 }

@@ -30,6 +30,7 @@ pub fn all() -> Prober {
         foreign::foreign_functions,
         foreign::signatures,
         foreign::keys,
+        foreign::vectors,
         // At last: Envoy closes a connection whose request is answered out of its body.
         buffers::bodies,
     ] {

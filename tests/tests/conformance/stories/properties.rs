@@ -40,6 +40,17 @@ pub fn properties(prober: &mut Prober) {
         "cluster_metadata",
         "upstream_host_metadata",
         "xds",
+        "xds.listener_metadata",
+        "xds.listener_metadata.filter_metadata",
+        "xds.route_metadata",
+        "xds.virtual_host_metadata",
+        "xds.cluster_metadata",
+        "xds.cluster_metadata.filter_metadata",
+        "xds.upstream_host_metadata",
+        "request.headers.x-two",
+        "response.headers",
+        "response.size",
+        "connection.requested_server_name",
     ] {
         let key = path.replace('.', "\0");
         prober.call(path, "proxy_get_property", &[Text(key.as_bytes()), Out], Bytes);
