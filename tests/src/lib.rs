@@ -3,6 +3,7 @@
 //! - [`guest`]: a guest who is in control of every byte: CONNECT by hand, any SNI, any header;
 //! - [`wire`]: HTTP/1.1 as bytes, [`http2`]: h2 header by header, [`reply`]: what came back;
 //! - [`manifests`]: the Kubernetes manifests that are shipped;
+//! - [`namespace`]: a network of a test's own;
 //! - [`forge`]: session tokens that nobody should believe;
 //! - [`scene`]: a stack with the two oracles of a refusal, the guest's answer and the origin's count.
 //!
@@ -14,6 +15,7 @@ pub mod forge;
 pub mod guest;
 pub mod http2;
 pub mod manifests;
+pub mod namespace;
 pub mod reply;
 pub mod scene;
 pub mod wire;

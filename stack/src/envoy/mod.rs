@@ -8,7 +8,6 @@
 pub mod admin;
 pub mod binary;
 pub mod error;
-mod fetch;
 mod place;
 mod render;
 pub mod running;

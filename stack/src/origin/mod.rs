@@ -45,6 +45,8 @@ pub struct OriginSettings {
     pub certificate_names: Vec<String>,
     /// The protocols it offers, best first.
     pub alpn: Vec<String>,
+    /// Where it listens; 0 takes a free port.
+    pub port: u16,
 }
 
 /// A running origin; it ends, with all its connections, when it is dropped.
@@ -64,6 +66,7 @@ impl OriginSettings {
         Self {
             certificate_names: names.into_iter().map(Into::into).collect(),
             alpn: H2_AND_HTTP1.iter().map(|name| (*name).to_owned()).collect(),
+            port: 0,
         }
     }
 }
@@ -71,7 +74,7 @@ impl OriginSettings {
 // === impl Origin ===
 
 impl Origin {
-    /// Serves on a free port of `on`, with a certificate by `authority`.
+    /// Serves on `on`, with a certificate by `authority`.
     ///
     /// # Errors
     /// No socket to be had, or a name that can stand in no certificate.
@@ -83,7 +86,8 @@ impl Origin {
     ) -> Result<Self> {
         let alpn: Vec<_> = settings.alpn.iter().map(String::as_str).collect();
         let tls = authority.server(&settings.certificate_names, &alpn)?;
-        let listener = TcpListener::bind((on, 0)).context("a port for the demo origin")?;
+        let listener =
+            TcpListener::bind((on, settings.port)).context("a port for the demo origin")?;
         let address = listener.local_addr().context("the demo origin's port")?;
         let record = Arc::new(Record::default());
         let events = Events::default();

@@ -1,19 +1,15 @@
 //! A guest in a network namespace of its own, with a wire to the edge and no other: it gets what the
-//! policy allows, reaches nothing else, and nothing at all once the edge is down. The namespaces are made
-//! as an unprivileged user may make them (`unshare -rn`), so this needs util-linux and iproute2, and a
-//! kernel that lets users do so; where it cannot, it fails.
+//! policy allows, reaches nothing else, and nothing at all once the edge is down.
 
-use std::env;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::json;
 use stack::Way;
+use tests::namespace::{self, succeeded};
 use tests::scene::{API, Scene, UNLISTED, builder};
 
-/// Set in the test's second life, inside the namespace of the services.
-const INSIDE: &str = "LEASEHOLD_TOPOLOGY_INSIDE";
 const EDGE: &str = "10.77.0.1";
 /// What `curl` ends with when nobody is there, or no way leads there.
 const UNREACHABLE: [i32; 2] = [7, 28];
@@ -78,27 +74,9 @@ fn ip(arguments: &[&str]) {
     succeeded(Command::new("ip").args(arguments));
 }
 
-#[track_caller]
-fn succeeded(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = [output.stdout.as_slice(), &output.stderr].concat();
-    assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&said));
-    output
-}
-
 #[test]
 fn a_guest_reaches_the_edge_and_nothing_else() {
-    if env::var_os(INSIDE).is_some() {
-        return inside();
-    }
-    let mut again = Command::new("unshare");
-    // Root in there, who nobody is out here; with a loopback of its own.
-    again.args(["--map-root-user", "--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]);
-    again.arg(env::current_exe().unwrap());
-    again.args(["--exact", "topology::a_guest_reaches_the_edge_and_nothing_else", "--nocapture"]);
-    let output = succeeded(again.env(INSIDE, "1"));
-    // A name that no test has would pass as well.
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    namespace::alone("topology::a_guest_reaches_the_edge_and_nothing_else", inside);
 }
 
 fn inside() {

@@ -10,6 +10,7 @@ use edge::config::Config;
 use serde_json::{Value, json};
 use stack::built::Built;
 use stack::envoy::EnvoyBinary;
+use stack::openbao::BaoBinary;
 use stack::schemas::Schemas;
 
 use crate::schema;
@@ -146,6 +147,25 @@ fn every_container_is_closed_and_its_image_pinned() {
         let image = line.split(' ').next().unwrap();
         let pinned = image == "scratch" || image.contains(|c: char| c.is_ascii_digit());
         assert!(pinned && !image.contains("latest"), "{line}");
+    }
+}
+
+/// What runs in the images is what the tests run.
+#[test]
+fn images_are_of_the_versions_that_are_tested() {
+    let read = |name: &str| fs::read_to_string(Built::root().join(name)).unwrap();
+    let images = read(FILE) + &read("Dockerfile");
+    let say = |line: &str| eprintln!("{line}");
+    let envoy = EnvoyBinary::locate_or_fetch(&say).unwrap();
+    let bao = BaoBinary::locate_or_fetch(&say).unwrap();
+    let toolchain = read("rust-toolchain.toml");
+    let rust = toolchain.split('"').nth(1).unwrap();
+    for image in [
+        format!("envoyproxy/envoy:distroless-v{}", envoy.version()),
+        format!("openbao/openbao:{}", bao.version()),
+        format!("rust:{rust}-slim-bookworm"),
+    ] {
+        assert!(images.contains(&image), "no {image}");
     }
 }
 

@@ -1,0 +1,137 @@
+//! One program of other people, of a version that fits: named by a variable, else on the `PATH`, else
+//! the packaged one.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::anyhow;
+
+use super::python::PythonPackage;
+use super::{Say, folder, on_path, variable};
+
+/// A program, and how it is found.
+pub(crate) struct Program {
+    /// As people call it.
+    pub name: &'static str,
+    /// The environment variable that may name it.
+    pub variable: &'static str,
+    /// What it is called on the `PATH`.
+    pub command: &'static str,
+    /// What asks it for its version.
+    pub asked: &'static str,
+    /// The version in what it answers; `None` if it is another program.
+    pub version_in: fn(&str) -> Option<&str>,
+    /// The versions that fit: `1.40` is `1.40.0`, `1.40.1` and so on.
+    pub series: &'static str,
+    pub package: PythonPackage,
+    /// Where the packaged one lies in the target folder; its name tells the version.
+    pub place: &'static str,
+}
+
+/// A program whose version fits.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub path: PathBuf,
+    /// Such as `1.40.0`.
+    pub version: String,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(crate) enum Missing {
+    /// The one that the variable names does not fit.
+    Named { path: PathBuf, reason: String },
+    /// None could be installed.
+    Fetch(anyhow::Error),
+}
+
+// === impl Program ===
+
+impl Program {
+    /// The packaged one is installed once (parallel callers wait for one another).
+    pub fn locate_or_fetch(&self, say: Say) -> Result<Found, Missing> {
+        if let Some(path) = variable(self.variable) {
+            return self.probe(&path).map_err(|reason| Missing::Named { path, reason });
+        }
+        if let Some(path) = on_path(self.command) {
+            match self.probe(&path) {
+                Ok(found) => return Ok(found),
+                Err(reason) => say(&format!("not using {}: {reason}", path.display())),
+            }
+        }
+        self.fetch(say).map_err(Missing::Fetch)
+    }
+
+    fn fetch(&self, say: Say) -> anyhow::Result<Found> {
+        let path = folder(self.place)?;
+        self.package.program_at(&path, say)?;
+        self.probe(&path).map_err(|reason| anyhow!("{}: {reason}", path.display()))
+    }
+
+    /// Asks a program for its version; why it does not fit.
+    pub fn probe(&self, path: &Path) -> Result<Found, String> {
+        let Self { name, series, .. } = self;
+        let output = Command::new(path)
+            .arg(self.asked)
+            .output()
+            .map_err(|error| format!("cannot be run: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version =
+            (self.version_in)(&text).ok_or_else(|| format!("does not say that it is {name}"))?;
+        if !fits(version, series) {
+            return Err(format!("is {name} {version}, needed is {series}"));
+        }
+        Ok(Found { path: path.to_owned(), version: version.to_owned() })
+    }
+}
+
+fn fits(version: &str, series: &str) -> bool {
+    version.strip_prefix(series).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ECHO: Program = Program {
+        name: "Echo",
+        variable: "LEASEHOLD_NO_SUCH_VARIABLE",
+        command: "echo",
+        asked: "Echo 1.40.3",
+        version_in: |text| text.strip_prefix("Echo ")?.split_whitespace().next(),
+        series: "1.40",
+        package: PythonPackage { requirement: "", size: "", module: "", program: "" },
+        place: "",
+    };
+
+    #[test]
+    fn a_program_on_the_path_that_fits_is_taken() {
+        let found = ECHO.locate_or_fetch(&|line| panic!("said {line}")).unwrap();
+        assert_eq!(found.version, "1.40.3");
+        assert!(found.path.ends_with("echo"));
+    }
+
+    #[test]
+    fn only_the_series_fits() {
+        for (version, expected) in [
+            ("1.40.0", true),
+            ("1.40", true),
+            ("1.4.0", false),
+            ("1.400.0", false),
+            ("2.40.0", false),
+        ] {
+            assert_eq!(fits(version, "1.40"), expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_does_not_fit_is_refused_with_the_reason() {
+        let echo = Path::new("/bin/echo");
+        let old = Program { asked: "Echo 1.39.0", ..ECHO };
+        assert_eq!(old.probe(echo).unwrap_err(), "is Echo 1.39.0, needed is 1.40");
+        let another = Program { asked: "Foxtrot", ..ECHO };
+        assert_eq!(another.probe(echo).unwrap_err(), "does not say that it is Echo");
+        let error = ECHO.probe(Path::new("/nowhere/echo")).unwrap_err();
+        assert!(error.contains("cannot be run"), "{error}");
+    }
+}

@@ -1,0 +1,13 @@
+//! What is written for people is true: every command is run or has a reason why not, every
+//! configuration is loaded by what it is for, every link leads somewhere.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod blocks;
+mod clone;
+mod known;
+mod links;
+mod loaded;
+mod shell;
+mod walks;
+mod world;
