@@ -26,6 +26,8 @@ use build::Source;
 /// The module's name, in the folder and on the registry.
 const MODULE: &str = "leasehold_filter.wasm";
 const SUMS: &str = "SHA256SUMS";
+/// Where a release is put unless it is said otherwise, in the target folder.
+const FOLDER: &str = "dist";
 
 #[derive(Args)]
 pub struct Dist {
@@ -57,7 +59,7 @@ impl Dist {
         };
         let out = match &self.out {
             Some(path) => std::path::absolute(path)?,
-            None => Built::find()?.target().join("dist"),
+            None => Built::find()?.target().join(FOLDER),
         };
         let mut progress = Progress::new(if self.wasm_only { 3 } else { 4 });
         empty(&out)?;

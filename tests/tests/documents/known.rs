@@ -9,7 +9,7 @@ const EXCUSED: [(&str, &str); 9] = [
     ("cargo xtask dist", "minutes of building; shipping/release.rs makes a release, twice"),
     ("(cd target/dist && sha256sum", "shipping/release.rs compares each sum"),
     ("skopeo copy", "shipping/release.rs pushes to a registry of its own, and pulls"),
-    ("docker compose", "wants an engine; shipping/compose.rs looks at what is in it, and seeds it"),
+    ("docker compose", "wants an engine; shipping/compose.rs and composed.rs run what is in it"),
     ("docker build", "wants an engine; shipping/compose.rs finds the targets"),
     ("kubectl -n leasehold exec", "wants a cluster; shipping/deploy.rs puts the same credential"),
     ("envoy -c explicit.yaml", "house.rs and every end-to-end test load the file"),

@@ -26,7 +26,7 @@ const OWN: [&str; 3] = [
 const ADDED: [&str; 3] = ["health_checks", "common_lb_config", "outlier_detection"];
 
 /// A YAML file with its merge keys (`<<`) applied.
-fn yaml(path: &Path) -> Value {
+pub fn yaml(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let mut value: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).unwrap();
     // Twice: what is merged in may have a merge key itself.
@@ -60,7 +60,7 @@ fn mounts(service: &Value) -> Vec<(&str, &str)> {
 }
 
 /// Folders as the volumes of a first `docker compose up`, filled by `seed.sh` with our programs.
-fn seeded() -> tempfile::TempDir {
+pub fn seeded() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let file = file();
     for (source, target) in mounts(&file["services"]["seed"]) {
@@ -73,7 +73,7 @@ fn seeded() -> tempfile::TempDir {
     folder
 }
 
-fn run_seed(folder: &Path) {
+pub fn run_seed(folder: &Path) {
     let built = Built::find().unwrap();
     let programs = ["custody", "leaf-ca", "session-jwt"].map(|name| built.program(name).unwrap());
     let mut path = programs[0].parent().unwrap().as_os_str().to_owned();

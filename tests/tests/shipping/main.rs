@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod compose;
+mod composed;
 mod deploy;
 mod istio;
 mod kinds;

@@ -15,7 +15,7 @@ use crate::spoken;
 pub const PROGRAMS: [&str; 4] = ["custody", "leaf-ca", "host-sim", "session-jwt"];
 /// The profiles of Cargo.toml that releases are built with.
 const MODULE_PROFILE: &str = "dist-wasm";
-const PROGRAM_PROFILE: &str = "dist";
+const PROGRAM_PROFILE: &str = "dist-programs";
 
 /// A source tree that a release is made of.
 pub struct Source {
@@ -148,6 +148,14 @@ fn is_dynamic(path: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What cargo builds for itself under a profile, it puts beside the release then, or into it.
+    #[test]
+    fn no_profile_is_called_like_the_releases_folder() {
+        assert!(
+            [MODULE_PROFILE, PROGRAM_PROFILE].iter().all(|profile| *profile != crate::dist::FOLDER)
+        );
+    }
 
     #[test]
     fn a_test_program_is_dynamic() {
