@@ -17,6 +17,7 @@ use lease::{
     SyncAnswer,
 };
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A policy with its verified sessions, live leases and callouts under way.
 ///
@@ -102,6 +103,11 @@ impl TrustEdge {
         if poll.seen_due(now, &mut self.chance) {
             self.report_seen();
         }
+    }
+
+    /// How long ago custody was last heard of; `None` where it is not asked for news.
+    pub fn revocations_age(&self, now: Moment) -> Option<Duration> {
+        self.poll.as_ref().map(|_| self.feed.age(now))
     }
 
     /// A request that took a lease along is over.

@@ -100,6 +100,7 @@ unsafe extern "C" {
         id: *mut u32,
     ) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
 }
 
 fn checked(status: u32) -> Result<(), Failed> {
@@ -240,18 +241,22 @@ pub fn send_local_response(
     })
 }
 
-pub fn define_counter(name: &str) -> Result<u32, Failed> {
+pub fn define_metric(kind: MetricType, name: &str) -> Result<u32, Failed> {
     let mut id = 0;
     // SAFETY: `name` is only read, `id` is a local.
-    checked(unsafe {
-        proxy_define_metric(MetricType::Counter, name.as_ptr(), name.len(), &mut id)
-    })?;
+    checked(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id) })?;
     Ok(id)
 }
 
 pub fn increment(counter: u32) -> Result<(), Failed> {
     // SAFETY: no pointers.
     checked(unsafe { proxy_increment_metric(counter, 1) })
+}
+
+/// Sets a gauge.
+pub fn record(gauge: u32, value: u64) -> Result<(), Failed> {
+    // SAFETY: no pointers.
+    checked(unsafe { proxy_record_metric(gauge, value) })
 }
 
 // === the ABI's lists of pairs ===

@@ -1,12 +1,14 @@
-//! A counter a decision, in Envoy's stats under `wasmcustom.`.
+//! A counter a decision, and how old the news are, in Envoy's stats under `wasmcustom.`.
 
 use crate::host;
+use abi::types::MetricType;
 use edge::callout::Purpose;
 use edge::denial::Denial;
 use edge::exchange::Passage;
 use std::collections::HashMap;
+use std::time::Duration;
 
-/// Counters, defined once a configuration; a decision costs one host call.
+/// Defined once a configuration; a decision costs one host call.
 #[derive(Default)]
 pub struct Metrics {
     ids: HashMap<&'static str, u32>,
@@ -16,20 +18,23 @@ const ALLOWED: &str = "leasehold.allowed";
 const TUNNELS: &str = "leasehold.tunnels";
 const LEASES: &str = "leasehold.leases";
 const DENIED: &str = "leasehold.denied.";
+/// Whole seconds. Workers share the gauge, and the last of them to tick is shown.
+const REVOCATIONS_AGE: &str = "leasehold.revocations.age_seconds";
 
 // === impl Metrics ===
 
 impl Metrics {
-    /// Defines every counter, so that each is there, at zero, before its first event.
+    /// Defines all of them, so that each is there, at zero, before its first event.
     pub fn define() -> Self {
         let mut ids = HashMap::new();
         for name in [ALLOWED, TUNNELS, LEASES] {
-            ids.extend(defined(name, name));
+            ids.extend(defined(MetricType::Counter, name, name));
         }
         for denial in Denial::ALL {
             let code = denial.code();
-            ids.extend(defined(code, &format!("{DENIED}{code}")));
+            ids.extend(defined(MetricType::Counter, code, &format!("{DENIED}{code}")));
         }
+        ids.extend(defined(MetricType::Gauge, REVOCATIONS_AGE, REVOCATIONS_AGE));
         Self { ids }
     }
 
@@ -52,6 +57,13 @@ impl Metrics {
         }
     }
 
+    /// How long ago custody was last heard of.
+    pub fn record_revocations_age(&self, age: Duration) {
+        if let Some(id) = self.ids.get(REVOCATIONS_AGE) {
+            let _ = host::record(*id, age.as_secs());
+        }
+    }
+
     /// A counter that the host refuses is a number less, and no reason to deny.
     fn count(&self, key: &'static str) {
         if let Some(id) = self.ids.get(key) {
@@ -60,11 +72,11 @@ impl Metrics {
     }
 }
 
-fn defined(key: &'static str, name: &str) -> Option<(&'static str, u32)> {
-    match host::define_counter(name) {
+fn defined(kind: MetricType, key: &'static str, name: &str) -> Option<(&'static str, u32)> {
+    match host::define_metric(kind, name) {
         Ok(id) => Some((key, id)),
         Err(_) => {
-            log::warn!("leasehold: the host refuses the counter {name}");
+            log::warn!("leasehold: the host refuses the metric {name}");
             None
         }
     }

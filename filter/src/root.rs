@@ -131,6 +131,9 @@ impl Root {
         let now = self.now();
         if let Some(edge) = &mut self.edge {
             edge.tick(now);
+            if let Some(age) = edge.revocations_age(now) {
+                self.metrics.record_revocations_age(age);
+            }
         }
         now
     }

@@ -3,16 +3,17 @@
 use crate::builder::Builder;
 use crate::chain::Link;
 use crate::clock::Instant;
+use crate::events::Event;
 use crate::exchange::{Direction, Ending, HttpStream, Leg, Piece, StreamId};
 use crate::headers::HeaderMap;
 use crate::outcome::Outcome;
 use crate::request::Request;
-use crate::script::{CalloutRequest, Cluster, GrpcRequest};
+use crate::script::{Answer, CalloutRequest, Cluster, GrpcRequest};
 use crate::stats::MetricKind;
 use crate::strict::Violation;
 use crate::transcript::{Transcript, What};
 use crate::vm::{Called, FailPolicy, Kind, Vm, VmSetup};
-use crate::world::SharedWorld;
+use crate::world::{HeldCallout, SharedWorld};
 use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -188,6 +189,28 @@ impl Host {
     /// Replaces a cluster's script, or adds a cluster.
     pub fn set_cluster(&mut self, name: &str, cluster: Cluster) {
         self.world.borrow_mut().clusters.insert(name, cluster);
+    }
+
+    /// Answers what a cluster has left open: what `answer` has an answer to. Whoever gave up meanwhile
+    /// hears nothing of it.
+    pub fn answer_held(
+        &mut self,
+        cluster: &str,
+        mut answer: impl FnMut(&CalloutRequest) -> Option<Answer>,
+    ) {
+        let mut world = self.world.borrow_mut();
+        let held = std::mem::take(&mut world.held);
+        for callout in held {
+            let HeldCallout { vm, root, token, ref request } = callout;
+            let answered = (request.cluster == cluster).then(|| answer(request)).flatten();
+            match answered.and_then(|answer| answer.outcome(request.timeout)) {
+                Some((delay, response)) => {
+                    let response = response.map(Box::new);
+                    world.schedule(delay, vm, Event::Callout { root, token, response });
+                }
+                None => world.held.push(callout),
+            }
+        }
     }
 
     /// What a cluster was asked over HTTP.

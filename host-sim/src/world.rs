@@ -5,7 +5,7 @@ use crate::clock::Instant;
 use crate::events::{Event, Events};
 use crate::exchange::{HttpStream, StreamId};
 use crate::faults::FaultPlan;
-use crate::script::Clusters;
+use crate::script::{CalloutRequest, Clusters};
 use crate::shared::{Queues, SharedData};
 use crate::stats::Stats;
 use crate::strict::Violation;
@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub started: Instant,
     pub events: Events,
     pub clusters: Clusters,
+    /// Callouts that nobody has answered.
+    pub held: Vec<HeldCallout>,
     pub shared_data: SharedData,
     pub queues: Queues,
     pub stats: Stats,
@@ -32,6 +34,15 @@ pub(crate) struct World {
     /// What filters of a chain have left for each other.
     pub handoffs: Vec<Handoff>,
     pub random: Random,
+}
+
+/// A callout whose cluster keeps its answer back.
+#[derive(Debug)]
+pub(crate) struct HeldCallout {
+    pub vm: usize,
+    pub root: u32,
+    pub token: u32,
+    pub request: CalloutRequest,
 }
 
 pub(crate) type SharedWorld = Rc<RefCell<World>>;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::authority::Authority;
 use crate::background::Background;
 use crate::built::Built;
 use crate::custody::{Credential, CustodyHome};
 use crate::dns::Dns;
+use crate::envoy::running::WORKERS;
 use crate::envoy::{CustodyCluster, EdgeSettings, Envoy, EnvoyBinary, LeafCaLink, Posture};
 use crate::folder::Folder;
+use crate::issuer::Issuer;
 use crate::leaf_ca::LeafCa;
 use crate::origin::{Origin, OriginSettings};
 use crate::policy;
@@ -21,6 +22,7 @@ use crate::progress::Progress;
 use crate::seat::Seat;
 use crate::sessions::Sessions;
 use crate::stack::Stack;
+use crate::world::World;
 
 /// How guests reach the edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,16 +37,18 @@ pub enum Way {
 /// Every choice has a default that suits a test: a new folder, free ports, the demo's policy.
 pub struct StackBuilder {
     way: Way,
-    policy: Value,
+    pub(crate) policy: Value,
     grants: Option<Vec<Value>>,
+    custody_session: Value,
     credentials: Vec<Credential>,
     custody_config: Option<PathBuf>,
-    origin: Option<OriginSettings>,
-    names: Vec<String>,
-    upstream_ca: Option<PathBuf>,
+    pub(crate) origin: Option<OriginSettings>,
+    pub(crate) names: Vec<String>,
+    pub(crate) upstream_ca: Option<PathBuf>,
     private_upstreams: bool,
     any_port: bool,
     filter: Option<PathBuf>,
+    workers: usize,
     listen: Option<SocketAddr>,
     folder: Option<PathBuf>,
 }
@@ -70,6 +74,7 @@ impl Default for StackBuilder {
             way: Way::default(),
             policy: policy::demo(),
             grants: None,
+            custody_session: Value::Null,
             credentials: Vec::new(),
             custody_config: None,
             origin: Some(OriginSettings::new(names.clone())),
@@ -78,6 +83,7 @@ impl Default for StackBuilder {
             private_upstreams: true,
             any_port: false,
             filter: None,
+            workers: WORKERS,
             listen: None,
             folder: None,
         }
@@ -101,6 +107,12 @@ impl StackBuilder {
     /// the sessions it allows.
     pub fn grants(mut self, grants: Vec<Value>) -> Self {
         self.grants = Some(grants);
+        self
+    }
+
+    /// Fields laid over custody's section `session`, such as `idle` and `absolute`.
+    pub fn custody_session(mut self, fields: Value) -> Self {
+        self.custody_session = fields;
         self
     }
 
@@ -155,6 +167,12 @@ impl StackBuilder {
     /// Loads another module in place of the filter.
     pub fn filter(mut self, module: &Path) -> Self {
         self.filter = Some(module.to_owned());
+        self
+    }
+
+    /// Workers of Envoy, each with a VM of its own; two without this.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
         self
     }
 
@@ -216,7 +234,8 @@ impl StackBuilder {
             None => Folder::temporary(built)?,
         };
         let sessions = self.sessions(&folder)?;
-        let (origin, dns, upstream_ca) = self.world(&background, &folder)?;
+        let World { origin, dns, issuer, upstream_ca } =
+            World::make(&self, &background, &folder, &sessions)?;
         let listen = self.listen.map_or_else(|| ports::free(on), Ok).context("the guests' port")?;
         let port = origin.as_ref().map_or(0, Origin::port);
         let mut policy = policy::with_origin_port(&self.policy, port);
@@ -231,9 +250,12 @@ impl StackBuilder {
                 let grants = self.grants.clone().unwrap_or_else(|| policy::grants_for(&policy));
                 let grants: Vec<_> =
                     grants.iter().map(|grant| policy::with_origin_port(grant, port)).collect();
-                let addresses = [ports::free(on)?, ports::free(on)?, ports::free(on)?];
+                // Operators look at the address on custody's certificate, which `custody init` has made.
+                let admin = ports::free(Ipv4Addr::LOCALHOST.into())?;
+                let addresses = [ports::free(on)?, ports::free(on)?, admin];
                 let home = folder.folder("custody")?;
-                CustodyHome::make(built, &home, addresses, &policy["session"], &grants)?
+                let session = policy::session_of_custody(&policy, &sessions, &self.custody_session);
+                CustodyHome::make(built, &home, addresses, &session, &grants)?
             }
         };
         for credential in &self.credentials {
@@ -247,6 +269,7 @@ impl StackBuilder {
             sessions,
             origin,
             dns,
+            issuer,
             upstream_ca,
             listen,
             policy,
@@ -267,26 +290,6 @@ impl StackBuilder {
         let audience = named("audience", sessions.audience());
         Ok(sessions.named(&issuer, &audience))
     }
-
-    /// The origin, its DNS server, and the roots Envoy trusts.
-    fn world(
-        &self,
-        background: &Background,
-        folder: &Folder,
-    ) -> Result<(Option<Origin>, Option<Dns>, PathBuf)> {
-        let Some(settings) = &self.origin else {
-            let roots = self.upstream_ca.clone();
-            return Ok((None, None, roots.context("no roots for upstream certificates")?));
-        };
-        let authority = Authority::new("Leasehold demo origin CA")?;
-        let local = Ipv4Addr::LOCALHOST;
-        let runtime = background.handle();
-        let origin = Origin::start(runtime, local.into(), settings, &authority)?;
-        let dns = Dns::start(runtime, local.into(), self.names.iter().cloned(), local)
-            .context("a DNS server for the demo origin")?;
-        let own_roots = folder.write("origin-ca.pem", &authority.pem())?;
-        Ok((Some(origin), Some(dns), self.upstream_ca.clone().unwrap_or(own_roots)))
-    }
 }
 
 /// Everything that is made before the first program starts.
@@ -297,6 +300,7 @@ struct Prepared {
     sessions: Sessions,
     origin: Option<Origin>,
     dns: Option<Dns>,
+    issuer: Option<Issuer>,
     upstream_ca: PathBuf,
     listen: SocketAddr,
     policy: Value,
@@ -335,6 +339,7 @@ impl Prepared {
             plugin: self.policy,
             custody: Some(self.custody.link()),
             custody_cluster: CustodyCluster::default(),
+            issuer: self.issuer.as_ref().map(Issuer::address),
             destinations: self
                 .origin
                 .as_ref()
@@ -345,7 +350,9 @@ impl Prepared {
             access_log: None,
             private_upstreams: self.choices.private_upstreams,
         };
-        let envoy = Envoy::start(&binary, &settings.render()?, &self.folder.folder("envoy")?)?;
+        let workers = self.choices.workers;
+        let folder = self.folder.folder("envoy")?;
+        let envoy = Envoy::start_with_workers(workers, &binary, &settings.render()?, &folder)?;
         let secrets =
             self.choices.credentials.into_iter().map(|credential| credential.secret).collect();
         Ok(Stack {
@@ -354,10 +361,12 @@ impl Prepared {
             leaf_ca,
             origin: self.origin,
             dns: self.dns,
+            issuer: self.issuer,
             way: self.choices.way,
             sessions: self.sessions,
             secrets,
             binary,
+            workers,
             settings,
             folder: self.folder,
             background: self.background,

@@ -63,7 +63,7 @@ impl Credential {
 impl CustodyHome {
     /// Makes a home in `folder` unless there is one, to listen on these addresses (edge, health,
     /// admin),
-    /// believe the sessions that `session` of the plugin configuration believes, and grant `grants`.
+    /// believe the sessions that `session` says, and grant `grants`.
     ///
     /// # Errors
     /// The program is not built or refuses, or the files cannot be written.
@@ -84,7 +84,7 @@ impl CustodyHome {
         set(&mut written, "/edge/listen", json!(edge.to_string()))?;
         set(&mut written, "/health/listen", json!(health.to_string()))?;
         set(&mut written, "/admin/listen", json!(admin.to_string()))?;
-        written["session"] = without_carriers(session);
+        written["session"] = session.clone();
         written["grants"] = json!(grants);
         let text = serde_yaml_ng::to_string(&written).context("writing custody.yaml")?;
         fs::write(&home.config, text)
@@ -121,6 +121,16 @@ impl CustodyHome {
         command.arg("cred").arg("put").arg("--config").arg(&self.config);
         command.arg(&credential.handle).args(&credential.arguments);
         child::run(&mut command, &credential.secret).map(|_| ())
+    }
+
+    /// Asks the one that is running, as an operator: `custody ARGUMENTS`.
+    ///
+    /// # Errors
+    /// It refuses, or cannot be reached.
+    pub fn operate(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).arg("--config").arg(&self.config);
+        child::run(&mut command, "")
     }
 
     /// Serves until the returned program is stopped or dropped.
@@ -211,15 +221,6 @@ impl CustodyHome {
             format!("{}: {listener}.listen: {text:?} is no address", self.config.display())
         })
     }
-}
-
-/// Where a session stands in a request is the edge's business alone.
-fn without_carriers(session: &Value) -> Value {
-    let mut session = session.clone();
-    if let Some(fields) = session.as_object_mut() {
-        fields.remove("carriers");
-    }
-    session
 }
 
 /// Sets the field at `pointer`, whose parents must be there.

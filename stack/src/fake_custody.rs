@@ -3,11 +3,11 @@
 //! It shows custody's own certificate, takes connections without asking who calls, and speaks h2
 //! and HTTP/1.1. What it does is read anew for every request.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,8 +72,10 @@ struct Script {
     held: watch::Sender<bool>,
     asked: Mutex<Vec<Value>>,
     told: Mutex<Vec<(String, Value)>>,
-    /// What `GET /v1/sync` answers; always everything.
+    /// What `GET /v1/sync` answers; null: nothing, ever.
     news: watch::Sender<Value>,
+    /// The polls that wait for what comes after a cursor.
+    listening: Mutex<BTreeMap<String, usize>>,
 }
 
 /// What a request is answered with: the script, and a way to end its own connection.
@@ -129,6 +131,7 @@ impl FakeCustody {
             asked: Mutex::new(Vec::new()),
             told: Mutex::new(Vec::new()),
             news: watch::Sender::new(news("none", false, &[])),
+            listening: Mutex::new(BTreeMap::new()),
         });
         let listener = std::net::TcpListener::bind(address)
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
@@ -161,6 +164,17 @@ impl FakeCustody {
         self.script.news.send_replace(news(cursor, kill_switch, changes));
     }
 
+    /// The same, as it is on the wire; null: no poll is answered any more.
+    pub fn tell(&self, news: Value) {
+        self.script.news.send_replace(news);
+    }
+
+    /// The polls of edges that have heard all there is to hear, one a worker.
+    pub fn listening(&self) -> usize {
+        let cursor = self.script.news.borrow()["cursor"].as_str().unwrap_or_default().to_owned();
+        self.script.listening().get(&cursor).copied().unwrap_or_default()
+    }
+
     /// What it was told of sessions and outcomes: path and body.
     pub fn told(&self) -> Vec<(String, Value)> {
         self.script.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -169,6 +183,12 @@ impl FakeCustody {
     /// The body of every lease request so far (it holds the Session JWT).
     pub fn asked(&self) -> Vec<Value> {
         self.script.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Script {
+    fn listening(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -216,11 +236,38 @@ async fn sync(script: &Script, query: &str) -> Response {
         .map_or(Duration::ZERO, Duration::from_secs);
     let known = field("cursor").unwrap_or_default().to_owned();
     let mut news = script.news.subscribe();
-    let changed = news.wait_for(|news| news["cursor"] != known.as_str());
-    // Time over: the same as before, which is an answer too.
-    let _ = tokio::time::timeout(wait, changed).await.is_ok();
-    let news = script.news.borrow().to_string();
-    (StatusCode::OK, [("content-type", "application/json")], news).into_response()
+    {
+        let _listening = Listening::new(script, known.clone());
+        let changed = news.wait_for(|news| news["cursor"] != known.as_str());
+        // Time over: the same as before, which is an answer too.
+        let _ = tokio::time::timeout(wait, changed).await.is_ok();
+    }
+    let news = script.news.borrow().clone();
+    if news.is_null() {
+        return std::future::pending().await;
+    }
+    (StatusCode::OK, [("content-type", "application/json")], news.to_string()).into_response()
+}
+
+/// A poll that waits, until it is dropped.
+struct Listening<'a> {
+    script: &'a Script,
+    cursor: String,
+}
+
+impl<'a> Listening<'a> {
+    fn new(script: &'a Script, cursor: String) -> Self {
+        *script.listening().entry(cursor.clone()).or_default() += 1;
+        Self { script, cursor }
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.script.listening().get_mut(&self.cursor) {
+            *count -= 1;
+        }
+    }
 }
 
 async fn serve(listener: TcpListener, tls: TlsAcceptor, script: Arc<Script>) {

@@ -19,6 +19,7 @@ pub mod fake_custody;
 mod fetched;
 mod folder;
 pub mod guest;
+pub mod issuer;
 pub mod leaf_ca;
 pub mod module;
 pub mod openbao;
@@ -34,6 +35,7 @@ pub mod schemas;
 mod seat;
 pub mod sessions;
 mod stack;
+mod world;
 pub mod wrk;
 
 pub use builder::{StackBuilder, Way};

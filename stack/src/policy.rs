@@ -93,6 +93,21 @@ pub fn complete(policy: &Value, sessions: &Sessions, posture: &str) -> Value {
     policy
 }
 
+/// The section `session` for custody. Where a session stands in a request is the edge's business alone,
+/// and keys that the edge fetches, a stack's custody has in its configuration. `own`: what is custody's
+/// alone.
+pub fn session_of_custody(policy: &Value, sessions: &Sessions, own: &Value) -> Value {
+    let mut session = policy.get("session").cloned().unwrap_or_default();
+    if session.pointer("/keys/cluster").is_some() {
+        session["keys"] = json!({"jwks": sessions.jwks()});
+    }
+    if let Some(fields) = session.as_object_mut() {
+        fields.remove("carriers");
+        fields.extend(own.as_object().cloned().unwrap_or_default());
+    }
+    session
+}
+
 /// Tells a gateway under which names it is called itself, unless the policy says so already.
 pub fn name_the_gateway(policy: &mut Value, listen: SocketAddr) {
     let own = [listen.to_string(), format!("localhost:{}", listen.port())];

@@ -14,6 +14,7 @@ use crate::dns::Dns;
 use crate::envoy::{EdgeSettings, Envoy, EnvoyBinary};
 use crate::fake_custody::{Answer, FakeCustody};
 use crate::folder::Folder;
+use crate::issuer::Issuer;
 use crate::leaf_ca::LeafCa;
 use crate::origin::Origin;
 use crate::seat::Seat;
@@ -27,10 +28,12 @@ pub struct Stack {
     pub(crate) leaf_ca: Option<LeafCa>,
     pub(crate) origin: Option<Origin>,
     pub(crate) dns: Option<Dns>,
+    pub(crate) issuer: Option<Issuer>,
     pub(crate) way: Way,
     pub(crate) sessions: Sessions,
     pub(crate) secrets: Vec<String>,
     pub(crate) binary: EnvoyBinary,
+    pub(crate) workers: usize,
     pub(crate) settings: EdgeSettings,
     pub(crate) folder: Folder,
     pub(crate) background: Background,
@@ -98,6 +101,14 @@ impl Stack {
     /// The stack runs without one.
     pub fn dns(&self) -> Result<&Dns> {
         self.dns.as_ref().context("this stack has no DNS server")
+    }
+
+    /// Whoever publishes the keys.
+    ///
+    /// # Errors
+    /// The policy does not have its keys fetched.
+    pub fn issuer(&self) -> Result<&Issuer> {
+        self.issuer.as_ref().context("this stack's keys are in its policy")
     }
 
     /// Envoy: its admin interface, its logs, its memory.
@@ -212,7 +223,9 @@ impl Stack {
             envoy.stop().context("stopping Envoy")?;
         }
         let folder = self.folder.folder("envoy")?;
-        self.envoy = Some(Envoy::start(&self.binary, &self.settings.render()?, &folder)?);
+        let config = self.settings.render()?;
+        let envoy = Envoy::start_with_workers(self.workers, &self.binary, &config, &folder)?;
+        self.envoy = Some(envoy);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod measured;
 mod memory;
 mod origin;
 mod report;
+mod revocation;
 mod shape;
 mod speed;
 mod tokens;
@@ -32,14 +33,17 @@ pub struct Bench {
 
 /// What is measured where it is not speed.
 #[derive(Subcommand)]
-enum What {}
+enum What {
+    /// How long a revocation takes to hold on every worker
+    Revocation(revocation::Revocation),
+}
 
 // === impl Bench ===
 
 impl Bench {
     pub fn run(self) -> Result<ExitCode> {
         match self.what {
-            Some(what) => match what {},
+            Some(What::Revocation(revocation)) => revocation.run(),
             None => self.speed.run(),
         }
     }

@@ -7,8 +7,10 @@ mod cargo;
 mod conformance;
 mod demo;
 mod dist;
+mod guests;
 mod interrupt;
 mod schema;
+mod soak;
 mod spoken;
 mod story;
 mod sweep;
@@ -51,6 +53,9 @@ enum Command {
     Bench(bench::Bench),
     /// Builds the release into target/dist: the module, its OCI layout, static programs, digests, SBOM
     Dist(dist::Dist),
+    /// Runs for minutes with thousands of sessions, revocations and a custody that is restarted; what must
+    /// hold is checked all the while, and exit code 1 says that it did not
+    Soak(soak::Soak),
     /// Writes the JSON Schema of the plugin configuration to edge/leasehold.schema.json
     Schema(schema::Schema),
 }
@@ -73,6 +78,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Conformance(conformance) => conformance.run(),
         Command::Bench(bench) => bench.run(),
         Command::Dist(dist) => dist.run(),
+        Command::Soak(soak) => soak.run(),
         Command::Schema(schema) => schema.run(),
     }
 }

@@ -155,6 +155,7 @@ fn a_feed_that_is_too_old_denies_credentials_and_recovers_by_itself() {
     }
     for now in [NOW + 31, NOW + 90] {
         fails(&mut edge, now);
+        assert_eq!(edge.revocations_age(at(now)).unwrap().as_secs(), now - NOW);
         assert_eq!(refused(verdict(&mut edge, ask(), now)), Denial::RevocationsStale);
         assert!(matches!(verdict(&mut edge, open(), now), Verdict::Forward(_)));
     }
@@ -194,6 +195,7 @@ fn nonsense_is_no_news() {
 fn off_is_off() {
     let mut edge = edge_of(&config());
     assert!(ticked(&mut edge, NOW + 100).is_none());
+    assert_eq!(edge.revocations_age(at(NOW + 100)), None);
     asked(&mut edge, ask());
 }
 

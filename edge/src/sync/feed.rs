@@ -40,6 +40,10 @@ impl Feed {
         self.cursor.as_deref()
     }
 
+    pub fn age(&self, now: Moment) -> Duration {
+        now.steady.saturating_sub(self.heard)
+    }
+
     /// For every request.
     ///
     /// # Errors
@@ -60,7 +64,7 @@ impl Feed {
     /// # Errors
     /// [`Denial::RevocationsStale`], [`Denial::HandleRevoked`].
     pub fn check_credential(&self, handle: &str, now: Moment) -> Result<(), Denial> {
-        if self.max_staleness.is_some_and(|most| now.steady.saturating_sub(self.heard) > most) {
+        if self.max_staleness.is_some_and(|most| self.age(now) > most) {
             return Err(Denial::RevocationsStale);
         }
         if self.is_revoked_handle(handle) { Err(Denial::HandleRevoked) } else { Ok(()) }

@@ -10,6 +10,7 @@ use crate::script::{Answer, CalloutRequest};
 use crate::status::Status;
 use crate::transcript::What;
 use crate::vm::{PendingCallout, VmState};
+use crate::world::HeldCallout;
 use std::time::Duration;
 use wasmtime::{Caller, Linker, Result};
 
@@ -59,6 +60,7 @@ fn map(bytes: Vec<u8>) -> HeaderMap {
 fn send(call: &mut Call<'_>, request: CalloutRequest) -> std::result::Result<u32, Status> {
     let (vm, timeout) = (call.vm(), request.timeout);
     let (cluster, message) = (request.cluster.clone(), request.message.clone());
+    let held = request.clone();
     let answer = {
         let mut world = call.world();
         let known = world.clusters.get_mut(&cluster).ok_or(Status::BadArgument)?;
@@ -75,6 +77,9 @@ fn send(call: &mut Call<'_>, request: CalloutRequest) -> std::result::Result<u32
     }
     let (root, owner) = state.subject_root().ok_or(Status::BadArgument)?;
     owner.callouts.insert(token, PendingCallout);
+    if answer == Answer::Never {
+        call.world().held.push(HeldCallout { vm, root, token, request: held });
+    }
     call.write_down(What::CalloutSent { token, cluster, message });
     if let Some((delay, response)) = answer.outcome(timeout) {
         let event = Event::Callout { root, token, response: response.map(Box::new) };

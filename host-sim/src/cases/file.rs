@@ -1,12 +1,16 @@
 //! The shape of a file of cases.
 
-use super::{CaseError, Connect, CustodyScript, Expect, SessionSpec, request_text};
+use super::custody::duration;
+use super::{
+    CaseError, Connect, CustodyScript, Expect, IssuerScript, News, SessionSpec, request_text,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// Cases that share their defaults.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -61,6 +65,10 @@ pub struct Step {
     pub advance: Option<String>,
     pub session: Option<SessionSpec>,
     pub custody: Option<CustodyScript>,
+    /// What custody tells of revocations from here on.
+    pub news: Option<News>,
+    /// What the issuer publishes from here on, where `session.keys` are fetched from the cluster `issuer`.
+    pub issuer: Option<IssuerScript>,
     pub connect: Option<Connect>,
     pub sni: Option<String>,
     /// Which worker's turn it is, from 0.
@@ -218,6 +226,14 @@ impl Step {
             }
         }
         Ok(())
+    }
+
+    /// The time that passes first.
+    ///
+    /// # Errors
+    /// It is no duration.
+    pub fn wait(&self) -> Result<Duration, String> {
+        self.advance.as_deref().map_or(Ok(Duration::ZERO), duration)
     }
 
     /// The requests, however they were written.

@@ -1,10 +1,11 @@
 //! Playing a case on the simulator.
 
 use super::act::Act;
-use super::custody::duration;
 use super::error::CaseError;
 use super::expect::Difference;
 use super::file::{Case, CaseFile, Response, Step};
+use super::issuer::IssuerScript;
+use super::news::{Feed, News};
 use super::observed::{Observed, Stage};
 use super::template::Template;
 use super::tunnel::{CONNECT_AUTHORITY, CONNECT_SESSION, Tunnel};
@@ -18,7 +19,10 @@ use crate::request::Request;
 use crate::script::{Answer, CalloutRequest, Cluster, Upstream};
 use crate::vm::Plugin;
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
 
 /// A case that was played.
 pub struct Played {
@@ -44,10 +48,21 @@ const PERMIT_REQUEST: &[u8] = b"request";
 /// The `jti` of sessions that do not name one.
 const JTI: &str = "session-1";
 
+const SYNC: &str = "/v1/sync";
+/// A worker that has failed to hear asks again after seconds.
+const A_MOMENT: Duration = Duration::from_millis(500);
+const HEARD_WITHIN: usize = 60;
+
 struct Player<'a> {
     file: &'a CaseFile,
     case: &'a Case,
     cluster: String,
+    /// What custody says beside its leases.
+    feed: Rc<RefCell<Feed>>,
+    issuer: Rc<RefCell<IssuerScript>>,
+    /// Of the cases' own clock: what its steps have let pass.
+    elapsed: Duration,
+    began: u64,
     host: Host,
 }
 
@@ -81,7 +96,11 @@ pub fn play_with(
     let host = adjust(builder).start();
     let host = host
         .map_err(|error| CaseError::Module { case: case.name.clone(), error: Box::new(error) })?;
-    let mut player = Player { file, case, cluster, host };
+    let began = host.now().unix_seconds();
+    let (feed, issuer) = (Rc::default(), Rc::default());
+    let elapsed = Duration::ZERO;
+    let mut player = Player { file, case, cluster, feed, issuer, elapsed, began, host };
+    player.publish(config.as_ref());
     let mut steps = Vec::new();
     for (n, step) in case.steps().iter().enumerate() {
         let script = case.custody_in(file, n, step);
@@ -94,16 +113,24 @@ pub fn play_with(
 
 impl Player<'_> {
     fn step(&mut self, step: &Step, script: Option<&CustodyScript>) -> Result<PlayedStep, String> {
-        if let Some(wait) = &step.advance {
-            self.host.advance(duration(wait)?);
+        if let Some(script) = &step.issuer {
+            *self.issuer.borrow_mut() = script.clone();
         }
-        let now = self.host.now().unix_seconds();
+        let wait = step.wait()?;
+        self.host.advance(wait);
+        self.elapsed += wait;
+        let now = self.began + self.elapsed.as_secs();
         let acts = Act::all_of(self.file, self.case, step, now, JTI)?;
         if let (Some(script), Some(act)) = (script, acts.first())
             && let Some(answers) = script.answers(&act.template)?
         {
+            let feed = Rc::clone(&self.feed);
+            let beside = move |request: &CalloutRequest| beside(&feed, request);
             let cluster = Cluster::answering(answers).apart("/v1/s", beside);
             self.host.set_cluster(&self.cluster, cluster);
+        }
+        if let Some(news) = &step.news {
+            self.tell(news)?;
         }
         let before = self.host.callouts(&self.cluster).len();
         let (fuel, calls) = self.spent();
@@ -120,6 +147,33 @@ impl Player<'_> {
         }
         calls_after.retain(|_, n| *n > 0);
         Ok(PlayedStep { observed, differences, fuel: fuel_after - fuel, calls: calls_after })
+    }
+
+    /// Whoever publishes the session keys.
+    fn publish(&mut self, config: Option<&Value>) {
+        if IssuerScript::is_asked(config) {
+            let script = Rc::clone(&self.issuer);
+            let answer = move |_: &CalloutRequest| script.borrow().answer();
+            self.host.set_cluster("issuer", Cluster::answering_with(answer));
+        }
+    }
+
+    /// Lets time pass until every worker has heard the news.
+    fn tell(&mut self, news: &News) -> Result<(), String> {
+        self.feed.borrow_mut().tell(news.clone());
+        let feed = Rc::clone(&self.feed);
+        let is_poll = |request: &CalloutRequest| path_of(request).starts_with(SYNC);
+        self.host.answer_held(&self.cluster, |request| {
+            is_poll(request).then(|| feed.borrow_mut().answer(request)).flatten()
+        });
+        let workers = self.case.workers.unwrap_or(1).max(1);
+        for _ in 0..HEARD_WITHIN {
+            if self.feed.borrow().is_heard_by(workers) {
+                return Ok(());
+            }
+            self.host.advance(A_MOMENT);
+        }
+        Err("news: not every worker asks for them".to_owned())
     }
 
     fn spent(&self) -> (u64, BTreeMap<&'static str, u64>) {
@@ -246,17 +300,17 @@ fn upstream(response: &Response) -> Upstream {
     }
 }
 
-/// What custody says beside its leases: that nothing is revoked (`GET /v1/sync`), and then no more,
-/// which Envoy makes a timeout; and thank you for naming the sessions in use (`POST /v1/seen`).
-fn beside(request: &CalloutRequest) -> Answer {
-    let path = request.message.headers.text(":path").unwrap_or_default();
-    match path.strip_prefix("/v1/sync") {
-        None => Answer::json(204, ""),
-        Some(query) if query.ends_with("wait=0") => {
-            Answer::json(200, r#"{"cursor":"none","full":true,"kill_switch":false,"changes":[]}"#)
-        }
-        Some(_) => Answer::Never,
+/// What custody says beside its leases: its news (`GET /v1/sync`), and thank you for naming the sessions
+/// in use (`POST /v1/seen`). A poll without news waits, and Envoy makes it a timeout.
+fn beside(feed: &RefCell<Feed>, request: &CalloutRequest) -> Answer {
+    if path_of(request).starts_with(SYNC) {
+        return feed.borrow_mut().answer(request).unwrap_or(Answer::Never);
     }
+    Answer::json(204, "")
+}
+
+fn path_of(request: &CalloutRequest) -> String {
+    request.message.headers.text(":path").unwrap_or_default()
 }
 
 fn connecting(tunnel: &Tunnel) -> Message {

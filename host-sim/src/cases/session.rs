@@ -14,7 +14,7 @@ pub struct SessionSpec {
     pub claims: Map<String, Value>,
     /// Laid over the JOSE header; null takes a field out.
     pub header: Map<String, Value>,
-    /// `known` (the one in `${jwks}`) or `stranger` (of the same kid, not in it).
+    /// `known` (the one in `${jwks}`), `next` (of a kid of its own) or `stranger` (of the known one's).
     pub key: Signer,
     /// What becomes of the signature.
     pub signature: Signature,
@@ -27,6 +27,7 @@ pub struct SessionSpec {
 pub enum Signer {
     #[default]
     Known,
+    Next,
     Stranger,
 }
 
@@ -44,36 +45,44 @@ pub enum Signature {
 /// An Ed25519 key from a fixed seed.
 pub struct TestKey {
     pair: Ed25519KeyPair,
+    kid: &'static str,
 }
 
 /// The `iss` of every session that does not say otherwise.
 const ISSUER: &str = "https://control-plane.test";
 const AUDIENCE: &str = "leasehold-edge";
 const KID: &str = "test-1";
+const NEXT_KID: &str = "test-2";
 const LIFE: u64 = 3600;
 
 // === impl TestKey ===
 
 impl TestKey {
     pub fn known() -> Self {
-        Self::from_seed([1; 32])
+        Self::of(Signer::Known)
     }
 
-    pub fn stranger() -> Self {
-        Self::from_seed([2; 32])
+    pub(super) fn of(signer: Signer) -> Self {
+        match signer {
+            Signer::Known => Self::from_seed([1; 32], KID),
+            Signer::Stranger => Self::from_seed([2; 32], KID),
+            Signer::Next => Self::from_seed([3; 32], NEXT_KID),
+        }
     }
 
     #[allow(clippy::expect_used, reason = "every 32 bytes are an Ed25519 seed")]
-    fn from_seed(seed: [u8; 32]) -> Self {
-        Self { pair: Ed25519KeyPair::from_seed_unchecked(&seed).expect("32 bytes") }
+    fn from_seed(seed: [u8; 32], kid: &'static str) -> Self {
+        Self { pair: Ed25519KeyPair::from_seed_unchecked(&seed).expect("32 bytes"), kid }
+    }
+
+    pub(super) fn jwk(&self) -> Value {
+        let x = URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref());
+        json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": x})
     }
 
     /// `{"keys": [...]}`.
     pub fn jwks(&self) -> Value {
-        let x = URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref());
-        json!({"keys": [
-            {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": KID, "x": x}
-        ]})
+        json!({"keys": [self.jwk()]})
     }
 
     /// A JWT in compact form.
@@ -101,11 +110,8 @@ impl SessionSpec {
             "iss": ISSUER, "aud": AUDIENCE, "sub": "guest-1", "jti": jti,
             "iat": now, "exp": now + LIFE,
         });
-        let header = json!({"alg": "EdDSA", "kid": KID, "typ": "JWT"});
-        let key = match self.key {
-            Signer::Known => TestKey::known(),
-            Signer::Stranger => TestKey::stranger(),
-        };
+        let key = TestKey::of(self.key);
+        let header = json!({"alg": "EdDSA", "kid": key.kid, "typ": "JWT"});
         let token = key.sign(&laid_over(header, &self.header), &laid_over(claims, &self.claims));
         match (self.signature, token.rsplit_once('.')) {
             (Signature::Flipped, Some((signed, signature))) => {

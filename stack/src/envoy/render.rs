@@ -11,12 +11,16 @@ use super::place::{at, each_of_type};
 use super::{
     CustodyCluster, CustodyLink, EdgeSettings, EnvoyError, LeafCaLink, MutualTls, Posture,
 };
+use crate::issuer;
 
 /// Where nobody answers: the discard port, for a custody that is not there.
 const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 
 /// The clusters that lead to destinations.
 const DESTINATIONS: [&str; 2] = ["destinations", "destinations_http1"];
+
+/// What a configuration needs to have the issuer's keys fetched.
+const ISSUER: &str = include_str!("../../../envoy/fragments/issuer.yaml");
 
 /// See [`EdgeSettings::render`].
 pub(super) fn render(settings: &EdgeSettings) -> Result<String, EnvoyError> {
@@ -43,6 +47,9 @@ pub(super) fn render(settings: &EdgeSettings) -> Result<String, EnvoyError> {
     }
     shipped.put_custody(settings.custody.as_ref())?;
     shipped.put_custody_cluster(settings.custody_cluster)?;
+    if let Some(address) = settings.issuer {
+        shipped.add_issuer(address, &settings.upstream_ca)?;
+    }
     if let Posture::Explicit { leaf_ca } = &settings.posture {
         shipped.put_endpoint("leaf_ca", &leaf_ca_address(leaf_ca))?;
     }
@@ -184,6 +191,24 @@ impl Shipped {
                 Ok(())
             }
         }
+    }
+
+    fn add_issuer(&mut self, address: SocketAddr, roots: &Path) -> Result<(), EnvoyError> {
+        let cluster = serde_yaml_ng::from_str(ISSUER).map_err(|error| EnvoyError::Template {
+            file: "fragments/issuer.yaml",
+            place: format!("YAML in it: {error}"),
+        })?;
+        let missing = self.missing("static_resources.clusters");
+        let clusters = at(&mut self.root, "static_resources.clusters");
+        clusters.and_then(Value::as_array_mut).ok_or(missing)?.push(cluster);
+        self.put("static_resources.clusters[issuer].type", json!("STATIC"))?;
+        self.put_endpoint(issuer::CLUSTER, &socket_address(address))?;
+        let context = "static_resources.clusters[issuer].transport_socket.typed_config";
+        self.put(&format!("{context}.sni"), json!(issuer::NAME))?;
+        let validation = format!("{context}.common_tls_context.validation_context");
+        self.put(&format!("{validation}.trusted_ca.filename"), json!(roots))?;
+        let name = "match_typed_subject_alt_names[0].matcher.exact";
+        self.put(&format!("{validation}.{name}"), json!(issuer::NAME))
     }
 
     fn put_custody(&mut self, link: Option<&CustodyLink>) -> Result<(), EnvoyError> {

@@ -13,7 +13,7 @@ use crate::child::Running;
 pub const GUEST_LISTENER: &str = "guests";
 
 /// Each with VMs of its own.
-const WORKERS: usize = 2;
+pub const WORKERS: usize = 2;
 /// A start takes half a second; loading the module under load of a whole test run, several.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at a starting Envoy.

@@ -86,16 +86,12 @@ impl Origin {
     ) -> Result<Self> {
         let alpn: Vec<_> = settings.alpn.iter().map(String::as_str).collect();
         let tls = authority.server(&settings.certificate_names, &alpn)?;
-        let listener =
-            TcpListener::bind((on, settings.port)).context("a port for the demo origin")?;
-        let address = listener.local_addr().context("the demo origin's port")?;
         let record = Arc::new(Record::default());
         let events = Events::default();
         let sayings = Sayings::default();
         let router = routes::router(Arc::clone(&record), events.clone(), sayings.clone());
-        let _inside = runtime.enter();
-        let listener = accepting(listener).context("the demo origin's socket")?;
-        let serving = runtime.spawn(serve(listener, tls, router));
+        let at = SocketAddr::new(on, settings.port);
+        let (address, serving) = serving(runtime, at, tls, router)?;
         Ok(Self { address, record, events, sayings, serving })
     }
 
@@ -133,6 +129,23 @@ impl Drop for Origin {
     fn drop(&mut self) {
         self.serving.abort();
     }
+}
+
+/// Serves `router` over TLS; port 0 is a free one.
+///
+/// # Errors
+/// No socket to be had.
+pub(crate) fn serving(
+    runtime: &Handle,
+    at: SocketAddr,
+    tls: Arc<ServerConfig>,
+    router: axum::Router,
+) -> Result<(SocketAddr, JoinHandle<()>)> {
+    let listener = TcpListener::bind(at).context("a port for a server of the stack")?;
+    let address = listener.local_addr().context("the port of a server of the stack")?;
+    let _inside = runtime.enter();
+    let listener = accepting(listener).context("the socket of a server of the stack")?;
+    Ok((address, runtime.spawn(serve(listener, tls, router))))
 }
 
 fn accepting(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {

@@ -16,6 +16,7 @@ use stack::{Stack, Way};
 use crate::answers::{self, Answers};
 use crate::clock;
 use crate::exchange::{self, Guest};
+use crate::outside::{self, Outside};
 use crate::together;
 
 /// Counts the callouts to custody, also those that reach nobody.
@@ -75,14 +76,18 @@ impl RealEdge {
     pub fn play(&mut self, file: &CaseFile, case: &Case) -> Result<Vec<RealStep>> {
         check(case)?;
         let stack = self.stack_for(Setting::of(file, case))?;
+        let mut outside = Outside::new(file, case);
+        outside.begin(stack)?;
         let mut guest = Guest::default();
         let mut answers = Answers::default();
         let mut steps = Vec::new();
-        // One for all steps: a token minted a second later is another one, without a lease.
+        // One for all steps, but for what they let pass: a token minted a second later is another one,
+        // without a lease.
         let now = clock::now(file, case);
         for (n, step) in case.steps().iter().enumerate() {
+            let passed = outside.follow(stack, step)?;
             answers.follow(case.custody_in(file, n, step));
-            let acts = Act::all_of(file, case, step, now, &case.name);
+            let acts = Act::all_of(file, case, step, now + passed, &case.name);
             let acts = acts.map_err(anyhow::Error::msg)?;
             stack.origin()?.sayings().replace(sayings(&acts)?);
             let (observed, note) = act_out(stack, &mut guest, &answers, step, &acts)?;
@@ -90,6 +95,7 @@ impl RealEdge {
             let differences = step.compare(&acts, &observed).map_err(anyhow::Error::msg)?;
             steps.push(RealStep { observed, differences, note });
         }
+        outside.end(stack)?;
         Ok(steps)
     }
 
@@ -210,7 +216,8 @@ fn check(case: &Case) -> Result<()> {
     let says = "say so with host-sim-only";
     ensure!(case.workers.is_none(), "workers: nobody tells Envoy which to take; {says}");
     for step in case.steps() {
-        ensure!(step.advance.is_none(), "advance: a real clock does not jump; {says}");
+        let wait = step.wait().map_err(anyhow::Error::msg)?;
+        ensure!(wait <= outside::LONGEST, "advance: a real clock does not jump; {says}");
         let unchecked = step.connect.as_ref().is_some_and(|connect| !connect.is_checked());
         ensure!(!unchecked, "checked: false: every CONNECT is checked on Envoy; {says}");
         let paths: BTreeSet<_> = step.together.iter().map(|stream| &stream.request).collect();

@@ -17,6 +17,7 @@ mod clock;
 mod edge;
 mod exchange;
 mod guests;
+mod outside;
 mod prober;
 mod report;
 mod run;
@@ -45,7 +46,9 @@ files! {
     carriers: "carriers",
     custody: "custody",
     explicit: "explicit",
+    feed: "feed",
     gateway: "gateway",
+    session_keys: "session-keys",
     sessions: "sessions",
     together: "together",
 }

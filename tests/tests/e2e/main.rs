@@ -7,6 +7,7 @@
 mod canary;
 mod clients;
 mod custody_faults;
+mod feed;
 mod istio;
 mod mixing;
 mod monitoring;

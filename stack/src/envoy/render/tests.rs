@@ -17,6 +17,7 @@ fn settings(posture: Posture) -> EdgeSettings {
             }),
         }),
         custody_cluster: CustodyCluster::Shipped,
+        issuer: Some("127.0.0.1:6".parse().unwrap()),
         destinations: None,
         resolver: Some("127.0.0.1:4".parse().unwrap()),
         upstream_ca: "/somewhere/roots.pem".into(),
@@ -50,6 +51,7 @@ fn every_address_is_put_where_envoy_looks_for_it() {
         assert_eq!(port(&mut root, "admin.address"), 2);
         let custody = "static_resources.clusters[custody]";
         assert_eq!(port(&mut root, &format!("{custody}.{endpoint}")), 3);
+        assert_eq!(port(&mut root, &format!("static_resources.clusters[issuer].{endpoint}")), 6);
     }
     let mut root = rendered(&explicit());
     assert_eq!(port(&mut root, &format!("static_resources.clusters[leaf_ca].{endpoint}")), 5);
