@@ -129,3 +129,9 @@ impl BackendFault {
         }
     }
 }
+
+impl From<getrandom::Error> for BackendFault {
+    fn from(_: getrandom::Error) -> Self {
+        Self::Down("this machine gives no randomness".into())
+    }
+}

@@ -3,9 +3,11 @@
 //! Some can be written as request headers; those are leased to the edge. The others are handed only
 //! to callers of the credential API that ask for them by type.
 
+mod authorization;
 mod headers;
 mod shape;
 
+pub(crate) use authorization::{basic, bearer};
 use lease::{HeaderFault, HeaderName, Secret, UnixSeconds};
 use serde::{Deserialize, Serialize};
 pub use shape::Shape;

@@ -5,6 +5,7 @@ mod places;
 mod reply;
 mod sync;
 
+use crate::api::answer;
 use crate::audit::AuditLog;
 use crate::feed::EdgeFeed;
 use crate::leasing::Leasing;
@@ -17,7 +18,6 @@ use axum::response::Response;
 use axum::routing::{get, post};
 pub use leases::BODY_LIMIT;
 pub use places::Places;
-use reply::json;
 use std::sync::Arc;
 use std::time::Duration;
 pub use sync::SEEN_BODY_LIMIT;
@@ -54,8 +54,8 @@ pub fn health_routes(service: Service) -> Router {
 /// Healthy is who could write the next audit record; without it no lease would be given.
 pub(crate) async fn health(State(service): State<Service>) -> Response {
     match tokio::time::timeout(HEALTH_LIMIT, service.audit.probe()).await {
-        Ok(Ok(())) => json(StatusCode::OK, Bytes::from_static(b"{\"status\":\"ok\"}")),
-        Ok(Err(_)) | Err(_) => json(
+        Ok(Ok(())) => answer::of(StatusCode::OK, Bytes::from_static(b"{\"status\":\"ok\"}")),
+        Ok(Err(_)) | Err(_) => answer::of(
             StatusCode::SERVICE_UNAVAILABLE,
             Bytes::from_static(b"{\"status\":\"audit log failing\"}"),
         ),

@@ -34,7 +34,7 @@ use caller::Caller;
 use lease::{Lease, RefusalCode};
 pub use refused::Refused;
 pub use session_limits::SessionLimits;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
@@ -49,8 +49,8 @@ pub struct Leasing {
     per_session: Option<Buckets>,
     per_handle: Option<Buckets>,
     /// Of sessions that did not verify, and of sessions that ask too often.
-    refused: Mutex<Sampler>,
-    limited: Mutex<Sampler>,
+    refused: Sampler,
+    limited: Sampler,
 }
 
 /// What leasing is made of.
@@ -75,8 +75,8 @@ impl Leasing {
         Self {
             per_session: parts.limits.per_session.map(Buckets::new),
             per_handle: parts.limits.per_handle.map(Buckets::new),
-            refused: Mutex::new(Sampler::new(now)),
-            limited: Mutex::new(Sampler::new(now)),
+            refused: Sampler::new(now),
+            limited: Sampler::new(now),
             parts,
         }
     }

@@ -8,6 +8,7 @@
 
 mod cursor;
 mod envelopes;
+mod feed;
 mod leases;
 mod locks;
 mod notices;

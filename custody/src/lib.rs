@@ -30,6 +30,7 @@ pub mod leasing;
 pub mod ledger;
 pub mod limits;
 pub mod metrics;
+pub mod names;
 pub mod notify;
 pub mod openapi;
 pub mod outbound;

@@ -26,20 +26,14 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use axum::Router;
 use capability::Capabilities;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What the credential API works on.
 pub struct Workers {
-    pub capabilities: Capabilities,
-    pub ledger: Arc<dyn Ledger>,
-    pub audit: AuditLog,
-    pub resolver: Arc<Resolver>,
-    pub failures: Failures,
-    pub vault: Arc<dyn Vault>,
-    pub metrics: Arc<Metrics>,
-    pub clock: Clock,
-    refused: Mutex<Sampler>,
+    parts: Parts,
+    /// Of tokens that were not believed.
+    refused: Sampler,
 }
 
 /// What a [`Workers`] is made of.
@@ -66,9 +60,6 @@ pub fn routes(workers: Arc<Workers>) -> Router {
 
 impl Workers {
     pub fn new(parts: Parts) -> Self {
-        let Parts { capabilities, ledger, audit, resolver, failures, vault, metrics, clock } =
-            parts;
-        let refused = Mutex::new(Sampler::new(Instant::now()));
-        Self { capabilities, ledger, audit, resolver, failures, vault, metrics, clock, refused }
+        Self { parts, refused: Sampler::new(Instant::now()) }
     }
 }

@@ -74,6 +74,12 @@ impl From<AuditFault> for Refusal {
     }
 }
 
+impl From<getrandom::Error> for Refusal {
+    fn from(_: getrandom::Error) -> Self {
+        Self::unavailable("no_randomness", "the operating system gave none")
+    }
+}
+
 impl From<LedgerFault> for Refusal {
     fn from(fault: LedgerFault) -> Self {
         Self::unavailable("ledger_unavailable", fault.to_string())

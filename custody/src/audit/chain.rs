@@ -11,9 +11,9 @@
 use crate::audit::day::DayHead;
 use crate::audit::entry::Entry;
 use crate::audit::ocsf::Ocsf;
+use crate::names::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// The end of a chain, which the next line hangs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,13 +142,7 @@ pub fn read(line: &[u8]) -> Result<Read, LineFault> {
 }
 
 fn hash_of(body: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(DOMAIN).chain_update(body).finalize();
-    let mut hex = String::with_capacity(HASH);
-    for byte in digest {
-        // Writing into a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(Sha256::new().chain_update(DOMAIN).chain_update(body).finalize())
 }
 
 #[cfg(test)]

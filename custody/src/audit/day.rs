@@ -5,8 +5,8 @@
 //! root says what the whole day held.
 
 use crate::audit::merkle::Tree;
+use crate::names::hex;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 
 /// What a day came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +52,8 @@ impl Day {
 
     /// What the day comes to so far.
     pub fn head(&self) -> DayHead {
-        let mut merkle_root = String::with_capacity(64);
-        for byte in self.tree.root() {
-            // Writing into a string cannot fail.
-            let _ = write!(merkle_root, "{byte:02x}");
-        }
-        DayHead { day: self.date.clone(), records: self.tree.leaves(), merkle_root }
+        let (day, merkle_root) = (self.date.clone(), hex(self.tree.root()));
+        DayHead { day, records: self.tree.leaves(), merkle_root }
     }
 }
 

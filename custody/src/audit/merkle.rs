@@ -63,6 +63,7 @@ fn hash_of(kind: u8, parts: &[&[u8]]) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::hex;
 
     /// As RFC 6962 writes it: split at the largest power of two below the count.
     fn by_the_book(leaves: &[Vec<u8>]) -> Hash {
@@ -93,7 +94,6 @@ mod tests {
     fn a_second_reader_agrees() {
         // The empty tree, and the tree of one empty leaf, as certificate transparency logs have
         // them.
-        let hex = |hash: Hash| hash.iter().map(|b| format!("{b:02x}")).collect::<String>();
         let mut tree = Tree::default();
         assert_eq!(
             hex(tree.root()),

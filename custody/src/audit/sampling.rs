@@ -1,12 +1,16 @@
 //! A bound on records that anybody could provoke.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lets one record a second through, after a first burst of ten; counts what it holds back.
 ///
 /// Without it, whoever reaches custody with garbage tokens could fill the disk.
 #[derive(Debug)]
-pub struct Sampler {
+pub struct Sampler(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
     allowance: u32,
     refilled: Instant,
     suppressed: u64,
@@ -19,11 +23,19 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Sampler {
     pub fn new(now: Instant) -> Self {
-        Self { allowance: BURST, refilled: now, suppressed: 0 }
+        Self(Mutex::new(State { allowance: BURST, refilled: now, suppressed: 0 }))
     }
 
     /// `Some(n)`: write this one, and say that n before it were not written.
-    pub fn admit(&mut self, now: Instant) -> Option<u64> {
+    pub fn admit(&self, now: Instant) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(now)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn admit(&mut self, now: Instant) -> Option<u64> {
         let passed = now.saturating_duration_since(self.refilled);
         let earned = u32::try_from(passed.as_secs() / INTERVAL.as_secs()).unwrap_or(u32::MAX);
         if earned > 0 {
@@ -46,7 +58,7 @@ mod tests {
     #[test]
     fn a_flood_leaves_a_bounded_number_of_records() {
         let start = Instant::now();
-        let mut sampler = Sampler::new(start);
+        let sampler = Sampler::new(start);
         let mut written = 0;
         let mut spoken_for = 0;
         for millisecond in 0..60_000 {

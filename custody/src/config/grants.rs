@@ -5,13 +5,13 @@ use super::session::read_seconds;
 use crate::actor::Actor;
 use crate::backend::Narrow;
 use crate::grants::{DestinationPattern, Grant, GrantedBinding, Grants};
+use crate::names::hex;
 use lease::{Handle, LEASE_CEILING, LEASE_DEFAULT};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use session::ClaimConditions;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,12 +67,7 @@ fn digest(entries: &[Value]) -> String {
     // As JSON, whose maps are in order. What JSON cannot hold is refused when it is read.
     let json: Vec<_> = entries.iter().map(|entry| serde_json::to_value(entry).ok()).collect();
     let text = serde_json::to_vec(&json).unwrap_or_default();
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        // Writing into a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(Sha256::digest(text))
 }
 
 fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {

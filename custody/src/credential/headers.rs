@@ -1,11 +1,8 @@
 //! How a credential looks on a request.
 
-use super::{Credential, CredentialFault};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use super::{Credential, CredentialFault, authorization};
 use lease::{HeaderFault, HeaderName, LeaseHeader, Secret};
 use std::collections::BTreeSet;
-use zeroize::Zeroizing;
 
 impl Credential {
     /// The headers of the lease. Also the test of whether a credential may be stored at all.
@@ -14,11 +11,14 @@ impl Credential {
     /// [`CredentialFault`]; [`CredentialFault::NotHeaders`] for a type that is not made of headers.
     pub fn headers(&self) -> Result<Vec<LeaseHeader>, CredentialFault> {
         match self {
-            Self::Bearer { token } => one("authorization", token, |token| Ok(joined(token))),
+            Self::Bearer { token } => one("authorization", token, authorization::bearer),
             Self::Basic { user, password } => {
-                one("authorization", password, |password| basic(user, password))
+                if user.is_empty() || user.contains(|c: char| c == ':' || c.is_control()) {
+                    return Err(CredentialFault::User);
+                }
+                one("authorization", password, |password| authorization::basic(user, password))
             }
-            Self::ApiKey { header, key } => one(header.as_str(), key, |key| Ok(Secret::new(key))),
+            Self::ApiKey { header, key } => one(header.as_str(), key, |key| Secret::new(key)),
             Self::HeaderSet { headers } => set(headers),
             Self::SshCertificate { .. } | Self::KerberosTicket { .. } | Self::Opaque { .. } => {
                 Err(CredentialFault::NotHeaders(self.kind()))
@@ -30,7 +30,7 @@ impl Credential {
 fn one(
     name: &str,
     secret: &Secret,
-    write: impl FnOnce(&[u8]) -> Result<Secret, CredentialFault>,
+    write: impl FnOnce(&[u8]) -> Secret,
 ) -> Result<Vec<LeaseHeader>, CredentialFault> {
     Ok(vec![header(name, secret, write)?])
 }
@@ -41,7 +41,7 @@ fn set(headers: &[(HeaderName, Secret)]) -> Result<Vec<LeaseHeader>, CredentialF
         return Err(CredentialFault::HeaderNames);
     }
     let write = |(name, value): &(HeaderName, Secret)| {
-        header(name.as_str(), value, |value| Ok(Secret::new(value)))
+        header(name.as_str(), value, |value| Secret::new(value))
     };
     headers.iter().map(write).collect()
 }
@@ -49,7 +49,7 @@ fn set(headers: &[(HeaderName, Secret)]) -> Result<Vec<LeaseHeader>, CredentialF
 fn header(
     name: &str,
     secret: &Secret,
-    write: impl FnOnce(&[u8]) -> Result<Secret, CredentialFault>,
+    write: impl FnOnce(&[u8]) -> Secret,
 ) -> Result<LeaseHeader, CredentialFault> {
     let secret = secret.expose();
     if std::str::from_utf8(secret).is_err() {
@@ -59,30 +59,7 @@ fn header(
     if secret.is_empty() || secret.iter().any(u8::is_ascii_control) {
         return Err(CredentialFault::Header(HeaderFault::Value));
     }
-    LeaseHeader::new(name, write(secret)?).map_err(CredentialFault::Header)
-}
-
-/// Sized up front, so that the vector never moves and leaves a copy of the secret behind.
-fn joined(token: &[u8]) -> Secret {
-    const SCHEME: &[u8] = b"Bearer ";
-    let mut value = Vec::with_capacity(SCHEME.len() + token.len());
-    value.extend_from_slice(SCHEME);
-    value.extend_from_slice(token);
-    Secret::new(value)
-}
-
-fn basic(user: &str, password: &[u8]) -> Result<Secret, CredentialFault> {
-    if user.is_empty() || user.contains(|c: char| c == ':' || c.is_control()) {
-        return Err(CredentialFault::User);
-    }
-    let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + password.len()));
-    pair.extend_from_slice(user.as_bytes());
-    pair.push(b':');
-    pair.extend_from_slice(password);
-    let mut value = String::with_capacity(6 + pair.len().div_ceil(3) * 4);
-    value.push_str("Basic ");
-    STANDARD.encode_string(&*pair, &mut value);
-    Ok(Secret::new(value))
+    LeaseHeader::new(name, write(secret)).map_err(CredentialFault::Header)
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! `POST /v1/leases` and `POST /v1/leases/{id}/outcome`.
 
 use super::Service;
-use super::reply::{coded, empty, json, read, refusal, request_id_of};
-use crate::leasing::Refused;
-use axum::body::Bytes;
+use super::reply::{coded, empty, read, refusal, request_id_of};
+use crate::api::answer;
+use crate::leasing::{Refused, TIME_LIMIT};
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use lease::{OutcomeRefusal, RefusalCode};
 use std::time::Instant;
@@ -20,7 +19,7 @@ pub(super) async fn lease(State(service): State<Service>, request: Request) -> R
     let refused = outcome.as_ref().err().map(|refused| refused.code);
     service.metrics.answered(refused, started.elapsed());
     match outcome {
-        Ok(body) => json(StatusCode::OK, Bytes::from_owner(body)),
+        Ok(body) => answer::secret(&body),
         Err(refused) => {
             // Counted, and in the audit log; here it would let anybody fill a disk.
             tracing::debug!(code = refused.code.code(), "no lease");
@@ -29,7 +28,7 @@ pub(super) async fn lease(State(service): State<Service>, request: Request) -> R
     }
 }
 
-/// The lease as JSON, in a buffer that is wiped when the connection has sent it.
+/// The lease as JSON.
 async fn issue(service: &Service, request: Request) -> Result<Zeroizing<Vec<u8>>, Refused> {
     let place = service.places.request().ok_or(RefusalCode::Unavailable)?;
     let request_id = request_id_of(request.headers());
@@ -57,5 +56,9 @@ async fn settle(service: &Service, lease_id: &str, request: Request) -> Result<(
         RefusalCode::BadRequest => OutcomeRefusal::BadRequest,
         _ => OutcomeRefusal::Unavailable,
     })?;
-    service.leasing.settle(lease_id, &body, request_id).await
+    let settled = service.leasing.settle(lease_id, &body, request_id);
+    match tokio::time::timeout(TIME_LIMIT, settled).await {
+        Ok(settled) => settled,
+        Err(_elapsed) => Err(OutcomeRefusal::Unavailable),
+    }
 }

@@ -1,7 +1,8 @@
 //! Answers, and the bodies they are answers to.
 
+use crate::api::answer;
 use crate::audit::entry::{request_id, trace_id};
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use lease::RefusalCode;
@@ -13,15 +14,6 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// What anybody who cannot be answered now is told, in seconds, unless there is a better guess.
 const RETRY_AFTER: u64 = 1;
-
-pub(super) fn json(status: StatusCode, body: Bytes) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
 
 /// `{"code": ...}`; a 429 or 503 says when to come back.
 pub(super) fn refusal(code: RefusalCode, retry_after: Option<u64>) -> Response {
@@ -36,7 +28,7 @@ pub(super) fn refusal(code: RefusalCode, retry_after: Option<u64>) -> Response {
 /// The codes need no escaping.
 pub(super) fn coded(status: u16, code: &'static str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json(status, format!("{{\"code\":\"{code}\"}}").into())
+    answer::of(status, format!("{{\"code\":\"{code}\"}}").into())
 }
 
 pub(super) fn empty() -> Response {

@@ -1,7 +1,8 @@
 //! `GET /v1/sync` and `POST /v1/seen`.
 
 use super::Service;
-use super::reply::{empty, json, read, refusal};
+use super::reply::{empty, read, refusal};
+use crate::api::answer;
 use crate::feed::Ask;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -13,7 +14,7 @@ pub const SEEN_BODY_LIMIT: usize = 256 * 1024;
 
 pub(super) async fn sync(State(service): State<Service>, request: Request) -> Response {
     match news(&service, request).await {
-        Ok(body) => json(StatusCode::OK, body.into()),
+        Ok(body) => answer::of(StatusCode::OK, body.into()),
         Err(code) => refusal(code, None),
     }
 }

@@ -1,16 +1,17 @@
 //! Who asks, and may they? Everything that is decided before anything is reserved.
 
 use super::case::{Case, Claim};
-use super::life::{Life, fresh_id};
+use super::life::Life;
 use super::operation::unchanged;
 use super::{Leasing, Refused};
 use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
 use crate::ledger::{Claimant, LedgerFault, Revocation, Standing, Target};
 use crate::limits::Buckets;
+use crate::names::fresh_id;
 use lease::{LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How long a session that idled stays revoked, in seconds, if its token could be renewed.
@@ -124,8 +125,7 @@ impl Leasing {
         let Some(Err(wait)) = buckets.map(|buckets| buckets.take(key, now)) else {
             return Ok(());
         };
-        let admitted = self.limited.lock().unwrap_or_else(PoisonError::into_inner).admit(now);
-        if let Some(suppressed) = admitted {
+        if let Some(suppressed) = self.limited.admit(now) {
             let mut entry = claim.denied(RefusalCode::RateLimited, reason);
             entry.suppressed = Some(suppressed);
             self.write(entry).await?;
@@ -149,9 +149,7 @@ impl Leasing {
     /// Counted always, written only as a sample: these cost an attacker nothing.
     async fn session_refused(&self, code: &'static str, request_id: Option<String>) -> Refused {
         self.parts.metrics.session_refused(code);
-        let now = Instant::now();
-        let admitted = self.refused.lock().unwrap_or_else(PoisonError::into_inner).admit(now);
-        if let Some(suppressed) = admitted {
+        if let Some(suppressed) = self.refused.admit(Instant::now()) {
             let mut entry = Entry::new(Event::SessionRefused, Outcome::Deny);
             entry.code = Some(RefusalCode::SessionRefused.code());
             entry.reason = Some(code);

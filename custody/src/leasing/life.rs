@@ -1,7 +1,5 @@
 //! How long a lease lives.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lease::{LEASE_CEILING, UnixSeconds};
 
 /// From when to when. Only [`Life::new`] makes one, so that none is longer than the ceiling.
@@ -30,13 +28,6 @@ impl Life {
     pub fn renew_after(self) -> UnixSeconds {
         self.begins_at + self.expires_at.saturating_sub(self.begins_at) / 5 * 4
     }
-}
-
-/// 128 random bits: nobody guesses a lease of somebody else.
-pub(super) fn fresh_id(prefix: &str) -> Result<String, getrandom::Error> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)?;
-    Ok(format!("{prefix}_{}", URL_SAFE_NO_PAD.encode(random)))
 }
 
 #[cfg(test)]
@@ -79,13 +70,5 @@ mod tests {
                 prop_assert!(now <= renew && renew < within.expires_at);
             }
         }
-    }
-
-    #[test]
-    fn ids_are_unlike() {
-        let ids: std::collections::BTreeSet<_> =
-            (0..100).map(|_| fresh_id("lse").unwrap()).collect();
-        assert_eq!(ids.len(), 100);
-        assert!(ids.iter().all(|id| id.len() == 26));
     }
 }

@@ -1,8 +1,8 @@
 //! The one operation a single-use lease is for.
 
+use crate::names::digest_of;
 use lease::{Binding, LeaseRequest, fingerprint};
 use session::Session;
-use sha2::{Digest, Sha256};
 
 const DOMAIN: &str = "leasehold/v1/reservation";
 
@@ -35,20 +35,14 @@ pub(super) fn unchanged(request: &LeaseRequest) -> Result<(), &'static str> {
 /// fingerprint, each with its length in front.
 pub(super) fn key(session: &Session, request: &LeaseRequest) -> [u8; 32] {
     let destination = request.destination.to_string();
-    let fields = [
+    digest_of([
         DOMAIN,
         session.issuer(),
         session.id(),
         request.handle.as_str(),
         &destination,
         request.fingerprint.as_deref().unwrap_or_default(),
-    ];
-    let mut hash = Sha256::new();
-    for field in fields {
-        hash.update((field.len() as u64).to_be_bytes());
-        hash.update(field);
-    }
-    hash.finalize().into()
+    ])
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use super::posting::Failed;
 use crate::ledger::Notice;
+use crate::names::{digest_of, hex};
 use lease::UnixSeconds;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fmt::Write;
 
 /// Seconds.
 pub(super) const WINDOW: u64 = 60;
@@ -44,18 +43,10 @@ impl Told {
 /// notice of what several see, and a receiver knows a repetition.
 fn id(failed: &Failed, now: UnixSeconds) -> String {
     let Failed { backend, actor, handle, code } = failed;
-    let mut digest = Sha256::new();
-    for part in [backend, actor, handle, *code, &(now / WINDOW).to_string()] {
-        // Lengths, so that no two lists of texts run together into one.
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    let mut id = String::from("msg_");
-    for byte in digest.finalize().iter().take(16) {
-        // Writing into a string cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
+    let minute = (now / WINDOW).to_string();
+    let digest = digest_of([backend, actor, handle, *code, &minute]);
+    let (half, _) = digest.split_at(digest.len() / 2);
+    format!("msg_{}", hex(half))
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! One call: where to, with what.
 
 use super::{CallFault, Endpoint, json};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::credential;
 use bytes::Bytes;
 use form_urlencoded::byte_serialize;
 use lease::Secret;
@@ -57,7 +56,7 @@ impl Call {
     /// # Errors
     /// The name or the value cannot be sent.
     pub fn secret_header(self, name: &str, value: &Secret) -> Result<Self, CallFault> {
-        self.sensitive(named(name)?, Zeroizing::new(value.expose().to_vec()))
+        self.sensitive(named(name)?, value)
     }
 
     /// `authorization: Bearer TOKEN` (RFC 6750 section 2.1).
@@ -65,29 +64,15 @@ impl Call {
     /// # Errors
     /// The token has control characters.
     pub fn bearer(self, token: &Secret) -> Result<Self, CallFault> {
-        const SCHEME: &[u8] = b"Bearer ";
-        let mut value = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.expose().len()));
-        value.extend_from_slice(SCHEME);
-        value.extend_from_slice(token.expose());
-        self.sensitive(AUTHORIZATION, value)
+        self.sensitive(AUTHORIZATION, &credential::bearer(token.expose()))
     }
 
-    /// `authorization: Basic base64(USER:PASSWORD)` (RFC 7617 section 2). Nothing is encoded
-    /// first; OAuth 2 client authentication wants that (RFC 6749 section 2.3.1).
+    /// `authorization: Basic base64(USER:PASSWORD)` (RFC 7617 section 2).
     ///
     /// # Errors
     /// Never; it is a `Result` as its sisters are.
     pub fn basic(self, user: &str, password: &Secret) -> Result<Self, CallFault> {
-        let password = password.expose();
-        let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + password.len()));
-        pair.extend_from_slice(user.as_bytes());
-        pair.push(b':');
-        pair.extend_from_slice(password);
-        let mut value = Zeroizing::new(String::with_capacity(6 + pair.len().div_ceil(3) * 4));
-        value.push_str("Basic ");
-        STANDARD.encode_string(&*pair, &mut value);
-        let value = Zeroizing::new(std::mem::take(&mut *value).into_bytes());
-        self.sensitive(AUTHORIZATION, value)
+        self.sensitive(AUTHORIZATION, &credential::basic(user, password.expose()))
     }
 
     /// A JSON body.
@@ -124,8 +109,9 @@ impl Call {
         self
     }
 
-    fn sensitive(mut self, name: HeaderName, value: Zeroizing<Vec<u8>>) -> Result<Self, CallFault> {
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value))
+    fn sensitive(mut self, name: HeaderName, secret: &Secret) -> Result<Self, CallFault> {
+        let own = Zeroizing::new(secret.expose().to_vec());
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(own))
             .map_err(|_| CallFault::Unsendable("a secret has control characters"))?;
         value.set_sensitive(true);
         self.0.headers_mut().insert(name, value);

@@ -14,8 +14,8 @@ use crate::backend::openbao::Client;
 use crate::clock;
 use crate::config::{SealWith, Sealing};
 use crate::ledger::{Envelopes, KeyRow};
+use crate::names::hex;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -204,11 +204,7 @@ fn new_row(root: &RootKey) -> Result<KeyRow, StoreFault> {
     let (mut id, mut salt) = ([0; 4], [0; SALT]);
     getrandom::fill(&mut id).map_err(|_| StoreFault::Randomness)?;
     getrandom::fill(&mut salt).map_err(|_| StoreFault::Randomness)?;
-    let mut name = String::from("key-");
-    for byte in id {
-        // Writing to a string cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
     let check = root.for_store(&salt).check().to_vec();
-    Ok(KeyRow { id: name, salt: salt.to_vec(), check, created_at: clock::now() })
+    let id = format!("key-{}", hex(id));
+    Ok(KeyRow { id, salt: salt.to_vec(), check, created_at: clock::now() })
 }

@@ -13,7 +13,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,7 +32,7 @@ struct Door {
     routes: Router,
     http: auto::Builder<TokioExecutor>,
     metrics: Arc<Metrics>,
-    refused: Mutex<Sampler>,
+    refused: Sampler,
 }
 
 /// Connections at once; more wait in the socket's queue.
@@ -70,7 +70,7 @@ impl Listener {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(Some(Duration::from_secs(30)));
         let metrics = Arc::clone(metrics);
-        let refused = Mutex::new(Sampler::new(Instant::now()));
+        let refused = Sampler::new(Instant::now());
         Self { socket, door: Arc::new(Door { tls, routes, http, metrics, refused }) }
     }
 
@@ -146,8 +146,7 @@ impl Door {
     /// Logged, as whoever sets an edge up must see why; but only so often.
     fn turn_away(&self, reason: &str) {
         self.metrics.handshake_failed();
-        let mut sampler = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(suppressed) = sampler.admit(Instant::now()) {
+        if let Some(suppressed) = self.refused.admit(Instant::now()) {
             tracing::warn!(reason, suppressed, "TLS handshake refused");
         }
     }

@@ -7,11 +7,9 @@ use crate::actor::Actor;
 use crate::api::refusal::Refusal;
 use crate::audit::entry::Order;
 use crate::audit::{Entry, Event, Outcome};
+use crate::names::{digest_of, fresh_id, hex};
 use axum::http::HeaderMap;
 use lease::Handle;
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
-use std::sync::PoisonError;
 use std::time::Instant;
 
 /// A worker that was let in; its audit record is durable.
@@ -31,7 +29,7 @@ impl Workers {
         headers: &HeaderMap,
         power: Power,
     ) -> Result<Capability, Refusal> {
-        match self.capabilities.verify(headers, power, (self.clock)()) {
+        match self.parts.capabilities.verify(headers, power, (self.parts.clock)()) {
             Ok(capability) => Ok(capability),
             Err(refused) => Err(self.refuse(refused).await),
         }
@@ -60,18 +58,19 @@ impl Workers {
         };
         let mut entry = Entry::new(Event::Credential, Outcome::Allow);
         entry.order = Some(order.clone());
-        self.audit.append(entry).await?;
+        self.parts.audit.append(entry).await?;
         Ok(Admitted { order, session, worker: capability.worker })
     }
 
     /// A token is good for one call: its name is remembered for as long as it could be used. On
     /// every replica, so in the ledger.
     async fn spend(&self, capability: &Capability) -> Result<String, Refusal> {
-        let now = (self.clock)();
-        let until = self.capabilities.remembered_until(capability);
+        let now = (self.parts.clock)();
+        let until = self.parts.capabilities.remembered_until(capability);
         let name = name_of(capability);
-        let owner = random_owner()?;
-        if self.ledger.lock(&name, &owner, now, until).await? {
+        // Nobody else's, so that the second to come is never taken for the first.
+        let owner = fresh_id("own")?;
+        if self.parts.ledger.lock(&name, &owner, now, until).await? {
             Ok(name)
         } else {
             Err(self.refuse(Refused::Replayed).await)
@@ -80,17 +79,13 @@ impl Workers {
 
     /// Counted always, written only as a sample: forged tokens cost an attacker nothing.
     async fn refuse(&self, refused: Refused) -> Refusal {
-        self.metrics.capability_refused(refused.code());
-        let admitted = {
-            let mut sampler = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            sampler.admit(Instant::now())
-        };
-        if let Some(suppressed) = admitted {
+        self.parts.metrics.capability_refused(refused.code());
+        if let Some(suppressed) = self.refused.admit(Instant::now()) {
             let mut entry = Entry::new(Event::CapabilityRefused, Outcome::Deny);
             entry.code = Some(refused.code());
             entry.suppressed = Some(suppressed);
             // The answer is no in any case; the writer has logged why it could not be written.
-            let _ = self.audit.append(entry).await;
+            let _ = self.parts.audit.append(entry).await;
         }
         refused.into()
     }
@@ -100,29 +95,13 @@ impl Workers {
         let mut entry = Entry::new(Event::CredentialFailed, Outcome::Deny);
         entry.code = Some(refusal.code);
         entry.order = Some(admitted.order);
-        let _ = self.audit.append(entry).await;
+        let _ = self.parts.audit.append(entry).await;
         refusal
     }
 }
 
 /// A digest: a `jti` may be of any length.
 fn name_of(capability: &Capability) -> String {
-    let mut hash = Sha256::new();
-    for text in [&capability.issuer, &capability.jwt_id] {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text);
-    }
-    hash.finalize().iter().fold(String::from("capability:"), |mut name, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
-}
-
-/// Nobody else's, so that the second to come is never taken for the first.
-fn random_owner() -> Result<String, Refusal> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)
-        .map_err(|_| Refusal::unavailable("no_randomness", "the operating system gave none"))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digest = digest_of([capability.issuer.as_str(), capability.jwt_id.as_str()]);
+    format!("capability:{}", hex(digest))
 }

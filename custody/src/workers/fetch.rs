@@ -12,10 +12,9 @@ use crate::backend::resolver::{Answered, Failure, InMemory, Unresolved};
 use crate::backend::{Asked, BackendFault, Narrow};
 use crate::credential::CredentialType;
 use crate::ledger::{Claimant, LeaseRow};
+use crate::names::fresh_id;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lease::{Binding, Handle, LEASE_CEILING, LEASE_DEFAULT, UnixSeconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,7 +82,7 @@ pub async fn fetch(
     }
     let admitted = workers.admit(capability, &order.actor, Some(&order.service)).await?;
     match workers.fetched(&order, ttl, &admitted).await {
-        Ok(body) => Ok(answer::secret(body)),
+        Ok(body) => Ok(answer::secret(&body)),
         Err(refusal) => Err(workers.failed(admitted, refusal).await),
     }
 }
@@ -105,15 +104,15 @@ impl Workers {
             destination: None,
             session: None,
             narrow: &Narrow::default(),
-            until: (self.clock)().saturating_add(ttl),
+            until: (self.parts.clock)().saturating_add(ttl),
         };
-        let answered = self.resolver.resolve(&asked, &InMemory::default()).await;
+        let answered = self.parts.resolver.resolve(&asked, &InMemory::default()).await;
         let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
         self.tell(order, &answered.failures);
         let row = self.row(order, admitted, &answered)?;
-        if let Err(fault) = self.ledger.record(&row).await {
+        if let Err(fault) = self.parts.ledger.record(&row).await {
             // What is not written down could not be torn down.
-            crate::admin::revocations::take_back(Arc::clone(&self.resolver), vec![row]);
+            crate::admin::revocations::take_back(Arc::clone(&self.parts.resolver), vec![row]);
             return Err(fault.into());
         }
         let resolved = &answered.resolved;
@@ -133,7 +132,7 @@ impl Workers {
     /// The kill switch denies workers as it denies edges.
     async fn may_be_used(&self, order: &FetchOrder) -> Result<(), Refusal> {
         let (handle, actor) = (&order.service, &order.actor);
-        let standing = self.ledger.standing(Claimant { session: "", handle, actor }).await?;
+        let standing = self.parts.ledger.standing(Claimant { session: "", handle, actor }).await?;
         let against = [
             (standing.kill_switch, "kill_switch", "the kill switch is on"),
             (standing.handle_revoked, "handle_revoked", "the service's handle is revoked"),
@@ -148,7 +147,7 @@ impl Workers {
     /// That nothing is stored is an answer to a worker, which may be about to store it.
     fn tell(&self, order: &FetchOrder, failures: &[Failure]) {
         for failure in failures.iter().filter(|failure| failure.fault != BackendFault::Absent) {
-            self.failures.tell(&order.actor, &order.service, failure);
+            self.parts.failures.tell(&order.actor, &order.service, failure);
         }
     }
 
@@ -169,18 +168,15 @@ impl Workers {
         admitted: &Admitted,
         answered: &Answered,
     ) -> Result<LeaseRow, Refusal> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random)
-            .map_err(|_| Refusal::unavailable("no_randomness", "the operating system gave none"))?;
         Ok(LeaseRow {
-            lease_id: format!("crd_{}", URL_SAFE_NO_PAD.encode(random)),
+            lease_id: fresh_id("crd")?,
             session: admitted.session.clone(),
             subject: admitted.worker.clone(),
             actor: order.actor.clone(),
             handle: order.service.clone(),
             destination: DESTINATION.into(),
             binding: Binding::Session,
-            issued_at: (self.clock)(),
+            issued_at: (self.parts.clock)(),
             expires_at: answered.expires_at,
             backend: answered.backend.clone(),
             revocation: answered.resolved.revocation.clone(),

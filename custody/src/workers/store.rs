@@ -35,7 +35,7 @@ pub async fn store(
     let StoreOrder { actor, service, credential } = body::json(request).await?;
     let credential = credential.credential()?;
     let admitted = workers.admit(capability, &actor, Some(&service)).await?;
-    match workers.vault.put(&actor, &service, credential).await {
+    match workers.parts.vault.put(&actor, &service, credential).await {
         Ok(version) => Ok(ok(&Stored { actor: actor.into(), handle: service.into(), version })),
         Err(fault) => Err(workers.failed(admitted, fault.into()).await),
     }

@@ -53,19 +53,19 @@ impl Workers {
     /// Stored credentials first, so that no lease is given of them any more while the leases go.
     /// The actor itself is not revoked: it may store anew.
     async fn tear_down(&self, actor: &Actor, by: &str) -> Result<TornDown, Refusal> {
-        let credentials = self.vault.wipe(actor).await?;
-        let now = (self.clock)();
+        let credentials = self.parts.vault.wipe(actor).await?;
+        let now = (self.parts.clock)();
         let (actor_of, live_at) = (Some(actor.clone()), Some(now));
         let filter =
             LeaseFilter { actor: actor_of, live_at, limit: LEASES, ..LeaseFilter::default() };
-        let leases = self.ledger.leases(&filter).await?;
+        let leases = self.parts.ledger.leases(&filter).await?;
         for LeaseRow { lease_id, expires_at, .. } in &leases {
             let target = Target::Lease(lease_id.clone());
             let (until, by) = (Some(*expires_at), by.to_owned());
-            self.ledger.revoke(&Revocation { target, at: now, until, by }).await?;
+            self.parts.ledger.revoke(&Revocation { target, at: now, until, by }).await?;
         }
         let count = leases.len() as u64;
-        take_back(Arc::clone(&self.resolver), leases);
+        take_back(Arc::clone(&self.parts.resolver), leases);
         Ok(TornDown { actor: actor.to_string(), credentials, leases: count })
     }
 }

@@ -2,9 +2,8 @@
 
 use crate::actor::Actor;
 use crate::backend::{BackendFault, LongLived, rs256};
+use crate::names::fresh_id;
 use crate::outbound::{Call, CallFault};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use form_urlencoded::byte_serialize;
 use lease::{Handle, Secret, UnixSeconds};
 use serde_json::json;
@@ -66,7 +65,7 @@ impl Client {
             ClientAuth::PrivateKey { actor, key, key_id } => {
                 let pem = secrets.read(actor, key).await?;
                 let claims = json!({
-                    "iss": id, "sub": id, "aud": audience, "jti": fresh_id()?,
+                    "iss": id, "sub": id, "aud": audience, "jti": fresh_id("jti")?,
                     "iat": now, "exp": now + ASSERTION_LIFE,
                 });
                 let assertion = rs256::sign(&pem, key_id.as_deref(), &claims)?;
@@ -111,11 +110,4 @@ fn encoded(secret: &Secret) -> Secret {
     let mut text = Vec::with_capacity(3 * secret.expose().len());
     byte_serialize(secret.expose()).for_each(|part| text.extend_from_slice(part.as_bytes()));
     Secret::new(text)
-}
-
-pub(super) fn fresh_id() -> Result<String, BackendFault> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)
-        .map_err(|_| BackendFault::Down("this machine gives no randomness".into()))?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
 }

@@ -16,6 +16,7 @@ use crate::backend::tokens::Token;
 use crate::backend::{BackendFault, LongLived};
 use crate::clock;
 use crate::ledger::{LedgerFault, Locks};
+use crate::names::fresh_id;
 use lease::{Handle, Secret};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -148,7 +149,7 @@ impl Rotation {
     async fn lock(&self, actor: &Actor, handle: &Handle) -> Result<Held, BackendFault> {
         // Neither has a slash, so no two pairs share a name.
         let name = format!("refresh-token/{actor}/{handle}");
-        let owner = super::client::fresh_id()?;
+        let owner = fresh_id("own")?;
         let (patience, pause) = LOCK_PATIENCE;
         let deadline = Instant::now() + patience;
         loop {

@@ -6,6 +6,7 @@
 use super::call::{Call, Values};
 use super::{PostgresLedger, get, number, unsigned};
 use crate::ledger::cursor::Cursor;
+use crate::ledger::feed::{KEPT, Watch};
 use crate::ledger::words::{self, ChangeRow};
 use crate::ledger::{
     Change, Claimant, Feed, LedgerFault, Revocation, Revocations, Standing, Target,
@@ -13,15 +14,12 @@ use crate::ledger::{
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 
 /// Where changes are told (`NOTIFY`).
 pub(super) const CHANNEL: &str = "leasehold_change";
 /// "LHfd": the advisory lock of whoever appends to the feed.
 const FEED: i64 = 0x4c48_6664;
-/// Changes that are kept for readers that come back; older ones get the whole state.
-const KEPT: i64 = 10_000;
 /// How soon a change is found that nobody told us of, because the listening connection is broken.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -145,19 +143,8 @@ impl Revocations for PostgresLedger {
     }
 
     async fn wait(&self, cursor: &str, at_most: Duration) -> Result<(), LedgerFault> {
-        let Some(cursor) = Cursor::parse(cursor) else { return Ok(()) };
-        let end = Instant::now() + at_most;
-        // Before the look, so that no change falls between.
-        let mut changed = self.listener.subscribe();
-        while self.newest().await? == cursor {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            // The time is up, or somebody was told: another look says what it was.
-            let _ = timeout(left.min(LOOK), changed.changed()).await;
-        }
-        Ok(())
+        let watch = Watch { changed: self.listener.subscribe(), look: LOOK };
+        watch.wait(cursor, at_most, || self.newest()).await
     }
 
     async fn forget_revocations(&self, now: UnixSeconds) -> Result<u64, LedgerFault> {

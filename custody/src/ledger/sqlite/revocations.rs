@@ -3,6 +3,7 @@
 use super::SqliteLedger;
 use super::writer::Care;
 use crate::ledger::cursor::Cursor;
+use crate::ledger::feed::{KEPT, Watch};
 use crate::ledger::words::{self, ChangeRow};
 use crate::ledger::{
     Change, Claimant, Feed, LedgerFault, Revocation, Revocations, Standing, Target,
@@ -11,10 +12,7 @@ use async_trait::async_trait;
 use lease::UnixSeconds;
 use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
 
-/// Changes that are kept for readers that come back; older ones get the whole state.
-const KEPT: i64 = 10_000;
 /// How soon a change by another process is found. Those of this one are told.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -111,19 +109,8 @@ impl Revocations for SqliteLedger {
     }
 
     async fn wait(&self, cursor: &str, at_most: Duration) -> Result<(), LedgerFault> {
-        let Some(cursor) = Cursor::parse(cursor) else { return Ok(()) };
-        let end = Instant::now() + at_most;
-        // Before the look, so that no change falls between.
-        let mut changed = self.changed.subscribe();
-        while self.quick.ask(newest).await? == cursor {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            // The time is up, or somebody was told: another look says what it was.
-            let _ = timeout(left.min(LOOK), changed.changed()).await;
-        }
-        Ok(())
+        let watch = Watch { changed: self.changed.subscribe(), look: LOOK };
+        watch.wait(cursor, at_most, || self.quick.ask(newest)).await
     }
 
     async fn forget_revocations(&self, now: UnixSeconds) -> Result<u64, LedgerFault> {

@@ -1,0 +1,57 @@
+//! Names that custody makes itself: random ones, and ones that are digests.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+/// `PREFIX_` and 128 random bits: nobody guesses the name of something of somebody else's.
+///
+/// # Errors
+/// The operating system gives no randomness.
+pub fn fresh_id(prefix: &str) -> Result<String, getrandom::Error> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)?;
+    Ok(format!("{prefix}_{}", URL_SAFE_NO_PAD.encode(random)))
+}
+
+/// SHA-256 over the fields, each with its length in front (8 bytes, big-endian), so that no two lists
+/// run together into one.
+pub fn digest_of<'a>(fields: impl IntoIterator<Item = &'a str>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for field in fields {
+        hash.update((field.len() as u64).to_be_bytes());
+        hash.update(field);
+    }
+    hash.finalize().into()
+}
+
+/// Two lower-case digits a byte.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    let bytes = bytes.as_ref().iter();
+    bytes.flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unlike() {
+        let ids: std::collections::BTreeSet<_> =
+            (0..100).map(|_| fresh_id("lse").unwrap()).collect();
+        assert_eq!(ids.len(), 100);
+        assert!(ids.iter().all(|id| id.len() == 26));
+    }
+
+    #[test]
+    fn lists_do_not_run_together() {
+        assert_ne!(digest_of(["ab", "c"]), digest_of(["a", "bc"]));
+        assert_ne!(digest_of(["ab"]), digest_of(["ab", ""]));
+    }
+
+    #[test]
+    fn every_byte_is_two_digits() {
+        assert_eq!(hex([0x00, 0x0f, 0xa5, 0xff]), "000fa5ff");
+    }
+}
