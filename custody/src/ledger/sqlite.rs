@@ -16,6 +16,7 @@ mod reader;
 mod reservations;
 mod revocations;
 mod schema;
+mod thread;
 mod writer;
 
 use super::LedgerFault;
@@ -55,7 +56,10 @@ pub enum OpenFault {
 }
 
 /// How long a statement waits for another process that writes.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(2);
+/// From a call to its answer, the wait in the queue with it. Less than a lease may take, so that the
+/// audit log says why there is none.
+const LIMIT: Duration = Duration::from_secs(4);
 /// Pages of 4 KiB after which the log of pages is copied into the file, which waits for the disk. Four
 /// times SQLite's own number: a thousand leases share the wait.
 const CHECKPOINT: u32 = 4000;

@@ -94,7 +94,8 @@ fn record(connection: &Connection, lease: &LeaseRow) -> Result<(), LedgerFault> 
         lease.revocation,
     ])?;
     let statement = "INSERT INTO session (id, last_seen) VALUES (?1, ?2)
-         ON CONFLICT (id) DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)";
+         ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen
+             WHERE session.last_seen < excluded.last_seen";
     connection.prepare_cached(statement)?.execute((&lease.session, lease.issued_at))?;
     Ok(())
 }

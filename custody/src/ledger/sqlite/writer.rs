@@ -1,19 +1,15 @@
 //! The thread that writes: what waits together is one transaction, and one sync of the disk.
 
 use super::LedgerFault;
+use super::thread::{Receipt, Thread};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::io;
 use std::ops::BitOr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 /// The way to the thread.
-pub(super) struct Writer {
-    /// `None` only while it is dropped.
-    orders: Option<mpsc::Sender<Box<dyn Order>>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub(super) struct Writer(Thread<Box<dyn Order>>);
 
 /// What a commit needs besides being made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,11 +34,9 @@ struct Asked<F, T> {
     care: Care,
     statement: Option<F>,
     outcome: Option<Result<T, LedgerFault>>,
-    answer: oneshot::Sender<Result<T, LedgerFault>>,
+    receipt: Receipt<T>,
 }
 
-/// Writes that may wait at once; more wait for a place.
-const QUEUE: usize = 1024;
 /// Writes in one transaction.
 const BATCH: usize = 256;
 
@@ -74,11 +68,8 @@ impl Writer {
         connection: Connection,
         changed: Arc<watch::Sender<()>>,
     ) -> io::Result<Self> {
-        let (orders, inbox) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("ledger-write".into())
-            .spawn(move || run(&connection, inbox, &changed))?;
-        Ok(Self { orders: Some(orders), thread: Some(thread) })
+        let work = move |inbox| run(&connection, inbox, &changed);
+        Thread::start("ledger-write", work).map(Self)
     }
 
     /// Runs the statements in a transaction and returns when they are committed. A fault undoes
@@ -88,22 +79,10 @@ impl Writer {
         care: Care,
         statement: impl FnOnce(&Connection) -> Result<T, LedgerFault> + Send + 'static,
     ) -> Result<T, LedgerFault> {
-        let gone = || LedgerFault::Down("its writing thread has ended".into());
-        let (answer, answered) = oneshot::channel();
-        let asked = Asked { care, statement: Some(statement), outcome: None, answer };
-        let orders = self.orders.as_ref().ok_or_else(gone)?;
-        orders.send(Box::new(asked)).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            // One that panicked has printed why.
-            let _ = thread.join();
-        }
+        let asked = |receipt| -> Box<dyn Order> {
+            Box::new(Asked { care, statement: Some(statement), outcome: None, receipt })
+        };
+        self.0.ask(asked).await
     }
 }
 
@@ -192,6 +171,6 @@ where
             Err(fault) => Err(fault),
         };
         // Whoever asked may have gone away.
-        let _ = self.answer.send(outcome);
+        let _ = self.receipt.send(outcome);
     }
 }
