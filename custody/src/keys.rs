@@ -9,6 +9,7 @@
 //! * Without any set yet, every session is refused; custody runs and keeps trying.
 
 mod remote;
+mod sessions;
 mod source;
 
 use crate::config::{RemoteKeys, SessionKeySource, SessionRules};
@@ -16,7 +17,8 @@ use crate::metrics::Metrics;
 use crate::outbound::ReachFault;
 use remote::Remote;
 pub use remote::{Schedule, UNKNOWN_KID_PAUSE};
-use session::{KeySet, Refusal, Rules, Session, UnixSeconds, Verifier};
+use session::{KeySet, Refusal, Rules, Session, UnixSeconds};
+use sessions::Sessions;
 pub use source::{HttpKeys, KeySource};
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use std::sync::Arc;
 pub struct SessionKeys(Held);
 
 enum Held {
-    Fixed(Verifier),
+    Fixed(Sessions),
     Remote(Remote),
 }
 
@@ -49,7 +51,7 @@ impl SessionKeys {
 
     /// Keys that stand in the configuration.
     pub fn fixed(rules: Rules, keys: KeySet) -> Self {
-        Self(Held::Fixed(Verifier::new(rules, keys)))
+        Self(Held::Fixed(Sessions::new(rules, keys)))
     }
 
     /// Keys that are fetched. Waits for the first answer of the source, whatever it is; what fails
@@ -63,13 +65,13 @@ impl SessionKeys {
         Self(Held::Remote(Remote::start(rules, source, schedule, metrics).await))
     }
 
-    /// As [`Verifier::verify`]; may wait for one fetch if the token names a key that we do not know.
+    /// As [`session::Verifier::verify`]; may wait for one fetch if the token names a key that we do not know.
     ///
     /// # Errors
     /// The first rule that the token breaks; [`Refusal::UnknownKey`] as long as there are no keys.
-    pub async fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Session, Refusal> {
+    pub async fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Arc<Session>, Refusal> {
         match &self.0 {
-            Held::Fixed(verifier) => verifier.verify(token, now),
+            Held::Fixed(sessions) => sessions.verify(token, now),
             Held::Remote(remote) => remote.verify(token, now).await,
         }
     }

@@ -1,10 +1,11 @@
 //! A key set that one task fetches and everybody reads.
 
+use super::sessions::Sessions;
 use super::source::KeySource;
 use crate::clock;
 use crate::metrics::Metrics;
 use session::unverified::UnverifiedToken;
-use session::{IssuerKeys, KeyChange, Refusal, Rules, Session, UnixSeconds, Verifier};
+use session::{IssuerKeys, KeyChange, Refusal, Rules, Session, UnixSeconds};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -46,7 +47,7 @@ struct Published {
 
 #[derive(Clone)]
 struct Good {
-    verifier: Arc<Verifier>,
+    sessions: Arc<Sessions>,
     fetched_at: Instant,
 }
 
@@ -90,9 +91,9 @@ impl Remote {
         Self { rules, keep: schedule.keep, published, wanted, fetching }
     }
 
-    pub async fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Session, Refusal> {
-        let (verifier, fetches) = self.current();
-        let first = verify_with(verifier, token, now);
+    pub async fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Arc<Session>, Refusal> {
+        let (sessions, fetches) = self.current();
+        let first = verify_with(sessions, token, now);
         if !matches!(first, Err(Refusal::UnknownKey)) || !self.is_worth_a_fetch(token) {
             return first;
         }
@@ -105,11 +106,11 @@ impl Remote {
         }
     }
 
-    fn current(&self) -> (Option<Arc<Verifier>>, u64) {
+    fn current(&self) -> (Option<Arc<Sessions>>, u64) {
         let published = self.published.borrow();
         let good = published.good.as_ref();
         let good = good.filter(|good| good.fetched_at.elapsed() < self.keep);
-        (good.map(|good| Arc::clone(&good.verifier)), published.fetches)
+        (good.map(|good| Arc::clone(&good.sessions)), published.fetches)
     }
 
     /// It names a key, claims to be of our issuer, and the pause is over.
@@ -131,11 +132,11 @@ impl Drop for Remote {
 }
 
 fn verify_with(
-    verifier: Option<Arc<Verifier>>,
+    sessions: Option<Arc<Sessions>>,
     token: &[u8],
     now: UnixSeconds,
-) -> Result<Session, Refusal> {
-    verifier.ok_or(Refusal::UnknownKey)?.verify(token, now)
+) -> Result<Arc<Session>, Refusal> {
+    sessions.ok_or(Refusal::UnknownKey)?.verify(token, now)
 }
 
 // === impl Fetching ===
@@ -179,11 +180,11 @@ impl<S: KeySource> Fetching<S> {
             let left_out = keys.left_out();
             tracing::info!(?added, ?removed, ?replaced, ?left_out, "the session keys changed");
         }
-        let verifier = Arc::new(Verifier::new(self.rules.clone(), keys.keys().clone()));
+        let sessions = Arc::new(Sessions::new(self.rules.clone(), keys.keys().clone()));
         self.known = Some(keys);
         let now = Instant::now();
         self.publish.send_modify(|published| {
-            published.good = Some(Good { verifier, fetched_at: now });
+            published.good = Some(Good { sessions, fetched_at: now });
             published.fetches += 1;
             published.ended_at = now;
         });

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// A request of a session that was verified.
 pub(super) struct Claim {
     pub request: LeaseRequest,
-    pub session: Session,
+    pub session: Arc<Session>,
     pub request_id: Option<String>,
     pub now: UnixSeconds,
 }

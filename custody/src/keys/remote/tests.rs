@@ -72,7 +72,7 @@ async fn code(remote: &Remote, key: &SigningKey) -> &'static str {
     refusal(remote.verify(token(key).as_bytes(), NOW).await)
 }
 
-fn refusal(outcome: Result<Session, Refusal>) -> &'static str {
+fn refusal(outcome: Result<Arc<Session>, Refusal>) -> &'static str {
     outcome.err().map_or("fine", |refusal| refusal.code())
 }
 

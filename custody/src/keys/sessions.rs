@@ -1,0 +1,111 @@
+//! Sessions whose tokens were verified, so that each signature is checked once.
+
+use lru::LruCache;
+use session::{KeySet, Refusal, Rules, Session, UnixSeconds, Verifier};
+use sha2::{Digest, Sha256};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The sessions of one key set. Other keys come with a new value of this type, which knows nobody.
+///
+/// That a token's signature is good never changes; its times are looked at on every use, and so is,
+/// by whoever asks, what stands against the session.
+pub(super) struct Sessions {
+    verifier: Verifier,
+    /// By the digest of the very token: another with the same claims is another.
+    known: Mutex<LruCache<[u8; 32], Arc<Session>>>,
+}
+
+/// Sessions that are remembered; the oldest goes first. No claims are longer than a token may be, 8 KiB.
+const PLACES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+
+// === impl Sessions ===
+
+impl Sessions {
+    pub(super) fn new(rules: Rules, keys: KeySet) -> Self {
+        Self { verifier: Verifier::new(rules, keys), known: Mutex::new(LruCache::new(PLACES)) }
+    }
+
+    /// As [`Verifier::verify`].
+    pub(super) fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Arc<Session>, Refusal> {
+        let name: [u8; 32] = Sha256::digest(token).into();
+        let known = self.known().get(&name).map(Arc::clone);
+        let session = match known {
+            Some(session) => session,
+            None => {
+                let session = Arc::new(self.verifier.authenticate(token)?);
+                self.known().put(name, Arc::clone(&session));
+                session
+            }
+        };
+        self.verifier.check_time(&session, now)?;
+        Ok(session)
+    }
+
+    fn known(&self) -> MutexGuard<'_, LruCache<[u8; 32], Arc<Session>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use session::Algorithm;
+    use session::mint::SigningKey;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn key() -> SigningKey {
+        SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap()
+    }
+
+    fn sessions(key: &SigningKey) -> Sessions {
+        Sessions::new(Rules::new("i", "a"), KeySet::from_jwks(&key.public_jwks()).unwrap())
+    }
+
+    fn token(key: &SigningKey, subject: &str) -> String {
+        let claims = json!({"iss": "i", "aud": "a", "sub": subject, "jti": "j", "iat": NOW,
+            "exp": NOW + 600});
+        key.sign(&claims).unwrap()
+    }
+
+    #[test]
+    fn a_token_that_is_known_still_ends() {
+        let key = key();
+        let (sessions, token) = (sessions(&key), token(&key, "s"));
+        let first = sessions.verify(token.as_bytes(), NOW).unwrap();
+        let second = sessions.verify(token.as_bytes(), NOW + 599).unwrap();
+        assert!(Arc::ptr_eq(&first, &second), "it was verified once");
+        let late = sessions.verify(token.as_bytes(), NOW + 700).err();
+        assert_eq!(late, Some(Refusal::Expired));
+    }
+
+    #[test]
+    fn one_changed_byte_is_another_token() {
+        let (key, other) = (key(), key());
+        let (others, sessions, good) = (sessions(&other), sessions(&key), token(&key, "s"));
+        sessions.verify(good.as_bytes(), NOW).unwrap();
+        for at in 0..good.len() {
+            let mut forged = good.clone().into_bytes();
+            forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+            assert!(sessions.verify(&forged, NOW).is_err(), "byte {at}");
+        }
+        assert_eq!(sessions.known().len(), 1, "what is refused is not remembered");
+        assert!(others.verify(good.as_bytes(), NOW).is_err(), "other keys know nobody");
+    }
+
+    #[test]
+    fn no_more_are_remembered_than_there_are_places() {
+        let key = key();
+        let sessions = sessions(&key);
+        let first = token(&key, "0");
+        let known = sessions.verify(first.as_bytes(), NOW).unwrap();
+        for at in 0..PLACES.get() {
+            sessions.known().put(Sha256::digest(at.to_be_bytes()).into(), Arc::clone(&known));
+        }
+        assert_eq!(sessions.known().len(), PLACES.get());
+        let again = sessions.verify(first.as_bytes(), NOW).unwrap();
+        assert!(!Arc::ptr_eq(&known, &again), "the oldest went");
+    }
+}
