@@ -77,14 +77,19 @@ impl Bao {
         self.folder.path().join(name)
     }
 
-    /// `backends: {bao: ...}`, logged in by this; `auth` as JSON.
-    pub fn backend_with(&self, auth: Value, more: Value) -> String {
+    /// The settings of a backend of type `openbao`, logged in by this; `auth` as JSON.
+    pub fn settings(&self, auth: Value, more: Value) -> Value {
         let mut bao = json!({"type": "openbao", "address": self.server.url(),
             "ca": self.server.ca(), "auth": auth});
         for (name, value) in more.as_object().into_iter().flatten() {
             bao[name] = value.clone();
         }
-        format!("backends: {}\n", json!({"bao": bao}))
+        bao
+    }
+
+    /// `backends: {bao: ...}`
+    pub fn backend_with(&self, auth: Value, more: Value) -> String {
+        format!("backends: {}\n", json!({"bao": self.settings(auth, more)}))
     }
 
     pub fn backend(&self) -> String {

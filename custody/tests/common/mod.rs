@@ -8,7 +8,9 @@ pub mod client;
 pub mod github;
 pub mod peer;
 pub mod receiver;
+pub mod scan;
 pub mod shelf;
+pub mod sources;
 #[path = "../stores/mod.rs"]
 pub mod stores;
 pub mod workers;
