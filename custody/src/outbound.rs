@@ -82,6 +82,10 @@ pub enum CallFault {
     Unsendable(&'static str),
 }
 
+/// A connection keeps in its buffers what it read last, which may be a secret; an idle one is closed, and
+/// they are wiped.
+const IDLE: Duration = Duration::from_secs(5);
+
 // === impl Reach ===
 
 impl Default for Reach {
@@ -109,7 +113,7 @@ impl Reach {
             .no_proxy()
             .connect_timeout(self.connect)
             .timeout(self.total)
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(IDLE)
             .user_agent(concat!("leasehold-custody/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ReachFault::Client(innermost(&error)))?;
