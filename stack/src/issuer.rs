@@ -35,14 +35,11 @@ pub enum Published {
 /// A running issuer; it ends when it is dropped.
 pub struct Issuer {
     address: SocketAddr,
-    script: Arc<Script>,
+    published: Shared,
     serving: JoinHandle<()>,
 }
 
-struct Script {
-    published: Mutex<Published>,
-    fetches: Mutex<usize>,
-}
+type Shared = Arc<Mutex<Published>>;
 
 // === impl Published ===
 
@@ -67,11 +64,10 @@ impl Issuer {
         published: Published,
     ) -> Result<Self> {
         let tls = authority.server(&[NAME.to_owned()], origin::H2_AND_HTTP1)?;
-        let script = Script { published: Mutex::new(published), fetches: Mutex::new(0) };
-        let script = Arc::new(script);
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&script));
+        let published = Arc::new(Mutex::new(published));
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&published));
         let (address, serving) = origin::serving(runtime, SocketAddr::new(on, 0), tls, router)?;
-        Ok(Self { address, script, serving })
+        Ok(Self { address, published, serving })
     }
 
     /// Where it listens.
@@ -81,12 +77,7 @@ impl Issuer {
 
     /// What it answers from the next request on.
     pub fn publish(&self, published: Published) {
-        *self.script.published.lock().unwrap_or_else(PoisonError::into_inner) = published;
-    }
-
-    /// How often it was asked.
-    pub fn fetches(&self) -> usize {
-        *self.script.fetches.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = published;
     }
 }
 
@@ -96,9 +87,8 @@ impl Drop for Issuer {
     }
 }
 
-async fn answer(State(script): State<Arc<Script>>) -> Response {
-    *script.fetches.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-    let published = script.published.lock().unwrap_or_else(PoisonError::into_inner).clone();
+async fn answer(State(published): State<Shared>) -> Response {
+    let published = published.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match published {
         Published::Answer { status, body } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

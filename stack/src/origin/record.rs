@@ -133,11 +133,6 @@ impl Record {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
     }
 
-    /// Everything so far, oldest first, and forgets it.
-    pub fn take(&self) -> Vec<Seen> {
-        std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Forgets everything so far.
     pub fn clear(&self) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
