@@ -43,6 +43,10 @@ pub trait CredentialBackend: Send + Sync + 'static {
     /// Takes a credential back, as far as that is possible. It has nobody to report to: a lease
     /// that cannot be revoked at its source still ends by itself. Failures go to the log.
     async fn revoke(&self, revocation: &str);
+
+    /// An upstream refused this credential. A backend that keeps what it was given asks for a new one
+    /// next time; any other has nothing to forget.
+    fn forget(&self, _actor: &Actor, _handle: &Handle) {}
 }
 
 /// What is asked of a backend.

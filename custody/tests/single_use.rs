@@ -26,6 +26,7 @@ on_both_stores! {
     a_source_that_hangs_is_given_up_in_time_and_the_backup_is_asked_sooner,
     a_holder_that_died_is_followed_with_the_attempts_that_are_left,
     outcomes_close_an_operation_once,
+    a_kept_lease_that_an_upstream_refused_is_written_down,
     outcomes_of_nothing,
 }
 
@@ -284,6 +285,23 @@ async fn outcomes_close_an_operation_once(store: Store) {
     refused(&inside.lease(&inside.once("k")).await, 409, "replay_rejected");
     let log = std::fs::read_to_string(inside.folder.path().join("audit.jsonl")).unwrap();
     assert!(!log.contains("canary"));
+}
+
+/// The edge keeps such a lease for many requests: nobody tells of each, but that it is no good is told.
+async fn a_kept_lease_that_an_upstream_refused_is_written_down(store: Store) {
+    let inside = Inside::new(store).await;
+    let lease = inside.lease(&inside.request()).await.json();
+    let path = format!("/v1/leases/{}/outcome", lease["lease_id"].as_str().unwrap());
+    let failed = r#"{"outcome":"failed","failure_code":"upstream_401"}"#;
+    for fine in ["accepted", "delivered"] {
+        let report = format!(r#"{{"outcome":"{fine}"}}"#);
+        refused(&inside.post(&path, report).await, 404, "unknown_lease");
+    }
+    assert_eq!(inside.post(&path, failed).await.status, 204);
+    let last = inside.last_record();
+    assert_eq!(last["event"], "lease_settled");
+    assert_eq!(last["failure_code"], "upstream_401");
+    refused(&inside.post(&path, failed).await, 409, "already_settled");
 }
 
 async fn outcomes_of_nothing(store: Store) {

@@ -29,7 +29,7 @@ pub struct OutcomeReport {
 pub enum OutcomeRefusal {
     /// The report was not understood.
     BadRequest,
-    /// No single-use lease of this id left custody.
+    /// No lease of this id left custody, or it is a kept one, of which only a failure is told.
     UnknownLease,
     /// The first report stays; there is nothing left to tell.
     AlreadySettled,

@@ -48,6 +48,12 @@ pub struct LeaseShown {
     pub issued_at: UnixSeconds,
     pub expires_at: UnixSeconds,
     pub backend: String,
+    /// What the edge told of it: `accepted`, `delivered` or `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
 }
 
 pub const LIMIT_DEFAULT: u32 = 100;
@@ -88,7 +94,9 @@ impl From<LeaseRow> for LeaseShown {
     fn from(row: LeaseRow) -> Self {
         // How a backend finds its value again is the backend's business.
         let LeaseRow { lease_id, session, subject, actor, handle, revocation: _, .. } = row;
-        let LeaseRow { destination, binding, issued_at, expires_at, backend, .. } = row;
+        let LeaseRow { destination, binding, issued_at, expires_at, backend, outcome, .. } = row;
+        let (outcome, failure_code) =
+            outcome.map(|told| (told.outcome.name(), told.failure_code)).unzip();
         let binding = match binding {
             lease::Binding::Session => "session",
             lease::Binding::SingleUse => "single_use",
@@ -104,6 +112,8 @@ impl From<LeaseRow> for LeaseShown {
             issued_at,
             expires_at,
             backend,
+            outcome: outcome.map(str::to_owned),
+            failure_code: failure_code.flatten(),
         }
     }
 }

@@ -12,7 +12,7 @@
 
 mod answer;
 
-use super::tokens::{Token, TokenKey, Tokens};
+use super::tokens::{Token, TokenKey, Tokens, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, rs256};
 use crate::actor::Actor;
 use crate::clock;
@@ -157,6 +157,10 @@ impl CredentialBackend for InstallationSource {
     }
 
     async fn revoke(&self, _: &str) {}
+
+    fn forget(&self, actor: &Actor, handle: &Handle) {
+        self.app.tokens.forget(&owner(actor, handle), clock::now());
+    }
 }
 
 // === impl Wanted ===
@@ -183,7 +187,7 @@ fn key_of(installation: u64, asked: &Asked<'_>) -> TokenKey {
     repositories.sort();
     let (handle, actor) = (asked.handle.as_str(), asked.actor.as_str());
     let parts = json!([handle, actor, installation, repositories, permissions]);
-    Sha256::digest(parts.to_string()).into()
+    (owner(asked.actor, asked.handle), Sha256::digest(parts.to_string()).into())
 }
 
 #[cfg(test)]

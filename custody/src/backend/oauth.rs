@@ -17,7 +17,7 @@ mod endpoints;
 mod rotation;
 mod scope;
 
-use super::tokens::{Token, TokenKey, Tokens};
+use super::tokens::{Token, TokenKey, Tokens, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived};
 use crate::actor::Actor;
 use crate::clock;
@@ -233,6 +233,10 @@ impl CredentialBackend for OAuthSource {
     }
 
     async fn revoke(&self, _: &str) {}
+
+    fn forget(&self, actor: &Actor, handle: &Handle) {
+        self.server.tokens.forget(&owner(actor, handle), clock::now());
+    }
 }
 
 fn down(fault: crate::outbound::CallFault) -> BackendFault {
@@ -268,5 +272,5 @@ fn key_of(
         part(&(list.len() as u64).to_be_bytes());
         list.iter().for_each(|entry| part(entry.as_bytes()));
     }
-    digest.finalize().into()
+    (owner(asked.actor, asked.handle), digest.finalize().into())
 }

@@ -11,6 +11,7 @@ mod attempts;
 
 pub use attempts::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 
+use crate::actor::Actor;
 use crate::backend::{Asked, BackendFault, CredentialBackend};
 use crate::clock::{self, Clock};
 use crate::credential::{CredentialType, Resolved};
@@ -151,6 +152,14 @@ impl Resolver {
         match self.named(backend) {
             Some(backend) => revoke(&backend, revocation).await,
             None => tracing::warn!(backend, "cannot revoke at a backend that is gone"),
+        }
+    }
+
+    /// An upstream refused what this backend gave for the handle: what the backend keeps of it is not
+    /// given again.
+    pub fn forget(&self, backend: &str, actor: &Actor, handle: &Handle) {
+        if let Some(backend) = self.named(backend) {
+            backend.forget(actor, handle);
         }
     }
 

@@ -15,9 +15,11 @@
 //! * Bounded by [`CAPACITY`]; a token that ended is wiped when the next one arrives.
 
 use super::BackendFault;
+use crate::actor::Actor;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use lease::{Secret, UnixSeconds};
+use lease::{Handle, Secret, UnixSeconds};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -33,6 +35,8 @@ pub const PAUSE: Duration = Duration::from_secs(1);
 pub const KEPT_CEILING: u64 = 24 * 3600;
 /// A token with less left than this, or than a quarter of its life, is not handed out; seconds.
 const SPARE: u64 = 30;
+/// A token that was minted less than so many seconds ago is kept though an upstream refused it.
+const YOUNG: u64 = 10;
 
 /// What was minted.
 pub struct Token {
@@ -43,8 +47,12 @@ pub struct Token {
     pub expires_at: UnixSeconds,
 }
 
-/// Which token: a digest of everything that it depends on, so that no session stands in the map.
-pub type TokenKey = [u8; 32];
+/// Which token: [whose](owner) it is, and a digest of everything that it depends on, so that no
+/// session stands in the map.
+pub type TokenKey = (Owner, [u8; 32]);
+
+/// A digest of actor and handle.
+pub type Owner = [u8; 32];
 
 /// The tokens of one backend.
 #[derive(Clone, Default)]
@@ -88,6 +96,15 @@ impl Tokens {
         match step {
             Step::Answer(outcome) => outcome,
             Step::Await(flight) => flight.await,
+        }
+    }
+
+    /// Nobody gets the tokens any more that are kept for this owner, but for those so young that the
+    /// next would be no better: a guest could have its issuer asked as often as it makes an upstream
+    /// refuse one.
+    pub fn forget(&self, owner: &Owner, now: UnixSeconds) {
+        for (_, slot) in self.slots().iter_mut().filter(|((own, _), _)| own == owner) {
+            slot.kept.take_if(|kept| kept.token.minted_at.saturating_add(YOUNG) <= now);
         }
     }
 
@@ -157,6 +174,12 @@ impl Tokens {
         // Nothing in here is half done when a panic unlocks it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whose token it is.
+pub fn owner(actor: &Actor, handle: &Handle) -> Owner {
+    // Neither has a line end in it.
+    Sha256::digest(format!("{actor}\n{handle}")).into()
 }
 
 fn panicked() -> BackendFault {

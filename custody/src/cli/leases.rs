@@ -3,7 +3,7 @@
 use super::print;
 use super::remote::RemoteArguments;
 use super::table::{plain, table, time};
-use crate::admin::leases::LeaseList;
+use crate::admin::leases::{LeaseList, LeaseShown};
 use crate::admin::sessions::SessionList;
 use anyhow::Result;
 use clap::Args;
@@ -61,13 +61,29 @@ pub fn run(arguments: &LeasesArguments) -> Result<()> {
                     plain(&lease.subject),
                     lease.binding.clone(),
                     time(lease.expires_at),
+                    outcome_of(lease),
                 ]
             })
             .collect();
-        let heads =
-            ["LEASE", "HANDLE", "ACTOR", "DESTINATION", "SESSION", "SUBJECT", "BINDING", "ENDS"];
+        let heads = [
+            "LEASE",
+            "HANDLE",
+            "ACTOR",
+            "DESTINATION",
+            "SESSION",
+            "SUBJECT",
+            "BINDING",
+            "ENDS",
+            "OUTCOME",
+        ];
         table(heads, &rows)
     })
+}
+
+/// `delivered`, `failed upstream_401`, or nothing.
+fn outcome_of(lease: &LeaseShown) -> String {
+    let words = [lease.outcome.as_deref(), lease.failure_code.as_deref()];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 pub fn sessions(arguments: &RemoteArguments) -> Result<()> {

@@ -216,5 +216,6 @@ fn row(case: &Case, ready: &Ready) -> LeaseRow {
         expires_at: ready.life.expires_at,
         backend: ready.backend.clone(),
         revocation: ready.revocation.clone(),
+        outcome: None,
     }
 }

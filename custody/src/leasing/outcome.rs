@@ -3,13 +3,17 @@
 use super::Leasing;
 use crate::audit::entry::Ended;
 use crate::audit::{Entry, Event, Outcome};
-use crate::ledger::{Closed, Settled};
-use lease::{OutcomeRefusal, OutcomeReport, is_lease_id};
+use crate::ledger::{Closed, LeaseFilter, LeaseRow, Settled};
+use lease::{Binding, OutcomeRefusal, OutcomeReport, is_lease_id};
+
+/// The edge's word for a credential that the upstream did not take.
+const UPSTREAM_REFUSED: &str = "upstream_401";
 
 // === impl Leasing ===
 
 impl Leasing {
-    /// Closes the operation of a single-use lease; the first report counts.
+    /// Closes the operation of a single-use lease, or takes note that a lease which was kept failed;
+    /// the first report counts. What an upstream refused is not given out again from memory.
     ///
     /// # Errors
     /// [`OutcomeRefusal`].
@@ -29,6 +33,14 @@ impl Leasing {
             lease::Outcome::Failed => Closed::Failed,
         };
         let (code, now) = (report.failure_code.as_deref(), (self.parts.clock)());
+        let row = self.row_of(lease_id).await?;
+        let kept = row.as_ref().is_some_and(|row| row.binding == Binding::Session);
+        if kept && closed != Closed::Failed {
+            return Err(OutcomeRefusal::UnknownLease);
+        }
+        if let Some(row) = row.filter(|_| code == Some(UPSTREAM_REFUSED)) {
+            self.parts.resolver.forget(&row.backend, &row.actor, &row.handle);
+        }
         let settled = self.parts.ledger.settle(lease_id, closed, code, now).await;
         match settled {
             Ok(Settled::Now) => {}
@@ -47,5 +59,17 @@ impl Leasing {
         });
         entry.request_id = request_id;
         self.parts.audit.append(entry).await.map_err(|_| OutcomeRefusal::Unavailable)
+    }
+
+    async fn row_of(&self, lease_id: &str) -> Result<Option<LeaseRow>, OutcomeRefusal> {
+        let lease_id = Some(lease_id.to_owned());
+        let filter = LeaseFilter { lease_id, limit: 1, ..LeaseFilter::default() };
+        match self.parts.ledger.leases(&filter).await {
+            Ok(rows) => Ok(rows.into_iter().next()),
+            Err(fault) => {
+                tracing::error!(%fault, "an outcome was not written down");
+                Err(OutcomeRefusal::Unavailable)
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which leases were given, and which sessions are awake.
 
-use super::LedgerFault;
+use super::{Closed, LedgerFault};
 use crate::actor::Actor;
 use async_trait::async_trait;
 use lease::{Binding, Handle, UnixSeconds};
@@ -22,6 +22,15 @@ pub struct LeaseRow {
     /// The backend that gave the value, and how it finds it again to revoke it.
     pub backend: String,
     pub revocation: Option<String>,
+    /// What the edge told of it; [`Reservations::settle`](super::Reservations::settle) writes it down.
+    pub outcome: Option<Told>,
+}
+
+/// What became of a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub outcome: Closed,
+    pub failure_code: Option<String>,
 }
 
 /// Which leases; a field that is `None` does not restrict.

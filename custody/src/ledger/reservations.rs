@@ -64,12 +64,24 @@ pub enum Closed {
     Failed,
 }
 
+// === impl Closed ===
+
+impl Closed {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
     Now,
     /// It was settled before; the first outcome stays.
     Before,
-    /// No released reservation leads to this lease.
+    /// There is no such lease, or it has not been released.
     Unknown,
 }
 
@@ -83,7 +95,7 @@ pub trait Reservations {
     async fn release(&self, key: &[u8; 32], holder: &str) -> Result<bool, LedgerFault>;
     /// The holder gives up; what attempts are left may be made by a later caller.
     async fn give_up(&self, key: &[u8; 32], holder: &str) -> Result<(), LedgerFault>;
-    /// What became of the operation.
+    /// What became of the operation, or of a lease that is bound to its session.
     async fn settle(
         &self,
         lease_id: &str,

@@ -1,6 +1,6 @@
 //! The words that stand in the tables for our enums; the same in every store.
 
-use super::{Change, Closed, LedgerFault, Target};
+use super::{Change, Closed, LedgerFault, Target, Told};
 use crate::actor::Actor;
 use lease::{Binding, Handle, UnixSeconds};
 
@@ -34,12 +34,19 @@ pub(super) fn read_binding(word: &str) -> Result<Binding, LedgerFault> {
     }
 }
 
-pub(super) fn closed(closed: Closed) -> &'static str {
-    match closed {
-        Closed::Accepted => "accepted",
-        Closed::Delivered => "delivered",
-        Closed::Failed => "failed",
-    }
+/// The columns `outcome` and `failure_code`.
+pub(super) fn read_told(
+    outcome: Option<String>,
+    failure_code: Option<String>,
+) -> Result<Option<Told>, LedgerFault> {
+    let outcome = match outcome.as_deref() {
+        None => return Ok(None),
+        Some("accepted") => Closed::Accepted,
+        Some("delivered") => Closed::Delivered,
+        Some("failed") => Closed::Failed,
+        Some(_) => return Err(LedgerFault::Row("the outcome")),
+    };
+    Ok(Some(Told { outcome, failure_code }))
 }
 
 pub(super) fn read_handle(text: String) -> Result<Handle, LedgerFault> {

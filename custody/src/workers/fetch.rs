@@ -180,6 +180,7 @@ impl Workers {
             expires_at: answered.expires_at,
             backend: answered.backend.clone(),
             revocation: answered.resolved.revocation.clone(),
+            outcome: None,
         })
     }
 }

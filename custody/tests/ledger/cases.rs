@@ -55,6 +55,8 @@ cases! {
         attempts_are_counted_and_end,
         a_dead_holder_loses_it_and_refunds_nothing,
         released_is_for_good_and_settled_once,
+        a_lease_of_a_session_is_settled_once_too,
+        an_outcome_stands_beside_its_lease,
     ],
     revocations: [
         each_kind_stands_against_its_own,

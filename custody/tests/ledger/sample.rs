@@ -46,6 +46,7 @@ pub fn lease(id: &str, session: &str, issued_at: u64) -> LeaseRow {
         expires_at: issued_at + 600,
         backend: "sealed".into(),
         revocation: None,
+        outcome: None,
     }
 }
 

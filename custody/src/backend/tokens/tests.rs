@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 const NOW: UnixSeconds = 1_000_000;
-const KEY: TokenKey = [1; 32];
+const OWNER: Owner = [7; 32];
+const KEY: TokenKey = (OWNER, [1; 32]);
 
 /// An issuer that counts, and answers when it is told to.
 #[derive(Clone)]
@@ -146,7 +147,7 @@ async fn the_shelf_is_bounded() {
     let key = |number: usize| {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&number.to_le_bytes());
-        key
+        (OWNER, key)
     };
     for number in 0..CAPACITY + 10 {
         let life = 1000 + number as u64;
@@ -160,4 +161,20 @@ async fn the_shelf_is_bounded() {
     let later = NOW + 100_000;
     assert!(tokens.get(KEY, later, || issuer.clone().mint(later, 60)).await.is_ok());
     assert_eq!(tokens.slots().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_upstream_refused_is_minted_anew_but_not_all_the_time() {
+    let (tokens, issuer) = (Tokens::default(), Issuer::new(100));
+    let other = ([8; 32], [1; 32]);
+    let get = async |key, at| {
+        text(tokens.get(key, NOW + at, || issuer.clone().mint(NOW + at, 3600)).await)
+    };
+    assert_eq!((get(KEY, 0).await, get(other, 0).await), ("token-1".into(), "token-2".into()));
+    tokens.forget(&OWNER, NOW + 9);
+    assert_eq!(get(KEY, 9).await, "token-1", "it is young");
+    tokens.forget(&OWNER, NOW + 10);
+    assert_eq!(get(KEY, 10).await, "token-3");
+    tokens.forget(&OWNER, NOW + 12);
+    assert_eq!((get(KEY, 12).await, get(other, 12).await), ("token-3".into(), "token-2".into()));
 }

@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
-                       issued_at, expires_at, backend, revocation";
+                       issued_at, expires_at, backend, revocation, outcome, failure_code";
 
 #[async_trait]
 impl Leases for PostgresLedger {
@@ -120,5 +120,6 @@ fn read(row: &Row) -> Result<LeaseRow, LedgerFault> {
         expires_at: unsigned(get(row, 8)?)?,
         backend: get(row, 9)?,
         revocation: get(row, 10)?,
+        outcome: words::read_told(get(row, 11)?, get(row, 12)?)?,
     })
 }

@@ -1,10 +1,10 @@
 //! Reservations. Each change is one statement, so that the database itself decides who comes first.
 
 use super::{PostgresLedger, get, number, unsigned};
-use crate::ledger::words;
 use crate::ledger::{Attempt, Closed, LedgerFault, Opened, Reservation, Reservations, Settled};
 use async_trait::async_trait;
 use lease::UnixSeconds;
+use tokio_postgres::types::ToSql;
 
 #[async_trait]
 impl Reservations for PostgresLedger {
@@ -83,20 +83,29 @@ impl Reservations for PostgresLedger {
         failure_code: Option<&str>,
         now: UnixSeconds,
     ) -> Result<Settled, LedgerFault> {
-        let statement = "UPDATE reservation
-             SET state = 'settled', outcome = $2, failure_code = $3, settled_at = $4
-             WHERE lease_id = $1 AND state = 'released'";
-        let before = "SELECT 1 FROM reservation WHERE lease_id = $1 AND state = 'settled'";
-        let (outcome, now) = (words::closed(outcome), number(now));
+        // A lease without a reservation is bound to its session.
+        let statement = "WITH operation AS (SELECT 1 FROM reservation WHERE lease_id = $1),
+                closed AS (
+                    UPDATE reservation SET state = 'settled'
+                    WHERE lease_id = $1 AND state = 'released' RETURNING 1),
+                written AS (
+                    UPDATE lease SET outcome = $2, failure_code = $3, settled_at = $4
+                    WHERE lease_id = $1 AND settled_at IS NULL
+                      AND (EXISTS (SELECT 1 FROM closed) OR NOT EXISTS (SELECT 1 FROM operation))
+                    RETURNING 1)
+             SELECT 1 FROM closed UNION ALL SELECT 1 FROM written";
+        let before = "SELECT 1 FROM reservation WHERE lease_id = $1 AND state = 'settled'
+             UNION ALL SELECT 1 FROM lease WHERE lease_id = $1 AND settled_at IS NOT NULL";
+        let (outcome, now) = (outcome.name(), number(now));
         let call = self.call().await?;
-        let settled =
-            if call.execute(statement, &[&lease_id, &outcome, &failure_code, &now]).await? > 0 {
-                Settled::Now
-            } else if call.row(before, &[&lease_id]).await?.is_some() {
-                Settled::Before
-            } else {
-                Settled::Unknown
-            };
+        let values: [&(dyn ToSql + Sync); 4] = [&lease_id, &outcome, &failure_code, &now];
+        let settled = if !call.rows(statement, &values).await?.is_empty() {
+            Settled::Now
+        } else if !call.rows(before, &[&lease_id]).await?.is_empty() {
+            Settled::Before
+        } else {
+            Settled::Unknown
+        };
         call.finish();
         Ok(settled)
     }

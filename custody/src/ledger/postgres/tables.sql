@@ -39,7 +39,11 @@ CREATE TABLE lease (
     issued_at    BIGINT  NOT NULL,
     expires_at   BIGINT  NOT NULL,
     backend      TEXT    NOT NULL,
-    revocation   TEXT
+    revocation   TEXT,
+    -- What the edge told of it, once.
+    outcome      TEXT    CHECK (outcome IN ('accepted', 'delivered', 'failed')),
+    failure_code TEXT,
+    settled_at   BIGINT
 );
 CREATE INDEX lease_by_session ON lease (session);
 CREATE INDEX lease_by_end ON lease (expires_at);
@@ -61,10 +65,7 @@ CREATE TABLE reservation (
     state         TEXT    NOT NULL CHECK (state IN ('held', 'idle', 'released', 'settled')),
     holder        TEXT    NOT NULL,
     held_until    BIGINT  NOT NULL,
-    keep_until    BIGINT  NOT NULL,
-    outcome       TEXT    CHECK (outcome IN ('accepted', 'delivered', 'failed')),
-    failure_code  TEXT,
-    settled_at    BIGINT 
+    keep_until    BIGINT  NOT NULL
 );
 
 CREATE TABLE revocation (

@@ -10,7 +10,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
-                       issued_at, expires_at, backend, revocation";
+                       issued_at, expires_at, backend, revocation, outcome, failure_code";
 
 #[async_trait]
 impl Leases for SqliteLedger {
@@ -139,5 +139,6 @@ fn read(row: &Row<'_>) -> Result<LeaseRow, LedgerFault> {
         expires_at: row.get(8)?,
         backend: row.get(9)?,
         revocation: row.get(10)?,
+        outcome: words::read_told(row.get(11)?, row.get(12)?)?,
     })
 }

@@ -2,7 +2,6 @@
 
 use super::SqliteLedger;
 use super::writer::Care;
-use crate::ledger::words;
 use crate::ledger::{Attempt, Closed, LedgerFault, Opened, Reservation, Reservations, Settled};
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -36,18 +35,10 @@ impl Reservations for SqliteLedger {
         now: UnixSeconds,
     ) -> Result<Settled, LedgerFault> {
         let (lease_id, code) = (lease_id.to_owned(), failure_code.map(str::to_owned));
-        let statement = "UPDATE reservation
-             SET state = 'settled', outcome = ?2, failure_code = ?3, settled_at = ?4
-             WHERE lease_id = ?1 AND state = 'released'";
-        let before = "SELECT 1 FROM reservation WHERE lease_id = ?1 AND state = 'settled'";
+        let closed = outcome.name();
         self.writer
             .write(Care::DURABLE, move |connection| {
-                let values = (&lease_id, words::closed(outcome), code, now);
-                if connection.prepare_cached(statement)?.execute(values)? > 0 {
-                    return Ok(Settled::Now);
-                }
-                let before = connection.prepare_cached(before)?.exists((&lease_id,))?;
-                Ok(if before { Settled::Before } else { Settled::Unknown })
+                settle(connection, &lease_id, (closed, code.as_deref()), now)
             })
             .await
     }
@@ -101,6 +92,36 @@ fn open(connection: &Connection, new: &Reservation) -> Result<Opened, LedgerFaul
         .query_row(values, |row| Ok(Opened::Held { lease_id: row.get(0)?, attempts: row.get(1)? }));
     // The row is there and is not to be had.
     Ok(held.optional()?.unwrap_or(Opened::Replayed))
+}
+
+fn settle(
+    connection: &Connection,
+    lease_id: &str,
+    (outcome, code): (&str, Option<&str>),
+    now: UnixSeconds,
+) -> Result<Settled, LedgerFault> {
+    let state = "SELECT state FROM reservation WHERE lease_id = ?1";
+    let close = "UPDATE reservation SET state = 'settled' WHERE lease_id = ?1";
+    let write = "UPDATE lease SET outcome = ?2, failure_code = ?3, settled_at = ?4
+         WHERE lease_id = ?1 AND settled_at IS NULL";
+    let known = "SELECT 1 FROM lease WHERE lease_id = ?1";
+    let state = connection.prepare_cached(state)?.query_row((lease_id,), |row| row.get(0));
+    let state: Option<String> = state.optional()?;
+    let write = || connection.prepare_cached(write)?.execute((lease_id, outcome, code, now));
+    match state.as_deref() {
+        Some("released") => {
+            connection.prepare_cached(close)?.execute((lease_id,))?;
+            // The row may have been forgotten; the operation is not.
+            write()?;
+            Ok(Settled::Now)
+        }
+        Some("settled") => Ok(Settled::Before),
+        Some(_) => Ok(Settled::Unknown),
+        // Bound to its session.
+        None if write()? > 0 => Ok(Settled::Now),
+        None if connection.prepare_cached(known)?.exists((lease_id,))? => Ok(Settled::Before),
+        None => Ok(Settled::Unknown),
+    }
 }
 
 fn attempt(connection: &Connection, key: &[u8; 32], holder: &str) -> Result<Attempt, LedgerFault> {

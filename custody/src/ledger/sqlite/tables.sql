@@ -39,7 +39,11 @@ CREATE TABLE lease (
     issued_at    INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL,
     backend      TEXT    NOT NULL,
-    revocation   TEXT
+    revocation   TEXT,
+    -- What the edge told of it, once.
+    outcome      TEXT    CHECK (outcome IN ('accepted', 'delivered', 'failed')),
+    failure_code TEXT,
+    settled_at   INTEGER
 ) STRICT;
 CREATE INDEX lease_by_session ON lease (session);
 
@@ -60,10 +64,7 @@ CREATE TABLE reservation (
     state         TEXT    NOT NULL CHECK (state IN ('held', 'idle', 'released', 'settled')),
     holder        TEXT    NOT NULL,
     held_until    INTEGER NOT NULL,
-    keep_until    INTEGER NOT NULL,
-    outcome       TEXT    CHECK (outcome IN ('accepted', 'delivered', 'failed')),
-    failure_code  TEXT,
-    settled_at    INTEGER
+    keep_until    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE revocation (

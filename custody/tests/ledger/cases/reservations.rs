@@ -1,6 +1,6 @@
-use crate::sample::{NOW, reservation};
+use crate::sample::{NOW, lease, reservation};
 use crate::store::Home;
-use custody::ledger::{Attempt, Closed, Opened, Settled};
+use custody::ledger::{Attempt, Closed, LeaseFilter, Ledger, Opened, Settled, Told};
 use std::sync::Arc;
 
 const KEY: [u8; 32] = [1; 32];
@@ -75,4 +75,35 @@ pub async fn released_is_for_good_and_settled_once(home: Arc<dyn Home>) {
     assert_eq!(again, Ok(Opened::Replayed));
     let unknown = ledger.settle("lease-9-a", Closed::Accepted, None, NOW).await;
     assert_eq!(unknown, Ok(Settled::Unknown));
+}
+
+pub async fn a_lease_of_a_session_is_settled_once_too(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    ledger.record(&lease("lse-1", "s", NOW)).await.unwrap();
+    let settle = |id, code| ledger.settle(id, Closed::Failed, code, NOW + 1);
+    assert_eq!(settle("lse-2", Some("upstream_401")).await, Ok(Settled::Unknown));
+    assert_eq!(settle("lse-1", Some("upstream_401")).await, Ok(Settled::Now));
+    assert_eq!(settle("lse-1", None).await, Ok(Settled::Before));
+    let told = Told { outcome: Closed::Failed, failure_code: Some("upstream_401".into()) };
+    assert_eq!(outcome_of(&*ledger, "lse-1").await, Some(told));
+}
+
+pub async fn an_outcome_stands_beside_its_lease(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    ledger.open(&reservation(1, "a", NOW)).await.unwrap();
+    ledger.record(&lease("lease-1-a", "s", NOW)).await.unwrap();
+    let settle = || ledger.settle("lease-1-a", Closed::Delivered, None, NOW);
+    assert_eq!(settle().await, Ok(Settled::Unknown), "it has not been released");
+    assert_eq!(outcome_of(&*ledger, "lease-1-a").await, None);
+    ledger.attempt(&KEY, "a").await.unwrap();
+    assert_eq!(ledger.release(&KEY, "a").await, Ok(true));
+    assert_eq!(settle().await, Ok(Settled::Now));
+    let told = Told { outcome: Closed::Delivered, failure_code: None };
+    assert_eq!(outcome_of(&*ledger, "lease-1-a").await, Some(told));
+}
+
+async fn outcome_of(ledger: &dyn Ledger, lease_id: &str) -> Option<Told> {
+    let lease_id = Some(lease_id.to_owned());
+    let filter = LeaseFilter { lease_id, limit: 1, ..LeaseFilter::default() };
+    ledger.leases(&filter).await.unwrap().remove(0).outcome
 }
