@@ -28,6 +28,8 @@ pub enum Purpose {
     Sync,
     /// `POST /v1/seen`: nobody waits for its answer.
     Seen,
+    /// `POST /v1/leases/{id}/outcome`: nor for this one's.
+    Outcome,
 }
 
 /// What came of a callout.
@@ -59,7 +61,7 @@ impl Purpose {
             Self::Lease(_) => MAX_LEASE,
             Self::Keys(_) => MAX_KEYS,
             Self::Sync => MAX_SYNC,
-            Self::Seen => 0,
+            Self::Seen | Self::Outcome => 0,
         }
     }
 }

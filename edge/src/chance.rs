@@ -1,7 +1,6 @@
 //! Numbers nobody else has: jitter, and names for operations that have none.
 
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A seed of the host's, drawn out with SHA-256, so that a decision needs no host call for it and a
@@ -24,15 +23,9 @@ impl Chance {
         most.mul_f64(f64::from(u16::from_le_bytes([a, b])) / f64::from(u16::MAX))
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "single-use"))]
-    /// 32 hex digits that no other operation has.
+    /// 64 hex digits that no other operation has.
     pub fn name(&mut self) -> String {
-        let mut name = String::with_capacity(32);
-        for byte in self.draw().iter().take(16) {
-            // Writing into a string cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
-        name
+        lease::hex(&self.draw())
     }
 
     fn draw(&mut self) -> [u8; 32] {
@@ -56,7 +49,7 @@ mod tests {
         assert!(drawn.iter().any(|wait| *wait > most / 4 * 3));
         let names: std::collections::HashSet<_> = (0..200).map(|_| chance.name()).collect();
         assert_eq!(names.len(), 200);
-        assert!(names.iter().all(|name| name.len() == 32));
+        assert!(names.iter().all(|name| name.len() == 64));
         assert_ne!(Chance::new([7; 32]).name(), Chance::new([8; 32]).name());
     }
 }

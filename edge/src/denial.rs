@@ -15,6 +15,8 @@ pub enum Denial {
     /// They are too old to be believed.
     SessionKeysStale,
     Session(Refusal),
+    /// It is good in another place.
+    SessionBinding,
     /// Custody has told that this session is over.
     SessionRevoked,
     /// Custody's kill switch: nothing passes.
@@ -39,6 +41,14 @@ pub enum Denial {
     /// The rule that fits does not allow the protocol the request wants to upgrade to.
     UpgradeNotAllowed,
     DestinationAmbiguous,
+    // --- the operation ---
+    /// The guest's name for its operation is none.
+    IdempotencyKey,
+    BodyTooLarge,
+    /// The body did not end in time, or the host does not show it.
+    BodyTimeout,
+    /// The operation had its one lease before.
+    ReplayRejected,
     // --- custody and its leases ---
     /// It is too long ago that custody was heard of.
     RevocationsStale,
@@ -72,7 +82,7 @@ pub struct Reason {
 
 impl Denial {
     /// All of them, for metrics and for the table in the documentation.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 52] = [
         Self::SessionMissing,
         Self::SessionAmbiguous,
         Self::SessionKeysMissing,
@@ -88,6 +98,7 @@ impl Denial {
         Self::Session(Refusal::NotYetValid),
         Self::Session(Refusal::Lifetime),
         Self::Session(Refusal::Claims("")),
+        Self::SessionBinding,
         Self::SessionRevoked,
         Self::KillSwitch,
         Self::AuthorityMalformed,
@@ -104,6 +115,10 @@ impl Denial {
         Self::PathNotAllowed,
         Self::UpgradeNotAllowed,
         Self::DestinationAmbiguous,
+        Self::IdempotencyKey,
+        Self::BodyTooLarge,
+        Self::BodyTimeout,
+        Self::ReplayRejected,
         Self::RevocationsStale,
         Self::HandleRevoked,
         Self::CustodyRefused,
@@ -134,6 +149,10 @@ impl Denial {
             | Self::PathNotAllowed
             | Self::UpgradeNotAllowed
             | Self::DestinationAmbiguous => of_allow_list(self),
+            Self::IdempotencyKey
+            | Self::BodyTooLarge
+            | Self::BodyTimeout
+            | Self::ReplayRejected => of_operation(self),
             Self::RevocationsStale
             | Self::HandleRevoked
             | Self::CustodyRefused
@@ -153,9 +172,8 @@ impl Denial {
     /// What a refusal of custody means to the guest. Why it refused stays in custody (invariant 8).
     pub fn of_refusal(code: RefusalCode) -> Self {
         match code {
-            RefusalCode::SessionRefused | RefusalCode::NotGranted | RefusalCode::ReplayRejected => {
-                Self::CustodyRefused
-            }
+            RefusalCode::SessionRefused | RefusalCode::NotGranted => Self::CustodyRefused,
+            RefusalCode::ReplayRejected => Self::ReplayRejected,
             RefusalCode::RateLimited => Self::CustodyRateLimited,
             RefusalCode::Unavailable => Self::CustodyUnavailable,
             RefusalCode::BadRequest => Self::CustodyAnswer,
@@ -179,6 +197,9 @@ const fn of_request(denial: Denial) -> Reason {
             503,
             "The edge's keys to verify sessions with are too old; try later.",
         ),
+        Denial::SessionBinding => {
+            ("session_binding", 403, "The session is bound to another place.")
+        }
         Denial::SessionRevoked => ("session_revoked", 401, "The session has been revoked."),
         Denial::KillSwitch => ("kill_switch", 503, "Everything is stopped here; try later."),
         Denial::AuthorityMalformed => {
@@ -228,6 +249,22 @@ const fn of_allow_list(denial: Denial) -> Reason {
         ),
     };
     Reason::new(code, 403, title)
+}
+
+const fn of_operation(denial: Denial) -> Reason {
+    let (code, status, title) = match denial {
+        Denial::IdempotencyKey => (
+            "idempotency_key_malformed",
+            400,
+            "The idempotency key is not one value of 1 to 256 visible characters.",
+        ),
+        Denial::BodyTooLarge => {
+            ("body_too_large", 413, "The body is longer than this destination takes.")
+        }
+        Denial::BodyTimeout => ("body_timeout", 408, "The body did not arrive in time."),
+        _ => ("replay_rejected", 409, "This operation has had its one credential before."),
+    };
+    Reason::new(code, status, title)
 }
 
 const fn of_session(refusal: Refusal) -> Reason {
@@ -338,7 +375,7 @@ mod tests {
         assert_eq!(codes.len(), Denial::ALL.len());
         for denial in Denial::ALL {
             let Reason { code, status, title } = denial.reason();
-            assert!(matches!(status, 401 | 403 | 429 | 502 | 503), "{code}");
+            assert!(matches!(status, 400..=499 | 502 | 503), "{code}");
             assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
             assert!(title.ends_with('.') && title.len() < 80, "{title}");
         }
@@ -348,7 +385,8 @@ mod tests {
     #[test]
     fn no_refusal_of_custody_is_a_yes() {
         for code in RefusalCode::ALL {
-            assert!(Denial::of_refusal(code).code().starts_with("custody_"));
+            let told = Denial::of_refusal(code).code();
+            assert!(told.starts_with("custody_") || told == "replay_rejected", "{told}");
         }
     }
 }

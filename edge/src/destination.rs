@@ -1,6 +1,7 @@
 //! One entry of the allow-list, compiled.
 
 use crate::glob::PathGlob;
+use crate::operation::SingleUse;
 use crate::path::CanonicalPath;
 use lease::{Handle, HostPattern};
 use session::ClaimConditions;
@@ -31,6 +32,8 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     pub handle: Handle,
+    /// A lease for each operation, rather than one that is kept for the session.
+    pub single_use: Option<SingleUse>,
 }
 
 /// A set of methods; `*` is all that are registered.

@@ -81,6 +81,26 @@ impl Edits {
         self
     }
 
+    /// What an earlier attempt wrote is taken out.
+    pub(crate) fn removing(names: Vec<String>) -> Self {
+        Self(names.into_iter().map(Edit::Remove).collect())
+    }
+
+    /// An upstream's 401 is no reason to send this request again.
+    pub(crate) fn once(mut self) -> Self {
+        let name = "x-envoy-max-retries".to_owned();
+        self.0.push(Edit::Set { name, value: Secret::new("0") });
+        self
+    }
+
+    /// The names that get a value.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|edit| match edit {
+            Edit::Set { name, .. } => Some(name.as_str()),
+            Edit::Remove(_) => None,
+        })
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Edit> {
         self.0.iter()
     }

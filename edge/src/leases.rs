@@ -17,6 +17,8 @@ use std::time::Duration;
 /// Live leases by [`LeaseKey`]; in this VM's own memory and nowhere else.
 pub struct Leases {
     kept: Bounded<Kept>,
+    /// When a session's credential was last refused, by [`secret_of`].
+    refusals: Bounded<Duration>,
 }
 
 struct Kept {
@@ -49,15 +51,16 @@ const CAPACITY: usize = 4096;
 /// came is due at once, as all leases of a session near its end are.
 const SECOND_TRY: Duration = Duration::from_secs(5);
 
-/// A lease this young is kept though its credential was refused: what comes for it would be the same,
-/// and a guest could have custody asked as often as it makes a request fail.
-const TOO_YOUNG: Duration = Duration::from_secs(1);
+/// What comes for a refused credential is not dropped sooner, should it be refused as well: a guest could
+/// have custody asked as often as it makes a request fail.
+const NEXT_REFUSAL: Duration = Duration::from_secs(5);
+const REFUSALS: usize = 1024;
 
 // === impl Leases ===
 
 impl Leases {
     pub fn new() -> Self {
-        Self { kept: Bounded::new(CAPACITY) }
+        Self { kept: Bounded::new(CAPACITY), refusals: Bounded::new(REFUSALS) }
     }
 
     /// A lease that is live now; one that is not is dropped, and with it its value wiped.
@@ -116,18 +119,28 @@ impl Leases {
     }
 
     /// The upstream did not take the credential of the lease that came at `since`. What the session
-    /// holds of the same handle goes with it: the secret behind it is the same.
-    pub fn refused(&mut self, key: LeaseKey, since: Duration, now: Moment) {
-        let Some(kept) = self.kept.get(&key.0).filter(|kept| kept.since == since) else { return };
-        let old = |since: Duration| now.steady.saturating_sub(since) >= TOO_YOUNG;
-        if !old(since) {
-            return;
+    /// holds of the same handle goes with it: the secret behind it is the same. The id of that lease,
+    /// unless it stays.
+    pub fn refused(&mut self, key: LeaseKey, since: Duration, now: Moment) -> Option<String> {
+        let kept = self.kept.get(&key.0).filter(|kept| kept.since == since)?;
+        let secret = secret_of(&kept.session, &kept.handle);
+        let last = self.refusals.get(&secret).copied();
+        if last.is_some_and(|last| now.steady.saturating_sub(last) < NEXT_REFUSAL) {
+            return None;
         }
+        self.refusals.insert(secret, now.steady);
+        let lease_id = kept.lease.lease().lease_id.clone();
         let (session, handle) = (kept.session.clone(), kept.handle.clone());
-        self.kept.retain(|kept| {
-            !(kept.handle == handle && kept.session.id() == session.id() && old(kept.since))
-        });
+        self.kept.retain(|kept| kept.handle != handle || kept.session.id() != session.id());
+        Some(lease_id)
     }
+}
+
+/// What one session holds of one handle.
+fn secret_of(session: &Session, handle: &Handle) -> bounded::Digest {
+    let hash = Sha256::new_with_prefix(b"leasehold secret v1");
+    // No handle has a line end in it.
+    hash.chain_update(format!("{handle}\n{}", session.id())).finalize().into()
 }
 
 // === impl Kept ===

@@ -22,6 +22,8 @@
 )]
 
 pub mod allow_list;
+pub mod attempts;
+mod binding;
 mod bounded;
 pub mod callout;
 mod chance;
@@ -38,6 +40,7 @@ mod leases;
 pub mod lent;
 mod moment;
 pub mod notice;
+pub mod operation;
 pub mod path;
 pub mod permit;
 mod policy;

@@ -1,15 +1,16 @@
 //! The proof that the policy said yes.
 
 use crate::destination::{Credential, Destination};
+use crate::operation::Operation;
 use crate::path::CanonicalPath;
-use lease::{Authority, Binding, LeaseRequest, Secret};
+use lease::{Authority, Binding, LeaseRequest, Secret, fingerprint};
 use session::Session;
 
 /// Proof that the allow-list lets this session make this request.
 ///
 /// There is no public constructor: only the allow-list makes one, and nothing is forwarded and no
 /// lease asked for without it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Permit {
     destination: String,
     credential: Option<Credential>,
@@ -79,6 +80,22 @@ impl Permit {
             idempotency_key: None,
             body_digest: None,
             binding: Binding::Session,
+        })
+    }
+
+    /// The same for a lease that is good for one operation.
+    pub fn reservation(&self, token: Secret, operation: Operation) -> Option<LeaseRequest> {
+        let Operation { idempotency_key, body_digest } = operation;
+        let (key, body) = (Some(idempotency_key), body_digest);
+        let path = self.path.as_str();
+        let fingerprint =
+            fingerprint(&self.method, &self.authority, path, key.as_deref(), body.as_deref());
+        Some(LeaseRequest {
+            fingerprint: Some(fingerprint),
+            idempotency_key: key,
+            body_digest: body,
+            binding: Binding::SingleUse,
+            ..self.lease_request(token)?
         })
     }
 }

@@ -1,7 +1,8 @@
 //! What a configuration compiles to.
 
 use crate::allow_list::AllowList;
-use crate::config::{Carrier, CustodyConfig, Posture};
+use crate::binding::SessionBinding;
+use crate::config::{Carrier, CustodyConfig, Inject, Posture};
 use crate::keys::KeySource;
 use lease::Authority;
 use session::Rules;
@@ -15,6 +16,9 @@ pub struct Policy {
     pub(crate) carriers: Vec<Carrier>,
     pub(crate) rules: Rules,
     pub(crate) keys: KeySource,
+    /// Where a session is good; everywhere if absent.
+    pub(crate) binding: Option<SessionBinding>,
+    pub(crate) inject: Inject,
     pub(crate) custody: Option<CustodyConfig>,
     pub(crate) allow_list: AllowList,
 }

@@ -145,7 +145,8 @@ mod tests {
             let proxy_authorization = Some(value.as_bytes().to_vec());
             Some(Tunnel { authority: b"a.example:443".to_vec(), proxy_authorization })
         };
-        let request = |headers| Request { headers, tunnel: tunnel("Bearer a.b.c"), sni: None };
+        let request =
+            |headers| Request { headers, tunnel: tunnel("Bearer a.b.c"), ..Request::default() };
         assert_eq!(found_in(request(Headers::default())), Ok("a.b.c".into()));
         let other = Headers::from([("proxy-authorization", "Bearer x.y.z")]);
         assert_eq!(found_in(request(other)), Err(Denial::SessionAmbiguous));

@@ -1,20 +1,23 @@
 //! The edge of one plugin configuration in one VM: the policy, and what it remembers.
 
+use crate::attempts::{Attempts, Ticket};
 use crate::callout::{Answer, Callout, MAX_LEASE, MAX_SYNC, Purpose};
 use crate::chance::Chance;
 use crate::denial::Denial;
 use crate::flights::{Flight, FlightId, Flights, Granted, Landed};
 use crate::keys::{SessionKeys, is_worth_a_fetch};
-use crate::leases::Leases;
-use crate::lent::{Ending, Lent};
+use crate::leases::{LeaseKey, Leases};
+use crate::lent::{Ending, GUEST_GONE, Lent, failed};
 use crate::moment::Moment;
 use crate::notice::Notice;
+use crate::operation::Operation;
+use crate::permit::Permit;
 use crate::policy::Policy;
 use crate::sessions::Sessions;
 use crate::sync::{Feed, Poll};
 use lease::{
-    Binding, LEASE_CEILING, Lease, LeaseFault, LeaseRequest, LiveLease, RefusalCode, SeenReport,
-    SyncAnswer,
+    Binding, LEASE_CEILING, Lease, LeaseFault, LeaseRequest, LiveLease, OutcomeReport, RefusalCode,
+    Secret, SeenReport, SyncAnswer,
 };
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,8 +33,9 @@ pub struct TrustEdge {
     pub(crate) leases: Leases,
     pub(crate) flights: Flights,
     pub(crate) feed: Feed,
+    pub(crate) attempts: Attempts,
     poll: Option<Poll>,
-    chance: Chance,
+    pub(crate) chance: Chance,
     outbox: Vec<Callout>,
     notices: Vec<Notice>,
 }
@@ -50,10 +54,16 @@ impl TrustEdge {
             sessions: Sessions::new(),
             leases: Leases::new(),
             flights: Flights::default(),
+            attempts: Attempts::default(),
             chance: Chance::new(seed),
             outbox: Vec::new(),
             notices: Vec::new(),
         }
+    }
+
+    /// The attribute of each request that says where it came to, if sessions are bound by one.
+    pub fn place(&self) -> Option<&str> {
+        self.policy.binding.as_ref()?.attribute()
     }
 
     pub fn has_callouts(&self) -> bool {
@@ -88,7 +98,7 @@ impl TrustEdge {
                 self.hear(answer, now);
                 None
             }
-            Purpose::Seen => None,
+            Purpose::Seen | Purpose::Outcome => None,
         }
     }
 
@@ -113,25 +123,86 @@ impl TrustEdge {
     /// A request that took a lease along is over.
     pub fn ended(&mut self, lent: &Lent, ending: Ending<'_>, now: Moment) {
         match lent {
-            Lent::Kept { key, since } if lent.minds(ending) => {
-                self.leases.refused(*key, *since, now);
+            Lent::Kept { key, since } if ending.is_refusal() => {
+                if let Some(lease_id) = self.leases.refused(*key, *since, now) {
+                    self.tell(&lease_id, &ending.report());
+                }
             }
-            Lent::Kept { .. } | Lent::Once { .. } => {}
+            Lent::Kept { .. } => {}
+            Lent::Once { lease_id } => self.tell(lease_id, &ending.report()),
         }
     }
 
-    /// Opens a flight, and asks custody.
+    /// A request whose attempts had their leases by this ticket is over.
+    pub fn attempts_ended(&mut self, ticket: Ticket, ending: Ending<'_>, now: Moment) {
+        if let Some(lent) = self.attempts.close(ticket) {
+            self.ended(&lent, ending, now);
+        }
+    }
+
+    /// A flight has landed, and whoever waited for it is gone.
+    pub fn unclaimed(&mut self, landed: &Landed) {
+        self.unused(landed, GUEST_GONE);
+    }
+
+    /// No request takes along what this flight brought. A lease that is kept serves the next one.
+    pub(crate) fn unused(&mut self, landed: &Landed, code: &str) {
+        if let Ok(Granted { lent: Lent::Once { lease_id }, .. }) = landed.lease() {
+            self.tell(lease_id, &failed(code));
+        }
+    }
+
+    /// Is what was permitted a while ago permitted still? The session may have ended meanwhile, or have
+    /// been revoked, and so may what it waits for.
+    pub(crate) fn stands(&self, permit: &Permit, now: Moment) -> Result<(), Denial> {
+        self.keys.verifier(now)?.check_time(permit.session(), now.unix())?;
+        self.feed.check_session(permit.session())?;
+        match permit.credential() {
+            Some(credential) => self.feed.check_credential(credential.handle.as_str(), now),
+            None => Ok(()),
+        }
+    }
+
+    /// The flight that brings the lease of this key: the one under way, or a new one.
     ///
     /// # Errors
     /// [`Denial::NotConfigured`] without custody; [`Denial::Internal`].
-    pub(crate) fn ask(
+    pub(crate) fn fly(
         &mut self,
-        flight: Flight,
-        request: &LeaseRequest,
+        key: LeaseKey,
+        permit: &Permit,
+        token: Secret,
+    ) -> Result<FlightId, Denial> {
+        match self.flights.to(key) {
+            Some(flight) => Ok(flight),
+            None => self.ask(Some(key), permit, permit.lease_request(token)),
+        }
+    }
+
+    /// A flight for this operation alone.
+    ///
+    /// # Errors
+    /// As [`fly`](Self::fly).
+    pub(crate) fn reserve(
+        &mut self,
+        permit: &Permit,
+        token: Secret,
+        operation: Operation,
+    ) -> Result<FlightId, Denial> {
+        self.ask(None, permit, permit.reservation(token, operation))
+    }
+
+    fn ask(
+        &mut self,
+        key: Option<LeaseKey>,
+        permit: &Permit,
+        request: Option<LeaseRequest>,
     ) -> Result<FlightId, Denial> {
         let custody = self.policy.custody.as_ref().ok_or(Denial::NotConfigured)?;
+        let request = request.ok_or(Denial::Internal)?;
         let body = request.encode().map_err(|_| Denial::Internal)?;
-        let flight = self.flights.open(flight);
+        let (session, handle) = (permit.session().clone(), request.handle);
+        let flight = self.flights.open(Flight { key, session, handle });
         let callout = custody.callout(Purpose::Lease(flight), "POST", "/v1/leases".to_owned());
         self.outbox.push(Callout { body, ..callout });
         Ok(flight)
@@ -193,6 +264,14 @@ impl TrustEdge {
         if at_once {
             self.listen(now);
         }
+    }
+
+    /// Tells custody what became of a lease.
+    fn tell(&mut self, lease_id: &str, report: &OutcomeReport) {
+        let (Some(custody), Ok(body)) = (&self.policy.custody, report.encode()) else { return };
+        let path = format!("/v1/leases/{lease_id}/outcome");
+        let callout = custody.callout(Purpose::Outcome, "POST", path);
+        self.outbox.push(Callout { body: body.into(), ..callout });
     }
 
     fn report_seen(&mut self) {

@@ -6,10 +6,10 @@
 //! to a stream is said again at the next tick.
 
 use crate::callouts::{Callouts, InFlight, Received};
+use crate::flow::Flow;
 use crate::host::Failed;
 use crate::root::Root;
 use crate::stream::{self, Step, Stream};
-use abi::types::Action;
 use edge::callout::{Answer, Purpose};
 use edge::denial::Denial;
 use std::collections::BTreeMap;
@@ -53,29 +53,84 @@ impl Dispatch {
         self.roots.get_mut(&root).is_some_and(|root| root.configure(size))
     }
 
-    pub fn request_headers(&mut self, id: u32) -> Action {
+    /// `end`: nothing follows the headers.
+    pub fn request_headers(&mut self, id: u32, end: bool) -> Flow {
+        if self.streams.get(&id).is_some_and(|stream| self.is_attempt(stream)) {
+            return self.attempt(id);
+        }
+        let flow = self.step(id, |stream, root| stream.request_headers(end, root));
+        flow.unwrap_or_else(|| {
+            stream::refuse_unknown();
+            Flow::Stop
+        })
+    }
+
+    fn is_attempt(&self, stream: &Stream) -> bool {
+        self.roots.get(&stream.root()).is_some_and(Root::is_for_attempts)
+    }
+
+    /// A request behind the router. Who judged it, in the same VM, has its lease; without a ticket it
+    /// needs none.
+    fn attempt(&mut self, id: u32) -> Flow {
+        let Some(stream) = self.streams.get_mut(&id) else { return Flow::Stop };
+        match stream.find_ticket() {
+            Ok(false) => Flow::Continue,
+            Ok(true) => self.step(id, Stream::attempt).unwrap_or_else(|| {
+                stream::refuse_unknown();
+                Flow::Stop
+            }),
+            Err(failed) => {
+                stream::refuse(failed);
+                Flow::Stop
+            }
+        }
+    }
+
+    /// `size`: bytes of the body that Envoy holds, or, where it holds none, that came now.
+    pub fn request_body(&mut self, id: u32, size: usize, end: bool) -> Flow {
+        match self.streams.get(&id).map(Stream::request_flow) {
+            Some(None) => self.reading(id, |stream, root| stream.request_body(size, end, root)),
+            Some(Some(flow)) => flow,
+            None => Flow::Gather,
+        }
+    }
+
+    pub fn request_trailers(&mut self, id: u32) -> Flow {
+        if let Err(failed) = stream::drop_trailers() {
+            return self.reading(id, |stream, root| stream.refuse_trailers(failed, root));
+        }
+        match self.streams.get(&id).map(Stream::request_flow) {
+            Some(None) => self.reading(id, Stream::request_end),
+            Some(Some(flow)) => flow,
+            None => Flow::Gather,
+        }
+    }
+
+    /// What a body callback comes to in which a request may get its verdict.
+    fn reading(&mut self, id: u32, event: impl FnOnce(&mut Stream, &mut Root) -> Step) -> Flow {
+        match self.step(id, event) {
+            Some(Flow::Continue) => Flow::Continue,
+            _ => Flow::Gather,
+        }
+    }
+
+    /// A stream's own event, and what follows from it. `None`: there is no such stream.
+    fn step(
+        &mut self,
+        id: u32,
+        event: impl FnOnce(&mut Stream, &mut Root) -> Step,
+    ) -> Option<Flow> {
         let Self { roots, streams, unsaid, .. } = self;
-        let stream = streams.get_mut(&id);
-        let root_of = stream.as_ref().map(|stream| stream.root());
-        let root = root_of.and_then(|root| roots.get_mut(&root));
-        let (Some(stream), Some(root), Some(root_id)) = (stream, root, root_of) else {
-            return stream::refuse_unknown();
-        };
-        let step = stream.request_headers(root);
-        let action = step.action();
+        let stream = streams.get_mut(&id)?;
+        let root_id = stream.root();
+        let root = roots.get_mut(&root_id)?;
+        let step = event(stream, root);
+        let flow = step.flow();
         follow(step, id, root, unsaid);
         if root.has_work() {
             self.go_on(root_id);
         }
-        action
-    }
-
-    pub fn request_body(&self, id: u32) -> Action {
-        self.streams.get(&id).map_or(Action::Pause, Stream::request_body)
-    }
-
-    pub fn request_trailers(&self, id: u32) -> Action {
-        self.streams.get(&id).map_or(Action::Pause, Stream::request_trailers)
+        Some(flow)
     }
 
     /// A callout has been answered. `headers` is 0 if its connection was reset; `body` is in bytes.
@@ -93,9 +148,21 @@ impl Dispatch {
 
     /// Ends what nothing else has ended.
     pub fn tick(&mut self, id: u32) {
-        let Some(now) = self.roots.get_mut(&id).map(Root::tick) else { return };
+        let Some(root) = self.roots.get_mut(&id) else { return };
+        if root.is_for_attempts() {
+            // A timer that another root's work has set while this one's callback ran.
+            for judge in self.roots.keys().copied().collect::<Vec<_>>() {
+                self.go_on(judge);
+            }
+            return;
+        }
+        let now = root.tick();
         for unsaid in std::mem::take(&mut self.unsaid) {
             self.act_on(unsaid, |stream, _| stream.say_again());
+        }
+        let late = |(own, stream): (&u32, &Stream)| stream.is_overdue(id, now).then_some(*own);
+        for late in self.streams.iter().filter_map(late).collect::<Vec<_>>() {
+            self.act_on(late, Stream::give_up);
         }
         while let Some(InFlight { root, purpose, .. }) = self.callouts.overdue(id, now) {
             log::error!("leasehold: a callout was never answered");
@@ -132,7 +199,7 @@ impl Dispatch {
             let Some((stream, verdict)) = settled else { break };
             self.act_on(stream, |stream, root| stream.conclude(verdict, root));
         }
-        // Who waited for keys may need a lease now.
+        // Who waited for keys may need a lease now, and custody may be to hear of one.
         self.send_callouts(id);
         if let Some(root) = self.roots.get_mut(&id) {
             root.pace();
@@ -166,7 +233,7 @@ fn follow(step: Step, stream: u32, root: &mut Root, unsaid: &mut Vec<u32>) {
     match step {
         Step::Wait(wait) => root.hold(stream, wait),
         Step::Unsaid => unsaid.push(stream),
-        Step::Forward | Step::Hold => {}
+        Step::Forward | Step::Read | Step::Hold => {}
     }
 }
 

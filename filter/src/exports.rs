@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use crate::dispatch::Dispatch;
-use abi::types::Action;
+use crate::flow::Flow;
 use std::alloc::{Layout, alloc};
 use std::cell::RefCell;
 use std::ptr::null_mut;
@@ -55,18 +55,18 @@ extern "C" fn proxy_on_tick(root: u32) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(stream: u32, _: usize, _: bool) -> Action {
-    dispatch(Action::Pause, |dispatch| dispatch.request_headers(stream))
+extern "C" fn proxy_on_request_headers(stream: u32, _: usize, end: bool) -> Flow {
+    dispatch(Flow::Stop, |dispatch| dispatch.request_headers(stream, end))
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_body(stream: u32, _: usize, _: bool) -> Action {
-    dispatch(Action::Pause, |dispatch| dispatch.request_body(stream))
+extern "C" fn proxy_on_request_body(stream: u32, size: usize, end: bool) -> Flow {
+    dispatch(Flow::Gather, |dispatch| dispatch.request_body(stream, size, end))
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_trailers(stream: u32, _: usize) -> Action {
-    dispatch(Action::Pause, |dispatch| dispatch.request_trailers(stream))
+extern "C" fn proxy_on_request_trailers(stream: u32, _: usize) -> Flow {
+    dispatch(Flow::Gather, |dispatch| dispatch.request_trailers(stream))
 }
 
 /// Comes to the root that made the callout. Without a response, `headers` is 0.

@@ -123,9 +123,19 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Option
     Ok(Some(unsafe { Vec::from_raw_parts(bytes, size, size) }))
 }
 
+/// At most `max_size` bytes from the beginning of a buffer.
 pub fn buffer(buffer: BufferType, max_size: usize) -> Result<Option<Vec<u8>>, Failed> {
+    buffer_from(buffer, 0, max_size)
+}
+
+/// At most `max_size` bytes of a buffer that stand behind its first `start`.
+pub fn buffer_from(
+    buffer: BufferType,
+    start: usize,
+    max_size: usize,
+) -> Result<Option<Vec<u8>>, Failed> {
     // SAFETY: both pointers are to locals of `received`, which outlive the call.
-    received(|bytes, size| unsafe { proxy_get_buffer_bytes(buffer, 0, max_size, bytes, size) })
+    received(|bytes, size| unsafe { proxy_get_buffer_bytes(buffer, start, max_size, bytes, size) })
 }
 
 /// All headers of a map, names lower-case.

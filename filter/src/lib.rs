@@ -10,6 +10,8 @@
 //! - [`clock`]: what time it is;
 //! - [`waiting`]: the held streams;
 //! - [`stream`]: one request;
+//! - [`facts`]: what the host knows of a request;
+//! - [`flow`]: what becomes of a request after a callback;
 //! - [`metrics`]: a counter a decision.
 //!
 //! The module never panics: a trap fails the whole VM, and with it every request of its worker.
@@ -28,6 +30,8 @@ mod callouts;
 mod clock;
 mod dispatch;
 mod exports;
+mod facts;
+mod flow;
 mod host;
 mod metrics;
 mod root;

@@ -53,7 +53,7 @@ impl Metrics {
     pub fn count_callout(&self, purpose: Purpose) {
         match purpose {
             Purpose::Lease(_) => self.count(LEASES),
-            Purpose::Keys(_) | Purpose::Sync | Purpose::Seen => {}
+            Purpose::Keys(_) | Purpose::Sync | Purpose::Seen | Purpose::Outcome => {}
         }
     }
 

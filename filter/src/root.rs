@@ -5,10 +5,11 @@ use crate::host::{self, Failed};
 use crate::metrics::Metrics;
 use crate::waiting::Waiting;
 use abi::types::BufferType;
+use edge::attempts::Ticket;
 use edge::callout::{Answer, Callout, Purpose};
-use edge::config::Config;
+use edge::config::{Config, is_for_attempts};
 use edge::denial::Denial;
-use edge::exchange::{AwaitRequest, Denied, Request, Verdict, Wait};
+use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Request, Verdict, Wait};
 use edge::lent::{Ending, Lent};
 use edge::{Moment, Policy, TrustEdge};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Root {
     clock: Clock,
     waiting: Waiting,
     hurried: bool,
+    /// It judges nothing: its streams are attempts of requests that another root has judged.
+    for_attempts: bool,
 }
 
 /// How often a root looks after what no event brings along.
@@ -38,6 +41,7 @@ impl Root {
             clock: Clock::start(),
             waiting: Waiting::default(),
             hurried: false,
+            for_attempts: false,
         }
     }
 
@@ -47,7 +51,12 @@ impl Root {
         self.edge = None;
         self.waiting.give_up();
         self.clock.set();
-        let Some(policy) = policy(size) else { return false };
+        let Some(text) = configuration(size) else { return false };
+        self.for_attempts = is_for_attempts(&text);
+        if self.for_attempts {
+            return true;
+        }
+        let Some(policy) = policy(&text) else { return false };
         let mut seed = [0; 32];
         if getrandom::fill(&mut seed).is_err() {
             log::error!("leasehold: the host gives no random bytes");
@@ -68,10 +77,49 @@ impl Root {
         self.clock.now()
     }
 
+    /// The attribute that says where a request came to, if sessions are bound by one.
+    pub fn place(&self) -> Option<&str> {
+        self.edge.as_ref()?.place()
+    }
+
     pub fn admit(&mut self, phase: AwaitRequest, request: Request) -> Verdict {
         match &mut self.edge {
             Some(edge) => phase.admit(edge, request, self.clock.now()),
             None => Verdict::Deny(Denied::new(Denial::NotConfigured, &request)),
+        }
+    }
+
+    pub fn is_for_attempts(&self) -> bool {
+        self.for_attempts
+    }
+
+    /// An attempt of a request that was judged here.
+    pub fn attempt(&mut self, ticket: Ticket, request: Request) -> Verdict {
+        match &mut self.edge {
+            Some(edge) => edge.attempt(ticket, request, self.clock.now()),
+            None => Verdict::Deny(Denied::new(Denial::NotConfigured, &request)),
+        }
+    }
+
+    pub fn attempted(&mut self, ticket: Ticket, forwarded: &Forwarded) {
+        if let Some(edge) = &mut self.edge {
+            edge.attempted(ticket, forwarded);
+        }
+    }
+
+    /// A request is over that got its leases by this ticket.
+    pub fn attempts_ended(&mut self, ticket: Ticket, ending: Ending<'_>) {
+        let now = self.now();
+        if let Some(edge) = &mut self.edge {
+            edge.attempts_ended(ticket, ending, now);
+        }
+    }
+
+    /// The body of a held request has ended.
+    pub fn body_ended(&mut self, wait: AwaitBody) -> Verdict {
+        match &mut self.edge {
+            Some(edge) => wait.end(edge, self.clock.now()),
+            None => Verdict::Deny(wait.abandon(Denial::NotConfigured)),
         }
     }
 
@@ -91,15 +139,19 @@ impl Root {
 
     /// The stream is gone, and waits for nothing any more.
     pub fn leave(&mut self, stream: u32) {
-        self.waiting.leave(stream);
+        let landed = self.waiting.leave(stream);
+        if let (Some(edge), Some(landed)) = (&mut self.edge, landed) {
+            edge.unclaimed(&landed);
+        }
     }
 
     /// A callout is over; whoever waited for it is [next](Self::next_settled).
     pub fn answered(&mut self, purpose: Purpose, answer: Answer<'_>) {
         let now = self.now();
         let Some(edge) = &mut self.edge else { return };
-        if let Some(landed) = edge.answered(purpose, answer, now) {
-            self.waiting.land(landed);
+        let landed = edge.answered(purpose, answer, now);
+        if let Some(unclaimed) = landed.and_then(|landed| self.waiting.land(landed)) {
+            edge.unclaimed(&unclaimed);
         }
         for notice in edge.take_notices() {
             let level = if notice.is_grave() { log::Level::Error } else { log::Level::Warn };
@@ -151,12 +203,16 @@ impl Root {
     }
 }
 
-fn policy(size: usize) -> Option<Policy> {
+fn configuration(size: usize) -> Option<Vec<u8>> {
     let Ok(text) = host::buffer(BufferType::PluginConfiguration, size) else {
         log::error!("leasehold: the host does not hand over the plugin configuration");
         return None;
     };
-    match Config::read(&text.unwrap_or_default()) {
+    Some(text.unwrap_or_default())
+}
+
+fn policy(text: &[u8]) -> Option<Policy> {
+    match Config::read(text) {
         Ok(policy) => Some(policy),
         Err(errors) => {
             for error in errors.iter() {

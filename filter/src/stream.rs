@@ -1,11 +1,15 @@
 //! One request.
 
+use crate::facts;
+use crate::flow::Flow;
 use crate::host::{self, Failed};
 use crate::root::Root;
-use abi::types::{Action, MapType};
+use abi::types::{BufferType, MapType};
+use edge::Moment;
+use edge::attempts::Ticket;
 use edge::denial::Denial;
 use edge::edits::Edit;
-use edge::exchange::{AwaitRequest, Denied, Forwarded, Request, Tunnel, Verdict, Wait};
+use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Request, Verdict, Wait};
 use edge::headers::Headers;
 use edge::lent::{Ending, Lent};
 use edge::problem::Reply;
@@ -17,10 +21,15 @@ pub struct Stream {
     phase: Phase,
     /// The lease it took along.
     lent: Option<Lent>,
+    /// By what its attempts get theirs, or, if it is one, by what it gets its own.
+    ticket: Option<Ticket>,
+    is_attempt: bool,
 }
 
 enum Phase {
     AwaitRequest(AwaitRequest),
+    /// Held, and its body is read.
+    AwaitBody(Box<AwaitBody>),
     /// Held. Its [`Wait`] is with the root.
     Held,
     Forwarded,
@@ -32,6 +41,8 @@ enum Phase {
 /// What follows from an event.
 pub enum Step {
     Forward,
+    /// Its body is wanted.
+    Read,
     /// Nothing more to do: it waits for an answer, or is over.
     Hold,
     /// It waits for a flight.
@@ -49,27 +60,26 @@ enum Held {
 
 /// The filter state that the RBAC filter behind us demands: `wasm.leasehold.permit`.
 const PERMIT: &str = "leasehold.permit";
-/// Filter state that the outer listener's `set_filter_state` carries to the inner one.
-const CONNECT_AUTHORITY: &str = "filter_state\0leasehold.connect_authority";
-const CONNECT_SESSION: &str = "filter_state\0leasehold.connect_session";
-const RESPONSE_CODE: &str = "response\0code";
-const SERVER_NAME: &str = "connection\0requested_server_name";
+/// Who judged a request, and under which number; filter state `wasm.leasehold.ticket`.
+const TICKET: &str = "leasehold.ticket";
 
 // === impl Stream ===
 
 impl Stream {
     pub fn new(id: u32, root: u32) -> Self {
-        Self { id, root, phase: Phase::AwaitRequest(AwaitRequest::default()), lent: None }
+        let phase = Phase::AwaitRequest(AwaitRequest::default());
+        Self { id, root, phase, lent: None, ticket: None, is_attempt: false }
     }
 
     pub fn root(&self) -> u32 {
         self.root
     }
 
-    pub fn request_headers(&mut self, root: &mut Root) -> Step {
+    /// `end`: nothing follows the headers.
+    pub fn request_headers(&mut self, end: bool, root: &mut Root) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Denied) {
-            Phase::AwaitRequest(phase) => self.admit(phase, root),
-            Phase::Held | Phase::Forwarded => {
+            Phase::AwaitRequest(phase) => self.admit(phase, end, root),
+            Phase::AwaitBody(_) | Phase::Held | Phase::Forwarded => {
                 self.deny(Denied::new(Denial::Internal, &Request::default()), root)
             }
             phase @ (Phase::Unsaid(_) | Phase::Denied) => {
@@ -79,39 +89,111 @@ impl Stream {
         }
     }
 
-    /// A body moves only behind headers that were let through.
-    pub fn request_body(&self) -> Action {
-        match self.phase {
-            Phase::Forwarded => Action::Continue,
-            _ => Action::Pause,
+    /// Looks whether it is an attempt of a request that needs a lease, and then belongs to who judged
+    /// that.
+    ///
+    /// # Errors
+    /// The host does not say, or what it says is no ticket.
+    pub fn find_ticket(&mut self) -> Result<bool, Failed> {
+        let Some((root, ticket)) = facts::ticket()? else {
+            self.phase = Phase::Forwarded;
+            return Ok(false);
+        };
+        (self.root, self.ticket, self.is_attempt) = (root, Some(ticket), true);
+        Ok(true)
+    }
+
+    /// Its credential is due. Who judged it has it.
+    pub fn attempt(&mut self, root: &mut Root) -> Step {
+        self.phase = Phase::Denied;
+        let headers = host::headers(MapType::HttpRequestHeaders);
+        match (headers, self.ticket) {
+            (Ok(headers), Some(ticket)) => {
+                let request = Request { headers: Headers::new(headers), ..Request::default() };
+                let verdict = root.attempt(ticket, request);
+                self.follow(verdict, Held::No, root)
+            }
+            (headers, _) => {
+                let failed = headers.err().unwrap_or(Failed::INTERNAL);
+                self.deny(internal(failed), root)
+            }
         }
     }
 
-    /// Trailers come when the decision about the headers is long made, and some servers merge them
-    /// into those. Nothing a guest may do needs one, so none passes.
-    pub fn request_trailers(&self) -> Action {
-        match drop_trailers() {
-            Ok(()) => self.request_body(),
-            Err(_) => Action::Pause,
+    /// What becomes of a body and of trailers: they move only behind headers that were let through.
+    /// `None` where they are [read](Self::request_body).
+    pub fn request_flow(&self) -> Option<Flow> {
+        match self.phase {
+            Phase::Forwarded => Some(Flow::Continue),
+            Phase::AwaitBody(_) => None,
+            _ => Some(Flow::Gather),
+        }
+    }
+
+    /// A piece of the body that is read; Envoy holds `size` bytes of it by now.
+    pub fn request_body(&mut self, size: usize, end: bool, root: &mut Root) -> Step {
+        let Phase::AwaitBody(mut wait) = self.leave_phase() else { return Step::Hold };
+        if !wait.takes(size) {
+            return self.deny(wait.abandon(Denial::BodyTooLarge), root);
+        }
+        let (read, length) = (wait.length(), size.saturating_sub(wait.length()));
+        let bytes = host::buffer_from(BufferType::HttpRequestBody, read, length);
+        match bytes.map(Option::unwrap_or_default) {
+            Ok(bytes) if bytes.len() == length => wait.read(&bytes),
+            // What was not seen could be anything.
+            other => {
+                let failed = other.err().unwrap_or(Failed::INTERNAL);
+                return self.deny(wait.abandon(internal(failed).denial()), root);
+            }
+        }
+        self.phase = Phase::AwaitBody(wait);
+        if end { self.request_end(root) } else { Step::Read }
+    }
+
+    /// The body that is read has ended.
+    pub fn request_end(&mut self, root: &mut Root) -> Step {
+        let Phase::AwaitBody(wait) = self.leave_phase() else { return Step::Hold };
+        let verdict = root.body_ended(*wait);
+        self.follow(verdict, Held::Yes, root)
+    }
+
+    /// Its trailers cannot be taken out, so nothing more of it goes on.
+    pub fn refuse_trailers(&mut self, failed: Failed, root: &mut Root) -> Step {
+        match self.leave_phase() {
+            Phase::Forwarded | Phase::AwaitBody(_) => self.deny(internal(failed), root),
+            phase => {
+                self.phase = phase;
+                Step::Hold
+            }
+        }
+    }
+
+    /// Is its body late? Asked by this root's tick.
+    pub fn is_overdue(&self, root: u32, now: Moment) -> bool {
+        matches!(&self.phase, Phase::AwaitBody(wait) if self.root == root && wait.is_overdue(now))
+    }
+
+    /// Its body did not come. Called outside the stream's own callbacks.
+    pub fn give_up(&mut self, root: &mut Root) -> Step {
+        let Phase::AwaitBody(wait) = self.leave_phase() else { return Step::Hold };
+        let denied = wait.abandon(Denial::BodyTimeout);
+        match host::set_effective_context(self.id) {
+            Ok(()) => self.deny(denied, root),
+            Err(_) => self.deny_later(denied, root),
         }
     }
 
     /// The wait is over, or another follows. Called outside the stream's own callbacks.
-    pub fn conclude(&mut self, verdict: Verdict, root: &Root) -> Step {
+    pub fn conclude(&mut self, verdict: Verdict, root: &mut Root) -> Step {
         let Phase::Held = self.phase else { return Step::Hold };
-        let decided = match verdict {
-            Verdict::Wait(wait) => return Step::Wait(wait),
-            Verdict::Forward(forwarded) => Ok(forwarded),
-            Verdict::Deny(denied) => Err(denied),
-        };
+        if let Verdict::Wait(wait) = verdict {
+            return Step::Wait(wait);
+        }
         self.phase = Phase::Denied;
         if let Err(failed) = host::set_effective_context(self.id) {
             return self.deny_later(internal(failed), root);
         }
-        match decided {
-            Ok(forwarded) => self.forward(&forwarded, Held::Yes, root),
-            Err(denied) => self.deny(denied, root),
-        }
+        self.follow(verdict, Held::Yes, root)
     }
 
     /// Once more what the host would not take. Called outside the stream's own callbacks.
@@ -144,12 +226,23 @@ impl Stream {
         if let Phase::Held = self.phase {
             root.leave(self.id);
         }
-        let Some(lent) = self.lent.take() else { return };
-        let status = host::property(RESPONSE_CODE).ok().flatten().and_then(|bytes| number(&bytes));
-        let ending = Ending { status: status.unwrap_or_default(), details: &[] };
-        if lent.minds(ending) {
-            root.ended(&lent, ending);
+        if self.is_attempt {
+            // How it ended is known when the next begins, or when the request is over.
+            return;
         }
+        if let Some(ticket) = self.ticket {
+            let (status, details) = (facts::status(), facts::details());
+            root.attempts_ended(ticket, Ending { status, details: &details });
+        }
+        let Some(lent) = self.lent.take() else { return };
+        let status = facts::status();
+        if lent.minds(status) {
+            root.ended(&lent, Ending { status, details: &facts::details() });
+        }
+    }
+
+    fn leave_phase(&mut self) -> Phase {
+        std::mem::replace(&mut self.phase, Phase::Denied)
     }
 
     fn deny_later(&mut self, denied: Denied, root: &Root) -> Step {
@@ -168,13 +261,22 @@ impl Stream {
         Step::Unsaid
     }
 
-    fn admit(&mut self, phase: AwaitRequest, root: &mut Root) -> Step {
-        let request = match read_request() {
+    fn admit(&mut self, phase: AwaitRequest, end: bool, root: &mut Root) -> Step {
+        let request = match facts::request(end, root.place()) {
             Ok(request) => request,
             Err(failed) => return self.deny(internal(failed), root),
         };
-        match root.admit(phase, request) {
-            Verdict::Forward(forwarded) => self.forward(&forwarded, Held::No, root),
+        let verdict = root.admit(phase, request);
+        self.follow(verdict, Held::No, root)
+    }
+
+    fn follow(&mut self, verdict: Verdict, held: Held, root: &mut Root) -> Step {
+        match verdict {
+            Verdict::Forward(forwarded) => self.forward(&forwarded, held, root),
+            Verdict::Read(wait) => {
+                self.phase = Phase::AwaitBody(wait);
+                Step::Read
+            }
             Verdict::Wait(wait) => {
                 self.phase = Phase::Held;
                 Step::Wait(wait)
@@ -185,43 +287,61 @@ impl Stream {
 
     /// Strip, inject, leave the permit, resume: in this order, in this one place. Whatever fails on
     /// the way leaves the request where it is, refused.
-    fn forward(&mut self, forwarded: &Forwarded, held: Held, root: &Root) -> Step {
+    fn forward(&mut self, forwarded: &Forwarded, held: Held, root: &mut Root) -> Step {
         let passage = forwarded.passage();
         self.lent = forwarded.lent().cloned();
+        self.ticket = forwarded.ticket().or(self.ticket);
         let done = forwarded
             .edits()
             .iter()
             .try_for_each(apply)
             .and_then(|()| host::set_property(PERMIT, passage.as_str()))
+            .and_then(|()| forwarded.ticket().map_or(Ok(()), |ticket| self.leave_ticket(ticket)))
             .and_then(|()| if held == Held::Yes { host::resume_request() } else { Ok(()) });
         if let Err(failed) = done {
             return self.deny(internal(failed), root);
         }
         self.phase = Phase::Forwarded;
-        root.metrics.count_forwarded(passage);
+        match self.ticket.filter(|_| self.is_attempt) {
+            Some(ticket) => root.attempted(ticket, forwarded),
+            None => root.metrics.count_forwarded(passage),
+        }
         Step::Forward
+    }
+
+    fn leave_ticket(&self, Ticket(number): Ticket) -> Result<(), Failed> {
+        host::set_property(TICKET, &format!("{}.{number}", self.root))
     }
 }
 
 // === impl Step ===
 
 impl Step {
-    pub fn action(&self) -> Action {
+    /// What it means for headers.
+    pub fn flow(&self) -> Flow {
         match self {
-            Self::Forward => Action::Continue,
-            Self::Hold | Self::Wait(_) | Self::Unsaid => Action::Pause,
+            Self::Forward => Flow::Continue,
+            Self::Read => Flow::Gather,
+            Self::Hold | Self::Wait(_) | Self::Unsaid => Flow::Stop,
         }
     }
 }
 
 /// A request of a context that was never announced.
-pub fn refuse_unknown() -> Action {
+pub fn refuse_unknown() {
     log::error!("leasehold: an event for a context that is not there");
     let denied = Denied::new(Denial::Internal, &Request::default());
     if send(&denied, &denied.reply()).is_err() {
         log::error!("leasehold: the host does not send a denial; the request stays held");
     }
-    Action::Pause
+}
+
+/// An attempt of nobody knows what.
+pub fn refuse(failed: Failed) {
+    let denied = internal(failed);
+    if send(&denied, &denied.reply()).is_err() {
+        log::error!("leasehold: the host does not send a denial; the request stays held");
+    }
 }
 
 /// A host call failed in the middle of a decision, so there is none.
@@ -242,23 +362,9 @@ fn send(denied: &Denied, reply: &Reply) -> Result<(), Failed> {
     host::send_local_response(reply.status, &details, &reply.headers, &reply.body)
 }
 
-fn read_request() -> Result<Request, Failed> {
-    let headers = host::headers(MapType::HttpRequestHeaders)?;
-    let tunnel = match host::property(CONNECT_AUTHORITY)? {
-        None => None,
-        Some(authority) => {
-            Some(Tunnel { authority, proxy_authorization: host::property(CONNECT_SESSION)? })
-        }
-    };
-    Ok(Request { headers: Headers::new(headers), sni: host::property(SERVER_NAME)?, tunnel })
-}
-
-/// Envoy's integers are 8 bytes, little endian.
-fn number(bytes: &[u8]) -> Option<u16> {
-    u16::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
-}
-
-fn drop_trailers() -> Result<(), Failed> {
+/// Trailers come when the decision about the headers is long made, and some servers merge them into
+/// those. Nothing a guest may do needs one, so none passes.
+pub fn drop_trailers() -> Result<(), Failed> {
     let trailers = host::headers(MapType::HttpRequestTrailers)?;
     trailers.iter().try_for_each(|(name, _)| host::remove(MapType::HttpRequestTrailers, name))
 }

@@ -22,20 +22,24 @@ impl Waiting {
         self.flying.entry(wait.flight()).or_default().insert(stream, wait);
     }
 
-    pub fn leave(&mut self, stream: u32) {
+    /// What had come for it, and it did not get any more.
+    pub fn leave(&mut self, stream: u32) -> Option<Rc<Landed>> {
         self.flying.retain(|_, waits| {
             waits.remove(&stream);
             !waits.is_empty()
         });
-        self.landed.retain(|(own, ..)| *own != stream);
+        let at = self.landed.iter().position(|(own, ..)| *own == stream)?;
+        self.landed.remove(at)?.2
     }
 
-    pub fn land(&mut self, landed: Landed) {
-        let waits = self.flying.remove(&landed.flight()).unwrap_or_default();
+    /// Gives it back where nobody waits for it.
+    pub fn land(&mut self, landed: Landed) -> Option<Landed> {
+        let Some(waits) = self.flying.remove(&landed.flight()) else { return Some(landed) };
         let landed = Rc::new(landed);
         let settling =
             waits.into_iter().map(|(stream, wait)| (stream, wait, Some(Rc::clone(&landed))));
         self.landed.extend(settling);
+        None
     }
 
     /// Nothing that is under way will serve anybody.

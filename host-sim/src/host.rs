@@ -219,6 +219,12 @@ impl Host {
         world.clusters.get(cluster).map(|cluster| cluster.asked.clone()).unwrap_or_default()
     }
 
+    /// What a cluster was asked and answered [apart](crate::Cluster::apart).
+    pub fn callouts_apart(&self, cluster: &str) -> Vec<CalloutRequest> {
+        let world = self.world.borrow();
+        world.clusters.get(cluster).map(|cluster| cluster.asked_apart.clone()).unwrap_or_default()
+    }
+
     /// What a cluster was asked over gRPC.
     pub fn grpc_callouts(&self, cluster: &str) -> Vec<GrpcRequest> {
         let world = self.world.borrow();

@@ -1,8 +1,8 @@
 //! The name of one operation, by which a repetition is told.
 
 use crate::authority::Authority;
+use crate::hex::hex;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 const DOMAIN: &str = "leasehold/v1/operation";
 
@@ -26,12 +26,7 @@ pub fn fingerprint(
         hash.update(length.to_be_bytes());
         hash.update(field.unwrap_or_default());
     }
-    let mut hex = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing into a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(&hash.finalize())
 }
 
 #[cfg(test)]

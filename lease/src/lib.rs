@@ -14,9 +14,11 @@
 
 mod answer;
 mod authority;
+mod body_digest;
 mod fingerprint;
 mod handle;
 mod header;
+mod hex;
 mod host;
 mod outcome;
 mod pattern;
@@ -28,14 +30,16 @@ mod sync;
 
 pub use answer::{LEASE_CEILING, LEASE_DEFAULT, Lease, LeaseFault, LiveLease, is_lease_id};
 pub use authority::{Authority, AuthorityError, HTTPS_PORT};
+pub use body_digest::BodyDigest;
 pub use fingerprint::fingerprint;
 pub use handle::{Handle, HandleError};
 pub use header::{HeaderFault, HeaderName, LeaseHeader, is_hop_by_hop};
+pub use hex::hex;
 pub use host::{Host, HostError};
 pub use outcome::{Outcome, OutcomeRefusal, OutcomeReport};
 pub use pattern::{HostPattern, PatternError};
 pub use refusal::RefusalCode;
-pub use request::{Binding, LeaseRequest, Malformed};
+pub use request::{Binding, LeaseRequest, Malformed, is_idempotency_key};
 pub use secret::Secret;
 pub use sync::{
     CURSOR_LENGTH, SEEN_LIMIT, SYNC_WAIT_CEILING, SeenReport, SyncAnswer, SyncChange, SyncKind,

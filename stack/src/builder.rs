@@ -340,6 +340,7 @@ impl Prepared {
             custody: Some(self.custody.link()),
             custody_cluster: CustodyCluster::default(),
             issuer: self.issuer.as_ref().map(Issuer::address),
+            retry: false,
             destinations: self
                 .origin
                 .as_ref()

@@ -125,11 +125,15 @@ pub fn grants_for(policy: &Value) -> Vec<Value> {
             let named =
                 destination.pointer("/sessions/claims").filter(|claims| **claims != json!({}));
             let claims = named.unwrap_or(&everybody);
-            Some(json!({
+            let mut grant = json!({
                 "handle": handle,
                 "destinations": authorities(destination),
                 "claims": claims,
-            }))
+            });
+            if let Some(binding) = destination.pointer("/credential/binding") {
+                grant["binding"] = binding.clone();
+            }
+            Some(grant)
         })
         .collect()
 }

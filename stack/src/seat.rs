@@ -92,6 +92,14 @@ impl Seat {
         self.scripted().map(FakeCustody::asked).unwrap_or_default()
     }
 
+    /// What the scripted one was told of sessions and outcomes, if that is who sits there.
+    pub fn told(&self) -> Vec<(String, Value)> {
+        match &self.sitting {
+            Sitting::Fake(fake) => fake.told(),
+            Sitting::Nobody | Sitting::Real(_) => Vec::new(),
+        }
+    }
+
     /// The real custody's process id, if it is the one that sits there.
     pub fn pid(&self) -> Option<u32> {
         match &self.sitting {

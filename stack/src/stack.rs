@@ -152,6 +152,12 @@ impl Stack {
         self.custody.asked()
     }
 
+    /// The reports that a scripted custody got of what became of leases, as [`Stack::asked`].
+    pub fn outcomes(&self) -> Vec<Value> {
+        let told = self.custody.told().into_iter();
+        told.filter(|(path, _)| path.ends_with("/outcome")).map(|(_, body)| body).collect()
+    }
+
     /// The real custody's process id while it runs.
     pub fn custody_pid(&self) -> Option<u32> {
         self.custody.pid()

@@ -189,8 +189,11 @@ fn every_shipped_envoy_configuration_is_valid() {
         let mut settings = stack.settings().clone();
         (settings.private_upstreams, settings.resolver) = (false, None);
         let file = stack.folder().join("validated.yaml");
-        fs::write(&file, settings.render().unwrap()).unwrap();
-        binary.validate(&file).unwrap_or_else(|error| panic!("{error}"));
+        for retry in [false, true] {
+            settings.retry = retry;
+            fs::write(&file, settings.render().unwrap()).unwrap();
+            binary.validate(&file).unwrap_or_else(|error| panic!("{error}"));
+        }
         validated.insert(format!("{}.yaml", way.name()));
     }
     assert_eq!(shipped().into_keys().collect::<BTreeSet<_>>(), validated, "files in envoy/");

@@ -1,8 +1,8 @@
 //! `destinations`: the allow-list, an entry each.
 
-use super::ConfigErrors;
-use crate::destination::{Credential, Destination, Methods, Rule};
-use lease::{HTTPS_PORT, Handle, HostPattern};
+use super::{ConfigErrors, CredentialConfig};
+use crate::destination::{Destination, Methods, Rule};
+use lease::{HTTPS_PORT, HostPattern};
 use serde::{Deserialize, Serialize};
 use session::ClaimConditions;
 use std::fmt::Display;
@@ -69,15 +69,6 @@ pub struct SessionsConfig {
     pub claims: ClaimConditions,
 }
 
-/// Which credential is injected.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct CredentialConfig {
-    /// The credential's opaque name in custody.
-    pub handle: String,
-}
-
 fn default_ports() -> Vec<u16> {
     vec![HTTPS_PORT]
 }
@@ -96,11 +87,7 @@ impl DestinationConfig {
             allow.map(|(n, rule)| rule.compile(&format!("{path}.allow[{n}]"), errors)).collect();
         let credential = match &self.credential {
             None => None,
-            Some(credential) => {
-                let field = format!("{path}.credential.handle");
-                let handle: Handle = errors.keep(field, credential.handle.parse())?;
-                Some(Credential { handle })
-            }
+            Some(credential) => Some(credential.compile(&format!("{path}.credential"), errors)?),
         };
         Some(Destination {
             name: self.name.clone(),

@@ -3,22 +3,28 @@
 //! Shape and meaning are checked section by section, so that one run shows every mistake. No message
 //! repeats a value but host and path patterns, which are policy and no secret.
 
+mod bind;
 mod carrier;
+mod credential;
 mod custody;
 mod destination;
 mod errors;
 mod gateway;
+mod inject;
 mod keys;
 mod session;
 mod span;
 mod sync;
 
+pub use bind::BindConfig;
 pub use carrier::Carrier;
+pub use credential::{CredentialConfig, LeaseBinding};
 pub use custody::CustodyConfig;
-pub use destination::{AllowConfig, CredentialConfig, DestinationConfig, SessionsConfig, Upgrade};
+pub use destination::{AllowConfig, DestinationConfig, SessionsConfig, Upgrade};
 pub use errors::{ConfigError, ConfigErrors};
 pub use gateway::GatewayConfig;
 pub(crate) use gateway::HTTP_PORT;
+pub use inject::{Inject, is_for_attempts};
 pub use keys::{FetchedKeys, InlineKeys, KeysConfig};
 pub use session::SessionConfig;
 pub use span::Span;
@@ -51,6 +57,8 @@ pub struct Config {
     pub posture: Posture,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayConfig>,
+    #[serde(default)]
+    pub inject: Inject,
     pub session: SessionConfig,
     /// Needed as soon as one destination has a credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +76,8 @@ struct Sections<'a> {
     posture: Option<&'a RawValue>,
     #[serde(borrow)]
     gateway: Option<&'a RawValue>,
+    #[serde(borrow)]
+    inject: Option<&'a RawValue>,
     #[serde(borrow)]
     session: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -112,6 +122,10 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
     if posture == Some(Posture::Explicit) && sections.gateway.is_some() {
         errors.push("gateway", "belongs to \"posture\": \"gateway\"");
     }
+    let inject = match sections.inject {
+        Some(raw) => read_section::<Inject>(raw, "inject", errors),
+        None => Some(Inject::default()),
+    };
     let session = required(sections.session, "session", errors)
         .and_then(|raw| read_section::<SessionConfig>(raw, "session", errors));
     let custody =
@@ -128,10 +142,12 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
     let session = session?;
     Some(Policy {
         posture,
+        inject: inject?,
         own_authorities: gateway.authorities(errors),
         carriers: session.carriers(posture, errors),
         keys: session.keys.source(&session.issuer, errors)?,
         rules: session.rules(errors),
+        binding: session.bind.as_ref().and_then(|bind| bind.compile(errors)),
         custody,
         allow_list,
     })

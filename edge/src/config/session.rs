@@ -1,6 +1,6 @@
 //! `session`: whose Session JWTs are good.
 
-use super::{Carrier, ConfigErrors, KeysConfig, Posture, Span};
+use super::{BindConfig, Carrier, ConfigErrors, KeysConfig, Posture, Span};
 use serde::{Deserialize, Serialize};
 use session::{LEEWAY_CEILING, LEEWAY_DEFAULT, Rules};
 
@@ -21,6 +21,9 @@ pub struct SessionConfig {
     /// posture; the header `x-leasehold-session`, then `authorization` in the gateway posture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carriers: Option<Vec<Carrier>>,
+    /// Binds each session to the place its requests come to; any place if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind: Option<BindConfig>,
 }
 
 const MAX_LEEWAY: Span = Span::from_secs(LEEWAY_CEILING);

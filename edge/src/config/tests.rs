@@ -250,3 +250,70 @@ fn keys_are_here_or_where_they_are_fetched() {
     let expected = "session.keys.authority: is missing, and session.issuer is no https URL";
     assert_eq!(unnamed, [expected]);
 }
+
+#[test]
+fn what_belongs_to_a_single_use_binding_needs_one() {
+    let credential = |fields: Value| {
+        errors_with(|config| {
+            for (name, value) in fields.as_object().unwrap() {
+                config["destinations"][0]["credential"][name] = value.clone();
+            }
+        })
+    };
+    for good in [
+        json!({"binding": "session"}),
+        json!({"binding": "single_use"}),
+        json!({"binding": "single_use", "idempotency_key": "x-key"}),
+        json!({"binding": "single_use", "body_digest": true, "max_body": 1}),
+    ] {
+        assert_eq!(credential(good.clone()), [""; 0], "{good}");
+    }
+    let at = "destinations[0].credential";
+    for (bad, error) in [
+        (json!({"body_digest": true}), ".body_digest: belongs to \"binding\": \"single_use\""),
+        (
+            json!({"idempotency_key": "k"}),
+            ".idempotency_key: belongs to \"binding\": \"single_use\"",
+        ),
+        (
+            json!({"binding": "single_use", "max_body": 5}),
+            ".max_body: belongs to \"body_digest\": true",
+        ),
+        (
+            json!({"binding": "single_use", "body_digest": true, "max_body": 0}),
+            ".max_body: from 1 to 8388608 bytes",
+        ),
+        (
+            json!({"binding": "single_use", "idempotency_key": "Key"}),
+            ".idempotency_key: a header name in lower case, such as idempotency-key",
+        ),
+        (
+            json!({"binding": "single_use", "idempotency_key": "cookie"}),
+            ".idempotency_key: \"cookie\" holds secrets, and custody writes keys down",
+        ),
+    ] {
+        assert_eq!(credential(bad), [format!("{at}{error}")]);
+    }
+}
+
+#[test]
+fn a_session_is_bound_by_a_value_or_a_property() {
+    let bound = |bind: Value| errors_with(|config| config["session"]["bind"] = bind);
+    assert_eq!(bound(json!({"claim": "c", "value": "web-1"})), [""; 0]);
+    assert_eq!(bound(json!({"claim": "c", "property": ["filter_state", "x"]})), [""; 0]);
+    let one = "session.bind: takes one of value and property";
+    assert_eq!(bound(json!({"claim": "c"})), [one]);
+    assert_eq!(bound(json!({"claim": "c", "value": "v", "property": ["p"]})), [one]);
+    assert_eq!(
+        bound(json!({"claim": "c", "value": ""})),
+        ["session.bind.value: must not be empty"]
+    );
+    assert_eq!(
+        bound(json!({"claim": "", "value": "v"})),
+        ["session.bind.claim: must not be empty"]
+    );
+    for bad in [json!([]), json!([""])] {
+        let property = "session.bind.property: a list of names, such as [filter_state, x]";
+        assert_eq!(bound(json!({"claim": "c", "property": bad})), [property]);
+    }
+}

@@ -28,7 +28,11 @@ impl AwaitKeys {
         if landed.flight() != self.flight {
             return Verdict::Deny(self.abandon(Denial::Internal));
         }
-        AwaitRequest::default().admit_finally(edge, *self.request, now)
+        match AwaitRequest::default().admit_finally(edge, *self.request, now) {
+            // Nothing of the body was shown while this waited, and nothing of it would be now.
+            Verdict::Read(wait) => Verdict::Deny(wait.abandon(Denial::SessionKeysMissing)),
+            verdict => verdict,
+        }
     }
 
     pub(super) fn abandon(self, denial: Denial) -> Denied {

@@ -1,7 +1,7 @@
 //! The second phase: permitted, and custody has been asked.
 
 use super::forwarded::Forwarded;
-use super::{Denied, Verdict};
+use super::{Denied, Verdict, Wait};
 use crate::TrustEdge;
 use crate::denial::Denial;
 use crate::edits::Edits;
@@ -20,11 +20,16 @@ pub struct AwaitLease {
 }
 
 /// A permitted request that lacks its lease.
-pub(super) struct Pending {
+pub(crate) struct Pending {
     pub flight: FlightId,
     pub edits: Edits,
     /// What the lease is asked for; nobody else can make one.
     pub permit: Permit,
+}
+
+/// An attempt that waits for its lease.
+pub(crate) fn held(pending: Box<Pending>, headers: Headers, refused: Denied) -> Wait {
+    Wait::Lease(AwaitLease::new(pending, headers, refused))
 }
 
 // === impl AwaitLease ===
@@ -38,21 +43,15 @@ impl AwaitLease {
         self.pending.flight
     }
 
-    pub(super) fn settle(self, edge: &TrustEdge, landed: &Landed, now: Moment) -> Verdict {
+    pub(super) fn settle(self, edge: &mut TrustEdge, landed: &Landed, now: Moment) -> Verdict {
         let Self { pending, headers, refused } = self;
         let Pending { flight, edits, permit } = *pending;
         if landed.flight() != flight {
             return Verdict::Deny(refused.because(Denial::Internal));
         }
         let usable = landed.lease().and_then(|granted| {
-            // The session may have ended while custody was thinking.
-            edge.keys.verifier(now)?.check_time(permit.session(), now.unix())?;
-            // Or have been revoked, and so may what it waited for.
-            edge.feed.check_session(permit.session())?;
-            if let Some(credential) = permit.credential() {
-                edge.feed.check_credential(credential.handle.as_str(), now)?;
-            }
-            // Or the lease, if many had their turn before this one.
+            edge.stands(&permit, now)?;
+            // The lease may have ended, if many had their turn before this one.
             if !granted.lease.is_live(now.unix()) {
                 return Err(Denial::Lease(LeaseFault::Expired));
             }
@@ -62,7 +61,10 @@ impl AwaitLease {
             Ok(granted) => {
                 Verdict::Forward(Forwarded::with_lease(&permit, edits, &headers, granted))
             }
-            Err(denial) => Verdict::Deny(refused.because(denial)),
+            Err(denial) => {
+                edge.unused(landed, denial.code());
+                Verdict::Deny(refused.because(denial))
+            }
         }
     }
 

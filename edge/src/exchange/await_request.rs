@@ -1,21 +1,24 @@
 //! The first phase: nothing is known yet.
 
+use super::await_body::{AwaitBody, Gathering};
 use super::await_lease::{AwaitLease, Pending};
 use super::denied::is_connect;
 use super::forwarded::Forwarded;
 use super::{AwaitKeys, Denied, Request, Verdict, Wait};
-use crate::config::Posture;
+use crate::config::{Inject, Posture};
 use crate::denial::Denial;
 use crate::destination::Credential;
 use crate::edits::Edits;
-use crate::flights::{Flight, FlightId, Granted};
+use crate::flights::{FlightId, Granted};
+use crate::headers::Headers;
 use crate::leases::{Found, LeaseKey};
 use crate::lent::Lent;
 use crate::moment::Moment;
+use crate::operation::{Operation, SingleUse};
 use crate::permit::Permit;
 use crate::request::{Head, sent_authority};
 use crate::{TrustEdge, session_token};
-use lease::{HTTPS_PORT, Secret};
+use lease::{BodyDigest, HTTPS_PORT, Secret};
 use session::Refusal;
 
 /// A stream whose request headers have not been seen.
@@ -52,15 +55,21 @@ enum Patience {
 
 enum Admitted {
     Forward(Forwarded),
+    Read(Box<Gathering>),
     Wait(Box<Pending>),
 }
 
 // === impl Admitted ===
 
 impl Admitted {
-    fn verdict(self, request: Request) -> Verdict {
+    fn verdict(self, request: Request, now: Moment) -> Verdict {
         match self {
             Self::Forward(forwarded) => Verdict::Forward(forwarded),
+            Self::Read(gathering) => {
+                let refused = Denied::new(Denial::Internal, &request);
+                let wait = AwaitBody::new(gathering, request.headers, refused, now);
+                Verdict::Read(Box::new(wait))
+            }
             Self::Wait(pending) => {
                 let refused = Denied::new(Denial::Internal, &request);
                 let wait = AwaitLease::new(pending, request.headers, refused);
@@ -72,7 +81,7 @@ impl Admitted {
 
 fn judge(edge: &mut TrustEdge, request: Request, now: Moment, patience: Patience) -> Verdict {
     let denial = match decide(edge, &request, now) {
-        Ok(admitted) => return admitted.verdict(request),
+        Ok(admitted) => return admitted.verdict(request, now),
         Err(denial) => denial,
     };
     let keys = match patience {
@@ -119,6 +128,9 @@ fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
     let token = session_token::find(&edge.policy.carriers, request)?;
     let verified = edge.sessions.verify(edge.keys.verifier(now)?, token.expose(), now)?;
     edge.feed.check_session(&verified.session)?;
+    if let Some(binding) = &edge.policy.binding {
+        binding.check(&verified.session, request.place.as_deref())?;
+    }
     let authority = sent_authority(request, HTTPS_PORT)?;
     let permit = edge.policy.allow_list.permit_tunnel(&verified.session, &authority)?;
     Ok(Admitted::Forward(Forwarded::connect(permit)))
@@ -131,41 +143,72 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
     let token = session_token::find(&edge.policy.carriers, request)?;
     let verified = edge.sessions.verify(edge.keys.verifier(now)?, token.expose(), now)?;
     edge.feed.check_session(&verified.session)?;
+    if let Some(binding) = &edge.policy.binding {
+        binding.check(&verified.session, request.place.as_deref())?;
+    }
     let head = Head::read(&edge.policy, request)?;
     let permit = edge.policy.allow_list.permit(&verified.session, &head)?;
     let takes_credential = permit.credential().is_some();
     let carriers = &edge.policy.carriers;
     let edits = Edits::strip(&request.headers, &head, carriers, takes_credential);
-    let Some(key) = LeaseKey::of(&permit, &verified.token) else {
+    let Some(Credential { handle, single_use }) = permit.credential() else {
         return Ok(Admitted::Forward(Forwarded::bare(&permit, edits)?));
     };
-    let Credential { handle } = permit.credential().ok_or(Denial::Internal)?;
     edge.feed.check_credential(handle.as_str(), now)?;
+    if let Some(single_use) = single_use.clone() {
+        return for_one_operation(edge, &single_use, request, permit, edits, token);
+    }
+    let key = LeaseKey::of(&permit, &verified.token).ok_or(Denial::Internal)?;
+    if edge.policy.inject == Inject::Upstream {
+        let ticket = edge.attempts.open(permit.clone(), key, token);
+        return Ok(Admitted::Forward(Forwarded::ticketed(&permit, edits, ticket)));
+    }
     let Some(Found { lease, since, due }) = edge.leases.find(key, now) else {
-        let flight = fly(edge, &permit, key, token)?;
+        let flight = edge.fly(key, &permit, token)?;
         return Ok(Admitted::Wait(Box::new(Pending { flight, edits, permit })));
     };
     if due {
         // In the background; this request does not wait, and does not care what comes of it.
-        let _ = fly(edge, &permit, key, token);
+        let _ = edge.fly(key, &permit, token);
     }
     let granted = Granted { lease, lent: Lent::Kept { key, since } };
     let forwarded = Forwarded::with_lease(&permit, edits, &request.headers, &granted);
     Ok(Admitted::Forward(forwarded))
 }
 
-/// The flight that brings this lease: the one under way, or a new one.
-fn fly(
+/// Nothing is kept of such a lease and nobody shares it, so each request asks for its own.
+fn for_one_operation(
     edge: &mut TrustEdge,
-    permit: &Permit,
-    key: LeaseKey,
+    single_use: &SingleUse,
+    request: &Request,
+    permit: Permit,
+    edits: Edits,
     token: Secret,
-) -> Result<FlightId, Denial> {
-    if let Some(flight) = edge.flights.to(key) {
-        return Ok(flight);
+) -> Result<Admitted, Denial> {
+    let idempotency_key = single_use.key(&request.headers, &mut edge.chance)?;
+    // A second attempt would be a second use.
+    let edits = match edge.policy.inject {
+        Inject::Upstream => edits.once(),
+        Inject::Downstream => edits,
+    };
+    let digest = BodyDigest::default();
+    match single_use.body.filter(|_| request.has_body) {
+        Some(limit) if announced_length(&request.headers) > limit => Err(Denial::BodyTooLarge),
+        Some(limit) => {
+            let gathering = Gathering { permit, edits, token, idempotency_key, digest, limit };
+            Ok(Admitted::Read(Box::new(gathering)))
+        }
+        None => {
+            let body_digest = single_use.body.map(|_| digest.finish());
+            let operation = Operation { idempotency_key, body_digest };
+            let flight = edge.reserve(&permit, token, operation)?;
+            Ok(Admitted::Wait(Box::new(Pending { flight, edits, permit })))
+        }
     }
-    let Credential { handle } = permit.credential().ok_or(Denial::Internal)?;
-    let (session, handle) = (permit.session().clone(), handle.clone());
-    let request = permit.lease_request(token).ok_or(Denial::Internal)?;
-    edge.ask(Flight { key: Some(key), session, handle }, &request)
+}
+
+/// In bytes; 0 where nothing is said, and then the body is counted as it comes.
+fn announced_length(headers: &Headers) -> usize {
+    let length = headers.single("content-length").and_then(|text| std::str::from_utf8(text).ok());
+    length.and_then(|text| text.parse().ok()).unwrap_or_default()
 }

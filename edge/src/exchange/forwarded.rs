@@ -1,5 +1,6 @@
 //! The request goes on.
 
+use crate::attempts::Ticket;
 use crate::denial::Denial;
 use crate::edits::Edits;
 use crate::flights::Granted;
@@ -12,6 +13,7 @@ pub struct Forwarded {
     passage: Passage,
     edits: Edits,
     lent: Option<Lent>,
+    ticket: Option<Ticket>,
 }
 
 /// What the safety net behind the filter has to know: which of the two kinds of yes was said.
@@ -27,19 +29,27 @@ pub enum Passage {
 
 impl Forwarded {
     pub(super) fn connect(_: TunnelPermit) -> Self {
-        Self { passage: Passage::Connect, edits: Edits::default(), lent: None }
+        Self { passage: Passage::Connect, edits: Edits::default(), lent: None, ticket: None }
     }
 
     /// # Errors
     /// [`Denial::Internal`] where the permit asks for a credential: that one needs a lease.
     pub(super) fn bare(permit: &Permit, stripped: Edits) -> Result<Self, Denial> {
         match permit.credential() {
-            None => Ok(Self { passage: Passage::Request, edits: stripped, lent: None }),
+            None => {
+                Ok(Self { passage: Passage::Request, edits: stripped, lent: None, ticket: None })
+            }
             Some(_) => Err(Denial::Internal),
         }
     }
 
-    pub(super) fn with_lease(
+    /// Goes on without its credential, which each attempt gets for itself.
+    pub(super) fn ticketed(_: &Permit, stripped: Edits, ticket: Ticket) -> Self {
+        let passage = Passage::Request;
+        Self { passage, edits: stripped, lent: None, ticket: Some(ticket) }
+    }
+
+    pub(crate) fn with_lease(
         _: &Permit,
         stripped: Edits,
         sent: &Headers,
@@ -47,7 +57,7 @@ impl Forwarded {
     ) -> Self {
         let Granted { lease, lent } = granted;
         let edits = stripped.inject(sent, lease);
-        Self { passage: Passage::Request, edits, lent: Some(lent.clone()) }
+        Self { passage: Passage::Request, edits, lent: Some(lent.clone()), ticket: None }
     }
 
     pub fn passage(&self) -> Passage {
@@ -56,6 +66,11 @@ impl Forwarded {
 
     pub fn edits(&self) -> &Edits {
         &self.edits
+    }
+
+    /// By what each attempt gets its lease.
+    pub fn ticket(&self) -> Option<Ticket> {
+        self.ticket
     }
 
     /// The lease that goes along; how its request ends is [told](crate::TrustEdge::ended).

@@ -216,15 +216,15 @@ fn lent(verdict: Verdict) -> Lent {
 
 #[test]
 fn an_upstreams_401_drops_the_lease() {
-    let status = |status| Ending { status, details: b"" };
+    let status = |status| Ending { status, details: b"via_upstream" };
     let mut edge = holding();
     let taken = lent(admit_at(&mut edge, ask(), at(NOW + 10)));
     for other in [0, 200, 403, 407, 500] {
-        assert!(!taken.minds(status(other)), "{other}");
+        assert!(!taken.minds(other), "{other}");
         edge.ended(&taken, status(other), at(NOW + 10));
         assert!(is_forwarded(&mut edge, at(NOW + 10)), "{other}");
     }
-    assert!(taken.minds(status(401)));
+    assert!(taken.minds(401));
     edge.ended(&taken, status(401), at(NOW + 10));
     let Verdict::Wait(wait) = admit_at(&mut edge, ask(), at(NOW + 10)) else { panic!("served") };
     let new = other_lease("Bearer new");
@@ -234,12 +234,27 @@ fn an_upstreams_401_drops_the_lease() {
     assert_eq!(forwarded(admit_at(&mut edge, ask(), at(NOW + 20))), ["authorization=Bearer new"]);
 }
 
+/// Whatever custody leases then is used for a while, refused or not.
 #[test]
-fn a_401_on_a_young_lease_asks_nobody_again() {
+fn a_guest_that_makes_its_upstream_refuse_has_custody_asked_every_five_seconds_at_most() {
+    let refusal = Ending { status: 401, details: b"via_upstream" };
+    let good = |edge: &mut TrustEdge, second: u64| {
+        let Verdict::Wait(wait) = admit_at(edge, ask(), at(NOW + second)) else { panic!("served") };
+        let new = other_lease("Bearer new");
+        let answer = Answer::Response { status: 200, body: &new };
+        edge.take_callouts();
+        lent(settle(wait, edge, answer, NOW + second))
+    };
     let mut edge = holding();
     let taken = lent(admit(&mut edge, ask()));
-    edge.ended(&taken, Ending { status: 401, details: b"" }, at(NOW));
-    assert!(is_forwarded(&mut edge, at(NOW)));
+    edge.ended(&taken, refusal, at(NOW));
+    let taken = good(&mut edge, 1);
+    for second in 1..5 {
+        edge.ended(&taken, refusal, at(NOW + second));
+        assert!(is_forwarded(&mut edge, at(NOW + second)));
+    }
+    edge.ended(&taken, refusal, at(NOW + 5));
+    good(&mut edge, 5);
 }
 
 // === sessions ===
@@ -312,6 +327,7 @@ proptest! {
                         let flight = flying.iter_mut().find(|(call, _)| own(call));
                         flight.expect("a wait without a flight").1.push(wait);
                     }
+                    Verdict::Read(_) => prop_assert!(false, "a body was wanted"),
                     Verdict::Deny(denied) => {
                         prop_assert!(matches!(denied.denial(), Denial::Session(_)));
                     }
@@ -335,7 +351,9 @@ proptest! {
                     }
                 }
                 Event::Refused(n) => if let Some(lent) = taken.get(n) {
-                    edge.ended(lent, Ending { status: 401, details: b"" }, now);
+                    edge.ended(lent, Ending { status: 401, details: b"via_upstream" }, now);
+                    let told = edge.take_callouts();
+                    prop_assert!(told.iter().all(|call| call.purpose == Purpose::Outcome));
                 },
                 Event::Answer(..) => {}
             }

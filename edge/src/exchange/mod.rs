@@ -3,13 +3,15 @@
 //! What a phase does not expect cannot be called on it, and what ends in [`Denied`] has no method
 //! that leads out again.
 
+mod await_body;
 mod await_keys;
-mod await_lease;
+pub(crate) mod await_lease;
 mod await_request;
 mod denied;
 mod forwarded;
 mod wait;
 
+pub use await_body::AwaitBody;
 pub use await_keys::AwaitKeys;
 pub use await_lease::AwaitLease;
 pub use await_request::AwaitRequest;
@@ -27,6 +29,10 @@ pub struct Request {
     pub sni: Option<Vec<u8>>,
     /// The CONNECT this request came through.
     pub tunnel: Option<Tunnel>,
+    /// What the [attribute](crate::TrustEdge::place) says that names the place it came to.
+    pub place: Option<Vec<u8>>,
+    /// Something follows the headers.
+    pub has_body: bool,
 }
 
 /// What the guest said when it opened the tunnel.
@@ -38,15 +44,21 @@ pub struct Tunnel {
 /// What to do with a request now.
 pub enum Verdict {
     Forward(Forwarded),
+    /// Hold the request, and show its body as it comes.
+    Read(Box<AwaitBody>),
     /// Hold the request, and [`settle`](Wait::settle) it when its flight has landed.
     Wait(Wait),
     Deny(Denied),
 }
 
 #[cfg(test)]
+mod attempt_tests;
+#[cfg(test)]
 mod keys_tests;
 #[cfg(test)]
 mod life_tests;
+#[cfg(test)]
+mod operation_tests;
 #[cfg(test)]
 mod sync_tests;
 #[cfg(test)]

@@ -111,6 +111,8 @@ pub(super) fn request(method: &str, host: &str, path: &str, token: &str) -> Requ
             authority: if host.contains(':') { host.into() } else { format!("{host}:443").into() },
             proxy_authorization: Some(format!("Bearer {token}").into()),
         }),
+        place: None,
+        has_body: false,
     }
 }
 
@@ -148,7 +150,7 @@ pub(super) fn denied(edge: &mut TrustEdge, request: Request) -> Denial {
     match admit(edge, request) {
         Verdict::Deny(denied) => denied.denial(),
         Verdict::Forward(_) => panic!("forwarded"),
-        Verdict::Wait(_) => panic!("custody was asked"),
+        Verdict::Wait(_) | Verdict::Read(_) => panic!("it waits"),
     }
 }
 
@@ -157,6 +159,7 @@ pub(super) fn asked(edge: &mut TrustEdge, request: Request) -> (Wait, Callout) {
         Verdict::Wait(wait) => (wait, edge.take_callouts().pop().expect("a callout")),
         Verdict::Deny(denied) => panic!("{:?}", denied.denial()),
         Verdict::Forward(_) => panic!("forwarded"),
+        Verdict::Read(_) => panic!("the body was wanted"),
     }
 }
 
@@ -164,7 +167,7 @@ pub(super) fn forwarded(verdict: Verdict) -> Vec<String> {
     match verdict {
         Verdict::Forward(forwarded) => shown(&forwarded),
         Verdict::Deny(denied) => panic!("{:?}", denied.denial()),
-        Verdict::Wait(_) => panic!("custody was asked"),
+        Verdict::Wait(_) | Verdict::Read(_) => panic!("it waits"),
     }
 }
 
@@ -527,7 +530,7 @@ fn every_answer_of_custody_that_is_no_lease() {
     for (status, body, denial) in [
         (401, r#"{"code":"session_refused"}"#, Denial::CustodyRefused),
         (403, r#"{"code":"not_granted"}"#, Denial::CustodyRefused),
-        (409, r#"{"code":"replay_rejected"}"#, Denial::CustodyRefused),
+        (409, r#"{"code":"replay_rejected"}"#, Denial::ReplayRejected),
         (429, r#"{"code":"rate_limited"}"#, Denial::CustodyRateLimited),
         (503, r#"{"code":"unavailable"}"#, Denial::CustodyUnavailable),
         (400, r#"{"code":"bad_request"}"#, Denial::CustodyAnswer),

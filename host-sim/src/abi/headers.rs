@@ -188,11 +188,14 @@ fn unavailable(call: &mut Call<'_>, map: Map) -> Status {
 /// A request's map that has been there and is gone.
 fn note_access(call: &mut Call<'_>, map: Map) {
     let function = call.function;
-    let Some((Direction::Request, _)) = map.of_stream() else { return };
+    let Some((Direction::Request, trailers)) = map.of_stream() else { return };
     let state = call.state();
     let subject = state.subject();
     let Some(stream) = state.http_mut(subject) else { return };
-    let gone = !stream.logging && !stream.request.visible.headers;
+    let visible = stream.request.visible;
+    // Trailers may come when the headers are long gone.
+    let there = if trailers { visible.trailers } else { visible.headers };
+    let gone = !stream.logging && !there;
     if gone && (stream.request.passed.is_some() || stream.reply.is_some()) {
         let violation = Violation::AccessAfterResume { stream: stream.id, function };
         call.write_down(What::Violation(violation));

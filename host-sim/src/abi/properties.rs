@@ -164,7 +164,11 @@ fn of_response(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
             let code: i64 = leg.headers.text(":status")?.parse().ok()?;
             Some(code.to_le_bytes().to_vec())
         }
-        "code_details" => stream.reply.as_ref().map(|reply| reply.details.clone().into_bytes()),
+        "code_details" => {
+            leg.headers.get(":status")?;
+            let reply = stream.reply.as_ref().map(|reply| reply.details.as_str());
+            Some(reply.unwrap_or("via_upstream").into())
+        }
         "flags" => Some(integer(0)),
         "size" => Some(integer(size())),
         "headers" => Some(attributes::of_headers(&leg.headers)),

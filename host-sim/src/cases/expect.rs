@@ -31,8 +31,10 @@ pub struct Expect {
     pub turn: Option<usize>,
     /// Requests that reached custody in this step.
     pub callouts: Option<usize>,
-    /// Fields of the last request to custody; null: must not be there.
+    /// Fields of the last request to custody for a lease; null: must not be there.
     pub custody: Map<String, Value>,
+    /// What custody was told of leases in this step, report by report; an empty list: nothing.
+    pub outcomes: Option<Vec<Value>>,
 }
 
 /// What reached the upstream.
@@ -110,6 +112,12 @@ impl Expect {
         let callouts = observed.callouts.len().to_string();
         comparison.same("callouts", self.callouts.map(|n| n.to_string()), Some(callouts));
         self.compare_custody(observed, &mut comparison)?;
+        let outcomes = self.outcomes.as_ref().map(|outcomes| Value::from(outcomes.clone()));
+        comparison.same(
+            "outcomes",
+            outcomes.map(|outcomes| outcomes.to_string()),
+            Some(observed.told()),
+        );
         Ok(comparison.differences)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::exchange::Message;
 use crate::headers::HeaderMap;
+use serde_json::Value;
 
 /// What could be seen of a request from outside.
 #[derive(Clone, Debug)]
@@ -14,8 +15,10 @@ pub struct Observed {
     pub received: Message,
     /// What the filter let go to the upstream.
     pub upstream: Option<Message>,
-    /// Bodies of the requests to custody, of the whole step.
+    /// Bodies of the requests to custody for leases, of the whole step.
     pub callouts: Vec<Vec<u8>>,
+    /// Bodies of the reports to custody of what became of leases, of the whole step.
+    pub outcomes: Vec<Vec<u8>>,
     /// The how manieth of its step was over with it, from 1; the guest's own going away is no end.
     pub turn: Option<usize>,
 }
@@ -46,6 +49,7 @@ impl Observed {
             received: Message::default(),
             upstream: None,
             callouts: Vec::new(),
+            outcomes: Vec::new(),
             turn: None,
         }
     }
@@ -71,5 +75,11 @@ impl Observed {
 
     pub fn is_allowed(&self) -> bool {
         self.stage == Stage::Through
+    }
+
+    /// The reports as one text.
+    pub(super) fn told(&self) -> String {
+        let read = |body: &Vec<u8>| serde_json::from_slice::<Value>(body).unwrap_or_default();
+        self.outcomes.iter().map(read).collect::<Value>().to_string()
     }
 }

@@ -45,6 +45,8 @@ pub struct PlayedStep {
 const PERMIT_CONNECT: &[u8] = b"connect";
 const PERMIT_REQUEST: &[u8] = b"request";
 
+const LEASES: &str = "/v1/leases";
+
 /// The `jti` of sessions that do not name one.
 const JTI: &str = "session-1";
 
@@ -88,7 +90,7 @@ pub fn play_with(
     let config = case.config_in(file);
     let cluster = cluster_of(config.as_ref());
     let template = Template::new(crate::Instant::default().unix_seconds(), String::new());
-    let mut plugin = Plugin::new(module).allow_on_headers_stop_iteration(false);
+    let mut plugin = Plugin::new(module).allow_on_headers_stop_iteration(true);
     if let Some(config) = &config {
         plugin = plugin.configuration(template.value(config).map_err(fail)?.to_string());
     }
@@ -126,19 +128,22 @@ impl Player<'_> {
         {
             let feed = Rc::clone(&self.feed);
             let beside = move |request: &CalloutRequest| beside(&feed, request);
-            let cluster = Cluster::answering(answers).apart("/v1/s", beside);
+            let cluster = Cluster::answering(answers).apart(|path| path != LEASES, beside);
             self.host.set_cluster(&self.cluster, cluster);
         }
         if let Some(news) = &step.news {
             self.tell(news)?;
         }
         let before = self.host.callouts(&self.cluster).len();
+        let told = self.reports().len();
         let (fuel, calls) = self.spent();
         let mut observed = self.exchange(step, &acts)?;
         let asked = self.host.callouts(&self.cluster).split_off(before);
         let asked: Vec<_> = asked.into_iter().map(|request| request.message.body).collect();
+        let told = self.reports().split_off(told);
         for observed in &mut observed {
             observed.callouts.clone_from(&asked);
+            observed.outcomes.clone_from(&told);
         }
         let differences = step.compare(&acts, &observed)?;
         let (fuel_after, mut calls_after) = self.spent();
@@ -174,6 +179,13 @@ impl Player<'_> {
             self.host.advance(A_MOMENT);
         }
         Err("news: not every worker asks for them".to_owned())
+    }
+
+    /// Bodies of the reports to custody of what became of leases.
+    fn reports(&self) -> Vec<Vec<u8>> {
+        let mut told = self.host.callouts_apart(&self.cluster);
+        told.retain(|request| path_of(request).ends_with("/outcome"));
+        told.into_iter().map(|request| request.message.body).collect()
     }
 
     fn spent(&self) -> (u64, BTreeMap<&'static str, u64>) {
@@ -301,7 +313,7 @@ fn upstream(response: &Response) -> Upstream {
 }
 
 /// What custody says beside its leases: its news (`GET /v1/sync`), and thank you for naming the sessions
-/// in use (`POST /v1/seen`). A poll without news waits, and Envoy makes it a timeout.
+/// in use (`POST /v1/seen`) and telling what became of a lease. A poll without news waits, and Envoy makes it a timeout.
 fn beside(feed: &RefCell<Feed>, request: &CalloutRequest) -> Answer {
     if path_of(request).starts_with(SYNC) {
         return feed.borrow_mut().answer(request).unwrap_or(Answer::Never);

@@ -6,16 +6,20 @@ use std::fmt;
 
 /// Decides on an answer when it is asked.
 type Responder = Box<dyn FnMut(&CalloutRequest) -> Answer>;
+/// Is a request to this path answered apart?
+type Apart = fn(&str) -> bool;
 
 /// What a cluster of the simulated Envoy answers.
 #[derive(Default)]
 pub struct Cluster {
     scripted: VecDeque<Answer>,
     responder: Option<Responder>,
-    apart: Option<(&'static str, Responder)>,
+    apart: Option<(Apart, Responder)>,
     grpc: VecDeque<GrpcAnswer>,
     /// Everything it was asked.
     pub(crate) asked: Vec<CalloutRequest>,
+    /// Everything that was answered apart.
+    pub(crate) asked_apart: Vec<CalloutRequest>,
     pub(crate) grpc_asked: Vec<GrpcRequest>,
 }
 
@@ -40,15 +44,15 @@ impl Cluster {
         Self { responder: Some(Box::new(responder)), ..Self::default() }
     }
 
-    /// Answers requests whose path begins so apart from all others, and does not count them among what
-    /// it was asked.
+    /// Answers requests to these paths apart from all others, and does not count them among what it was
+    /// asked.
     #[must_use]
     pub fn apart(
         mut self,
-        path: &'static str,
+        paths: fn(&str) -> bool,
         responder: impl FnMut(&CalloutRequest) -> Answer + 'static,
     ) -> Self {
-        self.apart = Some((path, Box::new(responder)));
+        self.apart = Some((paths, Box::new(responder)));
         self
     }
 
@@ -60,10 +64,12 @@ impl Cluster {
     }
 
     pub(crate) fn answer(&mut self, request: CalloutRequest) -> Answer {
-        if let Some((path, responder)) = &mut self.apart
-            && request.message.headers.text(":path").is_some_and(|own| own.starts_with(*path))
+        if let Some((paths, responder)) = &mut self.apart
+            && request.message.headers.text(":path").is_some_and(|path| paths(&path))
         {
-            return responder(&request);
+            let answer = responder(&request);
+            self.asked_apart.push(request);
+            return answer;
         }
         let answer = self.scripted.pop_front().or_else(|| {
             let responder = self.responder.as_mut()?;

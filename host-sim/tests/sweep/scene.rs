@@ -37,6 +37,8 @@ pub enum Ask {
     Connect,
     /// A request inside a tunnel.
     Tunnelled,
+    /// A destination whose leases are good for one operation, body and all.
+    Operation,
 }
 
 pub struct Played {
@@ -52,7 +54,7 @@ pub const OWN: &str = "Bearer GUESTS-OWN";
 // === impl Ask ===
 
 impl Ask {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Get,
         Self::Upload,
         Self::Twice,
@@ -60,6 +62,7 @@ impl Ask {
         Self::Open,
         Self::Connect,
         Self::Tunnelled,
+        Self::Operation,
     ];
 
     /// Requests a worker has at a time.
@@ -89,6 +92,8 @@ impl Ask {
             }
             Self::Upload => in_header(Request::post("models.demo.test", "/v1/files", "content"))
                 .trailer("x-checksum", "1"),
+            Self::Operation => in_header(Request::post("payments.demo.test", "/v1/pay", "seven"))
+                .trailer("x-a", "1"),
             Self::Open => in_header(Request::get("open.demo.test", "/")),
             Self::Connect => Request::new("CONNECT", "api.demo.test:443", "")
                 .header("proxy-authorization", bearer),
@@ -111,7 +116,10 @@ impl Default for Scene {
 
 impl Scene {
     pub fn play(&self, module: &Module, faults: FaultPlan) -> Result<Played, Error> {
-        let answer = self.answer.clone();
+        let answer = match self.ask {
+            Ask::Operation => for_one_operation(&self.answer),
+            _ => self.answer.clone(),
+        };
         let plugin = Plugin::new(module)
             .configuration(policy(self.ask.is_explicit()))
             .allow_on_headers_stop_iteration(true);
@@ -159,6 +167,12 @@ fn policy(explicit: bool) -> &'static str {
             if name == "explicit.yaml" {
                 config["destinations"][0]["sessions"] = json!({});
             }
+            let payments = json!({
+                "name": "payments", "hosts": ["payments.demo.test"],
+                "allow": [{"methods": ["POST"], "paths": ["/**"]}],
+                "credential": {"handle": "payments", "binding": "single_use", "body_digest": true},
+            });
+            config["destinations"].as_array_mut().unwrap().push(payments);
             // What it asks by itself has nothing to do with a request.
             config["custody"]["sync"] = json!("off");
             template().value(&config).unwrap().to_string()
@@ -190,6 +204,16 @@ fn lease(changes: Value) -> Answer {
         lease[name] = value.clone();
     }
     Answer::json(200, lease.to_string())
+}
+
+/// The same answer where the lease is to be for one operation.
+fn for_one_operation(answer: &Answer) -> Answer {
+    let mut answer = answer.clone();
+    if let Answer::Response { response, .. } = &mut answer {
+        let body = String::from_utf8_lossy(&response.body);
+        response.body = body.replace("\"session\"", "\"single_use\"").into_bytes();
+    }
+    answer
 }
 
 /// Every way a callout can end.

@@ -16,6 +16,9 @@ use crate::issuer;
 /// Where nobody answers: the discard port, for a custody that is not there.
 const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 
+/// The name of the filter that serves attempts.
+const ATTEMPTS: &str = "leasehold_attempts";
+
 /// The clusters that lead to destinations.
 const DESTINATIONS: [&str; 2] = ["destinations", "destinations_http1"];
 
@@ -27,6 +30,9 @@ pub(super) fn render(settings: &EdgeSettings) -> Result<String, EnvoyError> {
     let mut shipped = Shipped::of(&settings.posture)?;
     shipped.put("admin.address", socket_address(settings.admin))?;
     shipped.put("static_resources.listeners[guests].address", socket_address(settings.listen))?;
+    if settings.retry {
+        shipped.put_retry()?;
+    }
     shipped.put_plugin(&settings.filter, &settings.plugin)?;
     for cluster in DESTINATIONS {
         let roots = "transport_socket.typed_config.common_tls_context.validation_context";
@@ -102,10 +108,47 @@ impl Shipped {
         }
     }
 
-    /// The module and its configuration, in every filter that loads it.
+    /// The pieces of the variant but for the last, which is for whoever writes the policy.
+    fn put_retry(&mut self) -> Result<(), EnvoyError> {
+        let pieces = include_str!("../../../envoy/variants/retry.yaml");
+        let broken = |error| EnvoyError::Template {
+            file: "variants/retry.yaml",
+            place: format!("YAML in it: {error}"),
+        };
+        let pieces: Value = serde_yaml_ng::from_str(pieces).map_err(broken)?;
+        self.each("Router", |router| {
+            if let Some(filters) = router.get_mut("upstream_http_filters") {
+                let filters = filters.as_array_mut()?;
+                let codec = filters.len().checked_sub(1)?;
+                filters.insert(codec, pieces["upstream_http_filter"].clone());
+            }
+            Some(())
+        })?;
+        let place = "static_resources.clusters[destinations].circuit_breakers.thresholds[0]";
+        let missing = self.missing(place);
+        let threshold = at(&mut self.root, place).and_then(Value::as_object_mut);
+        let retries = pieces["circuit_breakers"]["max_retries"].clone();
+        threshold.ok_or(missing)?.insert("max_retries".to_owned(), retries);
+        self.each("HttpConnectionManager", |connections| {
+            let Some(routes) = at(connections, "route_config.virtual_hosts[destinations].routes")
+            else {
+                return Some(());
+            };
+            let last = routes.as_array_mut()?.last_mut()?;
+            let route = last.get_mut("route")?.as_object_mut()?;
+            route.insert("retry_policy".to_owned(), pieces["retry_policy"].clone());
+            Some(())
+        })
+    }
+
+    /// The module and its configuration, in every filter that loads it; the filter for attempts has its
+    /// own.
     fn put_plugin(&mut self, module: &Path, plugin: &Value) -> Result<(), EnvoyError> {
         self.each("Wasm", |filter| {
             *at(filter, "config.vm_config.code.local.filename")? = json!(module);
+            if at(filter, "config.name")? == ATTEMPTS {
+                return Some(());
+            }
             // A StringValue: Envoy hands its text to the module as it is.
             *at(filter, "config.configuration.value")? = json!(plugin.to_string());
             Some(())

@@ -81,6 +81,8 @@ pub struct EdgeSettings {
     pub custody_cluster: CustodyCluster,
     /// Where the issuer's keys are fetched: adds the cluster of `envoy/fragments/issuer.yaml`.
     pub issuer: Option<SocketAddr>,
+    /// With `envoy/variants/retry.yaml`: a request whose credential was refused is tried again.
+    pub retry: bool,
     /// Where every destination leads, whatever its name and port, with the certificate checked for
     /// the name as ever; `None`: where its name resolves to.
     pub destinations: Option<SocketAddr>,

@@ -28,6 +28,8 @@ pub struct Seen {
 #[derive(Default)]
 pub struct Record {
     seen: Mutex<Vec<Seen>>,
+    /// Values of `Authorization`; any if absent.
+    accepted: Mutex<Option<Vec<Vec<u8>>>>,
 }
 
 // === impl Seen ===
@@ -136,5 +138,20 @@ impl Record {
     /// Forgets everything so far.
     pub fn clear(&self) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// From now on any other credential is answered 401.
+    pub fn accept_only(&self, authorizations: &[&str]) {
+        let accepted = authorizations.iter().map(|value| value.as_bytes().to_vec()).collect();
+        *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
+    }
+
+    pub(super) fn accepts(&self, seen: &Seen) -> bool {
+        match &*self.accepted.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => true,
+            Some(accepted) => {
+                seen.authorization().is_some_and(|authorization| accepted.contains(&authorization))
+            }
+        }
     }
 }

@@ -79,7 +79,11 @@ async fn remember(State(record): State<Arc<Record>>, request: Request, next: Nex
     let seen = Seen::new(&parts);
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(seen.clone());
+    let accepted = record.accepts(&seen);
     record.add(seen);
+    if !accepted {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
     next.run(request).await
 }
 

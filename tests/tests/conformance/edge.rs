@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use host_sim::cases::{
@@ -21,6 +23,10 @@ use crate::together;
 
 /// Counts the callouts to custody, also those that reach nobody.
 pub const CALLOUTS: &str = "wasmcustom.leasehold.leases";
+
+/// Far longer than a report takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(2);
 
 pub struct RealEdge {
     /// Names on the origin's certificate.
@@ -90,7 +96,12 @@ impl RealEdge {
             let acts = Act::all_of(file, case, step, now + passed, &case.name);
             let acts = acts.map_err(anyhow::Error::msg)?;
             stack.origin()?.sayings().replace(sayings(&acts)?);
-            let (observed, note) = act_out(stack, &mut guest, &answers, step, &acts)?;
+            let before = stack.outcomes().len();
+            let (mut observed, note) = act_out(stack, &mut guest, &answers, step, &acts)?;
+            let told = outcomes(stack, before, step.expect.outcomes.as_ref().map_or(0, Vec::len));
+            for observed in &mut observed {
+                observed.outcomes.clone_from(&told);
+            }
             answers.given(observed.first().map_or(0, |first| first.callouts.len()));
             let differences = step.compare(&acts, &observed).map_err(anyhow::Error::msg)?;
             steps.push(RealStep { observed, differences, note });
@@ -210,6 +221,17 @@ fn path_of(act: &Act) -> Result<String> {
     let text = act.request.as_deref().context("a CONNECT alone has no path")?;
     let message = request_text::parse(text).map_err(anyhow::Error::msg)?;
     message.headers.text(":path").context("a request without a path")
+}
+
+/// What custody is told of leases, once it has heard as much as is expected. It hears of them when the
+/// guest's answer is long on its way.
+fn outcomes(stack: &Stack, before: usize, expected: usize) -> Vec<Vec<u8>> {
+    let asked = Instant::now();
+    while stack.outcomes().len() < before + expected && asked.elapsed() < PATIENCE {
+        thread::sleep(POLL);
+    }
+    let told = stack.outcomes().split_off(before);
+    told.into_iter().map(|body| body.to_string().into_bytes()).collect()
 }
 
 fn check(case: &Case) -> Result<()> {

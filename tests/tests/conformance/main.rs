@@ -48,6 +48,7 @@ files! {
     explicit: "explicit",
     feed: "feed",
     gateway: "gateway",
+    operations: "operations",
     session_keys: "session-keys",
     sessions: "sessions",
     together: "together",

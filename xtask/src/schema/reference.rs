@@ -89,6 +89,7 @@ impl<'a> Table<'a> {
         Ok(match kind.and_then(Value::as_str) {
             Some("string") if of.get("pattern").is_some() => "span".to_owned(),
             Some("string") => "text".to_owned(),
+            Some("boolean") => "`true` or `false`".to_owned(),
             Some("integer") => "number".to_owned(),
             Some("array") => match of.get("items").filter(|items| items.is_object()) {
                 Some(items) => format!("list of {}", self.kind(items)?),

@@ -18,6 +18,7 @@ fn settings(posture: Posture) -> EdgeSettings {
         }),
         custody_cluster: CustodyCluster::Shipped,
         issuer: Some("127.0.0.1:6".parse().unwrap()),
+        retry: false,
         destinations: None,
         resolver: Some("127.0.0.1:4".parse().unwrap()),
         upstream_ca: "/somewhere/roots.pem".into(),

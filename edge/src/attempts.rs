@@ -1,0 +1,121 @@
+//! Requests that get their lease once an attempt, so that a second attempt can have another one.
+//!
+//! Envoy runs the filter twice then: in front of the router, where the request is judged, and behind it,
+//! once an attempt, where the lease is written in. From the one place to the other goes the number of an
+//! entry here, and nothing else. Without such a number nothing is written into anything.
+
+use crate::TrustEdge;
+use crate::denial::Denial;
+use crate::edits::Edits;
+use crate::exchange::{Denied, Forwarded, Request, Verdict, await_lease};
+use crate::flights::Granted;
+use crate::leases::{Found, LeaseKey};
+use crate::lent::{Ending, Lent};
+use crate::moment::Moment;
+use crate::permit::Permit;
+use lease::Secret;
+use std::collections::BTreeMap;
+
+/// The number of a permitted request, never given twice by one edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// Every request that was judged and is not over.
+#[derive(Default)]
+pub struct Attempts {
+    open: BTreeMap<Ticket, Permitted>,
+    last: u64,
+}
+
+/// What was decided about a request, for each of its attempts.
+struct Permitted {
+    permit: Permit,
+    key: LeaseKey,
+    /// The Session JWT, for custody.
+    token: Secret,
+    /// What the attempt before took along: the lease, and the names of its headers.
+    before: Option<Taken>,
+}
+
+struct Taken {
+    lent: Lent,
+    names: Vec<String>,
+}
+
+// === impl Attempts ===
+
+impl Attempts {
+    pub(crate) fn open(&mut self, permit: Permit, key: LeaseKey, token: Secret) -> Ticket {
+        self.last += 1;
+        let ticket = Ticket(self.last);
+        self.open.insert(ticket, Permitted { permit, key, token, before: None });
+        ticket
+    }
+
+    /// The request is over.
+    pub(crate) fn close(&mut self, ticket: Ticket) -> Option<Lent> {
+        Some(self.open.remove(&ticket)?.before?.lent)
+    }
+}
+
+// === impl TrustEdge ===
+
+impl TrustEdge {
+    /// An attempt begins. If there was one before, its upstream did not take the credential: nothing else
+    /// is tried again by the routes that are shipped with this.
+    pub fn attempt(&mut self, ticket: Ticket, request: Request, now: Moment) -> Verdict {
+        match self.try_attempt(ticket, &request, now) {
+            Ok(Attempted::Forward(forwarded)) => Verdict::Forward(forwarded),
+            Ok(Attempted::Wait(pending)) => {
+                let refused = Denied::new(Denial::Internal, &request);
+                Verdict::Wait(await_lease::held(pending, request.headers, refused))
+            }
+            Err(denial) => Verdict::Deny(Denied::new(denial, &request)),
+        }
+    }
+
+    /// The attempt goes on, and takes this along.
+    pub fn attempted(&mut self, ticket: Ticket, forwarded: &Forwarded) {
+        let (Some(permitted), Some(lent)) =
+            (self.attempts.open.get_mut(&ticket), forwarded.lent().cloned())
+        else {
+            return;
+        };
+        let names = forwarded.edits().written().map(str::to_owned).collect();
+        permitted.before = Some(Taken { lent, names });
+    }
+
+    fn try_attempt(
+        &mut self,
+        ticket: Ticket,
+        request: &Request,
+        now: Moment,
+    ) -> Result<Attempted, Denial> {
+        let permitted = self.attempts.open.get_mut(&ticket).ok_or(Denial::NotConfigured)?;
+        let (permit, key) = (permitted.permit.clone(), permitted.key);
+        let token = permitted.token.duplicate();
+        let mut edits = Edits::default();
+        if let Some(Taken { lent, names }) = permitted.before.take() {
+            self.ended(&lent, Ending::REFUSAL, now);
+            edits = Edits::removing(names);
+        }
+        self.stands(&permit, now)?;
+        let Some(Found { lease, since, due }) = self.leases.find(key, now) else {
+            let flight = self.fly(key, &permit, token)?;
+            let pending = await_lease::Pending { flight, edits, permit };
+            return Ok(Attempted::Wait(Box::new(pending)));
+        };
+        if due {
+            // In the background, as for any other request.
+            let _ = self.fly(key, &permit, token);
+        }
+        let granted = Granted { lease, lent: Lent::Kept { key, since } };
+        let forwarded = Forwarded::with_lease(&permit, edits, &request.headers, &granted);
+        Ok(Attempted::Forward(forwarded))
+    }
+}
+
+enum Attempted {
+    Forward(Forwarded),
+    Wait(Box<await_lease::Pending>),
+}

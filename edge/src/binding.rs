@@ -1,0 +1,47 @@
+//! Sessions that are good in one place only.
+
+use crate::denial::Denial;
+use session::Session;
+
+/// A claim that must say what is known of the place a request came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionBinding {
+    pub claim: String,
+    pub place: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// As the configuration calls it.
+    Named(String),
+    /// What an attribute of Envoy's says, by its path, the parts divided by NUL.
+    Attribute(String),
+}
+
+// === impl SessionBinding ===
+
+impl SessionBinding {
+    /// The attribute that has to be looked up, if any.
+    pub fn attribute(&self) -> Option<&str> {
+        match &self.place {
+            Place::Named(_) => None,
+            Place::Attribute(path) => Some(path),
+        }
+    }
+
+    /// `attribute`: what the host says it is.
+    ///
+    /// # Errors
+    /// [`Denial::SessionBinding`], also where claim or attribute is missing, or the claim is no text.
+    pub fn check(&self, session: &Session, attribute: Option<&[u8]>) -> Result<(), Denial> {
+        let place = match &self.place {
+            Place::Named(name) => Some(name.as_bytes()),
+            Place::Attribute(_) => attribute,
+        };
+        let claim = session.claim(&self.claim).and_then(|claim| claim.as_str());
+        match (claim, place) {
+            (Some(claim), Some(place)) if claim.as_bytes() == place => Ok(()),
+            _ => Err(Denial::SessionBinding),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `session.bind`: sessions that are good in one place only.
+
+use super::ConfigErrors;
+use crate::binding::{Place, SessionBinding};
+use serde::{Deserialize, Serialize};
+
+/// A claim that must be what is known of the place a request came to; one of `value` and `property`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BindConfig {
+    /// The claim, such as `container_name`; a text.
+    pub claim: String,
+    /// The place's name, where each listener has a configuration of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// An attribute of Envoy's that names the place, part by part: `[filter_state, container]`,
+    /// `[listener_metadata, filter_metadata, leasehold, container]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub property: Option<Vec<String>>,
+}
+
+// === impl BindConfig ===
+
+impl BindConfig {
+    pub(super) fn compile(&self, errors: &mut ConfigErrors) -> Option<SessionBinding> {
+        if self.claim.is_empty() {
+            errors.push("session.bind.claim", "must not be empty");
+        }
+        let place = match (&self.value, &self.property) {
+            (Some(value), None) if !value.is_empty() => Place::Named(value.clone()),
+            (None, Some(parts)) if is_path(parts) => Place::Attribute(parts.join("\0")),
+            (Some(_), None) => {
+                errors.push("session.bind.value", "must not be empty");
+                return None;
+            }
+            (None, Some(_)) => {
+                errors.push("session.bind.property", "a list of names, such as [filter_state, x]");
+                return None;
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                errors.push("session.bind", "takes one of value and property");
+                return None;
+            }
+        };
+        Some(SessionBinding { claim: self.claim.clone(), place })
+    }
+}
+
+fn is_path(parts: &[String]) -> bool {
+    !parts.is_empty() && parts.iter().all(|part| !part.is_empty() && !part.contains('\0'))
+}

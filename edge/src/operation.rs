@@ -1,0 +1,40 @@
+//! Operations: what a single-use lease is for, and good for once.
+
+use crate::chance::Chance;
+use crate::denial::Denial;
+use crate::headers::Headers;
+use lease::is_idempotency_key;
+
+/// How a destination's requests are told apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SingleUse {
+    /// The header in which a guest names its operation, lower-case.
+    pub key_header: Box<str>,
+    /// Where the body is part of the operation: the longest one that is taken, in bytes.
+    pub body: Option<usize>,
+}
+
+/// What an operation is told by, beside method, authority and path.
+pub struct Operation {
+    pub idempotency_key: String,
+    /// SHA-256 in lower-case hex.
+    pub body_digest: Option<String>,
+}
+
+// === impl SingleUse ===
+
+impl SingleUse {
+    /// The name that the guest gives its operation. One without a name gets one that no other has, so
+    /// it is never a repetition.
+    ///
+    /// # Errors
+    /// [`Denial::IdempotencyKey`] where the header stands twice, or holds what no name is.
+    pub fn key(&self, headers: &Headers, chance: &mut Chance) -> Result<String, Denial> {
+        if !headers.has(&self.key_header) {
+            return Ok(chance.name());
+        }
+        let sent = headers.single(&self.key_header).and_then(|key| std::str::from_utf8(key).ok());
+        let sent = sent.filter(|key| is_idempotency_key(key));
+        sent.map(str::to_owned).ok_or(Denial::IdempotencyKey)
+    }
+}

@@ -1,0 +1,56 @@
+//! What the host knows of a request, beside its body.
+
+use crate::host::{self, Failed};
+use abi::types::MapType;
+use edge::attempts::Ticket;
+use edge::exchange::{Request, Tunnel};
+use edge::headers::Headers;
+
+/// Filter state that the outer listener's `set_filter_state` carries to the inner one.
+const CONNECT_AUTHORITY: &str = "filter_state\0leasehold.connect_authority";
+const CONNECT_SESSION: &str = "filter_state\0leasehold.connect_session";
+const SERVER_NAME: &str = "connection\0requested_server_name";
+/// What the filter in front of the router has left there.
+const TICKET: &str = "filter_state\0wasm.leasehold.ticket";
+const RESPONSE_CODE: &str = "response\0code";
+const RESPONSE_DETAILS: &str = "response\0code_details";
+
+/// `end`: nothing follows the headers. `place`: the attribute that says where the request came to.
+pub fn request(end: bool, place: Option<&str>) -> Result<Request, Failed> {
+    let headers = host::headers(MapType::HttpRequestHeaders)?;
+    let tunnel = match host::property(CONNECT_AUTHORITY)? {
+        None => None,
+        Some(authority) => {
+            Some(Tunnel { authority, proxy_authorization: host::property(CONNECT_SESSION)? })
+        }
+    };
+    let sni = host::property(SERVER_NAME)?;
+    let place = place.map(host::property).transpose()?.flatten();
+    Ok(Request { headers: Headers::new(headers), sni, tunnel, place, has_body: !end })
+}
+
+/// Who judged a request, and under which number: `ROOT.NUMBER`. `None`: it needs no lease.
+pub fn ticket() -> Result<Option<(u32, Ticket)>, Failed> {
+    let Some(text) = host::property(TICKET)? else { return Ok(None) };
+    let parts = std::str::from_utf8(&text).ok().and_then(|text| text.split_once('.'));
+    let ticket =
+        parts.and_then(|(root, number)| Some((root.parse().ok()?, Ticket(number.parse().ok()?))));
+    ticket.map(Some).ok_or(Failed::INTERNAL)
+}
+
+/// The response's status; 0 if there was none, or it is not told.
+pub fn status() -> u16 {
+    // Envoy's integers are 8 bytes, little endian.
+    let bytes = told(RESPONSE_CODE).and_then(|bytes| bytes.try_into().ok());
+    bytes.and_then(|bytes| u16::try_from(u64::from_le_bytes(bytes)).ok()).unwrap_or_default()
+}
+
+/// `%RESPONSE_CODE_DETAILS%`
+pub fn details() -> Vec<u8> {
+    told(RESPONSE_DETAILS).unwrap_or_default()
+}
+
+/// A property of a request that is over; what the host does not tell is not known.
+fn told(property: &str) -> Option<Vec<u8>> {
+    host::property(property).ok().flatten()
+}
