@@ -1,14 +1,14 @@
 //! A map that forgets its oldest entry rather than grow.
 
-use std::collections::{HashMap, VecDeque};
-
-/// A cache key: SHA-256 over everything an entry depends on. No token or claim is kept as a key.
-pub type Digest = [u8; 32];
+use crate::digest::Digest;
+use std::collections::{BTreeMap, HashMap};
 
 /// At most `capacity` entries; inserting one more drops the oldest (and wipes what wipes itself).
 pub struct Bounded<V> {
-    entries: HashMap<Digest, V>,
-    order: VecDeque<Digest>,
+    entries: HashMap<Digest, (u64, V)>,
+    /// By when they came.
+    order: BTreeMap<u64, Digest>,
+    came: u64,
     capacity: usize,
 }
 
@@ -16,41 +16,50 @@ pub struct Bounded<V> {
 
 impl<V> Bounded<V> {
     pub fn new(capacity: usize) -> Self {
-        Self { entries: HashMap::new(), order: VecDeque::new(), capacity }
+        Self { entries: HashMap::new(), order: BTreeMap::new(), came: 0, capacity }
     }
 
     pub fn get(&self, key: &Digest) -> Option<&V> {
-        self.entries.get(key)
+        self.entries.get(key).map(|(_, value)| value)
     }
 
     pub fn get_mut(&mut self, key: &Digest) -> Option<&mut V> {
-        self.entries.get_mut(key)
+        self.entries.get_mut(key).map(|(_, value)| value)
     }
 
     pub fn insert(&mut self, key: Digest, value: V) {
-        if self.entries.insert(key, value).is_none() {
-            self.order.push_back(key);
+        if let Some((_, own)) = self.entries.get_mut(&key) {
+            *own = value;
+            return;
         }
+        self.came += 1;
+        self.order.insert(self.came, key);
+        self.entries.insert(key, (self.came, value));
         while self.entries.len() > self.capacity {
-            let Some(oldest) = self.order.pop_front() else { return };
+            let Some((_, oldest)) = self.order.pop_first() else { return };
             self.entries.remove(&oldest);
         }
     }
 
     pub fn remove(&mut self, key: &Digest) {
-        if self.entries.remove(key).is_some() {
-            self.order.retain(|own| own != key);
+        if let Some((came, _)) = self.entries.remove(key) {
+            self.order.remove(&came);
         }
     }
 
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.entries.values_mut()
+        self.entries.values_mut().map(|(_, value)| value)
     }
 
     pub fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
-        self.entries.retain(|_, value| keep(value));
-        let entries = &self.entries;
-        self.order.retain(|key| entries.contains_key(key));
+        let Self { entries, order, .. } = self;
+        entries.retain(|_, (came, value)| {
+            let kept = keep(value);
+            if !kept {
+                order.remove(came);
+            }
+            kept
+        });
     }
 
     #[cfg(test)]
@@ -64,7 +73,7 @@ mod tests {
     use super::*;
 
     fn key(n: u8) -> Digest {
-        [n; 32]
+        [n; 16]
     }
 
     #[test]

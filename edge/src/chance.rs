@@ -28,6 +28,11 @@ impl Chance {
         lease::hex(&self.draw())
     }
 
+    pub fn number(&mut self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.draw();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     fn draw(&mut self) -> [u8; 32] {
         self.drawn += 1;
         let hash = Sha256::new_with_prefix(b"leasehold chance v1");

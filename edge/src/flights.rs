@@ -5,8 +5,8 @@
 //! A flight belongs to the edge and not to the request that opened it. So it lands whoever is still
 //! there, and whoever comes while it is under way joins it.
 
-use crate::bounded::Digest;
 use crate::denial::Denial;
+use crate::digest::Digest;
 use crate::leases::LeaseKey;
 use crate::lent::Lent;
 use lease::{Binding, Handle, LiveLease};

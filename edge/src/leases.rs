@@ -3,19 +3,20 @@
 //! Kept until they expire, looked up by their whole scope, renewed ahead of time. A failure is never
 //! kept.
 
-use crate::bounded::{self, Bounded};
+use crate::bounded::Bounded;
 use crate::chance::Chance;
+use crate::digest::{Digest, Digester};
 use crate::moment::Moment;
 use crate::permit::Permit;
 use crate::sync::Feed;
 use lease::{Handle, LiveLease};
 use session::Session;
-use sha2::{Digest, Sha256};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// Live leases by [`LeaseKey`]; in this VM's own memory and nowhere else.
 pub struct Leases {
+    digester: Digester,
     kept: Bounded<Kept>,
     /// When a session's credential was last refused, by [`secret_of`].
     refusals: Bounded<Duration>,
@@ -43,9 +44,9 @@ pub struct Found {
 
 /// All that a lease was granted for: session (by its very token), handle, destination, method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseKey(bounded::Digest);
+pub struct LeaseKey(Digest);
 
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = 65_536;
 
 /// No scope is renewed more often than this: not after a renewal that failed, and not because what
 /// came is due at once, as all leases of a session near its end are.
@@ -59,8 +60,8 @@ const REFUSALS: usize = 1024;
 // === impl Leases ===
 
 impl Leases {
-    pub fn new() -> Self {
-        Self { kept: Bounded::new(CAPACITY), refusals: Bounded::new(REFUSALS) }
+    pub fn new(digester: Digester) -> Self {
+        Self { digester, kept: Bounded::new(CAPACITY), refusals: Bounded::new(REFUSALS) }
     }
 
     /// A lease that is live now; one that is not is dropped, and with it its value wiped.
@@ -123,7 +124,9 @@ impl Leases {
     /// unless it stays.
     pub fn refused(&mut self, key: LeaseKey, since: Duration, now: Moment) -> Option<String> {
         let kept = self.kept.get(&key.0).filter(|kept| kept.since == since)?;
-        let secret = secret_of(&kept.session, &kept.handle);
+        // What one session holds of one handle.
+        let names = [kept.handle.as_str().as_bytes(), kept.session.id().as_bytes()];
+        let secret = self.digester.digest(&names);
         let last = self.refusals.get(&secret).copied();
         if last.is_some_and(|last| now.steady.saturating_sub(last) < NEXT_REFUSAL) {
             return None;
@@ -134,13 +137,6 @@ impl Leases {
         self.kept.retain(|kept| kept.handle != handle || kept.session.id() != session.id());
         Some(lease_id)
     }
-}
-
-/// What one session holds of one handle.
-fn secret_of(session: &Session, handle: &Handle) -> bounded::Digest {
-    let hash = Sha256::new_with_prefix(b"leasehold secret v1");
-    // No handle has a line end in it.
-    hash.chain_update(format!("{handle}\n{}", session.id())).finalize().into()
 }
 
 // === impl Kept ===
@@ -159,26 +155,19 @@ impl LeaseKey {
     /// The method is part of it because custody may grant a handle for some methods only; a lease
     /// granted for a GET must not serve a DELETE. The token and not its `jti`: two tokens of one `jti`
     /// may differ in the claims that custody's grants look at.
-    pub fn of(permit: &Permit, token: &bounded::Digest) -> Option<Self> {
+    pub fn of(permit: &Permit, token: &Digest, digester: Digester) -> Option<Self> {
         let authority = permit.authority();
         let host = authority.host.to_string();
-        let parts = [
+        Some(Self(digester.digest(&[
+            token,
             permit.credential()?.handle.as_str().as_bytes(),
             host.as_bytes(),
             &authority.port.to_le_bytes(),
             permit.method().as_bytes(),
-        ];
-        let mut hash = Sha256::new_with_prefix(b"leasehold lease key v2");
-        hash.update(token);
-        for part in parts {
-            // Length first, so that no two lists of parts run together to the same bytes.
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        Some(Self(hash.finalize().into()))
+        ])))
     }
 
-    pub(crate) fn digest(&self) -> &bounded::Digest {
+    pub(crate) fn digest(&self) -> &Digest {
         &self.0
     }
 }

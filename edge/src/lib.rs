@@ -30,6 +30,7 @@ mod chance;
 pub mod config;
 pub mod denial;
 pub mod destination;
+mod digest;
 pub mod edits;
 pub mod exchange;
 pub mod flights;

@@ -1,15 +1,16 @@
 //! Sessions whose tokens have been verified, so that each token is verified once a VM, and the forged
 //! among them briefly, so that a flood of them costs little.
 
-use crate::bounded::{Bounded, Digest};
+use crate::bounded::Bounded;
+use crate::digest::{Digest, Digester};
 use crate::moment::Moment;
 use session::{Refusal, Session, Verifier};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The signature of a token never changes its mind; its times are checked on every use.
 pub struct Sessions {
+    digester: Digester,
     authenticated: Bounded<Known>,
     forged: Bounded<Forged>,
 }
@@ -32,7 +33,7 @@ struct Forged {
     until: Duration,
 }
 
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = 65_536;
 const FORGED_CAPACITY: usize = 1024;
 /// Long enough for a flood, short enough that a key added meanwhile is soon believed.
 const FORGED_FOR: Duration = Duration::from_secs(10);
@@ -40,8 +41,12 @@ const FORGED_FOR: Duration = Duration::from_secs(10);
 // === impl Sessions ===
 
 impl Sessions {
-    pub fn new() -> Self {
-        Self { authenticated: Bounded::new(CAPACITY), forged: Bounded::new(FORGED_CAPACITY) }
+    pub fn new(digester: Digester) -> Self {
+        Self {
+            digester,
+            authenticated: Bounded::new(CAPACITY),
+            forged: Bounded::new(FORGED_CAPACITY),
+        }
     }
 
     pub fn verify(
@@ -53,7 +58,7 @@ impl Sessions {
         if token.len() > session::TOKEN_BYTES {
             return Err(Refusal::TooLarge);
         }
-        let key = Sha256::digest(token).into();
+        let key = self.digester.digest(&[token]);
         if let Some(Known { session, seen }) = self.authenticated.get_mut(&key) {
             verifier.check_time(session, now.unix())?;
             *seen = true;

@@ -4,6 +4,7 @@ use crate::attempts::{Attempts, Ticket};
 use crate::callout::{Answer, Callout, MAX_LEASE, MAX_SYNC, Purpose};
 use crate::chance::Chance;
 use crate::denial::Denial;
+use crate::digest::Digester;
 use crate::flights::{Flight, FlightId, Flights, Granted, Landed};
 use crate::keys::{SessionKeys, is_worth_a_fetch};
 use crate::leases::{LeaseKey, Leases};
@@ -34,6 +35,7 @@ pub struct TrustEdge {
     pub(crate) flights: Flights,
     pub(crate) feed: Feed,
     pub(crate) attempts: Attempts,
+    pub(crate) digester: Digester,
     poll: Option<Poll>,
     pub(crate) chance: Chance,
     outbox: Vec<Callout>,
@@ -45,17 +47,20 @@ pub struct TrustEdge {
 impl TrustEdge {
     /// `seed`: 32 random bytes.
     pub fn new(policy: Policy, seed: [u8; 32], now: Moment) -> Self {
+        let mut chance = Chance::new(seed);
+        let digester = Digester::new([chance.number(), chance.number()]);
         let sync = policy.custody.as_ref().and_then(|custody| custody.sync.config());
         Self {
             feed: Feed::new(sync, now),
             poll: sync.map(|sync| Poll::new(sync, now)),
             keys: SessionKeys::new(&policy.rules, &policy.keys, now),
             policy,
-            sessions: Sessions::new(),
-            leases: Leases::new(),
+            sessions: Sessions::new(digester),
+            leases: Leases::new(digester),
             flights: Flights::default(),
             attempts: Attempts::default(),
-            chance: Chance::new(seed),
+            digester,
+            chance,
             outbox: Vec::new(),
             notices: Vec::new(),
         }

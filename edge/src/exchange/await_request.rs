@@ -158,7 +158,7 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
     if let Some(single_use) = single_use.clone() {
         return for_one_operation(edge, &single_use, request, permit, edits, token);
     }
-    let key = LeaseKey::of(&permit, &verified.token).ok_or(Denial::Internal)?;
+    let key = LeaseKey::of(&permit, &verified.token, edge.digester).ok_or(Denial::Internal)?;
     if edge.policy.inject == Inject::Upstream {
         let ticket = edge.attempts.open(permit.clone(), key, token);
         return Ok(Admitted::Forward(Forwarded::ticketed(&permit, edits, ticket)));
