@@ -172,7 +172,7 @@ fn the_refusals_of_the_contract() {
         (400, "bad_request", ANSWER),
         (401, "session_refused", (403, "custody_refused")),
         (403, "not_granted", (403, "custody_refused")),
-        (409, "replay_rejected", (403, "custody_refused")),
+        (409, "replay_rejected", (409, "replay_rejected")),
         (429, "rate_limited", (429, "custody_rate_limited")),
         (503, "unavailable", (503, "custody_unavailable")),
         // A code that does not go with its status is not custody's.
