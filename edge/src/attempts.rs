@@ -8,11 +8,11 @@ use crate::TrustEdge;
 use crate::denial::Denial;
 use crate::edits::Edits;
 use crate::exchange::{Denied, Forwarded, Request, Verdict, await_lease};
-use crate::flights::Granted;
-use crate::leases::{Found, LeaseKey};
+use crate::leases::LeaseKey;
 use crate::lent::{Ending, Lent};
 use crate::moment::Moment;
 use crate::permit::Permit;
+use crate::trust_edge::Lending;
 use lease::Secret;
 use std::collections::BTreeMap;
 
@@ -100,18 +100,17 @@ impl TrustEdge {
             edits = Edits::removing(names);
         }
         self.stands(&permit, now)?;
-        let Some(Found { lease, since, due }) = self.leases.find(key, now) else {
-            let flight = self.fly(key, &permit, token)?;
-            let pending = await_lease::Pending { flight, edits, permit };
-            return Ok(Attempted::Wait(Box::new(pending)));
-        };
-        if due {
-            // In the background, as for any other request.
-            let _ = self.fly(key, &permit, token);
-        }
-        let granted = Granted { lease, lent: Lent::Kept { key, since } };
-        let forwarded = Forwarded::with_lease(&permit, edits, &request.headers, &granted);
-        Ok(Attempted::Forward(forwarded))
+        Ok(match self.lend(key, &permit, token, now)? {
+            Lending::Now(granted) => Attempted::Forward(Forwarded::with_lease(
+                &permit,
+                edits,
+                &request.headers,
+                &granted,
+            )),
+            Lending::Awaited(flight) => {
+                Attempted::Wait(Box::new(await_lease::Pending { flight, edits, permit }))
+            }
+        })
     }
 }
 

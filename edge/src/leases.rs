@@ -157,7 +157,7 @@ impl LeaseKey {
     /// may differ in the claims that custody's grants look at.
     pub fn of(permit: &Permit, token: &Digest, digester: Digester) -> Option<Self> {
         let authority = permit.authority();
-        let host = authority.host.to_string();
+        let host = authority.host.text();
         Some(Self(digester.digest(&[
             token,
             permit.credential()?.handle.as_str().as_bytes(),

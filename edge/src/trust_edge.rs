@@ -7,7 +7,7 @@ use crate::denial::Denial;
 use crate::digest::Digester;
 use crate::flights::{Flight, FlightId, Flights, Granted, Landed};
 use crate::keys::{SessionKeys, is_worth_a_fetch};
-use crate::leases::{LeaseKey, Leases};
+use crate::leases::{Found, LeaseKey, Leases};
 use crate::lent::{Ending, GUEST_GONE, Lent, failed};
 use crate::moment::Moment;
 use crate::notice::Notice;
@@ -40,6 +40,12 @@ pub struct TrustEdge {
     pub(crate) chance: Chance,
     outbox: Vec<Callout>,
     notices: Vec<Notice>,
+}
+
+/// What a request that needs a lease goes on with.
+pub(crate) enum Lending {
+    Now(Granted),
+    Awaited(FlightId),
 }
 
 // === impl TrustEdge ===
@@ -168,16 +174,32 @@ impl TrustEdge {
         }
     }
 
-    /// The flight that brings the lease of this key: the one under way, or a new one.
+    /// The lease of this key, or the flight that brings it. One that is due is renewed in the background:
+    /// the request does not wait, and does not care what comes of it.
     ///
     /// # Errors
-    /// [`Denial::NotConfigured`] without custody; [`Denial::Internal`].
-    pub(crate) fn fly(
+    /// As [`fly`](Self::fly).
+    pub(crate) fn lend(
         &mut self,
         key: LeaseKey,
         permit: &Permit,
         token: Secret,
-    ) -> Result<FlightId, Denial> {
+        now: Moment,
+    ) -> Result<Lending, Denial> {
+        let Some(Found { lease, since, due }) = self.leases.find(key, now) else {
+            return Ok(Lending::Awaited(self.fly(key, permit, token)?));
+        };
+        if due {
+            let _ = self.fly(key, permit, token);
+        }
+        Ok(Lending::Now(Granted { lease, lent: Lent::Kept { key, since } }))
+    }
+
+    /// The flight that brings the lease of this key: the one under way, or a new one.
+    ///
+    /// # Errors
+    /// [`Denial::NotConfigured`] without custody; [`Denial::Internal`].
+    fn fly(&mut self, key: LeaseKey, permit: &Permit, token: Secret) -> Result<FlightId, Denial> {
         match self.flights.to(key) {
             Some(flight) => Ok(flight),
             None => self.ask(Some(key), permit, permit.lease_request(token)),

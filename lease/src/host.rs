@@ -1,5 +1,6 @@
 //! A host, spelled one way.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -62,6 +63,14 @@ impl Host {
             return Ok(Self::Ip(IpAddr::V4(address)));
         }
         Ok(Self::Name(text.into_boxed_str()))
+    }
+
+    /// As in an authority: IPv6 in brackets. A name is not copied.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Name(name) => Cow::Borrowed(name),
+            Self::Ip(_) => Cow::Owned(self.to_string()),
+        }
     }
 }
 

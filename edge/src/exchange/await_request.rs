@@ -9,14 +9,15 @@ use crate::config::{Inject, Posture};
 use crate::denial::Denial;
 use crate::destination::Credential;
 use crate::edits::Edits;
-use crate::flights::{FlightId, Granted};
+use crate::flights::FlightId;
 use crate::headers::Headers;
-use crate::leases::{Found, LeaseKey};
-use crate::lent::Lent;
+use crate::leases::LeaseKey;
 use crate::moment::Moment;
 use crate::operation::{Operation, SingleUse};
 use crate::permit::Permit;
 use crate::request::{Head, sent_authority};
+use crate::sessions::Verified;
+use crate::trust_edge::Lending;
 use crate::{TrustEdge, session_token};
 use lease::{BodyDigest, HTTPS_PORT, Secret};
 use session::Refusal;
@@ -120,17 +121,28 @@ fn keys_for(
     }
 }
 
+/// The session of this token, believed: verified, not revoked, and sent from where it may be.
+fn believed(
+    edge: &mut TrustEdge,
+    token: &Secret,
+    request: &Request,
+    now: Moment,
+) -> Result<Verified, Denial> {
+    let verified = edge.sessions.verify(edge.keys.verifier(now)?, token.expose(), now)?;
+    edge.feed.check_session(&verified.session)?;
+    if let Some(binding) = &edge.policy.binding {
+        binding.check(&verified.session, request.place.as_deref())?;
+    }
+    Ok(verified)
+}
+
 /// A CONNECT opens the tunnel or not; what goes through it is judged again, request by request.
 fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
     if edge.policy.posture != Posture::Explicit || request.tunnel.is_some() {
         return Err(Denial::NestedConnect);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
-    let verified = edge.sessions.verify(edge.keys.verifier(now)?, token.expose(), now)?;
-    edge.feed.check_session(&verified.session)?;
-    if let Some(binding) = &edge.policy.binding {
-        binding.check(&verified.session, request.place.as_deref())?;
-    }
+    let verified = believed(edge, &token, request, now)?;
     let authority = sent_authority(request, HTTPS_PORT)?;
     let permit = edge.policy.allow_list.permit_tunnel(&verified.session, &authority)?;
     Ok(Admitted::Forward(Forwarded::connect(permit)))
@@ -141,11 +153,7 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
         return Err(Denial::ConnectRequired);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
-    let verified = edge.sessions.verify(edge.keys.verifier(now)?, token.expose(), now)?;
-    edge.feed.check_session(&verified.session)?;
-    if let Some(binding) = &edge.policy.binding {
-        binding.check(&verified.session, request.place.as_deref())?;
-    }
+    let verified = believed(edge, &token, request, now)?;
     let head = Head::read(&edge.policy, request)?;
     let permit = edge.policy.allow_list.permit(&verified.session, &head)?;
     let takes_credential = permit.credential().is_some();
@@ -163,17 +171,12 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
         let ticket = edge.attempts.open(permit.clone(), key, token);
         return Ok(Admitted::Forward(Forwarded::ticketed(&permit, edits, ticket)));
     }
-    let Some(Found { lease, since, due }) = edge.leases.find(key, now) else {
-        let flight = edge.fly(key, &permit, token)?;
-        return Ok(Admitted::Wait(Box::new(Pending { flight, edits, permit })));
-    };
-    if due {
-        // In the background; this request does not wait, and does not care what comes of it.
-        let _ = edge.fly(key, &permit, token);
-    }
-    let granted = Granted { lease, lent: Lent::Kept { key, since } };
-    let forwarded = Forwarded::with_lease(&permit, edits, &request.headers, &granted);
-    Ok(Admitted::Forward(forwarded))
+    Ok(match edge.lend(key, &permit, token, now)? {
+        Lending::Now(granted) => {
+            Admitted::Forward(Forwarded::with_lease(&permit, edits, &request.headers, &granted))
+        }
+        Lending::Awaited(flight) => Admitted::Wait(Box::new(Pending { flight, edits, permit })),
+    })
 }
 
 /// Nothing is kept of such a lease and nobody shares it, so each request asks for its own.
