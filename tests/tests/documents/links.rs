@@ -9,14 +9,38 @@ use crate::blocks;
 
 /// The targets of `[text](target)`, outside of blocks.
 fn targets(text: &str) -> Vec<String> {
-    let mut inside = false;
-    let lines = text.lines().filter(|line| {
-        inside ^= line.starts_with("```");
-        !inside
-    });
-    let text = lines.collect::<Vec<_>>().join("\n");
+    let text = outside_of_blocks(text);
     let rests = text.split("](").skip(1);
     rests.map(|rest| rest.split(')').next().unwrap().to_owned()).collect()
+}
+
+fn outside_of_blocks(text: &str) -> String {
+    let mut inside = false;
+    let lines = text.lines().filter(|line| {
+        let fence = line.starts_with("```");
+        inside ^= fence;
+        !inside && !fence
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What stands between backticks and begins with a folder of ours, outside of blocks: `a/{b,c}.rs` as
+/// both, `a/*.yaml` as `a`.
+fn paths(text: &str, root: &Path) -> Vec<String> {
+    let text = outside_of_blocks(text);
+    let quoted = text.split('`').skip(1).step_by(2);
+    let ours = quoted.filter(|path| {
+        let (folder, _) = path.split_once('/').unwrap_or_default();
+        !folder.is_empty() && folder != "target" && root.join(folder).is_dir()
+    });
+    ours.flat_map(|path| match path.split_once(['{', '}']) {
+        Some((start, rest)) => {
+            let (names, end) = rest.split_once('}').unwrap();
+            names.split(',').map(|name| format!("{start}{name}{end}")).collect()
+        }
+        None => vec![path.split('*').next().unwrap().to_owned()],
+    })
+    .collect()
 }
 
 /// The name GitHub gives to the place of a heading.
@@ -63,4 +87,20 @@ fn the_readme_leads_to_every_page() {
         let linked = targets.iter().any(|target| target.split('#').next() == Some(&page));
         assert!(linked || page == "README.md", "README.md does not name {page}");
     }
+}
+
+#[test]
+fn every_path_that_a_page_names_is_there() {
+    let root = Built::root();
+    let mut named = 0;
+    for page in blocks::pages() {
+        let text = fs::read_to_string(root.join(&page)).unwrap();
+        let beside = root.join(page.parent().unwrap_or(Path::new("")));
+        for path in paths(&text, &root) {
+            let is_there = root.join(&path).exists() || beside.join(&path).exists();
+            assert!(is_there, "{}: {path}", page.display());
+            named += 1;
+        }
+    }
+    assert!(named > 60, "only {named} paths are found");
 }
