@@ -8,6 +8,7 @@ mod init;
 mod key;
 mod kill;
 mod leases;
+mod out;
 mod remote;
 mod revoke;
 mod secret;
@@ -17,7 +18,6 @@ mod storage;
 mod table;
 
 use clap::{Args, Parser, Subcommand};
-use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -41,11 +41,14 @@ enum Command {
     /// Write a working configuration, keys and certificates for a single machine.
     Init(init::Arguments),
     /// Store, list and delete credentials.
-    Cred(cred::Arguments),
+    #[command(subcommand)]
+    Cred(cred::Command),
     /// Make and rotate the key of the sealed store.
-    Key(key::Arguments),
+    #[command(subcommand)]
+    Key(key::Command),
     /// Look after the audit log.
-    Audit(audit::Arguments),
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Check the configuration and every file it names; changes nothing.
     Check(ConfigArgument),
     /// How a running custody is: ledger, audit log, kill switch, counts.
@@ -63,7 +66,8 @@ enum Command {
     /// Deny everything at once, or stop doing so.
     Kill(kill::KillArguments),
     /// Try grants, and read them again.
-    Grants(grants::Arguments),
+    #[command(subcommand)]
+    Grants(grants::Command),
     /// Print the OpenAPI description of every listener.
     Openapi,
 }
@@ -104,9 +108,9 @@ impl Cli {
         let outcome = match self.command {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Init(arguments) => init::run(arguments),
-            Command::Cred(arguments) => cred::run(arguments),
-            Command::Key(arguments) => key::run(arguments),
-            Command::Audit(arguments) => audit::run(&arguments),
+            Command::Cred(command) => cred::run(command),
+            Command::Key(command) => key::run(command),
+            Command::Audit(command) => audit::run(&command),
             Command::Check(ConfigArgument { config }) => check::run(&config),
             Command::Status(arguments) => status::run(&arguments),
             Command::Leases(arguments) => leases::run(&arguments),
@@ -115,11 +119,8 @@ impl Cli {
             Command::Restore(arguments) => revoke::restore(&arguments),
             Command::Revocations(arguments) => revoke::list(&arguments),
             Command::Kill(arguments) => kill::run(&arguments),
-            Command::Grants(arguments) => grants::run(&arguments),
-            Command::Openapi => {
-                println!("{:#}", crate::openapi::document());
-                Ok(())
-            }
+            Command::Grants(command) => grants::run(&command),
+            Command::Openapi => out::say(format_args!("{:#}", crate::openapi::document())),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
@@ -137,20 +138,6 @@ impl Cli {
             }
         }
     }
-}
-
-/// An answer, as JSON or for people.
-fn print<T: Serialize>(
-    as_json: bool,
-    answer: &T,
-    for_people: impl FnOnce() -> String,
-) -> anyhow::Result<()> {
-    if as_json {
-        println!("{}", serde_json::to_string_pretty(answer)?);
-    } else {
-        print!("{}", for_people());
-    }
-    Ok(())
 }
 
 /// The error and its causes, less those whose text an outer one has already said.

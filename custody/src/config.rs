@@ -78,111 +78,102 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, each with the path of its field.
     pub fn load(path: &Path) -> Result<Self, ConfigFaults> {
-        let of_file = |faults| ConfigFaults { file: path.to_owned(), faults };
-        let text =
-            std::fs::read_to_string(path).map_err(|error| of_file(vec![Fault::new("", error)]))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, folder).map_err(of_file)
+        load(path, Self::read)
     }
 
     /// The `store` and `audit` sections alone (and `backends`, which may hold the key): what keeping
     /// credentials needs. The rest of the file may still be unfinished.
+    ///
+    /// # Errors
+    /// What is wrong with the sections, or with the file as a whole; so for the next two.
     pub fn load_storage(path: &Path) -> Result<Storage, ConfigFaults> {
-        let of_file = |faults| ConfigFaults { file: path.to_owned(), faults };
-        let text =
-            std::fs::read_to_string(path).map_err(|error| of_file(vec![Fault::new("", error)]))?;
-        let mut faults = Faults::default();
-        let mut sections = read_sections(&text, &mut faults);
-        let (store, audit) = (sections.remove("store"), sections.remove("audit"));
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let backends = backends::read(sections.remove("backends"), folder, &mut faults);
-        let backends = backends.unwrap_or_default();
-        let storage = storage::read(store, audit, &backends, folder, &mut faults);
-        match (storage, faults.0.is_empty()) {
-            (Some(storage), true) => Ok(storage),
-            _ => Err(of_file(faults.0)),
-        }
+        load(path, |sections, folder, faults| {
+            let (store, audit) = (sections.remove("store"), sections.remove("audit"));
+            let backends = backends::read(sections.remove("backends"), folder, faults);
+            storage::read(store, audit, &backends.unwrap_or_default(), folder, faults)
+        })
     }
 
     /// The `admin` section alone: where a running custody can be asked.
-    ///
-    /// # Errors
-    /// What is wrong with the section, or with the file as a whole.
     pub fn load_admin(path: &Path) -> Result<AdminListener, ConfigFaults> {
-        let of_file = |faults| ConfigFaults { file: path.to_owned(), faults };
-        let text =
-            std::fs::read_to_string(path).map_err(|error| of_file(vec![Fault::new("", error)]))?;
-        let mut faults = Faults::default();
-        let admin = read_sections(&text, &mut faults).remove("admin");
-        let folder = path.parent().unwrap_or(Path::new(""));
-        match listeners::read_admin(admin, folder, &mut faults) {
-            Some(Some(admin)) if faults.0.is_empty() => Ok(admin),
-            Some(None) if faults.0.is_empty() => {
-                Err(of_file(vec![Fault::new("admin", "is missing: this custody has no admin API")]))
+        load(path, |sections, folder, faults| {
+            let admin = listeners::read_admin(sections.remove("admin"), folder, faults)?;
+            if admin.is_none() {
+                faults.add("admin", "is missing: this custody has no admin API");
             }
-            _ => Err(of_file(faults.0)),
-        }
+            admin
+        })
     }
 
     /// The `grants` section alone, for a custody that is running.
-    ///
-    /// # Errors
-    /// What is wrong with the section, or with the file as a whole.
     pub fn load_grants(path: &Path) -> Result<Grants, ConfigFaults> {
-        let of_file = |faults| ConfigFaults { file: path.to_owned(), faults };
-        let text =
-            std::fs::read_to_string(path).map_err(|error| of_file(vec![Fault::new("", error)]))?;
-        let mut faults = Faults::default();
-        let grants = read_sections(&text, &mut faults).remove("grants");
-        match (grants::read(grants, &mut faults), faults.0.is_empty()) {
-            (Some(grants), true) => Ok(grants),
-            _ => Err(of_file(faults.0)),
-        }
+        load(path, |sections, _, faults| grants::read(sections.remove("grants"), faults))
     }
 
     /// As [`Config::load`], from a text that stands in `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Fault>> {
-        let mut faults = Faults::default();
-        let mut sections = read_sections(text, &mut faults);
-        let edge = listeners::read_edge(sections.remove("edge"), folder, &mut faults);
-        let admin = listeners::read_admin(sections.remove("admin"), folder, &mut faults);
-        let health = listeners::read_health(sections.remove("health"), &mut faults);
-        let session = session::read(sections.remove("session"), folder, &mut faults);
+        parse(text, folder, Self::read)
+    }
+
+    fn read(sections: &mut Mapping, folder: &Path, faults: &mut Faults) -> Option<Self> {
+        let edge = listeners::read_edge(sections.remove("edge"), folder, faults);
+        let admin = listeners::read_admin(sections.remove("admin"), folder, faults);
+        let health = listeners::read_health(sections.remove("health"), faults);
+        let session = session::read(sections.remove("session"), folder, faults);
         let audience = session.as_ref().map(|session| session.rules.audience.as_str());
-        let workers = workers::read(sections.remove("workers"), audience, folder, &mut faults);
-        let backends = backends::read(sections.remove("backends"), folder, &mut faults);
+        let workers = workers::read(sections.remove("workers"), audience, folder, faults);
+        let backends = backends::read(sections.remove("backends"), folder, faults);
         // Sources are read against what backends there are, so that a wrong name shows at once.
         let known = backends.clone().unwrap_or_default();
         let (store, audit) = (sections.remove("store"), sections.remove("audit"));
-        let storage = storage::read(store, audit, &known, folder, &mut faults);
-        let credentials = sections.remove("credentials");
-        let credentials = credentials::read(credentials, &known, &mut faults);
-        let grants = grants::read(sections.remove("grants"), &mut faults);
-        let limits = limits::read(sections.remove("limits"), &mut faults);
-        let webhook = notify::read(sections.remove("notify"), folder, &mut faults);
-        if !faults.0.is_empty() {
-            return Err(faults.0);
-        }
-        let whole = || {
-            Some(Self {
-                edge: edge?,
-                admin: admin?,
-                workers: workers?,
-                health: health?,
-                session: session?,
-                storage: storage?,
-                backends: backends?,
-                credentials: credentials?,
-                grants: grants?,
-                limits: limits?,
-                webhook: webhook?,
-            })
-        };
-        whole().ok_or(faults.0)
+        let storage = storage::read(store, audit, &known, folder, faults);
+        let credentials = credentials::read(sections.remove("credentials"), &known, faults);
+        let grants = grants::read(sections.remove("grants"), faults);
+        let limits = limits::read(sections.remove("limits"), faults);
+        let webhook = notify::read(sections.remove("notify"), folder, faults);
+        Some(Self {
+            edge: edge?,
+            admin: admin?,
+            workers: workers?,
+            health: health?,
+            session: session?,
+            storage: storage?,
+            backends: backends?,
+            credentials: credentials?,
+            grants: grants?,
+            limits: limits?,
+            webhook: webhook?,
+        })
     }
 }
 
-fn read_sections(text: &str, faults: &mut Faults) -> Mapping {
+/// What `read` makes of the sections of this file, if nothing is wrong with them.
+fn load<T>(
+    path: &Path,
+    read: impl FnOnce(&mut Mapping, &Path, &mut Faults) -> Option<T>,
+) -> Result<T, ConfigFaults> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let text = std::fs::read_to_string(path).map_err(|error| vec![Fault::new("", error)]);
+    text.and_then(|text| parse(&text, folder, read))
+        .map_err(|faults| ConfigFaults { file: path.to_owned(), faults })
+}
+
+fn parse<T>(
+    text: &str,
+    folder: &Path,
+    read: impl FnOnce(&mut Mapping, &Path, &mut Faults) -> Option<T>,
+) -> Result<T, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let sections = sections_of(text, &mut faults);
+    let whole = sections.and_then(|mut sections| read(&mut sections, folder, &mut faults));
+    match whole {
+        Some(whole) if faults.0.is_empty() => Ok(whole),
+        _ => Err(faults.0),
+    }
+}
+
+/// `None` where there are no sections to look into.
+fn sections_of(text: &str, faults: &mut Faults) -> Option<Mapping> {
     match serde_yaml_ng::from_str(text) {
         Ok(Value::Mapping(sections)) => {
             for name in sections.keys() {
@@ -192,17 +183,13 @@ fn read_sections(text: &str, faults: &mut Faults) -> Mapping {
                     faults.add(name, format!("unknown section; there are {known}"));
                 }
             }
-            sections
+            return Some(sections);
         }
-        Ok(_) => {
-            faults.add("", "a configuration is a mapping: edge, admin, session, ...");
-            Mapping::new()
-        }
-        Err(error) => {
-            faults.add("", format!("not YAML: {error}"));
-            Mapping::new()
-        }
+        Ok(Value::Null) => faults.add("", "is empty; `custody init DIR` writes a whole one"),
+        Ok(_) => faults.add("", "a configuration is a mapping: edge, admin, session, ..."),
+        Err(error) => faults.add("", format!("not YAML: {error}")),
     }
+    None
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod shape;
 
 pub(crate) use authorization::{basic, bearer};
 use lease::{HeaderFault, HeaderName, Secret, UnixSeconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use shape::Shape;
 use std::fmt;
@@ -31,8 +32,10 @@ pub enum Credential {
     Opaque { bytes: Secret },
 }
 
-/// Which variant of [`Credential`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// Of which kind a credential is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialType {
     Bearer,

@@ -37,6 +37,10 @@ pub fn read_private(path: &Path, readers: Readers) -> Result<Zeroizing<Vec<u8>>,
     let io = |source| FileFault::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
+    // Its mode is no fault of a folder's.
+    if metadata.is_dir() {
+        return Err(io(io::ErrorKind::IsADirectory.into()));
+    }
     let forbidden = match readers {
         Readers::Owner => 0o077,
         Readers::OwnerAndGroup => 0o037,
@@ -54,7 +58,8 @@ pub fn read_private(path: &Path, readers: Readers) -> Result<Zeroizing<Vec<u8>>,
     Ok(bytes)
 }
 
-/// Creates a file of mode 0600; one that is there already is an error, never overwritten.
+/// Creates a file of mode 0600; one that is there already is an error, never overwritten. What cannot be
+/// written whole is not there afterwards.
 pub fn create_private(path: &Path, contents: &[u8]) -> Result<(), FileFault> {
     create(path, contents, 0o600)
 }
@@ -68,7 +73,11 @@ fn create(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileFault> {
     let io = |source| FileFault::Io { path: path.to_owned(), source };
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(mode).open(path).map_err(io)?;
-    file.write_all(contents).and_then(|()| file.sync_all()).map_err(io)
+    file.write_all(contents).and_then(|()| file.sync_all()).map_err(|error| {
+        // Half a file would be in the way of the next try, or be taken for a whole one.
+        let _ = fs::remove_file(path);
+        io(error)
+    })
 }
 
 /// Creates a folder (and those above it) of mode 0700, if it is not there.

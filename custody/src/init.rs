@@ -10,6 +10,7 @@ use crate::sealed::root_key::RootKey;
 use authority::{Certificates, Pair};
 use serde_json::Value;
 use session::KeySet;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 pub use template::next_steps;
@@ -61,7 +62,8 @@ const LATER: [&str; 2] = ["custody.db", "audit.jsonl"];
 
 /// Writes the folder (mode 0700; private files 0600) and is the path of the configuration.
 ///
-/// Nothing is written if anything is wrong or any of the files is there already.
+/// Nothing is written if anything is wrong or any of the files is there already, and nothing stays if the
+/// disk is full before the end.
 pub fn init(wishes: &Wishes) -> Result<PathBuf, InitFault> {
     let outputs = outputs(wishes)?;
     let names = outputs.iter().map(|output| output.name).chain(LATER);
@@ -72,10 +74,15 @@ pub fn init(wishes: &Wishes) -> Result<PathBuf, InitFault> {
         }
     }
     create_private_folder(&wishes.folder)?;
-    for output in &outputs {
+    for (made, output) in outputs.iter().enumerate() {
         let path = wishes.folder.join(output.name);
         let create = if output.private { create_private } else { create_public };
-        create(&path, &output.contents)?;
+        create(&path, &output.contents).inspect_err(|_| {
+            for output in outputs.iter().take(made) {
+                // What stays of it is named when somebody tries again.
+                let _ = fs::remove_file(wishes.folder.join(output.name));
+            }
+        })?;
     }
     let config = wishes.folder.join(CONFIG);
     sync_folder_of(&config).map_err(|source| FileFault::Io { path: config.clone(), source })?;
@@ -116,7 +123,7 @@ fn outputs(wishes: &Wishes) -> Result<Vec<Output>, InitFault> {
 /// The key set as it stands, if it is one: a private key must not be copied about.
 fn read_jwks(path: &Path) -> Result<String, InitFault> {
     let fault = |reason: String| InitFault::Jwks { path: path.to_owned(), reason };
-    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    let text = fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
     let jwks: Value = serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
     match KeySet::from_jwks(&jwks) {
         Ok(_) => Ok(text),

@@ -14,7 +14,7 @@ use crate::backend::LongLived;
 use crate::backend::assembly::{AssemblyFault, Own, assemble};
 use crate::backend::sealed::SealedBackend;
 use crate::clock;
-use crate::config::{Config, Storage, WebhookPlace};
+use crate::config::{Config, SessionRules, Storage, WebhookPlace};
 use crate::failures::Failures;
 use crate::feed::EdgeFeed;
 use crate::grants::{GrantsFile, LiveGrants};
@@ -23,6 +23,7 @@ use crate::http::{Places, Service, edge_routes, health_routes};
 use crate::keys::SessionKeys;
 use crate::leasing::{Leasing, Parts};
 use crate::ledger::{Ledger, LedgerPlace, Missing, PlaceFault};
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::notify::{self, Courier};
 use crate::outbound::ReachFault;
@@ -85,61 +86,42 @@ impl Server {
     /// lease. `file` is where the configuration was read from, and new grants will be.
     pub async fn start(config: Config, file: &Path) -> Result<Self, StartFault> {
         let (doors, settings) = (Doors::open(&config).await?, apis::Settings::of(&config));
-        let ledger = config.storage.ledger.open(Missing::Create).await?;
-        let store = Arc::new(open_store(&config.storage, ledger.clone()).await?);
+        let Config { session, storage, backends, credentials, grants, limits, webhook, .. } =
+            config;
+        let ledger = storage.ledger.open(Missing::Create).await?;
+        let store = Arc::new(open_store(&storage, ledger.clone()).await?);
         let own = own(&store, &ledger);
         let secrets = own.secrets.clone();
-        let resolver = Arc::new(assemble(&config.backends, &config.credentials, own)?);
-        let (audit, writing) = open_audit(&config.storage).await?;
+        let resolver = Arc::new(assemble(&backends, &credentials, own)?);
+        let (audit, writing) = open_audit(&storage).await?;
         let metrics = Arc::new(Metrics::default());
-        let session_limits = config.session.limits;
-        let grants = Arc::new(LiveGrants::new(config.grants));
-        let feed = EdgeFeed::new(ledger.clone(), grants.clone(), session_limits, clock::system());
-        let places = Places::new(&config.limits);
-        let (failures, courier) = failures(config.webhook, secrets, &ledger, &audit, &metrics)?;
-        let leasing = Leasing::new(Parts {
-            keys: SessionKeys::open(config.session, &metrics).await?,
-            session_limits,
-            limits: config.limits,
-            grants: grants.clone(),
-            ledger: ledger.clone(),
-            resolver: resolver.clone(),
-            failures: failures.clone(),
-            audit: audit.clone(),
-            metrics: metrics.clone(),
-            clock: clock::system(),
-        });
-        let grants_file = Arc::new(GrantsFile::new(file.to_owned(), grants.clone(), audit.clone()));
+        let (failures, courier) = failures(webhook, secrets, &ledger, &audit, &metrics)?;
+        let grants = Arc::new(LiveGrants::new(grants));
         let shared = Shared {
-            ledger: ledger.clone(),
+            grants_file: Arc::new(GrantsFile::new(file.to_owned(), grants.clone(), audit.clone())),
+            vault: Arc::new(SealedVault(store)),
+            clock: clock::system(),
+            ledger,
             resolver,
             failures,
-            vault: Arc::new(SealedVault(store)),
             grants,
-            grants_file: grants_file.clone(),
-            audit: audit.clone(),
-            metrics: metrics.clone(),
-            clock: clock::system(),
+            audit,
+            metrics,
         };
+        let service = service(&shared, session, limits).await?;
         let apis = apis::routes(&shared, &settings);
-        let service = Service {
-            leasing: Arc::new(leasing),
-            feed: Arc::new(feed),
-            places,
-            audit: audit.clone(),
-            metrics: metrics.clone(),
-        };
-        let listener = |door: Door, routes| Listener::new(door.socket, door.tls, routes, &metrics);
+        let listener =
+            |door: Door, routes| Listener::new(door.socket, door.tls, routes, &shared.metrics);
         Ok(Self {
             edge: listener(doors.edge, edge_routes(service.clone())),
             admin: doors.admin.zip(apis.admin).map(|(door, routes)| listener(door, routes)),
             workers: doors.workers.zip(apis.workers).map(|(door, routes)| listener(door, routes)),
             feed: service.feed.clone(),
             health: listener(doors.health, health_routes(service)),
-            grants: grants_file,
-            ledger,
+            grants: shared.grants_file,
+            ledger: shared.ledger,
             courier,
-            audit,
+            audit: shared.audit,
             writing,
         })
     }
@@ -206,9 +188,40 @@ impl Server {
 }
 
 async fn open_audit(storage: &Storage) -> Result<(AuditLog, Writing), StartFault> {
-    let (audit, writing) = AuditLog::start(recovery::open(&storage.audit)?).await?;
+    let opened = recovery::open(&storage.audit)?;
+    if let Some(torn) = opened.recovered.as_ref().and_then(|entry| entry.torn.as_ref()) {
+        let (bytes, file) = (torn.torn_bytes, &torn.torn_file);
+        tracing::warn!(bytes, file, "the audit log ended within a record, which is set aside");
+    }
+    let (audit, writing) = AuditLog::start(opened).await?;
     audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
     Ok((audit, writing))
+}
+
+/// What edges are answered with.
+async fn service(
+    shared: &Shared,
+    session: SessionRules,
+    limits: Limits,
+) -> Result<Service, StartFault> {
+    let Shared { ledger, resolver, failures, grants, audit, metrics, clock, .. } = shared;
+    let session_limits = session.limits;
+    let feed = EdgeFeed::new(ledger.clone(), grants.clone(), session_limits, clock.clone());
+    let places = Places::new(&limits);
+    let leasing = Leasing::new(Parts {
+        keys: SessionKeys::open(session, metrics).await?,
+        session_limits,
+        limits,
+        grants: grants.clone(),
+        ledger: ledger.clone(),
+        resolver: resolver.clone(),
+        failures: failures.clone(),
+        audit: audit.clone(),
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+    });
+    let (leasing, feed) = (Arc::new(leasing), Arc::new(feed));
+    Ok(Service { leasing, feed, places, audit: audit.clone(), metrics: metrics.clone() })
 }
 
 fn failures(

@@ -6,7 +6,8 @@ mod common;
 use common::stores::{Store, on_both_stores};
 use common::{CANARY, Home, custody, run, text};
 use serde_json::Value;
-use std::process::Output;
+use std::fs::File;
+use std::process::{Command, Output, Stdio};
 
 // The others end before the store is opened for good, or never open one.
 on_both_stores! {
@@ -148,6 +149,50 @@ fn init_prints_what_comes_next() {
     let output = run(custody().args(["serve", "--config"]).arg(config), b"");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("session.keys.jwks_file"), "{}", text(&output));
+}
+
+#[test]
+fn nobody_reads_what_it_says_or_there_is_no_room_for_it() {
+    let home = Home::new(Store::Sqlite);
+    home.put("not-stored", &[], "x");
+    home.put("long", &[], "x");
+    let said_to = |out: Stdio, arguments: &[&str]| {
+        let mut command = custody();
+        command.args(arguments).arg("--config").arg(home.config()).stdin(Stdio::null());
+        command.stdout(out).stderr(Stdio::piped()).output().unwrap()
+    };
+    for arguments in [&["cred", "list"][..], &["cred", "list", "--json"], &["check"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = said_to(full.into(), arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let words = "custody: standard output: No space left on device (os error 28)\n";
+        assert_eq!(text(&output), words, "{arguments:?}");
+        // As with `| head`, which has read enough.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = said_to(writer.into(), arguments);
+        assert_eq!((output.status.code(), &*text(&output)), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+/// What a full disk does, without one: no file may be longer than so many blocks of 512 bytes.
+#[test]
+fn a_full_disk_leaves_no_half_file() {
+    let temporary = tempfile::tempdir().unwrap();
+    let full = |blocks: u32, arguments: &[&str]| {
+        let command = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let program = custody().get_program().to_owned();
+        let mut shell = Command::new("sh");
+        run(shell.arg("-c").arg(command).arg(program).args(arguments).current_dir(&temporary), b"")
+    };
+    let output = full(0, &["key", "new", "root.key"]);
+    assert_eq!(text(&output), "custody: root.key: File too large (os error 27)\n");
+    // The configuration is longer than the files before it would be.
+    let output = full(4, &["init", "c"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let left = |folder: &str| std::fs::read_dir(temporary.path().join(folder)).unwrap().count();
+    assert_eq!((left("."), left("c")), (1, 0), "the folder c alone");
+    assert!(full(100, &["init", "c"]).status.success(), "nothing is in the way of a second try");
 }
 
 #[test]

@@ -144,7 +144,14 @@ fn files_that_do_not_serve_are_named() {
         fs::copy(home.path(with), home.path(name)).unwrap();
     };
     type Spoil<'a> = &'a dyn Fn(&Home);
-    let cases: [(Spoil<'_>, &[&str]); 10] = [
+    let cut = |home: &Home, name: &str, length: u64| {
+        fs::File::options().write(true).open(home.path(name)).unwrap().set_len(length).unwrap();
+    };
+    let folder = |home: &Home, name: &str| {
+        fs::remove_file(home.path(name)).unwrap();
+        fs::create_dir(home.path(name)).unwrap();
+    };
+    let cases: [(Spoil<'_>, &[&str]); 18] = [
         (&|home| open(home, "root.key"), &["store.root_key", "root.key", "chmod 600"]),
         (&|home| open(home, "server.key"), &["edge.tls.key", "server.key", "chmod 600"]),
         (&|home| swap(home, "server.key", "ca.key"), &["edge.tls.certificate"]),
@@ -161,6 +168,14 @@ fn files_that_do_not_serve_are_named() {
             &|home| fs::write(home.path("root.key"), "ab".repeat(32)).unwrap(),
             &["store.path", "did not seal this store"],
         ),
+        (&|home| cut(home, "server.key", 0), &["edge.tls.key", "holds no private key (PEM)"]),
+        (&|home| cut(home, "server.key", 60), &["edge.tls.key", "server.key", "it is cut off"]),
+        (&|home| cut(home, "server.pem", 60), &["edge.tls.certificate", "it is cut off"]),
+        (&|home| folder(home, "server.key"), &["edge.tls.key", "server.key: is a directory"]),
+        (&|home| folder(home, "root.key"), &["store.root_key", "root.key: is a directory"]),
+        (&|home| cut(home, "custody.db", 100), &["store.path", "restore it from a backup"]),
+        (&|home| cut(home, "custody.db", 5000), &["store.path", "restore it from a backup"]),
+        (&|home| fs::write(home.path("custody.yaml"), "").unwrap(), &["is empty", "custody init"]),
     ];
     for (at, (spoil, expected)) in cases.into_iter().enumerate() {
         let home = Home::new(Store::Sqlite);

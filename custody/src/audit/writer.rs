@@ -58,6 +58,8 @@ struct Writer<M> {
     durable: u64,
     /// A failed write may have left bytes behind `durable`.
     dirty: bool,
+    /// Bytes of the write that failed last, while none has succeeded since.
+    owed: usize,
     counts: Arc<Counts>,
     /// For those who want to see `head` from outside.
     shown: watch::Sender<Head>,
@@ -105,6 +107,7 @@ impl AuditLog {
             today,
             durable: length,
             dirty: false,
+            owed: 0,
             counts: Arc::clone(&counts),
             shown,
         };
@@ -120,7 +123,7 @@ impl AuditLog {
         self.order(|receipt| Order::Append(Box::new(entry), receipt)).await
     }
 
-    /// Can the next record be written, as far as can be told without writing one?
+    /// Can the next record be written? Until one has failed, as far as can be told without writing.
     pub async fn probe(&self) -> Result<(), AuditFault> {
         self.order(Order::Probe).await
     }
@@ -203,16 +206,15 @@ impl<M: Medium> Writer<M> {
         let entries: Vec<&Entry> =
             closing.iter().chain(entries.iter().map(AsRef::as_ref)).collect();
         if entries.is_empty() {
-            return Ok(());
+            return self.rehearse();
         }
         let (mut lines, mut head, mut today) = (Vec::new(), self.head.clone(), self.today.clone());
         for entry in &entries {
             head = head.seal(entry, &time, &mut lines).map_err(io::Error::other)?;
             today.add(&time, &head.hash);
         }
-        self.dirty = true;
-        self.medium.append(&lines)?;
-        self.medium.sync()?;
+        self.owed = lines.len();
+        self.write(&lines)?;
         self.dirty = false;
         self.durable += lines.len() as u64;
         self.shown.send_replace(head.clone());
@@ -220,6 +222,24 @@ impl<M: Medium> Writer<M> {
         self.today = today;
         self.counts.records.fetch_add(entries.len() as u64, Ordering::Relaxed);
         self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// After a write that failed (on a full disk): would it succeed now? It is taken back at once.
+    fn rehearse(&mut self) -> io::Result<()> {
+        if self.owed == 0 {
+            return Ok(());
+        }
+        self.write(&vec![b' '; self.owed])?;
+        self.repair()
+    }
+
+    /// Until `dirty` is cleared these bytes may be cut off again.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.dirty = true;
+        self.medium.append(bytes)?;
+        self.medium.sync()?;
+        self.owed = 0;
         Ok(())
     }
 

@@ -4,22 +4,16 @@ mod tail;
 mod verify;
 
 use anyhow::Result;
-use clap::{Args, Subcommand};
-
-#[derive(Debug, Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
+use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     Verify(verify::Arguments),
     Tail(tail::Arguments),
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
-    match &arguments.command {
+pub fn run(command: &Command) -> Result<()> {
+    match command {
         Command::Verify(arguments) => verify::run(arguments),
         Command::Tail(arguments) => tail::run(arguments),
     }

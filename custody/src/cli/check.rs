@@ -1,5 +1,6 @@
 //! `custody check`
 
+use super::out;
 use super::storage::with_store;
 use crate::audit::recovery::verify;
 use crate::config::{Config, SealWith, SessionKeySource, SourceOf};
@@ -40,8 +41,7 @@ pub fn run(path: &Path) -> Result<()> {
         bail!("{}", lines.join("\n"));
     }
     let grants = config.grants.iter().count();
-    println!("{}: in order (grants: {grants})", path.display());
-    Ok(())
+    out::say(format_args!("{}: in order (grants: {grants})", path.display()))
 }
 
 fn check_store(config: &Config, faults: &mut Vec<String>) {

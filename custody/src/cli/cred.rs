@@ -2,7 +2,8 @@
 
 use super::secret::{LineEnd, Source};
 use super::storage::with_store;
-use super::{ConfigArgument, Usage};
+use super::table::{table, time};
+use super::{ConfigArgument, Usage, out};
 use crate::actor::Actor;
 use crate::config::Config;
 use crate::credential::{CredentialFault, Shape};
@@ -12,16 +13,9 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use lease::{Handle, HeaderFault, HeaderName};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
-
-#[derive(Debug, Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Store or replace a credential. The secret is read from standard input, or from a file.
     #[command(after_help = "Examples:\n  \
         custody cred put github-ci < token.txt\n  \
@@ -49,7 +43,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct Put {
+pub struct Put {
     /// The name grants and destinations know it by.
     handle: Handle,
     /// How the secret is shown to its upstream.
@@ -84,8 +78,8 @@ enum Type {
     Opaque,
 }
 
-pub fn run(arguments: Arguments) -> Result<()> {
-    match arguments.command {
+pub fn run(command: Command) -> Result<()> {
+    match command {
         Command::Put(put) => run_put(put),
         Command::List { json, config } => list(&config.config, json),
         Command::Delete { handle, actor, config } => delete(&config.config, &actor, &handle),
@@ -105,8 +99,7 @@ fn run_put(put: Put) -> Result<()> {
     }
     let put = async |store: &SealedStore| Ok(store.put(&actor, &handle, &credential).await?);
     let version = open(&config.config, put)?;
-    println!("stored {handle} ({shape}) for actor {actor}, version {version}");
-    Ok(())
+    out::say(format_args!("stored {handle} ({shape}) for actor {actor}, version {version}"))
 }
 
 fn unsendable(source: &Source<'_>, fault: CredentialFault) -> anyhow::Error {
@@ -138,23 +131,17 @@ fn shape_of(shape: Type, user: Option<String>, header: Option<String>) -> Result
 
 fn list(config: &Path, json: bool) -> Result<()> {
     let listed = open(config, async |store| Ok(store.list().await?))?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&listed)?);
-        return Ok(());
-    }
-    if listed.is_empty() {
-        println!("nothing is stored; see custody cred put --help");
-        return Ok(());
-    }
-    let width =
-        |of: fn(&Listed) -> usize, head: usize| listed.iter().map(of).max().unwrap_or(0).max(head);
-    let (handles, actors) = (width(|l| l.handle.len(), 6), width(|l| l.actor.len(), 5));
-    println!("{:handles$}  {:actors$}  {:>7}  {:20}  TYPE", "HANDLE", "ACTOR", "VERSION", "STORED");
-    for Listed { actor, handle, version, shape, stored_at } in &listed {
-        let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(*stored_at));
-        println!("{handle:handles$}  {actor:actors$}  {version:>7}  {time}  {shape}");
-    }
-    Ok(())
+    out::answer(json, &listed, || {
+        if listed.is_empty() {
+            return "nothing is stored; see custody cred put --help".into();
+        }
+        let row = |Listed { actor, handle, version, shape, stored_at }: &Listed| {
+            let (version, shape) = (version.to_string(), shape.to_string());
+            [handle.clone(), actor.clone(), version, time(*stored_at), shape]
+        };
+        let rows: Vec<_> = listed.iter().map(row).collect();
+        table(["HANDLE", "ACTOR", "VERSION", "STORED", "TYPE"], &rows)
+    })
 }
 
 fn delete(config: &Path, actor: &Actor, handle: &Handle) -> Result<()> {
@@ -163,10 +150,9 @@ fn delete(config: &Path, actor: &Actor, handle: &Handle) -> Result<()> {
         deleted,
         "nothing is stored under {handle} for actor {actor}; see custody cred list"
     );
-    println!(
+    out::say(format_args!(
         "deleted {handle} of actor {actor}; leases given before live to their end (at most 15m)"
-    );
-    Ok(())
+    ))
 }
 
 fn open<T>(config: &Path, run: impl AsyncFnOnce(&SealedStore) -> Result<T>) -> Result<T> {

@@ -1,7 +1,7 @@
 //! `custody grants`
 
 use super::remote::RemoteArguments;
-use super::{NotGranted, Usage, print};
+use super::{NotGranted, Usage, out};
 use crate::admin::check::{AskedBinding, Question, Verdict};
 use crate::admin::grants::GrantsInForce;
 use crate::outbound::Method;
@@ -9,14 +9,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-#[derive(Debug, Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Would a session with these claims be leased this? Nothing is leased.
     Check(Check),
     /// Read the grants again: all of them, or, if one has a fault, none.
@@ -28,7 +22,7 @@ enum Command {
     Examples:\n  \
     custody grants check github-ci api.github.com --claim team=build\n  \
     custody grants check llm api.llm.example POST --claims '{\"roles\": [\"agent\"]}'")]
-struct Check {
+pub struct Check {
     handle: String,
     /// As in api.github.com, or with a port.
     destination: String,
@@ -47,14 +41,14 @@ struct Check {
     remote: RemoteArguments,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
-    match &arguments.command {
+pub fn run(command: &Command) -> Result<()> {
+    match command {
         Command::Check(check) => run_check(check),
         Command::Reload(remote) => {
             let remote = remote.remote()?;
             let path = ["v1", "grants", "reload"];
             let grants: GrantsInForce = remote.send(Method::POST, &path, None)?;
-            print(remote.json(), &grants, || {
+            out::answer(remote.json(), &grants, || {
                 format!("{} grants in force, digest {}\n", grants.grants, grants.digest)
             })
         }
@@ -74,7 +68,7 @@ fn run_check(check: &Check) -> Result<()> {
     let path = ["v1", "grants", "check"];
     let question = serde_json::to_value(&question)?;
     let verdict: Verdict = remote.send(Method::POST, &path, Some(&question))?;
-    print(remote.json(), &verdict, || match (&verdict.grant, verdict.granted) {
+    out::answer(remote.json(), &verdict, || match (&verdict.grant, verdict.granted) {
         (Some(grant), true) => {
             format!("granted: {}, for {} s, as actor {}\n", verdict.detail, grant.ttl, grant.actor)
         }

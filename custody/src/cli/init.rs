@@ -1,5 +1,6 @@
 //! `custody init`
 
+use super::out;
 use crate::init::{Wishes, init, next_steps};
 use anyhow::Result;
 use clap::Args;
@@ -49,6 +50,5 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let wishes =
         Wishes { folder, issuer, audience, jwks, edge_listen, admin_listen, health_listen, names };
     let config = init(&wishes)?;
-    print!("{}", next_steps(&wishes, &config));
-    Ok(())
+    out::say(next_steps(&wishes, &config).trim_end())
 }

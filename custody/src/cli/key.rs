@@ -2,7 +2,7 @@
 
 use super::remote::RemoteArguments;
 use super::storage::with_store;
-use super::{Usage, print};
+use super::{Usage, out};
 use crate::config::Config;
 use crate::files::{create_private, sync_folder_of};
 use crate::ledger::Missing;
@@ -10,17 +10,11 @@ use crate::outbound::Method;
 use crate::sealed::root_key::RootKey;
 use crate::sealed::{NewKey, Rotated};
 use anyhow::{Context, Result, bail};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use std::path::{Path, PathBuf};
 
-#[derive(Debug, Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Write a new root key into a file of mode 0600. Overwrites nothing.
     New {
         #[arg(value_name = "FILE")]
@@ -47,8 +41,8 @@ enum Command {
     },
 }
 
-pub fn run(arguments: Arguments) -> Result<()> {
-    match arguments.command {
+pub fn run(command: Command) -> Result<()> {
+    match command {
         Command::New { file } => new(&file),
         Command::Rotate { running, remote } => rotate(running, &remote),
     }
@@ -61,8 +55,7 @@ fn new(file: &Path) -> Result<()> {
     let text = RootKey::generate().context("the operating system gave no randomness")?;
     create_private(file, text.as_bytes())?;
     sync_folder_of(file).with_context(|| file.display().to_string())?;
-    println!("{}: a new root key; back it up apart from the store", file.display());
-    Ok(())
+    out::say(format_args!("{}: a new root key; back it up apart from the store", file.display()))
 }
 
 fn rotate(running: bool, remote: &RemoteArguments) -> Result<()> {
@@ -74,7 +67,7 @@ fn rotate(running: bool, remote: &RemoteArguments) -> Result<()> {
         let opening = (Missing::Refuse, NewKey::Add);
         with_store(&storage, opening, async |store| Ok(store.rotate().await?))?
     };
-    print(remote.json(), &rotated, || said(&rotated))?;
+    out::answer(remote.json(), &rotated, || said(&rotated))?;
     if !rotated.kept.is_empty() {
         bail!("{} still seal something; run it again", rotated.kept.join(", "));
     }

@@ -1,6 +1,6 @@
 //! `custody kill`
 
-use super::print;
+use super::out;
 use super::remote::RemoteArguments;
 use crate::admin::kill_switch::KillSwitch;
 use crate::outbound::Method;
@@ -39,7 +39,7 @@ pub fn run(arguments: &KillArguments) -> Result<()> {
         What::Off => put(false)?,
         What::Status => remote.get(&path, &[])?,
     };
-    print(remote.json(), &switch, || {
+    out::answer(remote.json(), &switch, || {
         if switch.on {
             "the kill switch is ON: everything is denied\n"
         } else {

@@ -2,7 +2,7 @@
 
 use super::remote::RemoteArguments;
 use super::table::{plain, table, time};
-use super::{Usage, print};
+use super::{Usage, out};
 use crate::admin::revocations::{Restored, RevocationList, Revoked};
 use crate::clock;
 use crate::outbound::Method;
@@ -64,7 +64,7 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<()> {
     let body = json!({"kind": kind.name(), "id": id, "until": until});
     let remote = remote.remote()?;
     let revoked: Revoked = remote.send(Method::POST, &["v1", "revocations"], Some(&body))?;
-    print(remote.json(), &revoked, || {
+    out::answer(remote.json(), &revoked, || {
         let until = revoked.revocation.until.map_or_else(
             || "until it is restored".into(),
             |until| format!("until {}", time(until)),
@@ -83,13 +83,13 @@ pub fn restore(arguments: &RestoreArguments) -> Result<()> {
     let remote = remote.remote()?;
     let path = ["v1", "revocations", kind.name(), id];
     let restored: Restored = remote.send(Method::DELETE, &path, None)?;
-    print(remote.json(), &restored, || format!("restored {} {}\n", kind.name(), plain(id)))
+    out::answer(remote.json(), &restored, || format!("restored {} {}\n", kind.name(), plain(id)))
 }
 
 pub fn list(arguments: &RemoteArguments) -> Result<()> {
     let remote = arguments.remote()?;
     let list: RevocationList = remote.get(&["v1", "revocations"], &[])?;
-    print(remote.json(), &list, || {
+    out::answer(remote.json(), &list, || {
         if list.revocations.is_empty() {
             return "nothing is revoked\n".into();
         }

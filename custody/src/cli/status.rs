@@ -1,6 +1,6 @@
 //! `custody status`
 
-use super::print;
+use super::out;
 use super::remote::RemoteArguments;
 use super::table::time;
 use crate::admin::status::Status;
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub fn run(arguments: &RemoteArguments) -> Result<()> {
     let remote = arguments.remote()?;
     let status: Status = remote.get(&["v1", "status"], &[])?;
-    print(remote.json(), &status, || for_people(&status))
+    out::answer(remote.json(), &status, || for_people(&status))
 }
 
 fn for_people(status: &Status) -> String {

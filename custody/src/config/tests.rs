@@ -213,9 +213,15 @@ fn one_handle_has_one_actor() {
 
 #[test]
 fn what_is_no_configuration() {
-    assert!(faults_of("- a").iter().any(|fault| fault.starts_with("a configuration is a mapping")));
-    assert!(faults_of("a: [").iter().any(|fault| fault.starts_with("not YAML")));
-    assert!(!faults_of("").is_empty());
+    for (text, begin) in [
+        ("- a", "a configuration is a mapping"),
+        ("a: [", "not YAML"),
+        ("", "is empty; `custody init"),
+        ("# half a file\n", "is empty"),
+    ] {
+        let faults = faults_of(text);
+        assert!(faults.len() == 1 && faults[0].starts_with(begin), "{faults:?} | {begin}");
+    }
     let twice = format!("{}health: {{listen: 127.0.0.1:1}}\n", good());
     assert!(!faults_of(&twice).is_empty(), "the same section twice");
 }

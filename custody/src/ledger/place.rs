@@ -16,7 +16,7 @@ pub enum LedgerPlace {
 /// The ledger cannot be opened. The text begins with the field of the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceFault {
-    #[error("store.path: {}: {fault}", path.display())]
+    #[error("store.path: {}", fault.of(path))]
     Sqlite { path: PathBuf, fault: OpenFault },
     #[error("store.postgres{0}")]
     Postgres(#[from] ConnectFault),

@@ -45,7 +45,7 @@ pub struct SqliteLedger {
 pub enum OpenFault {
     #[error(transparent)]
     File(#[from] crate::files::FileFault),
-    #[error("SQLite: {0}")]
+    #[error("SQLite: {}", told(.0))]
     Sqlite(#[from] rusqlite::Error),
     #[error("the file belongs to another program; give store.path another name")]
     Foreign,
@@ -106,6 +106,34 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     Ok(connection)
+}
+
+// === impl OpenFault ===
+
+impl OpenFault {
+    /// With the file it is about.
+    pub fn of(&self, path: &Path) -> String {
+        match self {
+            // It names the file itself.
+            Self::File(fault) => fault.to_string(),
+            other => format!("{}: {other}", path.display()),
+        }
+    }
+}
+
+/// What SQLite says when a file does not open, and what may be the matter.
+fn told(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode as Code;
+    let hint = match error.sqlite_error_code() {
+        Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => {
+            "; custody must be able to write to the file and to its folder"
+        }
+        Some(Code::SystemIoFailure | Code::DiskFull) => "; is the disk full, or failing?",
+        Some(Code::DatabaseCorrupt) => "; the file is damaged or cut off: restore it from a backup",
+        Some(Code::DatabaseBusy) => "; another process holds it: end that, and try again",
+        _ => "",
+    };
+    format!("{error}{hint}")
 }
 
 // === impl LedgerFault ===

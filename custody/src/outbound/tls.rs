@@ -1,11 +1,8 @@
 //! Whom a client trusts, and who it says it is.
 
 use super::Reach;
-use crate::files::{FileFault, Readers, read_private};
-use crate::server::tls::{TlsFault, certificates};
+use crate::server::tls::{TlsFault, certificates, private_key};
 use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore, version};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::Arc;
@@ -19,8 +16,6 @@ pub enum ReachFault {
     Ca(rustls::Error),
     #[error("ca: is not given, and the operating system's own cannot be used: {0}")]
     System(rustls::Error),
-    #[error("key: {0}")]
-    Key(#[from] FileFault),
     #[error("certificate: does not go with the key: {0}")]
     Pair(rustls::Error),
     #[error("{0}")]
@@ -46,12 +41,7 @@ pub fn config(reach: &Reach) -> Result<ClientConfig, ReachFault> {
         None => builder.with_no_client_auth(),
         Some(identity) => {
             let chain = certificates("certificate", &identity.certificate)?;
-            let pem = read_private(&identity.key, Readers::OwnerAndGroup)?;
-            let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| TlsFault::Pem {
-                field: "key",
-                path: identity.key.clone(),
-                reason: error.to_string(),
-            })?;
+            let key = private_key(&identity.key)?;
             builder.with_client_auth_cert(chain, key).map_err(ReachFault::Pair)?
         }
     };

@@ -1,4 +1,4 @@
-//! The operators' and the workers' API, put together.
+//! What every API works on, and the operators' and the workers' put together.
 
 use crate::admin::vault::Vault;
 use crate::admin::{self, Admin};
@@ -16,7 +16,7 @@ use axum::Router;
 use session::Verifier;
 use std::sync::Arc;
 
-/// What both work on.
+/// What is opened once, for all of them.
 pub(super) struct Shared {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) resolver: Arc<Resolver>,

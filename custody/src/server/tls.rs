@@ -4,7 +4,7 @@ use crate::config::TlsFiles;
 use crate::files::{FileFault, Readers, read_private};
 use crate::server::named::Named;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
@@ -35,12 +35,7 @@ pub type Versions = &'static [&'static SupportedProtocolVersion];
 /// TLS with ring; HTTP/2 and HTTP/1.1.
 pub fn acceptor(files: &TlsFiles, versions: Versions) -> Result<TlsAcceptor, TlsFault> {
     let certificate = certificates("certificate", &files.certificate)?;
-    let key_pem = read_private(&files.key, Readers::OwnerAndGroup)?;
-    let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|error| TlsFault::Pem {
-        field: "key",
-        path: files.key.clone(),
-        reason: error.to_string(),
-    })?;
+    let key = private_key(&files.key)?;
     let mut roots = RootCertStore::empty();
     for ca in certificates("client_ca", &files.client_ca)? {
         roots.add(ca).map_err(|error| TlsFault::ClientCa(error.to_string()))?;
@@ -89,9 +84,33 @@ pub(crate) fn certificates(
     let fault = |reason: String| TlsFault::Pem { field, path: path.to_owned(), reason };
     let read: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
-        .map_err(|error| fault(error.to_string()))?;
+        .map_err(|error| fault(told(&error)))?;
     if read.is_empty() {
         return Err(fault("holds no certificate (PEM)".into()));
     }
     Ok(read)
+}
+
+/// The first private key of a PEM file that only its owner and group may read.
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFault> {
+    let pem = read_private(path, Readers::OwnerAndGroup)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
+        let reason = match error {
+            pem::Error::NoItemsFound => "holds no private key (PEM)".to_owned(),
+            other => told(&other),
+        };
+        TlsFault::Pem { field: "key", path: path.to_owned(), reason }
+    })
+}
+
+/// The library's own words quote bytes of the file as numbers.
+fn told(error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => error.to_string(),
+        pem::Error::MissingSectionEnd { .. } => "ends within a PEM block: it is cut off".to_owned(),
+        pem::Error::IllegalSectionStart { .. } => {
+            "a line that begins a PEM block is none".to_owned()
+        }
+        other => format!("is no PEM: {other}"),
+    }
 }

@@ -32,25 +32,9 @@ pub struct FetchOrder {
     /// The one type the caller can use. Without it, any that is made of headers; an SSH
     /// certificate, a Kerberos ticket and opaque bytes are given only to who asks for them.
     #[serde(rename = "type")]
-    #[schemars(with = "Option<TypeName>")]
     kind: Option<CredentialType>,
     /// Seconds, 1 to 900; default 300.
     ttl: Option<u64>,
-}
-
-/// The names of [`CredentialType`], for the description.
-#[derive(JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "CredentialType")]
-#[expect(dead_code, reason = "only its schema is used")]
-enum TypeName {
-    Bearer,
-    Basic,
-    ApiKey,
-    HeaderSet,
-    SshCertificate,
-    KerberosTicket,
-    Opaque,
 }
 
 #[derive(Serialize, JsonSchema)]

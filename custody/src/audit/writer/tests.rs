@@ -146,6 +146,23 @@ async fn a_failed_sync_is_refused_and_its_bytes_are_not_trusted() {
 }
 
 #[tokio::test]
+async fn a_full_disk_is_told_to_probes_until_there_is_room() {
+    let disk = Disk::default();
+    let (log, _writing) = log_on(&disk);
+    log.append(entry()).await.unwrap();
+    disk.change(|state| state.short = Some(7));
+    assert!(log.append(entry()).await.is_err());
+    for _ in 0..2 {
+        assert!(log.probe().await.is_err(), "the next record would not be written");
+    }
+    disk.change(|state| state.short = None);
+    assert!(log.probe().await.is_ok());
+    assert_eq!(disk.records(), 1, "a probe leaves nothing behind");
+    log.append(entry()).await.unwrap();
+    assert_eq!(disk.records(), 2);
+}
+
+#[tokio::test]
 async fn bytes_of_others_are_neither_trusted_nor_cut() {
     let disk = Disk::default();
     let (log, _writing) = log_on(&disk);

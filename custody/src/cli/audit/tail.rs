@@ -1,11 +1,13 @@
 //! `custody audit tail`
 
+use crate::cli::out;
+use crate::cli::table::plain;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,7 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     for line in &newest {
-        if !print(line)? {
+        if !out::is_heard(line)? {
             return Ok(());
         }
     }
@@ -67,7 +69,7 @@ fn follow(arguments: &Arguments, reader: &mut Reader) -> Result<()> {
         match reader.next()? {
             Some(line) => {
                 if let Some(line) = shown(arguments, &line)
-                    && !print(&line)?
+                    && !out::is_heard(&line)?
                 {
                     return Ok(());
                 }
@@ -77,16 +79,6 @@ fn follow(arguments: &Arguments, reader: &mut Reader) -> Result<()> {
                 reader.reopen_if_replaced()?;
             }
         }
-    }
-}
-
-/// `false` when nobody reads any more (`| head`).
-fn print(line: &str) -> Result<bool> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error).context("standard output"),
     }
 }
 
@@ -131,7 +123,7 @@ fn shown(arguments: &Arguments, line: &[u8]) -> Option<String> {
     }
     // What is no record is shown as it stands: here nothing is hidden.
     if arguments.json || !record.is_object() {
-        return Some(printable(&text));
+        return Some(plain(&text));
     }
     Some(for_eyes(&record))
 }
@@ -161,22 +153,18 @@ fn for_eyes(record: &Value) -> String {
     ] {
         match record.get(name) {
             None | Some(Value::Null) => {}
-            Some(Value::String(value)) => line.push_str(&format!("  {name}={}", printable(value))),
+            Some(Value::String(value)) => line.push_str(&format!("  {name}={}", plain(value))),
             Some(value) => line.push_str(&format!("  {name}={value}")),
         }
     }
     line
 }
 
-/// A path or claim of a guest's must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::io::Write;
 
     #[test]
     fn a_record_for_eyes_steers_no_terminal() {

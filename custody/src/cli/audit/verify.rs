@@ -3,6 +3,7 @@
 use crate::audit::day::DayHead;
 use crate::audit::recovery::{lacks_only_its_end, verify};
 use crate::audit::verify::Intact;
+use crate::cli::out::say;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
@@ -63,28 +64,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             days: &intact.days,
             today: intact.today.head(),
         };
-        println!("{}", serde_json::to_string_pretty(&report)?);
-        return Ok(());
+        return say(serde_json::to_string_pretty(&report)?);
     }
     if *days {
-        print_days(&intact);
+        say_days(&intact)?;
     }
-    println!(
-        "{}: {} records, unbroken; last hash {}",
-        file.display(),
-        intact.records,
-        intact.head.hash
-    );
-    Ok(())
+    let (file, hash) = (file.display(), &intact.head.hash);
+    say(format_args!("{file}: {} records, unbroken; last hash {hash}", intact.records))
 }
 
-fn print_days(intact: &Intact) {
-    println!("{:10}  {:>10}  MERKLE ROOT", "DAY", "RECORDS");
+fn say_days(intact: &Intact) -> Result<()> {
+    say(format_args!("{:10}  {:>10}  MERKLE ROOT", "DAY", "RECORDS"))?;
     for DayHead { day, records, merkle_root } in &intact.days {
-        println!("{day:10}  {records:>10}  {merkle_root}");
+        say(format_args!("{day:10}  {records:>10}  {merkle_root}"))?;
     }
     let DayHead { day, records, merkle_root } = intact.today.head();
-    println!("{day:10}  {records:>10}  {merkle_root} (not over)");
+    say(format_args!("{day:10}  {records:>10}  {merkle_root} (not over)"))
 }
 
 /// After the chain was verified, a line that ends in the hash is the record with that hash.
