@@ -56,6 +56,7 @@ mod trust_edge;
 
 pub use moment::Moment;
 pub use policy::Policy;
+pub use session::{Said, Signatures, Signed};
 pub use trust_edge::TrustEdge;
 
 /// Seconds since the Unix epoch, whole (RFC 7519 `NumericDate`).

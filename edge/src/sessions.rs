@@ -4,13 +4,14 @@
 use crate::bounded::Bounded;
 use crate::digest::{Digest, Digester};
 use crate::moment::Moment;
-use session::{Refusal, Session, Verifier};
+use session::{Refusal, Session, Signatures, Unaided, Verifier};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The signature of a token never changes its mind; its times are checked on every use.
 pub struct Sessions {
     digester: Digester,
+    signatures: Box<dyn Signatures>,
     authenticated: Bounded<Known>,
     forged: Bounded<Forged>,
 }
@@ -44,9 +45,15 @@ impl Sessions {
     pub fn new(digester: Digester) -> Self {
         Self {
             digester,
+            signatures: Box::new(Unaided),
             authenticated: Bounded::new(CAPACITY),
             forged: Bounded::new(FORGED_CAPACITY),
         }
+    }
+
+    /// Who may help with signatures from now on.
+    pub fn aided_by(&mut self, signatures: Box<dyn Signatures>) {
+        self.signatures = signatures;
     }
 
     pub fn verify(
@@ -67,7 +74,7 @@ impl Sessions {
         if let Some(forged) = self.forged.get(&key).filter(|forged| now.steady < forged.until) {
             return Err(forged.refusal);
         }
-        match verifier.authenticate(token) {
+        match verifier.authenticate_with(token, &*self.signatures) {
             Ok(session) => {
                 let timely = verifier.check_time(&session, now.unix());
                 let known = Known { session: session.clone(), seen: timely.is_ok() };

@@ -20,6 +20,7 @@ use lease::{
     Binding, LEASE_CEILING, Lease, LeaseFault, LeaseRequest, LiveLease, OutcomeReport, RefusalCode,
     Secret, SeenReport, SyncAnswer,
 };
+use session::Signatures;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -70,6 +71,12 @@ impl TrustEdge {
             outbox: Vec::new(),
             notices: Vec::new(),
         }
+    }
+
+    /// The same edge, with help where signatures are checked.
+    pub fn aided_by(mut self, signatures: Box<dyn Signatures>) -> Self {
+        self.sessions.aided_by(signatures);
+        self
     }
 
     /// The attribute of each request that says where it came to, if sessions are bound by one.

@@ -101,6 +101,14 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        bytes: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
 }
 
 fn checked(status: u32) -> Result<(), Failed> {
@@ -267,6 +275,21 @@ pub fn increment(counter: u32) -> Result<(), Failed> {
 pub fn record(gauge: u32, value: u64) -> Result<(), Failed> {
     // SAFETY: no pointers.
     checked(unsafe { proxy_record_metric(gauge, value) })
+}
+
+/// A function of this very host, beyond the ABI; `None` where it has none of that name.
+pub fn foreign(name: &str, argument: &[u8]) -> Result<Option<Vec<u8>>, Failed> {
+    // SAFETY: as in `buffer`; name and argument are only read.
+    received(|bytes, size| unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            bytes,
+            size,
+        )
+    })
 }
 
 // === the ABI's lists of pairs ===

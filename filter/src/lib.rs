@@ -12,7 +12,8 @@
 //! - [`stream`]: one request;
 //! - [`facts`]: what the host knows of a request;
 //! - [`flow`]: what becomes of a request after a callback;
-//! - [`metrics`]: a counter a decision.
+//! - [`metrics`]: a counter a decision;
+//! - [`signatures`]: checked by the host.
 //!
 //! The module never panics: a trap fails the whole VM, and with it every request of its worker.
 #![cfg_attr(
@@ -35,6 +36,7 @@ mod flow;
 mod host;
 mod metrics;
 mod root;
+mod signatures;
 mod stream;
 mod waiting;
 

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::host::{self, Failed};
 use crate::metrics::Metrics;
+use crate::signatures::HostSignatures;
 use crate::waiting::Waiting;
 use abi::types::BufferType;
 use edge::attempts::Ticket;
@@ -69,7 +70,8 @@ impl Root {
         }
         self.hurried = false;
         self.metrics = Metrics::define();
-        self.edge = Some(TrustEdge::new(policy, seed, self.clock.now()));
+        let edge = TrustEdge::new(policy, seed, self.clock.now());
+        self.edge = Some(edge.aided_by(Box::new(HostSignatures)));
         true
     }
 

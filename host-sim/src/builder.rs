@@ -5,7 +5,7 @@ use crate::clock::Instant;
 use crate::error::Error;
 use crate::faults::FaultPlan;
 use crate::host::{Group, Host};
-use crate::script::Cluster;
+use crate::script::{Cluster, Foreign};
 use crate::transcript::{Recording, Transcript};
 use crate::vm::{Plugin, Vm, VmIdentity, VmSetup};
 use crate::world::{Random, SharedWorld, World};
@@ -71,6 +71,12 @@ impl Builder {
 
     pub fn faults(mut self, faults: FaultPlan) -> Self {
         self.world.faults = faults;
+        self
+    }
+
+    /// A foreign function that answers otherwise than Envoy's, or is not there.
+    pub fn foreign(mut self, name: &str, foreign: Foreign) -> Self {
+        self.world.foreign.insert(name.to_owned(), foreign);
         self
     }
 

@@ -59,7 +59,7 @@ pub use outcome::{Outcome, Verdict};
 pub use properties::Properties;
 pub use request::Request;
 pub use script::{
-    Answer, CalloutRequest, CalloutResponse, Cluster, GrpcAnswer, GrpcRequest, Upstream,
+    Answer, CalloutRequest, CalloutResponse, Cluster, Foreign, GrpcAnswer, GrpcRequest, Upstream,
 };
 pub use stats::MetricKind;
 pub use status::{Status, UnknownStatus};

@@ -5,7 +5,7 @@ use crate::clock::Instant;
 use crate::events::{Event, Events};
 use crate::exchange::{HttpStream, StreamId};
 use crate::faults::FaultPlan;
-use crate::script::{CalloutRequest, Clusters};
+use crate::script::{CalloutRequest, Clusters, Foreign};
 use crate::shared::{Queues, SharedData};
 use crate::stats::Stats;
 use crate::strict::Violation;
@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub queues: Queues,
     pub stats: Stats,
     pub faults: FaultPlan,
+    /// Foreign functions that are not Envoy's, by name.
+    pub foreign: HashMap<String, Foreign>,
     pub transcript: Transcript,
     /// Streams that are over, with each filter of theirs, for whoever asks how it went.
     pub ended: HashMap<StreamId, Vec<HttpStream>>,

@@ -25,6 +25,11 @@ impl Claims {
     /// From the payload of a token whose signature was checked.
     pub(crate) fn from_authenticated(payload: &[u8]) -> Result<Claims, Refusal> {
         let all = strict_json::object(payload).ok_or(Refusal::Malformed)?;
+        // Nobody here asks for it, but jwt-simple wants it to be a string (OpenID Connect Core section 2),
+        // and a token is not to be good or bad by who checks its signature.
+        if all.get("nonce").is_some_and(|nonce| !nonce.is_string()) {
+            return Err(Refusal::Claims("nonce"));
+        }
         Ok(Claims {
             issuer: text(&all, "iss")?,
             subject: text(&all, "sub")?,

@@ -31,6 +31,7 @@ mod jwks_error;
 mod public_key;
 mod refusal;
 mod rules;
+mod signatures;
 mod strict_json;
 pub mod unverified;
 mod verified;
@@ -46,6 +47,7 @@ pub use jwks::KeySet;
 pub use jwks_error::JwksError;
 pub use refusal::Refusal;
 pub use rules::{LEEWAY_CEILING, LEEWAY_DEFAULT, LIFETIME_CEILING, Rules, TOKEN_BYTES};
+pub use signatures::{Said, Signatures, Signed, Unaided};
 pub use verified::Session;
 pub use verifier::Verifier;
 

@@ -1,15 +1,17 @@
 //! Public keys, and whether a signature fits one.
 //!
-//! jwt-simple checks the signature. It also reads header and claims by rules of its own, laxer than
-//! ours and with one error for everything, so its rules are switched off and what it finds is asked
-//! for one thing only: does the signature fit?
+//! What a signature has to look like is said here, before anybody is asked whether it fits. Then a host
+//! may know ([`Signatures`]); where it does not, jwt-simple finds out. That also reads header and claims by
+//! rules of its own, laxer than ours and with one error for everything, so its rules are switched off
+//! and it is asked for one thing only: does the signature fit?
 
 use jwt_simple::prelude::{
     ECDSAP256PublicKeyLike, ES256PublicKey, Ed25519PublicKey, EdDSAPublicKeyLike, NoCustomClaims,
-    RS256PublicKey, RSAPublicKeyLike, Token, UnixTimeStamp, VerificationOptions,
+    RS256PublicKey, RSAPublicKeyLike, UnixTimeStamp, VerificationOptions,
 };
 
 use crate::algorithm::Algorithm;
+use crate::signatures::{Said, Signatures, Signed};
 
 /// RSA moduli we take, in bits: below is weak (RFC 7518 section 3.3), above is slow for no gain.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=4096;
@@ -20,15 +22,23 @@ const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 #[derive(Debug, Clone)]
 pub(crate) enum PublicKey {
     EdDsa(Ed25519PublicKey),
-    Es256(ES256PublicKey),
-    Rs256(Box<RS256PublicKey>),
+    Es256(ES256PublicKey, Info),
+    Rs256 { key: Box<RS256PublicKey>, modulus: Box<[u8]>, info: Info },
+}
+
+/// A SubjectPublicKeyInfo, DER: the key as others read it.
+type Info = Box<[u8]>;
+
+/// A compact JWS, and its signature decoded.
+#[derive(Clone, Copy)]
+pub(crate) struct Jws<'t> {
+    pub(crate) token: &'t str,
+    pub(crate) signature: &'t [u8],
 }
 
 /// Why a token is not authentic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The header cannot be read.
-    Header,
     /// The signature does not fit.
     Signature,
     /// The signature fits, and jwt-simple cannot read the claims; nor will we.
@@ -55,9 +65,9 @@ impl PublicKey {
             return Err("x and y must be 32 bytes each, as base64url");
         }
         let uncompressed = [&[4u8][..], x, y].concat();
-        ES256PublicKey::from_bytes(&uncompressed)
-            .map(PublicKey::Es256)
-            .map_err(|_| "x and y are not a point of the curve P-256")
+        let made = ES256PublicKey::from_bytes(&uncompressed)
+            .and_then(|key| key.to_der().map(|info| PublicKey::Es256(key, info.into())));
+        made.map_err(|_| "x and y are not a point of the curve P-256")
     }
 
     /// `n` and `e` of an RSA key (RFC 7518 section 6.3.1), big-endian without leading zeros.
@@ -72,36 +82,81 @@ impl PublicKey {
         if !RSA_BITS.contains(&bits) {
             return Err("n must have 2048 to 4096 bits");
         }
-        RS256PublicKey::from_components(n, e)
-            .map(|key| PublicKey::Rs256(Box::new(key)))
-            .map_err(|_| "n is no RSA modulus")
+        let made = RS256PublicKey::from_components(n, e).and_then(|key| {
+            let info = key.to_der()?.into();
+            Ok(PublicKey::Rs256 { key: Box::new(key), modulus: n.into(), info })
+        });
+        made.map_err(|_| "n is no RSA modulus")
     }
 
     /// The one algorithm this key is for.
     pub(crate) fn algorithm(&self) -> Algorithm {
         match self {
             PublicKey::EdDsa(_) => Algorithm::EdDsa,
-            PublicKey::Es256(_) => Algorithm::Es256,
-            PublicKey::Rs256(_) => Algorithm::Rs256,
+            PublicKey::Es256(..) => Algorithm::Es256,
+            PublicKey::Rs256 { .. } => Algorithm::Rs256,
         }
     }
 
     /// Whether the signature of a compact JWS fits.
-    pub(crate) fn authenticate(&self, token: &str) -> Result<(), Fault> {
-        // The signature covers the header, so this is asked first: later errors are about the
-        // signature or, behind it, the claims.
-        Token::decode_metadata(token).map_err(|_| Fault::Header)?;
+    pub(crate) fn authenticate(
+        &self,
+        jws: &Jws<'_>,
+        signatures: &dyn Signatures,
+    ) -> Result<(), Fault> {
+        match self.ask(jws, signatures)? {
+            Said::Yes => Ok(()),
+            Said::No => Err(Fault::Signature),
+            Said::Nothing => self.authenticate_unaided(jws.token),
+        }
+    }
+
+    /// Whoever may know is shown only what is a signature by its form, so that nobody's leniency about
+    /// forms can matter.
+    fn ask(&self, jws: &Jws<'_>, signatures: &dyn Signatures) -> Result<Said, Fault> {
+        let message = jws.message();
+        match self {
+            PublicKey::EdDsa(_) => Ok(Said::Nothing),
+            // Two numbers from 1 to below the order of the curve, 32 bytes each (RFC 7518 section 3.4). Of
+            // s and its negative both are good: honest signers send either.
+            PublicKey::Es256(_, info) => {
+                let signature = p256::ecdsa::Signature::from_slice(jws.signature);
+                let signature = signature.map_err(|_| Fault::Signature)?.to_der();
+                let signature = signature.as_bytes();
+                Ok(signatures.check(&Signed { public_key: info, message, signature }))
+            }
+            // As long as the modulus, and below it (RFC 8017 sections 8.2.2 and 5.2.2).
+            PublicKey::Rs256 { modulus, info, .. } => {
+                let signature = jws.signature;
+                if signature.len() != modulus.len() || signature >= &**modulus {
+                    return Err(Fault::Signature);
+                }
+                Ok(signatures.check(&Signed { public_key: info, message, signature }))
+            }
+        }
+    }
+
+    fn authenticate_unaided(&self, token: &str) -> Result<(), Fault> {
         let rules = Some(no_rules());
         let verified = match self {
             PublicKey::EdDsa(key) => key.verify_token::<NoCustomClaims>(token, rules),
-            PublicKey::Es256(key) => key.verify_token::<NoCustomClaims>(token, rules),
-            PublicKey::Rs256(key) => key.verify_token::<NoCustomClaims>(token, rules),
+            PublicKey::Es256(key, _) => key.verify_token::<NoCustomClaims>(token, rules),
+            PublicKey::Rs256 { key, .. } => key.verify_token::<NoCustomClaims>(token, rules),
         };
-        // Only Ok is a yes. Which no it is decides nothing but the code the guest reads: claims are
-        // parsed behind the signature, and nothing else there is JSON.
+        // Only Ok is a yes. Which no it is decides nothing but the code the guest reads: the header was
+        // read before, claims are parsed behind the signature, and nothing else there is JSON.
         verified.map(drop).map_err(|error| {
             if error.is::<serde_json::Error>() { Fault::Claims } else { Fault::Signature }
         })
+    }
+}
+
+// === impl Jws ===
+
+impl Jws<'_> {
+    /// What is signed: header and payload as sent (RFC 7515 section 5.2).
+    fn message(&self) -> &[u8] {
+        self.token.rsplit_once('.').map_or(b"", |(message, _)| message.as_bytes())
     }
 }
 
@@ -121,21 +176,27 @@ fn no_rules() -> VerificationOptions {
 mod tests {
     use super::*;
     use crate::base64url::decode;
+    use crate::signatures::Unaided;
 
     fn bytes(text: &str) -> Vec<u8> {
         decode(text.as_bytes()).unwrap()
     }
 
+    fn authenticate(key: &PublicKey, token: &str) -> Result<(), Fault> {
+        let signature = bytes(token.rsplit_once('.').unwrap().1);
+        key.authenticate(&Jws { token, signature: &signature }, &Unaided)
+    }
+
     /// Verifies a compact JWS, and refuses it with a bit of its signature or its payload changed.
     fn check(key: &PublicKey, jws: &str, fits: Result<(), Fault>) {
-        assert_eq!(key.authenticate(jws), fits);
+        assert_eq!(authenticate(key, jws), fits);
         let (input, signature) = jws.rsplit_once('.').unwrap();
         let mut changed = bytes(signature);
         changed[7] ^= 1;
         let changed = format!("{input}.{}", crate::base64url::encode(&changed));
-        assert_eq!(key.authenticate(&changed), Err(Fault::Signature));
+        assert_eq!(authenticate(key, &changed), Err(Fault::Signature));
         let changed = format!("{}A.{signature}", &input[..input.len() - 1]);
-        assert_eq!(key.authenticate(&changed), Err(Fault::Signature));
+        assert_eq!(authenticate(key, &changed), Err(Fault::Signature));
     }
 
     #[test]

@@ -8,13 +8,20 @@ use serde_json::{Map, Value};
 
 use crate::base64url;
 use crate::claims::Claims;
-use crate::public_key::{Fault, PublicKey};
+use crate::public_key::{Fault, Jws, PublicKey};
 use crate::refusal::Refusal;
 use crate::rules::TOKEN_BYTES;
+use crate::signatures::Signatures;
 use crate::strict_json;
 
 /// The longest header, in bytes of JSON.
 const HEADER_BYTES: usize = 1024;
+/// Members that no token has for us: extensions that must be understood (RFC 7515 section 4.1.11), a key
+/// of the token's own, and jwt-simple's salt, which only a symmetric key has a use for.
+const REFUSED: [&str; 3] = ["crit", "jwk", "salt"];
+/// Members that we have no use for, and that are strings where they are there (RFC 7515 section 4.1).
+/// jwt-simple insists on it; whoever checks a signature in its place does not.
+const STRINGS: [&str; 5] = ["cty", "jku", "x5u", "x5t", "x5t#S256"];
 
 /// Three segments of base64url (RFC 7515 section 7.1), taken apart but not believed.
 #[derive(Clone, Copy)]
@@ -59,11 +66,11 @@ impl<'t> UnverifiedToken<'t> {
 
     /// # Errors
     /// [`Refusal::TooLarge`] over 1 KiB; [`Refusal::Malformed`] if it is not a JSON object with a
-    /// string `alg`, has `crit` (RFC 7515 section 4.1.11: we understand no extension), a `kid` that
-    /// is not a string, or a `typ` other than `JWT` and `at+jwt`.
+    /// string `alg`, has `crit` or a key of its own (`jwk`), a `kid` that is not a string, a `typ` other
+    /// than `JWT` and `at+jwt`, or another member of JOSE that is of the wrong type.
     pub fn unverified_header(&self) -> Result<UnverifiedHeader, Refusal> {
         let members = self.unverified_header_members()?;
-        if members.contains_key("crit") {
+        if REFUSED.iter().any(|name| members.contains_key(*name)) || !is_well_typed(&members) {
             return Err(Refusal::Malformed);
         }
         match members.get("typ") {
@@ -104,21 +111,32 @@ impl<'t> UnverifiedToken<'t> {
     }
 
     /// The decoded payload, once the signature fits.
-    pub(crate) fn authenticate(&self, key: &PublicKey) -> Result<Vec<u8>, Refusal> {
+    pub(crate) fn authenticate(
+        &self,
+        key: &PublicKey,
+        signatures: &dyn Signatures,
+    ) -> Result<Vec<u8>, Refusal> {
         if self.signature.is_empty() {
             return Err(Refusal::Malformed);
         }
         // Strict decoding first: a lax one would let two spellings of one token pass.
-        base64url::decode(self.signature).ok_or(Refusal::Malformed)?;
+        let signature = base64url::decode(self.signature).ok_or(Refusal::Malformed)?;
         let payload = base64url::decode(self.payload).ok_or(Refusal::Malformed)?;
         let token = std::str::from_utf8(self.token).map_err(|_| Refusal::Malformed)?;
-        match key.authenticate(token) {
+        match key.authenticate(&Jws { token, signature: &signature }, signatures) {
             Ok(()) => Ok(payload),
-            Err(Fault::Header) => Err(Refusal::Malformed),
             Err(Fault::Signature) => Err(Refusal::Signature),
             Err(Fault::Claims) => Err(Claims::refusal_of(&payload)),
         }
     }
+}
+
+fn is_well_typed(members: &Map<String, Value>) -> bool {
+    let chain = members.get("x5c");
+    STRINGS.iter().filter_map(|name| members.get(*name)).all(Value::is_string)
+        && chain.is_none_or(|chain| {
+            chain.as_array().is_some_and(|chain| chain.iter().all(Value::is_string))
+        })
 }
 
 /// RFC 7519 section 5.1 and RFC 9068 section 2.1; media types have no case.

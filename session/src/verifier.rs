@@ -3,6 +3,7 @@
 use crate::claims::Claims;
 use crate::refusal::Refusal;
 use crate::rules::{LEEWAY_CEILING, Rules};
+use crate::signatures::{Signatures, Unaided};
 use crate::unverified::UnverifiedToken;
 use crate::verified::Session;
 use crate::{KeySet, UnixSeconds};
@@ -41,10 +42,23 @@ impl Verifier {
     /// # Errors
     /// The first rule that the token breaks.
     pub fn authenticate(&self, token: &[u8]) -> Result<Session, Refusal> {
+        self.authenticate_with(token, &Unaided)
+    }
+
+    /// The same, where somebody may help with the signature. What is accepted does not depend on
+    /// whether they do.
+    ///
+    /// # Errors
+    /// The first rule that the token breaks.
+    pub fn authenticate_with(
+        &self,
+        token: &[u8],
+        signatures: &dyn Signatures,
+    ) -> Result<Session, Refusal> {
         let unverified = UnverifiedToken::parse(token)?;
         let header = unverified.unverified_header()?;
         let key = self.keys.find(&header)?;
-        let payload = unverified.authenticate(key)?;
+        let payload = unverified.authenticate(key, signatures)?;
         let session = Session::new(Claims::from_authenticated(&payload)?);
         self.check_parties(&session)?;
         Ok(session)

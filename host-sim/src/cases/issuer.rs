@@ -1,6 +1,6 @@
 //! What whoever publishes the session keys answers, as cases write it.
 
-use super::session::{Signer, TestKey};
+use super::keys::{Algorithm, Signer, TestKey};
 use crate::script::Answer;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -41,8 +41,10 @@ impl IssuerScript {
     pub fn response(&self) -> Option<(u16, String)> {
         match self {
             Self::Keys(signers) => {
-                let keys: Vec<Value> =
-                    signers.iter().map(|signer| TestKey::of(*signer).jwk()).collect();
+                let keys: Vec<Value> = signers
+                    .iter()
+                    .map(|signer| TestKey::of(Algorithm::EdDsa, *signer).jwk())
+                    .collect();
                 Some((200, json!({ "keys": keys }).to_string()))
             }
             Self::Status(status) => Some((*status, String::new())),

@@ -1,8 +1,6 @@
-//! Session JWTs minted for cases, from a key that is published here and guards nothing.
+//! Session JWTs minted for cases.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use super::keys::{Algorithm, Signer, TestKey};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -14,21 +12,14 @@ pub struct SessionSpec {
     pub claims: Map<String, Value>,
     /// Laid over the JOSE header; null takes a field out.
     pub header: Map<String, Value>,
+    /// `EdDSA` if it is not said, `ES256` or `RS256`.
+    pub algorithm: Algorithm,
     /// `known` (the one in `${jwks}`), `next` (of a kid of its own) or `stranger` (of the known one's).
     pub key: Signer,
     /// What becomes of the signature.
     pub signature: Signature,
     /// A raw token instead of all that; `none` is no session.
     pub token: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Signer {
-    #[default]
-    Known,
-    Next,
-    Stranger,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -42,57 +33,10 @@ pub enum Signature {
     Empty,
 }
 
-/// An Ed25519 key from a fixed seed.
-pub struct TestKey {
-    pair: Ed25519KeyPair,
-    kid: &'static str,
-}
-
 /// The `iss` of every session that does not say otherwise.
 const ISSUER: &str = "https://control-plane.test";
 const AUDIENCE: &str = "leasehold-edge";
-const KID: &str = "test-1";
-const NEXT_KID: &str = "test-2";
 const LIFE: u64 = 3600;
-
-// === impl TestKey ===
-
-impl TestKey {
-    pub fn known() -> Self {
-        Self::of(Signer::Known)
-    }
-
-    pub(super) fn of(signer: Signer) -> Self {
-        match signer {
-            Signer::Known => Self::from_seed([1; 32], KID),
-            Signer::Stranger => Self::from_seed([2; 32], KID),
-            Signer::Next => Self::from_seed([3; 32], NEXT_KID),
-        }
-    }
-
-    #[allow(clippy::expect_used, reason = "every 32 bytes are an Ed25519 seed")]
-    fn from_seed(seed: [u8; 32], kid: &'static str) -> Self {
-        Self { pair: Ed25519KeyPair::from_seed_unchecked(&seed).expect("32 bytes"), kid }
-    }
-
-    pub(super) fn jwk(&self) -> Value {
-        let x = URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref());
-        json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": x})
-    }
-
-    /// `{"keys": [...]}`.
-    pub fn jwks(&self) -> Value {
-        json!({"keys": [self.jwk()]})
-    }
-
-    /// A JWT in compact form.
-    pub fn sign(&self, header: &Value, claims: &Value) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(header), part(claims));
-        let signature = URL_SAFE_NO_PAD.encode(self.pair.sign(signed.as_bytes()));
-        format!("{signed}.{signature}")
-    }
-}
 
 // === impl SessionSpec ===
 
@@ -110,8 +54,8 @@ impl SessionSpec {
             "iss": ISSUER, "aud": AUDIENCE, "sub": "guest-1", "jti": jti,
             "iat": now, "exp": now + LIFE,
         });
-        let key = TestKey::of(self.key);
-        let header = json!({"alg": "EdDSA", "kid": key.kid, "typ": "JWT"});
+        let key = TestKey::of(self.algorithm, self.key);
+        let header = json!({"alg": self.algorithm.name(), "kid": key.kid(), "typ": "JWT"});
         let token = key.sign(&laid_over(header, &self.header), &laid_over(claims, &self.claims));
         match (self.signature, token.rsplit_once('.')) {
             (Signature::Flipped, Some((signed, signature))) => {

@@ -1,6 +1,6 @@
-//! `${...}` in cases: the token, the time, the test key.
+//! `${...}` in cases: the token, the time, the test keys.
 
-use super::session::TestKey;
+use super::keys;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 ///
 /// - `${session}`: the minted token; `${basic}`: it as the password of Basic credentials;
 /// - `${now}`, `${now+300}`, `${now-5}`: seconds since the epoch, a number where it is the whole value;
-/// - `${jwks}`: the test key's JWK set, where it is the whole value;
+/// - `${jwks}`: the JWK set of the known test keys, where it is the whole value;
 /// - `${repeat:N:TEXT}`: the text, N times.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -22,7 +22,7 @@ pub struct Template {
 
 impl Template {
     pub fn new(now: u64, session: String) -> Self {
-        Self { now, session, jwks: TestKey::known().jwks() }
+        Self { now, session, jwks: keys::jwks() }
     }
 
     /// Fills a text in.

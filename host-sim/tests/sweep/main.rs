@@ -12,7 +12,7 @@ mod support;
 mod scene;
 mod verdict;
 
-use host_sim::{Answer, FaultPlan, Module, Status};
+use host_sim::{Answer, FaultPlan, Foreign, Module, Status};
 use scene::{Ask, Scene};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -79,6 +79,58 @@ fn the_guest_is_gone_at_every_point() {
     sweep(&module, &runs, "points to be gone at x ends of a callout x host calls x statuses");
 }
 
+/// Whatever else the host says of a signature than yes or no: it is found out without it.
+#[test]
+fn every_answer_about_a_signature() {
+    let module = support::filter();
+    let error = |text: &str| [&[0x12, text.len() as u8], text.as_bytes()].concat();
+    let no = error("Failed to verify digest. Error code: 0");
+    let answers = [
+        vec![],
+        vec![8],
+        vec![1],
+        vec![8, 0],
+        vec![8, 2],
+        vec![8, 0x81, 0],
+        vec![8, 1, 8, 1],
+        vec![8, 1, 0x12, 0],
+        vec![0x12, 0],
+        vec![0x10, 1],
+        vec![0xff; 70_000],
+        b"true".to_vec(),
+        error("md5 is not supported."),
+        error("Failed to initialize digest verify. Error code: 0"),
+        [&no[..], &[8, 1]].concat(),
+        [&[8, 1], &no[..]].concat(),
+        no[..20].to_vec(),
+    ];
+    let mut others = vec![Foreign::Missing];
+    others.extend(answers.map(Foreign::Gives));
+    let mut tally = Tally::default();
+    for ask in Ask::ASSISTED {
+        let through = usize::from(!ask.is_forged());
+        for other in &others {
+            let scene = Scene { ask, signatures: Some(other.clone()), ..Scene::default() };
+            let before = tally.through;
+            judge(&Run { scene, fault: None }, &module, &mut tally);
+            assert_eq!(tally.through - before, through, "{ask:?} {other:?}");
+        }
+        for status in Status::ALL {
+            let fault = Some(("proxy_call_foreign_function", 1, status));
+            let before = tally.through;
+            judge(&Run { scene: Scene { ask, ..Scene::default() }, fault }, &module, &mut tally);
+            assert_eq!(tally.through - before, through, "{ask:?} {status}");
+        }
+    }
+    assert!(tally.wrong.is_empty(), "{}", tally.report());
+    leave("answers about a signature", &tally);
+    let refused =
+        Scene { ask: Ask::Es256, signatures: Some(Foreign::Gives(no)), ..Scene::default() };
+    refused.play(&module, FaultPlan::new()).unwrap().outcomes[0]
+        .assert_replied(401)
+        .assert_received_header("x-deny-reason", "session_signature");
+}
+
 /// A run for each call the scene makes and each status it could answer.
 fn faults_of(module: &Module, scene: &Scene, with_start: bool) -> Vec<Run> {
     let played = scene.play(module, FaultPlan::new());
@@ -133,7 +185,7 @@ fn leave(what: &str, tally: &Tally) {
 
 /// What a plain run of each scene comes to: without this the sweep could pass on nothing.
 #[test]
-fn without_a_fault_every_scene_is_let_through() {
+fn without_a_fault_every_scene_but_a_forged_one_is_let_through() {
     let module = support::filter();
     for workers in [1, 3] {
         for ask in Ask::ALL {
@@ -141,7 +193,11 @@ fn without_a_fault_every_scene_is_let_through() {
             let played = scene.play(&module, FaultPlan::new()).unwrap();
             assert_eq!(played.outcomes.len(), workers * ask.at_once(), "{ask:?}");
             for outcome in &played.outcomes {
-                outcome.assert_forwarded();
+                if ask.is_forged() {
+                    outcome.assert_replied(401);
+                } else {
+                    outcome.assert_forwarded();
+                }
             }
         }
     }

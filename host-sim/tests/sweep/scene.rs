@@ -1,9 +1,9 @@
 //! What is played over and over.
 
 use crate::support;
-use host_sim::cases::{CaseFile, SessionSpec, Template};
+use host_sim::cases::{Algorithm, CaseFile, SessionSpec, Signer, Template};
 use host_sim::{
-    Answer, Cluster, Error, FaultPlan, Host, Module, Outcome, Plugin, Request, Upstream,
+    Answer, Cluster, Error, FaultPlan, Foreign, Host, Module, Outcome, Plugin, Request, Upstream,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub struct Scene {
     pub answer: Answer,
     /// The guest goes away after this time.
     pub gone: Option<Duration>,
+    /// What the host makes of signatures, where it is not what Envoy makes of them.
+    pub signatures: Option<Foreign>,
 }
 
 /// What the guest asks for.
@@ -31,6 +33,12 @@ pub enum Ask {
     Twice,
     /// Two at once on each worker, both waiting for custody.
     Pair,
+    /// As `Get`, with a session whose signature the host is asked about.
+    Es256,
+    Rs256,
+    /// The same, and the signature is a stranger's.
+    ForgedEs256,
+    ForgedRs256,
     /// A destination without a credential.
     Open,
     /// A CONNECT.
@@ -54,20 +62,38 @@ pub const OWN: &str = "Bearer GUESTS-OWN";
 // === impl Ask ===
 
 impl Ask {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Get,
         Self::Upload,
         Self::Twice,
         Self::Pair,
+        Self::Es256,
+        Self::ForgedEs256,
         Self::Open,
         Self::Connect,
         Self::Tunnelled,
         Self::Operation,
     ];
+    pub const ASSISTED: [Self; 4] =
+        [Self::Es256, Self::Rs256, Self::ForgedEs256, Self::ForgedRs256];
 
     /// Requests a worker has at a time.
     pub fn at_once(self) -> usize {
         if self == Self::Pair { 2 } else { 1 }
+    }
+
+    pub fn is_forged(self) -> bool {
+        matches!(self, Self::ForgedEs256 | Self::ForgedRs256)
+    }
+
+    fn session(self) -> (Algorithm, Signer) {
+        match self {
+            Self::Es256 => (Algorithm::Es256, Signer::Known),
+            Self::Rs256 => (Algorithm::Rs256, Signer::Known),
+            Self::ForgedEs256 => (Algorithm::Es256, Signer::Stranger),
+            Self::ForgedRs256 => (Algorithm::Rs256, Signer::Stranger),
+            _ => (Algorithm::EdDsa, Signer::Known),
+        }
     }
 
     fn is_explicit(self) -> bool {
@@ -87,9 +113,13 @@ impl Ask {
             |request: Request| request.header("x-leasehold-session", token).header("x-other", OWN);
         let bearer = format!("Bearer {token}");
         match self {
-            Self::Get | Self::Twice | Self::Pair => {
-                in_header(Request::get("models.demo.test", "/v1/models"))
-            }
+            Self::Get
+            | Self::Twice
+            | Self::Pair
+            | Self::Es256
+            | Self::Rs256
+            | Self::ForgedEs256
+            | Self::ForgedRs256 => in_header(Request::get("models.demo.test", "/v1/models")),
             Self::Upload => in_header(Request::post("models.demo.test", "/v1/files", "content"))
                 .trailer("x-checksum", "1"),
             Self::Operation => in_header(Request::post("payments.demo.test", "/v1/pay", "seven"))
@@ -110,7 +140,8 @@ impl Ask {
 
 impl Default for Scene {
     fn default() -> Self {
-        Self { ask: Ask::Get, workers: 1, answer: lease(json!({})), gone: None }
+        let answer = lease(json!({}));
+        Self { ask: Ask::Get, workers: 1, answer, gone: None, signatures: None }
     }
 }
 
@@ -123,7 +154,11 @@ impl Scene {
         let plugin = Plugin::new(module)
             .configuration(policy(self.ask.is_explicit()))
             .allow_on_headers_stop_iteration(true);
-        let mut host = Host::builder()
+        let builder = match &self.signatures {
+            Some(foreign) => Host::builder().foreign("verify_signature", foreign.clone()),
+            None => Host::builder(),
+        };
+        let mut host = builder
             .plugin(plugin)
             .workers(self.workers)
             .cluster("custody", Cluster::answering_with(move |_| answer.clone()))
@@ -142,7 +177,7 @@ impl Scene {
         let upstream = Upstream::answers(200, &[], "hello").after(Duration::from_millis(2));
         let mut streams = Vec::new();
         for worker in (0..self.workers).flat_map(|n| vec![n; self.ask.at_once()]) {
-            let request = self.ask.request(token()).upstream(upstream.clone());
+            let request = self.ask.request(token(self.ask)).upstream(upstream.clone());
             streams.push(host.send(request.on_worker(worker)));
         }
         if let Some(gone) = self.gone {
@@ -181,9 +216,17 @@ fn policy(explicit: bool) -> &'static str {
     &policies[usize::from(explicit)]
 }
 
-fn token() -> &'static str {
-    static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| SessionSpec::default().mint(now(), "session-1"))
+fn token(ask: Ask) -> &'static str {
+    static TOKENS: OnceLock<Vec<(Ask, String)>> = OnceLock::new();
+    let tokens = TOKENS.get_or_init(|| {
+        let token = |ask: Ask| {
+            let (algorithm, key) = ask.session();
+            let spec = SessionSpec { algorithm, key, ..SessionSpec::default() };
+            (ask, spec.mint(now(), "session-1"))
+        };
+        Ask::ALL.into_iter().chain(Ask::ASSISTED).map(token).collect()
+    });
+    tokens.iter().find_map(|(whose, token)| (*whose == ask).then_some(token)).unwrap()
 }
 
 fn now() -> u64 {

@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Tally {
     pub runs: usize,
     /// Requests that went through, with everything they need.
-    through: usize,
+    pub through: usize,
     /// Requests that did not.
     stopped: usize,
     /// Runs in which the module refused to start, so that nothing is forwarded at all.
@@ -70,6 +70,9 @@ fn passes_the_net(run: &Run, outcome: &Outcome) -> bool {
 fn passed_wrongly(run: &Run, outcome: &Outcome) -> Option<String> {
     let authorization = outcome.upstream_header("authorization");
     let lied_to = matches!(run.fault, Some((_, _, Status::Ok)));
+    if run.scene.ask.is_forged() {
+        return Some("passed with a forged session".into());
+    }
     if !run.scene.ask.takes_a_lease() {
         return None;
     }
