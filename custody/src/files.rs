@@ -1,4 +1,4 @@
-//! Files that only their owner may read.
+//! Files that are read by their owner, and perhaps its group, and by nobody else.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ pub enum FileFault {
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(
-        "{path}: others may read it (mode {mode:04o}); fix: chmod 600 {path}",
+        "{path}: others may read or change it (mode {mode:04o}); fix: chmod 600 {path}",
         path = path.display()
     )]
     Exposed { path: PathBuf, mode: u32 },
@@ -20,20 +20,15 @@ pub enum FileFault {
     TooLarge { path: PathBuf, limit: u64 },
 }
 
-/// Who, besides the owner, may have access to a file that is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readers {
-    Owner,
-    /// Kubernetes hands secrets to a pod through its group (`fsGroup`).
-    OwnerAndGroup,
-}
-
 const LIMIT: u64 = 1 << 20;
+/// Writing by the group, anything by others. Kubernetes hands secrets to a pod through its group
+/// (`fsGroup`).
+const FORBIDDEN: u32 = 0o037;
 
 /// The whole of a private file, at most 1 MiB.
 ///
 /// The mode is asked of the opened file, so that it cannot change in between.
-pub fn read_private(path: &Path, readers: Readers) -> Result<Zeroizing<Vec<u8>>, FileFault> {
+pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileFault> {
     let io = |source| FileFault::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
@@ -41,11 +36,7 @@ pub fn read_private(path: &Path, readers: Readers) -> Result<Zeroizing<Vec<u8>>,
     if metadata.is_dir() {
         return Err(io(io::ErrorKind::IsADirectory.into()));
     }
-    let forbidden = match readers {
-        Readers::Owner => 0o077,
-        Readers::OwnerAndGroup => 0o037,
-    };
-    if metadata.mode() & forbidden != 0 {
+    if metadata.mode() & FORBIDDEN != 0 {
         return Err(FileFault::Exposed { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
     }
     if metadata.len() > LIMIT {
@@ -108,17 +99,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("root.key");
         create_private(&path, b"x").unwrap();
-        assert_eq!(&*read_private(&path, Readers::Owner).unwrap(), b"x");
-        for (mode, readers, fine) in [
-            (0o640, Readers::Owner, false),
-            (0o604, Readers::Owner, false),
-            (0o620, Readers::OwnerAndGroup, false),
-            (0o644, Readers::OwnerAndGroup, false),
-            (0o440, Readers::OwnerAndGroup, true),
-            (0o400, Readers::Owner, true),
-        ] {
+        assert_eq!(&*read_private(&path).unwrap(), b"x");
+        for (mode, fine) in
+            [(0o604, false), (0o620, false), (0o644, false), (0o440, true), (0o400, true)]
+        {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            match read_private(&path, readers) {
+            match read_private(&path) {
                 Ok(_) => assert!(fine, "{mode:o}"),
                 Err(fault) => {
                     assert!(!fine, "{mode:o}");

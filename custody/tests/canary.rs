@@ -25,7 +25,7 @@ fn the_scan_itself_finds_things() {
 }
 
 #[tokio::test]
-async fn nothing_leaks() {
+async fn no_secret_is_in_anything_custody_leaves_or_says() {
     let home = Home::new(Store::Sqlite);
     home.put("basic", &["--type", "basic", "--user", "u"], CANARY);
     let mut seen: Vec<(String, Vec<u8>)> = Vec::new();

@@ -70,7 +70,7 @@ pub struct Config {
 /// The same object, its sections still text. Keeping the text lets serde see repeated fields, which
 /// a parsed value has already lost.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object: session, custody, destinations, ...")]
 struct Sections<'a> {
     #[serde(borrow)]
     posture: Option<&'a RawValue>,

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn segments() {
+    fn a_star_is_one_segment_and_two_are_any_number() {
         for (pattern, yes, no) in [
             ("/", &["/"][..], &["/a"][..]),
             ("/a", &["/a"], &["/a/", "/A", "/ab", "/"]),

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn one_spelling() {
+    fn a_path_has_one_spelling() {
         for (raw, expected) in [
             ("/", "/"),
             ("/a/b/", "/a/b/"),
@@ -279,7 +279,7 @@ mod tests {
         }
 
         #[test]
-        fn never_panics(raw in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn no_bytes_make_it_panic(raw in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = Target::parse(&raw);
         }
     }

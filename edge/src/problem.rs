@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn problem_details() {
+    fn a_denial_is_problem_details() {
         let reply = Reply::new(Denial::HostNotAllowed, false, Some("r-1"));
         let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
         let expected = serde_json::json!({

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn every_carrier() {
+    fn a_token_is_found_in_every_carrier() {
         for (name, value) in [
             ("proxy-authorization", "Bearer a.b.c"),
             ("proxy-authorization", "bEARER  a.b.c "),

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn stars() {
+    fn a_star_matches_any_number() {
         for (pattern, text, expected) in [
             ("", "", true),
             ("*", "", true),
@@ -102,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_defined(pattern in "[ab*]{0,6}", text in "[ab]{0,8}") {
+        fn it_matches_as_the_definition_does(pattern in "[ab*]{0,6}", text in "[ab]{0,8}") {
             prop_assert_eq!(bytes_match(&pattern, &text), reference(pattern.as_bytes(), text.as_bytes()));
         }
 

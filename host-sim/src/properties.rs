@@ -84,9 +84,4 @@ impl Properties {
     pub(crate) fn set_under(&self, path: &str) -> Option<&[u8]> {
         self.filter_state(&format!("{OF_WASM}{path}"))
     }
-
-    /// Every object, for leak tests.
-    pub fn filter_objects(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.filter_state.iter().map(|(key, object)| (key.as_str(), object.value.as_slice()))
-    }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 #[test]
-fn all_cases() {
+fn every_case_holds_on_the_simulator() {
     let module = support::filter();
     let (mut played, mut complaints, mut denials) = (0, Vec::new(), BTreeSet::new());
     for path in case_files() {

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// Files of one invocation.
@@ -147,6 +147,8 @@ fn mistakes_have_a_line_and_a_code_each() {
     desk.put("syntax.yaml", "cases: [\n");
     desk.put("field.yaml", &GOOD.replace("status: 403", "stauts: 403"));
     desk.put("empty.yaml", "cases: [{name: a}]");
+    desk.put("nothing.yaml", "");
+    desk.put("none.yaml", "cases: []");
     desk.put("template.yaml", &GOOD.replace("GET /a", "GET /${nonsense}"));
     desk.put("text.wasm", "hello");
     desk.put("bare.wat", "(module)");
@@ -170,6 +172,14 @@ fn mistakes_have_a_line_and_a_code_each() {
         ("guard.wat", "syntax.yaml", 4, "syntax.yaml: "),
         ("guard.wat", "field.yaml", 4, "field.yaml: cases[1].expect.stauts: unknown field"),
         ("guard.wat", "empty.yaml", 4, "empty.yaml: cases[0] (a): nothing happens in it"),
+        (
+            "guard.wat",
+            "nothing.yaml",
+            4,
+            "nothing.yaml: invalid type: null, expected a file of cases",
+        ),
+        ("guard.wat", "none.yaml", 4, "there is no case in these files"),
+        ("guard.wat", ".", 3, ".: Is a directory"),
         ("guard.wat", "template.yaml", 4, "case \"with the header\": ${nonsense} means nothing"),
         ("text.wasm", "good.yaml", 5, "no WebAssembly module: "),
         ("bare.wat", "good.yaml", 5, "no proxy-wasm module: "),
@@ -184,6 +194,34 @@ fn mistakes_have_a_line_and_a_code_each() {
         assert!(text.starts_with(&format!("host-sim: {line}")), "{filter} {cases}: {text}");
         assert_eq!(text.lines().count(), 1, "{text}");
     }
+}
+
+#[test]
+fn cost_of_no_case_is_a_mistake() {
+    let desk = Desk::new();
+    desk.put("none.yaml", "cases: []");
+    let output = desk.sim(&["cost", "guard.wat", "none.yaml"]);
+    assert_eq!(output.status.code(), Some(4));
+}
+
+#[test]
+fn nobody_reads_what_it_says_or_there_is_no_room_for_it() {
+    let desk = Desk::new();
+    desk.put("good.yaml", GOOD);
+    let said_to = |out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_host-sim"));
+        command.args(["test", "guard.wat", "good.yaml"]).current_dir(desk.0.path());
+        command.stdout(out).stderr(Stdio::piped()).output().unwrap()
+    };
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = said_to(full.into());
+    assert_eq!(output.status.code(), Some(3));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(words, "host-sim: standard output: No space left on device (os error 28)\n");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = said_to(writer.into());
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
 }
 
 /// The README's example: its YAML is the file's, and what it prints is what is printed.

@@ -43,6 +43,8 @@ pub struct NewAuthority {
 pub enum AuthorityError {
     #[error("{path} exists; remove it first, or give another folder")]
     Exists { path: PathBuf },
+    #[error("{path} is not there; `leaf-ca init DIR` makes an authority")]
+    Missing { path: PathBuf },
     #[error("{path}: {error}")]
     File { path: PathBuf, error: io::Error },
     #[error(
@@ -75,7 +77,9 @@ pub fn create(dir: &Path, wanted: &NewAuthority, now: SystemTime) -> Result<(), 
         .create(dir)
         .map_err(|error| AuthorityError::File { path: dir.to_owned(), error })?;
     write_new(&key, 0o600, pair.to_pem().as_bytes())?;
+    // A key alone would be in the way of the next try.
     write_new(&certificate, 0o644, signed.pem().as_bytes())
+        .inspect_err(|_| drop(fs::remove_file(&key)))
 }
 
 fn certificate_params(wanted: &NewAuthority, now: SystemTime) -> CertificateParams {
@@ -95,9 +99,10 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), AuthorityError>
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
         // A umask may have taken bits away that the certificate needs.
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        file.set_permissions(Permissions::from_mode(mode))
+            .and_then(|()| file.write_all(bytes))
+            .and_then(|()| file.sync_all())
+            .inspect_err(|_| drop(fs::remove_file(path)))
     };
     write().map_err(|error| AuthorityError::File { path: path.to_owned(), error })
 }
@@ -105,8 +110,8 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), AuthorityError>
 // === impl Authority ===
 
 impl Authority {
-    /// Reads both files and checks that they make an authority: a key its owner alone can read, a
-    /// certificate that may sign leaves, that belongs to the key and has not run out.
+    /// Reads both files and checks that they make an authority: a key that only its owner and group can
+    /// read, a certificate that may sign leaves, that belongs to the key and has not run out.
     pub fn load(dir: &Path, now: SystemTime) -> Result<Self, AuthorityError> {
         let (path, key_path) = (dir.join(CERTIFICATE_FILE), dir.join(KEY_FILE));
         let pair = read_key(&key_path)?;
@@ -164,9 +169,16 @@ impl SigningKey for WipedKey {
 
 fn read_key(path: &Path) -> Result<WipedKey, AuthorityError> {
     let broken = |error| AuthorityError::File { path: path.to_owned(), error };
-    let mut file = File::open(path).map_err(broken)?;
+    let mut file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => AuthorityError::Missing { path: path.to_owned() },
+        _ => broken(error),
+    })?;
     // The mode of what was opened, not of what the path means a moment later.
-    let mode = file.metadata().map_err(broken)?.permissions().mode() & 0o7777;
+    let metadata = file.metadata().map_err(broken)?;
+    if metadata.is_dir() {
+        return Err(broken(io::ErrorKind::IsADirectory.into()));
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
     // Kubernetes hands secrets to a pod through its group (`fsGroup`), mode 0440.
     if mode & 0o037 != 0 {
         return Err(AuthorityError::KeyIsOpen { path: path.to_owned(), mode });

@@ -9,7 +9,7 @@ use leaf_ca::listen::Listen;
 use leaf_ca::minter::Limits;
 use leaf_ca::policy::Pattern;
 use leaf_ca::serve::{Names, Serve, serve};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -105,8 +105,13 @@ fn main() -> ExitCode {
 fn run_init(args: &InitArgs) -> anyhow::Result<()> {
     let wanted = NewAuthority { name: args.name.clone(), life: days(args.days) };
     let text = init(&args.dir, &wanted)?;
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("standard output")
+        }
+        // The files are made; nobody reads what is next (`| head`).
+        _ => Ok(()),
+    }
 }
 
 fn run_serve(args: ServeArgs) -> anyhow::Result<()> {

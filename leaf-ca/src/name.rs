@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn one_spelling() {
+    fn a_name_has_one_spelling() {
         for text in ["api.example.com", "API.Example.COM", "api.example.com."] {
             assert_eq!(DnsName::parse(text).unwrap().as_str(), "api.example.com", "{text}");
         }

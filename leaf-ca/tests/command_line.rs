@@ -96,6 +96,21 @@ async fn init_says_what_is_next_and_never_overwrites() {
 }
 
 #[tokio::test]
+async fn init_on_a_full_disk_leaves_no_half_authority() {
+    let place = tempfile::tempdir().unwrap();
+    // As long as it is in force, no file may have more than one block of 512 bytes: enough for the key.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" init ca"]);
+    shell.arg(env!("CARGO_BIN_EXE_leaf-ca")).current_dir(&place).kill_on_drop(true);
+    let output = timeout(PATIENCE, shell.output()).await.expect("it ends by itself").unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "leaf-ca: ca/ca.pem: File too large (os error 27)\n");
+    assert_eq!(fs::read_dir(place.path().join("ca")).unwrap().count(), 0);
+    let again = leaf_ca(&["init", &place.path().join("ca").display().to_string()]).await;
+    assert!(again.status.success(), "{again:?}");
+}
+
+#[tokio::test]
 async fn wrong_command_lines() {
     let place = Place::new().await;
     let ca = place.text("ca");
@@ -138,7 +153,9 @@ async fn what_it_refuses_to_start_with() {
     fs::set_permissions(&key, Permissions::from_mode(0o604)).unwrap();
     refused(&format!("chmod 600 {}", key.display())).await;
     fs::remove_file(&key).unwrap();
-    refused("ca.key: No such file").await;
+    refused("ca.key is not there; `leaf-ca init DIR` makes an authority").await;
+    fs::create_dir(&key).unwrap();
+    refused("ca.key: is a directory").await;
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn one_spelling() {
+    fn a_host_has_one_spelling() {
         assert_eq!(Host::parse(b"API.GitHub.com."), Ok(name("api.github.com")));
         assert_eq!(Host::parse(b"xn--bcher-kva.example"), Ok(name("xn--bcher-kva.example")));
         assert_eq!(Host::parse(b"127.0.0.1"), Ok(Host::Ip([127, 0, 0, 1].into())));

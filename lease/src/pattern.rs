@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn overlaps() {
+    fn patterns_overlap_where_one_host_fits_both() {
         for (a, b, expected) in [
             ("a.com", "a.com", true),
             ("a.com", "b.com", false),

@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn suffixes() {
+    fn public_suffixes_are_told_from_names_below_them() {
         for suffix in ["com", "co.uk", "github.io", "s3.amazonaws.com", "xn--p1ai", "made-up-tld"] {
             assert!(is_public_suffix(suffix), "{suffix}");
         }

@@ -3,7 +3,7 @@
 //! RFC 7468 section 2 lets text stand before the PEM block and readers skip it, so the name travels
 //! with the key and other tools still read the file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -37,6 +37,8 @@ pub fn write(path: &Path, key: &SigningKey, named: bool) -> anyhow::Result<()> {
     text.push_str(&key.to_pem()?);
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
+        // Half a key would be in the way of the next try.
+        .inspect_err(|_| drop(fs::remove_file(path)))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -46,13 +48,15 @@ pub fn write(path: &Path, key: &SigningKey, named: bool) -> anyhow::Result<()> {
 /// The file can not be read, or holds no key we know.
 pub fn read(path: &Path, kid: Option<&str>) -> anyhow::Result<SigningKey> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    warn_if_shared(path, &file);
     let mut text = Zeroizing::new(String::new());
-    file.take(FILE_BYTES)
+    (&file)
+        .take(FILE_BYTES)
         .read_to_string(&mut text)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    SigningKey::from_pem(&text, kid.or_else(|| name_in(&text)))
-        .with_context(|| path.display().to_string())
+    let key = SigningKey::from_pem(&text, kid.or_else(|| name_in(&text)))
+        .with_context(|| path.display().to_string())?;
+    warn_if_shared(path, &file);
+    Ok(key)
 }
 
 /// Refuses a name that would not survive the line it is kept in.

@@ -1,15 +1,21 @@
 //! Standard output, and text from a stranger on a terminal.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
-/// One line on standard output. A reader that went away (`| head`) is an error, not a panic.
+use anyhow::Context;
+
+/// One line on standard output. Where nobody reads any more (`| head`), nobody is left to tell.
 ///
 /// # Errors
 /// Standard output can not be written.
-pub fn line(text: &str) -> std::io::Result<()> {
+pub fn line(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{text}")?;
-    stdout.flush()
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("standard output")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Escapes what could move the cursor or reorder text, as JSON does (`\u001b`): a token's author

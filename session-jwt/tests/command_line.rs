@@ -228,6 +228,49 @@ fn verdicts_with_their_codes() {
 }
 
 #[test]
+fn nobody_reads_what_it_prints_or_there_is_no_room_for_it() {
+    let directory = with_key("EdDSA");
+    let jwks_to = |out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_session-jwt"));
+        command.args(["jwks", "key.pem"]).current_dir(directory.path());
+        command.stdout(out).stderr(Stdio::piped()).output().unwrap()
+    };
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = jwks_to(full.into());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("session-jwt: standard output: No space"), "{output:?}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = jwks_to(writer.into());
+    assert_eq!((output.status.code(), &*stderr(&output)), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_leaves_no_half_key() {
+    let directory = TempDir::new().unwrap();
+    let mut shell = Command::new("sh");
+    // As long as it is in force, no file may have a byte.
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" keygen --out key.pem"]);
+    shell.arg(env!("CARGO_BIN_EXE_session-jwt")).current_dir(directory.path());
+    let output = shell.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("cannot write key.pem: File too large"), "{output:?}");
+    done(directory.path(), &["keygen", "--out", "key.pem"]);
+}
+
+#[test]
+fn only_a_key_is_told_to_be_hidden() {
+    let directory = with_key("EdDSA");
+    let shared = |name: &str| {
+        let mode = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(directory.path().join(name), mode).unwrap();
+        stderr(&run(directory.path(), &["jwks", name]))
+    };
+    assert!(shared("key.pem").contains("run: chmod 600 key.pem"));
+    assert!(!shared("jwks.json").contains("chmod"));
+}
+
+#[test]
 fn without_a_key_set_everything_is_unverified() {
     let directory = with_key("EdDSA");
     let token = mint(directory.path(), &["--at", "1769860800", "--ttl", "15m"]);

@@ -54,7 +54,7 @@ fn header_of_1024_bytes_and_of_1025() {
 }
 
 #[test]
-fn shapes() {
+fn a_token_of_another_shape_is_malformed() {
     let pair = Pair::new(Algorithm::EdDsa);
     let token = pair.key.sign(&claims()).unwrap();
     let parts: Vec<&str> = token.split('.').collect();
@@ -92,7 +92,7 @@ fn shapes() {
 }
 
 #[test]
-fn header_members() {
+fn a_header_is_refused_for_what_no_session_jwt_has() {
     for algorithm in Algorithm::ALL {
         let pair = Pair::new(algorithm);
         let alg = algorithm.name();

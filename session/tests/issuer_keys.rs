@@ -39,7 +39,7 @@ fn what_is_no_key_set() {
 }
 
 #[test]
-fn changes() {
+fn a_change_of_keys_is_told_by_their_names() {
     let (a, b, c) = (key("a"), key("b"), key("c"));
     let before = read(&[a.clone(), b.clone()]).ok().unwrap();
     assert_eq!(before.change_from(Some(&before)), KeyChange::default());

@@ -78,7 +78,7 @@ fn members_that_pass_and_that_do_not() {
 }
 
 #[test]
-fn key_material() {
+fn key_material_of_a_wrong_kind_is_refused() {
     let cases = [
         (Algorithm::EdDsa, "crv", json!("X25519"), "crv"),
         (Algorithm::EdDsa, "crv", json!(null), "crv"),

@@ -117,22 +117,32 @@ fn the_module_is_small_and_has_no_door_too_many() {
 
 #[test]
 fn no_source_file_is_long() {
-    let mut files = 0;
-    for package in packages().into_keys() {
-        // Packages that do not lie in a folder of their name.
-        let folder = match package.as_str() {
-            "sdk-guests" => "host-sim/guests",
-            "ext-authz" => "bench/ext-authz",
-            name => name,
-        };
-        for file in sources(&Built::root().join(folder).join("src")) {
-            let text = fs::read_to_string(&file).unwrap();
-            let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
-            assert!(lines <= FILE_CEILING, "{}: {lines} lines", file.display());
-            files += 1;
-        }
+    for file in all_sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+        assert!(lines <= FILE_CEILING, "{}: {lines} lines", file.display());
     }
-    assert!(files > 100, "only {files} files found");
+}
+
+/// `name.rs`, its parts in `name/`.
+#[test]
+fn a_module_lies_beside_the_folder_of_its_parts() {
+    for file in all_sources() {
+        assert_ne!(file.file_name().unwrap(), "mod.rs", "{}", file.display());
+    }
+}
+
+/// The Rust files of all our packages, tests aside.
+fn all_sources() -> Vec<PathBuf> {
+    let folders = packages().into_keys().map(|package| match package.as_str() {
+        "sdk-guests" => "host-sim/guests".to_owned(),
+        "ext-authz" => "bench/ext-authz".to_owned(),
+        _ => package,
+    });
+    let files: Vec<_> =
+        folders.flat_map(|folder| sources(&Built::root().join(folder).join("src"))).collect();
+    assert!(files.len() > 100, "only {} files found", files.len());
+    files
 }
 
 /// The Rust files below `folder`, without those that hold tests alone.

@@ -1,7 +1,7 @@
 //! `store.postgres`: the database of several custodies.
 
 use super::fault::Faults;
-use crate::files::{Readers, read_private};
+use crate::files::read_private;
 use crate::ledger::PostgresPlace;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -60,9 +60,7 @@ pub(super) fn read(raw: RawPostgres, folder: &Path, faults: &mut Faults) -> Opti
 
 /// The one line of a private file.
 fn read_line(field: &str, path: &Path, faults: &mut Faults) -> Option<Zeroizing<String>> {
-    let bytes = read_private(path, Readers::OwnerAndGroup)
-        .map_err(|fault| faults.add(field, fault))
-        .ok()?;
+    let bytes = read_private(path).map_err(|fault| faults.add(field, fault)).ok()?;
     let line = std::str::from_utf8(&bytes).unwrap_or_default().trim_end_matches(['\r', '\n']);
     if line.is_empty() || line.contains(['\r', '\n']) {
         faults.add(field, format!("{}: is one line of text", path.display()));

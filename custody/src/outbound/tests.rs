@@ -100,7 +100,7 @@ async fn an_answer_that_is_too_long_is_none() {
 
 /// A server that accepts and says nothing.
 #[tokio::test]
-async fn silence_ends() {
+async fn a_server_that_says_nothing_is_waited_for_no_longer() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let client = Reach { total: Duration::from_millis(50), ..Reach::default() }.client().unwrap();

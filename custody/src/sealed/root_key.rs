@@ -1,7 +1,7 @@
 //! The root key, and what is derived from it.
 
 use crate::actor::Actor;
-use crate::files::{FileFault, Readers, read_private};
+use crate::files::{FileFault, read_private};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
@@ -40,7 +40,7 @@ const CHECK_INFO: &[u8] = b"leasehold/custody/v1/key-check";
 impl RootKey {
     /// Loads the key from a file that its owner alone may read, or its group, as in Kubernetes.
     pub fn load(path: &Path) -> Result<Self, RootKeyFault> {
-        let text = read_private(path, Readers::OwnerAndGroup)?;
+        let text = read_private(path)?;
         Self::parse(&text).ok_or_else(|| RootKeyFault::Format(path.to_owned()))
     }
 

@@ -1,7 +1,7 @@
 //! TLS of the edge and the admin listener: a client certificate or no conversation.
 
 use crate::config::TlsFiles;
-use crate::files::{FileFault, Readers, read_private};
+use crate::files::{FileFault, read_private};
 use crate::server::named::Named;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
@@ -93,7 +93,7 @@ pub(crate) fn certificates(
 
 /// The first private key of a PEM file that only its owner and group may read.
 pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFault> {
-    let pem = read_private(path, Readers::OwnerAndGroup)?;
+    let pem = read_private(path)?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
         let reason = match error {
             pem::Error::NoItemsFound => "holds no private key (PEM)".to_owned(),

@@ -80,7 +80,7 @@ fn every_mistake_at_once() {
 }
 
 #[test]
-fn shapes() {
+fn what_is_no_configuration_is_said_with_its_place() {
     for (text, expected) in [
         ("", "configuration: EOF while parsing"),
         ("[]", "configuration: expected "),
@@ -133,7 +133,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn carriers() {
+fn only_headers_of_the_guests_own_carry_sessions() {
     let with = |carriers: Value| errors_with(|config| config["session"]["carriers"] = carriers);
     assert_eq!(with(json!(["authorization", {"header": "x-api-key"}])), [""; 0]);
     for bad in ["X-Api-Key", "", "host", "connection", "a b", ":path", "authorization", "x-envoy-a"]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Cases that share their defaults.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a file of cases: config, session, cases, ...")]
 pub struct CaseFile {
     /// What this file is about; for readers.
     pub about: String,

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request() {
+    fn a_text_is_read_as_a_request() {
         let text = "POST /a?b HTTP/1.1\nHost: api.example.com\nx-a: 1\nX-A:2\n\nbody\n\nmore";
         let message = parse(text).unwrap();
         let expected = [

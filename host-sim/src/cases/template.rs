@@ -102,7 +102,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn filled_in() {
+    fn templates_are_filled_in() {
         let template = Template::new(1000, "a.b.c".into());
         assert_eq!(template.text("Bearer ${session}").as_deref(), Ok("Bearer a.b.c"));
         assert_eq!(template.text("${basic}").as_deref(), Ok("c2Vzc2lvbjphLmIuYw=="));

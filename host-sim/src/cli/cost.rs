@@ -57,17 +57,20 @@ impl Cost {
                 table.insert(case.name.clone(), price(&module, &file, case)?);
             }
         }
+        if table.is_empty() {
+            return Err(Exit::malformed("there is no case in these files"));
+        }
         let risen = match &self.check {
             Some(path) => risen(&read_table(path)?, &table),
             None => Vec::new(),
         };
         if self.json {
             let text = serde_json::to_string_pretty(&table);
-            say!("{}", text.map_err(Exit::malformed)?);
+            say!("{}", text.map_err(Exit::malformed)?)?;
         } else {
-            table.iter().for_each(|(name, price)| print(name, price));
+            table.iter().try_for_each(|(name, price)| print(name, price))?;
         }
-        risen.iter().for_each(|line| say!("{line}"));
+        risen.iter().try_for_each(|line| say!("{line}"))?;
         Ok(if risen.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 }
@@ -123,14 +126,14 @@ fn risen(before: &Table, now: &Table) -> Vec<String> {
     lines
 }
 
-fn print(name: &str, price: &Price) {
-    say!("{name}");
+fn print(name: &str, price: &Price) -> Result<(), Exit> {
+    say!("{name}")?;
     for (kind, bill) in [("cold", &price.cold), ("warm", &price.warm)] {
         let calls: u64 = bill.calls.values().sum();
-        say!("  {kind}  {:>10} instructions  {calls:>3} host calls", bill.fuel);
+        say!("  {kind}  {:>10} instructions  {calls:>3} host calls", bill.fuel)?;
         for (call, n) in &bill.calls {
-            say!("        {n:>3} {call}");
+            say!("        {n:>3} {call}")?;
         }
     }
-    say!("  {} KiB of memory", price.memory / 1024);
+    say!("  {} KiB of memory", price.memory / 1024)
 }

@@ -5,7 +5,8 @@ use host_sim::{Cause, Error};
 
 /// For `--help`.
 pub const CODES: &str = "Exit codes: 0 all as expected; 1 a case differs, a cost rose, or the request \
-was not let through; 2 bad usage; 3 a file cannot be read; 4 a YAML or request file makes no sense; \
+was not let through; 2 bad usage; 3 a file cannot be read, or standard output not be \
+written; 4 a YAML or request file makes no sense; \
 5 no WebAssembly, or no proxy-wasm module; 6 the module does not link, or traps at its start; 7 it \
 refuses its configuration; 8 it runs for ever.";
 
@@ -28,6 +29,10 @@ pub struct Exit {
 impl Exit {
     pub fn malformed(line: impl ToString) -> Self {
         Self { code: MALFORMED, line: one_line(&line.to_string()) }
+    }
+
+    pub fn unwritable(error: &std::io::Error) -> Self {
+        Self { code: UNREADABLE, line: format!("standard output: {error}") }
     }
 
     pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {

@@ -18,23 +18,24 @@ pub struct Inspect {
 impl Inspect {
     pub fn run(&self) -> Result<ExitCode, Exit> {
         let module = Module::open(&self.filter)?;
-        say!("proxy-wasm ABI {}, {} bytes", module.abi(), module.size());
-        say!("\nneeds of its host:");
+        say!("proxy-wasm ABI {}, {} bytes", module.abi(), module.size())?;
+        say!("\nneeds of its host:")?;
         for Symbol { module, name, kind } in module.imports() {
-            say!("  {module} {name} {kind}");
+            say!("  {module} {name} {kind}")?;
         }
-        say!("\nis called at:");
+        say!("\nis called at:")?;
         let (callbacks, others): (Vec<_>, Vec<_>) =
             module.exports().into_iter().partition(|export| export.name.starts_with("proxy_on_"));
-        print_exports(&callbacks);
-        say!("\nexports besides:");
-        print_exports(&others);
+        print_exports(&callbacks)?;
+        say!("\nexports besides:")?;
+        print_exports(&others)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print_exports(exports: &[Symbol]) {
+fn print_exports(exports: &[Symbol]) -> Result<(), Exit> {
     for Symbol { name, kind, .. } in exports {
-        say!("  {name} {kind}");
+        say!("  {name} {kind}")?;
     }
+    Ok(())
 }

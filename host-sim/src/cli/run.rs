@@ -19,13 +19,13 @@ pub struct Run {
     /// The module.
     filter: PathBuf,
     /// The plugin configuration, YAML or JSON.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The request as HTTP/1.1 text.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     request: PathBuf,
     /// What custody answers: a YAML list, as in cases.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     custody: Option<PathBuf>,
     /// Claims of the session, as JSON, laid over the ordinary ones.
     #[arg(long, value_name = "JSON")]
@@ -37,7 +37,7 @@ pub struct Run {
     #[arg(long, value_name = "HOST:PORT")]
     connect: Option<String>,
     /// The server name of the guest's TLS handshake.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     sni: Option<String>,
     /// Show every host call.
     #[arg(long)]
@@ -69,9 +69,9 @@ impl Run {
         let observed = played.steps.first().and_then(|step| step.observed.first());
         let Some(observed) = observed else { return Ok(ExitCode::from(FAILED)) };
         if self.json {
-            say!("{}", as_json(observed, &played));
+            say!("{}", as_json(observed, &played))?;
         } else {
-            print(observed, &played, self.trace);
+            print(observed, &played, self.trace)?;
         }
         Ok(if observed.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
@@ -100,33 +100,35 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Exit> {
         .map_err(|reason| Exit::malformed(format!("{}: {reason}", path.display())))
 }
 
-fn print(observed: &Observed, played: &Played, trace: bool) {
+fn print(observed: &Observed, played: &Played, trace: bool) -> Result<(), Exit> {
     if trace {
-        say!("{}", played.host.transcript());
+        say!("{}", played.host.transcript())?;
     } else {
         for (level, message) in played.host.transcript().logs() {
-            say!("log {level}: {message}");
+            say!("log {level}: {message}")?;
         }
     }
-    say!("{}", observed.verdict());
+    say!("{}", observed.verdict())?;
     if let (Stage::Through, Some(message)) = (observed.stage, &observed.upstream) {
-        print_message("upstream", message);
+        print_message("upstream", message)?;
     }
     if observed.stage == Stage::Answered {
-        print_message("guest", &observed.received);
+        print_message("guest", &observed.received)?;
     }
     for failure in played.host.transcript().failures() {
-        say!("the VM failed: {failure}");
+        say!("the VM failed: {failure}")?;
     }
+    Ok(())
 }
 
-fn print_message(who: &str, message: &host_sim::Message) {
+fn print_message(who: &str, message: &host_sim::Message) -> Result<(), Exit> {
     for (name, value) in message.headers.iter() {
-        say!("  {who} < {name}: {}", String::from_utf8_lossy(value));
+        say!("  {who} < {name}: {}", String::from_utf8_lossy(value))?;
     }
     if !message.body.is_empty() {
-        say!("  {who} < {}", message.body_text());
+        say!("  {who} < {}", message.body_text())?;
     }
+    Ok(())
 }
 
 fn as_json(observed: &Observed, played: &Played) -> Value {

@@ -1,11 +1,20 @@
-//! Standard output that may be closed early (`| head`): then there is nobody left to tell.
+//! Standard output, which may be closed early (`| head`) or be a file on a full disk.
+
+use super::exit::Exit;
+use std::fmt;
+use std::io::{ErrorKind, Write};
 
 /// `println!` that does not panic.
 macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
+    ($($text:tt)*) => { crate::cli::say::line(format_args!($($text)*)) };
 }
 
 pub(super) use say;
+
+/// Where nobody reads any more, there is nobody left to tell, which is no failure.
+pub fn line(text: fmt::Arguments<'_>) -> Result<(), Exit> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Exit::unwritable(&error)),
+        _ => Ok(()),
+    }
+}

@@ -36,7 +36,7 @@ impl Test {
         let module = Module::open(&self.filter)?;
         let (mut passed, mut failed) = (0, 0);
         for (path, file) in &files {
-            say!("{path}");
+            say!("{path}")?;
             for case in file.cases.iter().filter(|case| self.wants(case)) {
                 if self.play(&module, file, case)? {
                     passed += 1;
@@ -46,9 +46,12 @@ impl Test {
             }
         }
         if passed + failed == 0 {
-            return Err(Exit::malformed("no case was played; does --only name one?"));
+            return Err(Exit::malformed(match &self.only {
+                Some(only) => format!("no case has {only:?} in its name (--only)"),
+                None => "there is no case in these files".to_owned(),
+            }));
         }
-        say!("\n{passed} passed, {failed} failed");
+        say!("\n{passed} passed, {failed} failed")?;
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 
@@ -64,9 +67,9 @@ impl Test {
         }
         let failures = played.host.transcript();
         complaints.extend(failures.failures().map(|failure| format!("the VM failed: {failure}")));
-        say!("  {}  {}", if complaints.is_empty() { "ok    " } else { "FAILED" }, case.name);
+        say!("  {}  {}", if complaints.is_empty() { "ok    " } else { "FAILED" }, case.name)?;
         for line in complaints.iter().flat_map(|complaint| complaint.lines()) {
-            say!("            {line}");
+            say!("            {line}")?;
         }
         Ok(complaints.is_empty())
     }

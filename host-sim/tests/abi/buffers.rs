@@ -15,7 +15,7 @@ fn upload() -> Request {
 }
 
 #[test]
-fn ranges() {
+fn a_range_past_the_end_is_cut_there() {
     let calls = reading(0, &[[0, 100], [1, 3], [5, 1], [9, 9], [-1, 2]]);
     let mut host = Guest::new().on("proxy_on_request_body", &calls).start();
     host.exchange(upload()).assert_forwarded();
@@ -52,7 +52,7 @@ fn the_plugin_configuration_is_there_in_on_configure_only() {
 
 /// Start, length, and what becomes of `hello` with `X`.
 #[test]
-fn writing() {
+fn a_write_prepends_replaces_or_appends() {
     for (start, length, becomes) in [
         (0, 0, Some("Xhello")),
         (0, 2, Some("Xllo")),

@@ -143,6 +143,9 @@ fn grpc_calls_succeed_with_a_message_and_fail_with_a_status() {
         host.exchange(get());
         assert_eq!(statuses(&host, "proxy_grpc_call"), [Ok, ParseFailure]);
         assert_eq!(statuses(&host, "proxy_grpc_cancel"), [NotFound]);
+        let asked = host.grpc_callouts("g");
+        let names: Vec<_> = asked.iter().map(|ask| (&*ask.service, &*ask.method)).collect();
+        assert_eq!(names, [("a.B", "C")]);
         let grpc = callbacks(&host).into_iter().filter(|(name, _)| name.contains("grpc"));
         assert_eq!(grpc.collect::<Vec<_>>(), [(expected, 1)]);
         let texts = [given(&host, "proxy_get_buffer_bytes"), given(&host, "proxy_get_status")];

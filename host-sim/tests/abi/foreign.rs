@@ -48,7 +48,7 @@ fn signatures_are_verified() {
 }
 
 #[test]
-fn the_others() {
+fn the_other_functions_answer_as_envoys() {
     let unknown = calling("no_such_thing", b"");
     assert_eq!(statuses(&unknown, "proxy_call_foreign_function"), [NotFound; 2]);
     let cleared = calling("clear_route_cache", b"");

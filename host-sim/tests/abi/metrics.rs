@@ -34,7 +34,7 @@ fn ids_tell_the_kind() {
 }
 
 #[test]
-fn increments() {
+fn a_counter_only_grows_and_a_gauge_goes_both_ways() {
     let calls = increment(4, 2)
         + &increment(8, 1)
         + &increment(4, 0)

@@ -56,19 +56,19 @@ files! {
 
 /// A guest of our own that pokes at the edges of the ABI, where our filter never comes.
 #[test]
-fn abi() {
+fn host_calls_are_the_same_on_both() {
     abi::compare();
 }
 
 /// What Envoy knows around a request, in the encoding a guest gets it in.
 #[test]
-fn surroundings() {
+fn surroundings_are_the_same_on_both() {
     surroundings::compare();
 }
 
 /// Guests as people write them, with the Rust SDK.
 #[test]
-fn guests() {
+fn guests_of_the_sdk_are_the_same_on_both() {
     guests::compare();
 }
 

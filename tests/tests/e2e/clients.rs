@@ -41,14 +41,14 @@ fn curl_over_h2_and_http1() {
 }
 
 #[test]
-fn python_requests() {
+fn python_requests_needs_no_more_than_its_environment() {
     let clients = Clients::fetch().unwrap();
     let ca = "REQUESTS_CA_BUNDLE";
     plays_a_guest(Command::new(clients.python).arg("-I").arg(beside("guest.py")), &[ca]);
 }
 
 #[test]
-fn node_fetch() {
+fn node_fetch_needs_no_more_than_its_environment() {
     let clients = Clients::fetch().unwrap();
     let mut node = Command::new(clients.node);
     node.env("NODE_USE_ENV_PROXY", "1").arg(beside("guest.mjs"));

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals() {
+    fn a_refusal_is_told_from_a_service_that_is_down() {
         for status in [400, 401, 403, 404, 422] {
             let fault = refused(&answer(status, "canary"));
             assert!(matches!(fault, BackendFault::Denied(_)), "{fault}");

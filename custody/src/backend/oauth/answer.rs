@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token() {
+    fn a_granted_token_is_read_with_its_refresh_token() {
         let change = [("token_type", json!("bEARER")), ("refresh_token", json!("r"))];
         let granted = granted(&change).ok().unwrap();
         assert_eq!(granted.access.expose(), b"t");

@@ -5,7 +5,7 @@ use super::answer::{Auth, LoggedIn, LookedUp};
 use super::client::{Door, NOTHING, down, judged};
 use crate::backend::BackendFault;
 use crate::config::OpenBaoAuth;
-use crate::files::{FileFault, Readers, read_private};
+use crate::files::{FileFault, read_private};
 use crate::outbound::{Method, StatusCode};
 use lease::Secret;
 use serde::Serialize;
@@ -291,7 +291,7 @@ impl FileState {
 
 fn text_of(path: &Path) -> Result<Secret, BackendFault> {
     let fault = |fault: FileFault| BackendFault::Unreadable(fault.to_string());
-    let bytes = read_private(path, Readers::OwnerAndGroup).map_err(fault)?;
+    let bytes = read_private(path).map_err(fault)?;
     let text = Secret::new(bytes.trim_ascii());
     let fine = !text.expose().is_empty() && text.expose().iter().all(u8::is_ascii_graphic);
     if fine {

@@ -40,7 +40,7 @@ fn a_cached_lease_outlives_custody() {
 }
 
 #[test]
-fn custody_stalled() {
+fn a_frozen_custody_is_a_refusal_in_time() {
     let mut scene = wide::scene(TIMEOUT);
     works(&scene, "nothing yet");
     let frozen = Frozen::custody(&scene);

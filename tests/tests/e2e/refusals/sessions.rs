@@ -29,17 +29,17 @@ fn with(sessions: &Sessions, changes: &Value) -> Value {
 }
 
 #[test]
-fn eddsa_sessions() {
+fn forgeries_under_eddsa_are_refused() {
     sessions_signed_with(Algorithm::EdDsa);
 }
 
 #[test]
-fn es256_sessions() {
+fn forgeries_under_es256_are_refused() {
     sessions_signed_with(Algorithm::Es256);
 }
 
 #[test]
-fn rs256_sessions() {
+fn forgeries_under_rs256_are_refused() {
     sessions_signed_with(Algorithm::Rs256);
 }
 
