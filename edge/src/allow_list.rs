@@ -2,17 +2,18 @@
 
 use crate::config::ConfigErrors;
 use crate::denial::Denial;
-use crate::destination::{Destination, Rule};
+use crate::destination::{Destination, Hurdle};
 use crate::permit::{Permit, TunnelPermit};
 use crate::request::Head;
 use lease::{Authority, Host, HostPattern};
 use session::Session;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// Destinations, found by host: a lookup a label, however many there are.
 #[derive(Debug, Default)]
 pub struct AllowList {
-    destinations: Vec<Destination>,
+    destinations: Vec<Rc<Destination>>,
     exact: HashMap<Host, Vec<usize>>,
     below: HashMap<Box<str>, Vec<usize>>,
 }
@@ -38,7 +39,7 @@ impl AllowList {
             }
             list.index(n, destination);
         }
-        list.destinations = destinations;
+        list.destinations = destinations.into_iter().map(Rc::new).collect();
         list
     }
 
@@ -55,60 +56,47 @@ impl AllowList {
         session: &Session,
         authority: &Authority,
     ) -> Result<TunnelPermit, Denial> {
-        self.candidates(session, authority)?;
-        Ok(TunnelPermit::new())
+        let mut nearest = Hurdle::Host;
+        for destination in self.with_host(&authority.host) {
+            match destination.receives(session, authority) {
+                Ok(()) => return Ok(TunnelPermit::new()),
+                Err(hurdle) => nearest = nearest.max(hurdle),
+            }
+        }
+        Err(nearest.denial())
     }
 
     /// May this session make this request?
     ///
     /// # Errors
     /// What first ruled the last candidate out: host, port, session, method, path or upgrade.
-    pub(crate) fn permit(&self, session: &Session, head: &Head) -> Result<Permit, Denial> {
-        let Head { authority, method, target, websocket } = head;
-        let candidates = self.candidates(session, authority)?;
-        let mut allowed: Vec<(&Destination, &Rule)> = candidates
-            .into_iter()
-            .flat_map(|destination| destination.allow.iter().map(move |rule| (destination, rule)))
-            .collect();
-        let mut narrow = |denial, fits: &dyn Fn(&Rule) -> bool| {
-            allowed.retain(|(_, rule)| fits(rule));
-            if allowed.is_empty() { Err(denial) } else { Ok(()) }
-        };
-        narrow(Denial::MethodNotAllowed, &|rule| rule.methods.contain(method))?;
-        narrow(Denial::PathNotAllowed, &|rule| rule.has_path(&target.path))?;
-        narrow(Denial::UpgradeNotAllowed, &|rule| rule.websocket || !websocket)?;
-        let mut destinations = allowed.into_iter().map(|(destination, _)| destination);
-        let first = destinations.next().ok_or(Denial::Internal)?;
-        // Claims that are lists can meet conditions which look exclusive; then nobody can say which
-        // credential was meant.
-        if destinations.any(|other| other.credential != first.credential) {
-            return Err(Denial::DestinationAmbiguous);
+    pub(crate) fn permit(&self, session: &Session, head: Head) -> Result<Permit, Denial> {
+        let mut nearest = Hurdle::Host;
+        let mut allowed: Option<&Rc<Destination>> = None;
+        for destination in self.with_host(&head.authority.host) {
+            match (destination.allows(session, &head), allowed) {
+                (Err(hurdle), _) => nearest = nearest.max(hurdle),
+                (Ok(()), None) => allowed = Some(destination),
+                // Claims that are lists can meet conditions which look exclusive; then nobody can say
+                // which credential was meant.
+                (Ok(()), Some(first)) if first.credential != destination.credential => {
+                    return Err(Denial::DestinationAmbiguous);
+                }
+                (Ok(()), Some(_)) => {}
+            }
         }
-        Ok(Permit::new(first, session, authority, method, &target.path))
+        let allowed = allowed.ok_or_else(|| nearest.denial())?;
+        Ok(Permit::new(allowed, session, head))
     }
 
-    fn candidates(
-        &self,
-        session: &Session,
-        authority: &Authority,
-    ) -> Result<Vec<&Destination>, Denial> {
-        let mut candidates: Vec<&Destination> =
-            self.with_host(&authority.host).filter_map(|n| self.destinations.get(n)).collect();
-        if candidates.is_empty() {
-            return Err(Denial::HostNotAllowed);
-        }
-        candidates.retain(|destination| destination.ports.contains(&authority.port));
-        if candidates.is_empty() {
-            return Err(Denial::PortNotAllowed);
-        }
-        candidates.retain(|destination| destination.sessions.met_by(session));
-        if candidates.is_empty() {
-            return Err(Denial::SessionNotAllowed);
-        }
-        Ok(candidates)
+    fn with_host<'a, 'h>(
+        &'a self,
+        host: &'h Host,
+    ) -> impl Iterator<Item = &'a Rc<Destination>> + use<'a, 'h> {
+        self.numbers(host).filter_map(|n| self.destinations.get(n))
     }
 
-    fn with_host<'a>(&'a self, host: &'a Host) -> impl Iterator<Item = usize> + 'a {
+    fn numbers<'a, 'h>(&'a self, host: &'h Host) -> impl Iterator<Item = usize> + use<'a, 'h> {
         let exact = self.exact.get(host).into_iter().flatten();
         let below = match host {
             Host::Name(name) => {
@@ -142,7 +130,7 @@ impl AllowList {
 
     fn with_overlap(&self, pattern: &HostPattern) -> Vec<usize> {
         let suffix = match pattern {
-            HostPattern::Exact(host) => return self.with_host(host).collect(),
+            HostPattern::Exact(host) => return self.numbers(host).collect(),
             HostPattern::Below(suffix) => suffix,
         };
         let above =

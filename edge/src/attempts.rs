@@ -81,7 +81,7 @@ impl TrustEdge {
         else {
             return;
         };
-        let names = forwarded.edits().written().map(str::to_owned).collect();
+        let names = forwarded.edits().injected().map(str::to_owned).collect();
         permitted.before = Some(Taken { lent, names });
     }
 
@@ -100,7 +100,7 @@ impl TrustEdge {
             edits = Edits::removing(names);
         }
         self.stands(&permit, now)?;
-        Ok(match self.lend(key, &permit, token, now)? {
+        Ok(match self.lend(key, &permit, token.expose(), now)? {
             Lending::Now(granted) => Attempted::Forward(Forwarded::with_lease(
                 &permit,
                 edits,

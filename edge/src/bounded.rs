@@ -1,11 +1,11 @@
 //! A map that forgets its oldest entry rather than grow.
 
-use crate::digest::Digest;
-use std::collections::{BTreeMap, HashMap};
+use crate::digest::{ByDigest, Digest};
+use std::collections::BTreeMap;
 
 /// At most `capacity` entries; inserting one more drops the oldest (and wipes what wipes itself).
 pub struct Bounded<V> {
-    entries: HashMap<Digest, (u64, V)>,
+    entries: ByDigest<(u64, V)>,
     /// By when they came.
     order: BTreeMap<u64, Digest>,
     came: u64,
@@ -16,7 +16,7 @@ pub struct Bounded<V> {
 
 impl<V> Bounded<V> {
     pub fn new(capacity: usize) -> Self {
-        Self { entries: HashMap::new(), order: BTreeMap::new(), came: 0, capacity }
+        Self { entries: ByDigest::default(), order: BTreeMap::new(), came: 0, capacity }
     }
 
     pub fn get(&self, key: &Digest) -> Option<&V> {

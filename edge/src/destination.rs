@@ -1,10 +1,11 @@
 //! One entry of the allow-list, compiled.
 
+use crate::denial::Denial;
 use crate::glob::PathGlob;
 use crate::operation::SingleUse;
-use crate::path::CanonicalPath;
-use lease::{Handle, HostPattern};
-use session::ClaimConditions;
+use crate::request::Head;
+use lease::{Authority, Handle, HostPattern};
+use session::{ClaimConditions, Session};
 use std::fmt;
 use std::str::FromStr;
 
@@ -36,6 +37,18 @@ pub struct Credential {
     pub single_use: Option<SingleUse>,
 }
 
+/// What a request can fail at, in the order in which that is looked at: of several destinations, the
+/// one that it failed at last tells why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hurdle {
+    Host,
+    Port,
+    Session,
+    Method,
+    Path,
+    Upgrade,
+}
+
 /// A set of methods; `*` is all that are registered.
 #[derive(Clone, Debug)]
 pub struct Methods(Vec<Method>);
@@ -51,6 +64,33 @@ pub struct MethodError(String);
 // === impl Destination ===
 
 impl Destination {
+    /// May this session come here, to one of its hosts?
+    ///
+    /// # Errors
+    /// The first hurdle that it fails at.
+    pub(crate) fn receives(&self, session: &Session, authority: &Authority) -> Result<(), Hurdle> {
+        if !self.ports.contains(&authority.port) {
+            return Err(Hurdle::Port);
+        }
+        if self.sessions.met_by(session) { Ok(()) } else { Err(Hurdle::Session) }
+    }
+
+    /// May this session make this request, to one of its hosts?
+    ///
+    /// # Errors
+    /// The hurdle at which the last rule failed.
+    pub(crate) fn allows(&self, session: &Session, head: &Head) -> Result<(), Hurdle> {
+        self.receives(session, &head.authority)?;
+        let mut nearest = Hurdle::Method;
+        for rule in &self.allow {
+            match rule.allows(head) {
+                Ok(()) => return Ok(()),
+                Err(hurdle) => nearest = nearest.max(hurdle),
+            }
+        }
+        Err(nearest)
+    }
+
     /// Could one request match both? Errs on the side of yes.
     pub fn overlaps(&self, other: &Self) -> bool {
         let hosts = self.hosts.iter().any(|a| other.hosts.iter().any(|b| a.overlaps(b)));
@@ -63,13 +103,34 @@ impl Destination {
 // === impl Rule ===
 
 impl Rule {
-    pub fn has_path(&self, path: &CanonicalPath) -> bool {
-        self.paths.iter().any(|glob| glob.matches(path))
+    fn allows(&self, head: &Head) -> Result<(), Hurdle> {
+        if !self.methods.contain(&head.method) {
+            return Err(Hurdle::Method);
+        }
+        if !self.paths.iter().any(|glob| glob.matches(&head.target.path)) {
+            return Err(Hurdle::Path);
+        }
+        if self.websocket || !head.websocket { Ok(()) } else { Err(Hurdle::Upgrade) }
     }
 
     fn overlaps(&self, other: &Self) -> bool {
         self.methods.overlap(&other.methods)
             && self.paths.iter().any(|a| other.paths.iter().any(|b| a.overlaps(b)))
+    }
+}
+
+// === impl Hurdle ===
+
+impl Hurdle {
+    pub fn denial(self) -> Denial {
+        match self {
+            Self::Host => Denial::HostNotAllowed,
+            Self::Port => Denial::PortNotAllowed,
+            Self::Session => Denial::SessionNotAllowed,
+            Self::Method => Denial::MethodNotAllowed,
+            Self::Path => Denial::PathNotAllowed,
+            Self::Upgrade => Denial::UpgradeNotAllowed,
+        }
     }
 }
 

@@ -3,23 +3,30 @@
 use crate::config::Carrier;
 use crate::headers::Headers;
 use crate::request::Head;
-use lease::{HTTPS_PORT, LiveLease, Secret};
+use lease::{HTTPS_PORT, LiveLease};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// One change of a request's headers.
-pub enum Edit {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit<'a> {
     /// Every value of this name.
-    Remove(String),
-    Set {
-        name: String,
-        value: Secret,
-    },
+    Remove(&'a [u8]),
+    /// This value and no other.
+    Set { name: &'a str, value: &'a [u8] },
 }
 
 /// Changes in the order in which they are made: strip first, then inject.
 #[derive(Default)]
-pub struct Edits(Vec<Edit>);
+pub struct Edits {
+    strip: Vec<Strip>,
+    inject: Option<Rc<LiveLease>>,
+}
+
+enum Strip {
+    Remove(Box<[u8]>),
+    Set { name: &'static str, value: Box<[u8]> },
+}
 
 // === impl Edits ===
 
@@ -38,24 +45,22 @@ impl Edits {
         edits.set_where_different(headers, ":authority", upstream_authority(head).as_bytes());
         edits.set_where_different(headers, ":path", &head.target.to_bytes());
         edits.set_where_different(headers, ":scheme", b"https");
-        let names: BTreeSet<&str> = headers.iter().map(|(name, _)| name).collect();
         let upgrade = headers.announce_upgrade();
-        for name in names {
-            let read_as = read_as(name);
-            let removed = match &*read_as {
+        for (name, value) in headers.iter() {
+            let removed = match &*read_as(name) {
                 _ if name == FORWARDED_PROTO => false,
-                "authorization" if takes_credential => true,
-                "connection" | "upgrade" => !upgrade,
-                "te" => !headers.all(name).all(|value| value.eq_ignore_ascii_case(b"trailers")),
-                "keep-alive" | "trailer" => true,
+                b"authorization" if takes_credential => true,
+                b"connection" | b"upgrade" => !upgrade,
+                b"te" => !value.eq_ignore_ascii_case(b"trailers"),
+                b"keep-alive" | b"trailer" => true,
                 // Envoy obeys many of these (retries, timeouts); a guest has no say there.
-                other if other.starts_with("proxy-") || other.starts_with("x-envoy-") => true,
+                other if other.starts_with(b"proxy-") || other.starts_with(b"x-envoy-") => true,
                 other if OVERRIDES.contains(&other) => true,
                 other if OVERRIDE_PREFIXES.iter().any(|prefix| other.starts_with(prefix)) => true,
-                other => carriers.iter().any(|carrier| self::read_as(carrier.header()) == other),
+                other => carriers.iter().any(|carrier| is_read_as(carrier.header(), other)),
             };
             if removed {
-                edits.0.push(Edit::Remove(name.to_owned()));
+                edits.remove(name);
             }
         }
         if upgrade {
@@ -65,87 +70,120 @@ impl Edits {
         edits
     }
 
-    /// Writes the lease over whatever the guest sent under those names.
-    pub fn inject(mut self, headers: &Headers, lease: &LiveLease) -> Self {
+    /// Writes the lease in place of whatever the guest sent under those names.
+    pub fn inject(mut self, headers: &Headers, lease: &Rc<LiveLease>) -> Self {
         for header in &lease.lease().headers {
             let name = header.name.as_str();
-            let own = headers.iter().map(|(own, _)| own);
-            let sent: BTreeSet<&str> = own.filter(|own| read_as(own) == read_as(name)).collect();
-            for own in sent {
-                if !self.removes(own) {
-                    self.0.push(Edit::Remove(own.to_owned()));
-                }
+            for (own, _) in headers.iter().filter(|(own, _)| is_read_as(name, &read_as(own))) {
+                self.remove(own);
             }
-            self.0.push(Edit::Set { name: name.to_owned(), value: header.value().duplicate() });
         }
+        self.inject = Some(Rc::clone(lease));
         self
     }
 
     /// What an earlier attempt wrote is taken out.
     pub(crate) fn removing(names: Vec<String>) -> Self {
-        Self(names.into_iter().map(Edit::Remove).collect())
+        let strip = names.into_iter().map(|name| Strip::Remove(name.into_bytes().into()));
+        Self { strip: strip.collect(), inject: None }
     }
 
     /// An upstream's 401 is no reason to send this request again.
     pub(crate) fn once(mut self) -> Self {
-        let name = "x-envoy-max-retries".to_owned();
-        self.0.push(Edit::Set { name, value: Secret::new("0") });
+        self.set("x-envoy-max-retries", b"0");
         self
     }
 
-    /// The names that get a value.
-    pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|edit| match edit {
-            Edit::Set { name, .. } => Some(name.as_str()),
-            Edit::Remove(_) => None,
-        })
+    /// The names under which a lease is written.
+    pub(crate) fn injected(&self) -> impl Iterator<Item = &str> {
+        self.leased().map(|(name, _)| name)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Edit> {
-        self.0.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Edit<'_>> {
+        let inject = self.leased().map(|(name, value)| Edit::Set { name, value });
+        self.strip.iter().map(Strip::edit).chain(inject)
     }
 
-    fn removes(&self, name: &str) -> bool {
-        self.0.iter().any(|edit| matches!(edit, Edit::Remove(own) if own == name))
+    fn leased(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let headers = self.inject.iter().flat_map(|lease| &lease.lease().headers);
+        headers.map(|header| (header.name.as_str(), header.value().expose()))
     }
 
-    fn set_where_different(&mut self, headers: &Headers, name: &str, value: &[u8]) {
-        if headers.single(name) != Some(value) {
-            self.0.push(Edit::Set { name: name.to_owned(), value: Secret::new(value) });
+    fn remove(&mut self, name: &[u8]) {
+        if !self.strip.iter().any(|edit| edit.removes(name)) {
+            self.strip.push(Strip::Remove(name.into()));
         }
+    }
+
+    fn set(&mut self, name: &'static str, value: &[u8]) {
+        self.strip.push(Strip::Set { name, value: value.into() });
+    }
+
+    fn set_where_different(&mut self, headers: &Headers, name: &'static str, value: &[u8]) {
+        if headers.single(name) != Some(value) {
+            self.set(name, value);
+        }
+    }
+}
+
+// === impl Strip ===
+
+impl Strip {
+    fn edit(&self) -> Edit<'_> {
+        match self {
+            Self::Remove(name) => Edit::Remove(name),
+            Self::Set { name, value } => Edit::Set { name, value },
+        }
+    }
+
+    fn removes(&self, name: &[u8]) -> bool {
+        matches!(self, Self::Remove(own) if **own == *name)
     }
 }
 
 /// Headers by which some servers let a request be another one than it says: another method, path or
 /// host than the allow-list judged.
-const OVERRIDES: [&str; 8] = [
-    "forwarded",
-    "x-client-ip",
-    "x-host",
-    "x-http-host-override",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-real-ip",
+const OVERRIDES: [&[u8]; 8] = [
+    b"forwarded",
+    b"x-client-ip",
+    b"x-host",
+    b"x-http-host-override",
+    b"x-http-method",
+    b"x-http-method-override",
+    b"x-method-override",
+    b"x-real-ip",
 ];
 
 /// Families of them (`x-forwarded-host`, `x-original-url`, `x-rewrite-url`). Only a proxy has something
 /// to say there, and a guest is none: an origin that trusts the edge's address would believe it.
-const OVERRIDE_PREFIXES: [&str; 3] = ["x-forwarded-", "x-original-", "x-rewrite-"];
+const OVERRIDE_PREFIXES: [&[u8]; 3] = [b"x-forwarded-", b"x-original-", b"x-rewrite-"];
 
 /// Envoy writes this over whatever a guest says, and finds no route for a request that lacks it; the
 /// shipped routes take it out on the way.
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_PROTO: &[u8] = b"x-forwarded-proto";
 
 /// The name as a server behind CGI reads it, to whom `x_api_key` and `x-api-key` are one header.
-fn read_as(name: &str) -> Cow<'_, str> {
-    if name.contains('_') { name.replace('_', "-").into() } else { name.into() }
+fn read_as(name: &[u8]) -> Cow<'_, [u8]> {
+    if name.contains(&b'_') {
+        name.iter().map(read_byte).collect::<Vec<_>>().into()
+    } else {
+        name.into()
+    }
+}
+
+fn read_byte(byte: &u8) -> u8 {
+    if *byte == b'_' { b'-' } else { *byte }
+}
+
+/// Is `name`, read in this way, `read`?
+fn is_read_as(name: &str, read: &[u8]) -> bool {
+    name.len() == read.len() && name.as_bytes().iter().map(read_byte).eq(read.iter().copied())
 }
 
 /// Without the port where it is https's own: so most clients spell it, and so origins expect it.
-fn upstream_authority(head: &Head) -> String {
+fn upstream_authority(head: &Head) -> Cow<'_, str> {
     match head.authority.port {
-        HTTPS_PORT => head.authority.host.to_string(),
-        _ => head.authority.to_string(),
+        HTTPS_PORT => head.authority.host.text(),
+        _ => head.authority.to_string().into(),
     }
 }

@@ -25,9 +25,8 @@ use crate::headers::Headers;
 #[derive(Default)]
 pub struct Request {
     pub headers: Headers,
-    /// The server name of the guest's TLS handshake with the edge.
-    pub sni: Option<Vec<u8>>,
-    /// The CONNECT this request came through.
+    /// The tunnel this request came through; not looked for where the edge [has
+    /// none](crate::TrustEdge::has_tunnels).
     pub tunnel: Option<Tunnel>,
     /// What the [attribute](crate::TrustEdge::place) says that names the place it came to.
     pub place: Option<Vec<u8>>,
@@ -35,10 +34,14 @@ pub struct Request {
     pub has_body: bool,
 }
 
-/// What the guest said when it opened the tunnel.
+/// What the guest said when it opened the tunnel, and began TLS in it.
 pub struct Tunnel {
+    /// Of the CONNECT.
     pub authority: Vec<u8>,
+    /// Of the CONNECT.
     pub proxy_authorization: Option<Vec<u8>>,
+    /// The server name of the TLS handshake with the edge.
+    pub sni: Option<Vec<u8>>,
 }
 
 /// What to do with a request now.

@@ -6,12 +6,12 @@
 //! there, and whoever comes while it is under way joins it.
 
 use crate::denial::Denial;
-use crate::digest::Digest;
+use crate::digest::ByDigest;
 use crate::leases::LeaseKey;
 use crate::lent::Lent;
 use lease::{Binding, Handle, LiveLease};
 use session::Session;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The number of a flight, never given twice by one edge.
@@ -22,7 +22,7 @@ pub struct FlightId(u64);
 #[derive(Default)]
 pub struct Flights {
     open: BTreeMap<FlightId, Flight>,
-    by_key: HashMap<Digest, FlightId>,
+    by_key: ByDigest<FlightId>,
     last: u64,
 }
 

@@ -44,10 +44,9 @@ const MAX_LENGTH: usize = 1024;
 
 impl PathGlob {
     pub fn matches(&self, path: &CanonicalPath) -> bool {
-        let segments: Vec<&str> = path.segments().collect();
         wildcard::matches(
             &self.0,
-            &segments,
+            path.segments(),
             |part| *part == Segment::Many,
             |part, segment| part.matches(segment),
         )
@@ -93,12 +92,15 @@ impl Segment {
         match self {
             Self::Many => false,
             Self::One(own) if &**own == "*" => !segment.is_empty(),
-            Self::One(own) => wildcard::matches(
-                own.as_bytes(),
-                segment.as_bytes(),
-                |part| *part == b'*',
-                |part, byte| part == byte,
-            ),
+            Self::One(own) => {
+                **own == *segment
+                    || wildcard::matches(
+                        own.as_bytes(),
+                        segment.bytes(),
+                        |part| *part == b'*',
+                        |part, byte| part == byte,
+                    )
+            }
         }
     }
 

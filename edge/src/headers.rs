@@ -1,24 +1,38 @@
 //! A request's headers as the host hands them over.
 
+use std::ops::Range;
+
 /// Names (lower-case) and values, in order, repeated where the guest repeated them. Bytes, because a
-/// guest may send any.
+/// guest may send any; all of them in the one buffer they came in.
 #[derive(Clone, Debug, Default)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+pub struct Headers {
+    bytes: Vec<u8>,
+    fields: Vec<Field>,
+}
+
+/// Where in the buffer a header stands.
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub name: Range<usize>,
+    pub value: Range<usize>,
+}
 
 // === impl Headers ===
 
 impl Headers {
-    pub fn new(pairs: Vec<(String, Vec<u8>)>) -> Self {
-        Self(pairs)
+    /// A field that points behind the end of `bytes` is empty.
+    pub fn new(bytes: Vec<u8>, fields: Vec<Field>) -> Self {
+        Self { bytes, fields }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let text = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
+        self.fields.iter().map(move |Field { name, value }| (text(name), text(value)))
     }
 
     /// Every value of a header, in order.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.iter().filter(move |(own, _)| *own == name).map(|(_, value)| value)
+        self.iter().filter(move |(own, _)| *own == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// The value of a header that may stand only once; `None` if absent or repeated.
@@ -39,8 +53,24 @@ impl Headers {
     }
 }
 
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut headers = Self::default();
+        for (name, value) in pairs {
+            let mut put = |text: &[u8]| {
+                let start = headers.bytes.len();
+                headers.bytes.extend_from_slice(text);
+                start..headers.bytes.len()
+            };
+            let (name, value) = (put(name.as_ref()), put(value.as_ref()));
+            headers.fields.push(Field { name, value });
+        }
+        headers
+    }
+}
+
 impl<const N: usize> From<[(&str, &str); N]> for Headers {
     fn from(pairs: [(&str, &str); N]) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+        pairs.into_iter().collect()
     }
 }

@@ -54,22 +54,17 @@ impl CanonicalPath {
             return Err(PathError::NotAbsolute);
         }
         let mut path = String::with_capacity(bytes.len());
-        let mut decoded = Vec::with_capacity(bytes.len());
-        let mut rest = bytes.iter().copied();
-        while let Some(byte) = rest.next() {
-            decoded.push(byte);
-            match byte {
-                b'%' => {
-                    let escaped = hex(rest.next())? << 4 | hex(rest.next())?;
-                    push_escape(&mut path, escaped)?;
-                    decoded.pop();
-                    decoded.push(escaped);
-                }
-                b'\\' => return Err(PathError::Backslash),
-                b';' => return Err(PathError::Parameter),
-                b'#' | 0..=b' ' | 0x7f.. => return Err(PathError::Byte),
-                _ => path.push(char::from(byte)),
-            }
+        let mut runs = bytes.split(|b| *b == b'%');
+        push_plain(&mut path, runs.next().unwrap_or_default())?;
+        // What a server sees behind its first decoding.
+        let mut decoded = path.clone().into_bytes();
+        for run in runs {
+            let (digits, plain) = run.split_first_chunk::<2>().ok_or(PathError::Escape)?;
+            let escaped = unescape(*digits)?;
+            push_escape(&mut path, escaped)?;
+            push_plain(&mut path, plain)?;
+            decoded.push(escaped);
+            decoded.extend_from_slice(plain);
         }
         check_segments(&path)?;
         check_decoded(&decoded)?;
@@ -81,9 +76,23 @@ impl CanonicalPath {
     }
 
     /// The parts between the slashes; `/` has one, empty.
-    pub fn segments(&self) -> impl Iterator<Item = &str> {
+    pub fn segments(&self) -> impl Iterator<Item = &str> + Clone {
         self.0.split('/').skip(1)
     }
+}
+
+/// What stands between escapes.
+fn push_plain(path: &mut String, bytes: &[u8]) -> Result<(), PathError> {
+    for byte in bytes {
+        match byte {
+            b'\\' => return Err(PathError::Backslash),
+            b';' => return Err(PathError::Parameter),
+            b'#' | 0..=b' ' | 0x7f.. => return Err(PathError::Byte),
+            _ => {}
+        }
+    }
+    path.push_str(std::str::from_utf8(bytes).map_err(|_| PathError::Byte)?);
+    Ok(())
 }
 
 /// Decoded where the byte is unreserved (RFC 3986 section 2.3), else kept with upper-case digits.
@@ -111,25 +120,32 @@ fn push_escape(path: &mut String, byte: u8) -> Result<(), PathError> {
     }
 }
 
-fn hex(byte: Option<u8>) -> Result<u8, PathError> {
-    let digit = byte.and_then(|b| char::from(b).to_digit(16)).ok_or(PathError::Escape)?;
-    u8::try_from(digit).map_err(|_| PathError::Escape)
+fn unescape(digits: [u8; 2]) -> Result<u8, PathError> {
+    let [high, low] = digits.map(|b| char::from(b).to_digit(16));
+    let byte = high.zip(low).map(|(high, low)| high << 4 | low).ok_or(PathError::Escape)?;
+    u8::try_from(byte).map_err(|_| PathError::Escape)
 }
 
 fn check_segments(path: &str) -> Result<(), PathError> {
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
-        let named = segment.split("%3B").next().unwrap_or(segment).trim_end_matches("%20");
-        match segment {
-            _ if matches!(named, "." | "..") => return Err(PathError::DotSegment),
-            "" if segments.peek().is_some() => return Err(PathError::EmptySegment),
-            _ => {}
+        if segment.is_empty() && segments.peek().is_some() {
+            return Err(PathError::EmptySegment);
+        }
+        if segment.starts_with('.') && is_dots(segment) {
+            return Err(PathError::DotSegment);
         }
     }
     Ok(())
 }
 
-/// What a server sees behind its first decoding.
+/// `.` or `..`, or one of them to a server that cuts off a parameter or blanks behind it.
+fn is_dots(segment: &str) -> bool {
+    let named = segment.split("%3B").next().unwrap_or(segment).trim_end_matches("%20");
+    matches!(named, "." | "..")
+}
+
+/// Of what a server sees behind its first decoding.
 fn check_decoded(decoded: &[u8]) -> Result<(), PathError> {
     let text = std::str::from_utf8(decoded).map_err(|_| PathError::Encoding)?;
     let again = |rest: &str| {

@@ -2,9 +2,10 @@
 
 use crate::destination::{Credential, Destination};
 use crate::operation::Operation;
-use crate::path::CanonicalPath;
+use crate::request::Head;
 use lease::{Authority, Binding, LeaseRequest, Secret, fingerprint};
 use session::Session;
+use std::rc::Rc;
 
 /// Proof that the allow-list lets this session make this request.
 ///
@@ -12,11 +13,8 @@ use session::Session;
 /// lease asked for without it.
 #[derive(Clone, Debug)]
 pub struct Permit {
-    destination: String,
-    credential: Option<Credential>,
-    authority: Authority,
-    method: String,
-    path: CanonicalPath,
+    destination: Rc<Destination>,
+    head: Head,
     session: Session,
 }
 
@@ -28,39 +26,31 @@ pub struct TunnelPermit(());
 // === impl Permit ===
 
 impl Permit {
-    pub(crate) fn new(
-        destination: &Destination,
-        session: &Session,
-        authority: &Authority,
-        method: &str,
-        path: &CanonicalPath,
-    ) -> Self {
-        Self {
-            destination: destination.name.clone(),
-            credential: destination.credential.clone(),
-            authority: authority.clone(),
-            method: method.to_owned(),
-            path: path.clone(),
-            session: session.clone(),
-        }
+    pub(crate) fn new(destination: &Rc<Destination>, session: &Session, head: Head) -> Self {
+        Self { destination: Rc::clone(destination), head, session: session.clone() }
     }
 
     /// The name of the allow-list entry.
     pub fn destination(&self) -> &str {
-        &self.destination
+        &self.destination.name
     }
 
     /// What is to be leased; `None` where the destination has no credential.
     pub fn credential(&self) -> Option<&Credential> {
-        self.credential.as_ref()
+        self.destination.credential.as_ref()
+    }
+
+    /// What was permitted.
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
     }
 
     pub fn authority(&self) -> &Authority {
-        &self.authority
+        &self.head.authority
     }
 
     pub fn method(&self) -> &str {
-        &self.method
+        &self.head.method
     }
 
     pub fn session(&self) -> &Session {
@@ -72,10 +62,10 @@ impl Permit {
     pub fn lease_request(&self, token: Secret) -> Option<LeaseRequest> {
         Some(LeaseRequest {
             session: token,
-            handle: self.credential.as_ref()?.handle.clone(),
-            destination: self.authority.clone(),
-            method: self.method.clone(),
-            path: self.path.as_str().to_owned(),
+            handle: self.credential()?.handle.clone(),
+            destination: self.authority().clone(),
+            method: self.method().to_owned(),
+            path: self.head.target.path.as_str().to_owned(),
             fingerprint: None,
             idempotency_key: None,
             body_digest: None,
@@ -87,9 +77,9 @@ impl Permit {
     pub fn reservation(&self, token: Secret, operation: Operation) -> Option<LeaseRequest> {
         let Operation { idempotency_key, body_digest } = operation;
         let (key, body) = (Some(idempotency_key), body_digest);
-        let path = self.path.as_str();
+        let path = self.head.target.path.as_str();
         let fingerprint =
-            fingerprint(&self.method, &self.authority, path, key.as_deref(), body.as_deref());
+            fingerprint(self.method(), self.authority(), path, key.as_deref(), body.as_deref());
         Some(LeaseRequest {
             fingerprint: Some(fingerprint),
             idempotency_key: key,

@@ -9,7 +9,7 @@ use lease::{Authority, HTTPS_PORT, Host};
 use std::borrow::Cow;
 
 /// A request's method, upstream and target, canonical.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Head {
     pub authority: Authority,
     pub method: String,
@@ -53,7 +53,7 @@ fn tunnelled(request: &Request) -> Result<Authority, Denial> {
     if Authority::parse(&tunnel.authority, HTTPS_PORT).as_ref() != Ok(&authority) {
         return Err(Denial::AuthorityMismatch);
     }
-    let sni = request.sni.as_deref().ok_or(Denial::SniMismatch)?;
+    let sni = tunnel.sni.as_deref().ok_or(Denial::SniMismatch)?;
     if Host::parse(sni).as_ref() != Ok(&authority.host) {
         return Err(Denial::SniMismatch);
     }

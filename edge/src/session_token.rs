@@ -15,17 +15,30 @@ const BASIC: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// A Session JWT as a request brings it.
+pub enum Token<'r> {
+    /// It stands in the request, and is copied only for custody.
+    Sent(&'r [u8]),
+    Basic(Password),
+}
+
+/// Basic credentials, decoded, and where in them the password begins.
+pub struct Password {
+    pair: Secret,
+    start: usize,
+}
+
 /// The one token that the configured carriers hold, in their order.
 ///
 /// # Errors
 /// [`Denial::SessionMissing`]; [`Denial::SessionAmbiguous`] where two differ, whichever would verify.
-pub fn find(carriers: &[Carrier], request: &Request) -> Result<Secret, Denial> {
-    let mut found: Option<Secret> = None;
+pub fn find<'r>(carriers: &[Carrier], request: &'r Request) -> Result<Token<'r>, Denial> {
+    let mut found: Option<Token<'_>> = None;
     for carrier in carriers {
         for value in values(carrier, request) {
             let Some(token) = token_in(carrier, value)? else { continue };
             match &found {
-                Some(first) if first.expose() != token.expose() => {
+                Some(first) if first.bytes() != token.bytes() => {
                     return Err(Denial::SessionAmbiguous);
                 }
                 Some(_) => {}
@@ -37,23 +50,23 @@ pub fn find(carriers: &[Carrier], request: &Request) -> Result<Secret, Denial> {
 }
 
 /// What the guest sent with this request, and what it sent with the CONNECT around it.
-fn values<'a>(carrier: &'a Carrier, request: &'a Request) -> impl Iterator<Item = &'a [u8]> {
+fn values<'r>(carrier: &Carrier, request: &'r Request) -> impl Iterator<Item = &'r [u8]> {
     let tunnel = request.tunnel.as_ref().and_then(|tunnel| tunnel.proxy_authorization.as_deref());
     let of_tunnel = tunnel.filter(|_| *carrier == Carrier::ProxyAuthorization);
     of_tunnel.into_iter().chain(request.headers.all(carrier.header()))
 }
 
 /// `None` where the header holds some other kind of credential.
-fn token_in(carrier: &Carrier, value: &[u8]) -> Result<Option<Secret>, Denial> {
+fn token_in<'a>(carrier: &Carrier, value: &'a [u8]) -> Result<Option<Token<'a>>, Denial> {
     let value = value.trim_ascii();
     if let Some(token) = after_scheme(value, b"bearer") {
-        return Ok(Some(Secret::new(token)));
+        return Ok(Some(Token::Sent(token)));
     }
     match carrier {
         Carrier::Header(_) if value.is_empty() => Ok(None),
-        Carrier::Header(_) => Ok(Some(Secret::new(value))),
+        Carrier::Header(_) => Ok(Some(Token::Sent(value))),
         Carrier::ProxyAuthorization => match after_scheme(value, b"basic") {
-            Some(credentials) => password(credentials).map(Some),
+            Some(credentials) => Ok(Some(Token::Basic(Password::decode(credentials)?))),
             None => Ok(None),
         },
         Carrier::Authorization => Ok(None),
@@ -67,12 +80,31 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
     name.eq_ignore_ascii_case(scheme).then(|| rest.trim_ascii())
 }
 
-/// The password of Basic credentials (RFC 7617 section 2): all behind the first colon.
-fn password(credentials: &[u8]) -> Result<Secret, Denial> {
-    let malformed = Denial::Session(Refusal::Malformed);
-    let pair = Secret::new(BASIC.decode(credentials).map_err(|_| malformed)?);
-    let colon = pair.expose().iter().position(|b| *b == b':').ok_or(malformed)?;
-    pair.expose().get(colon + 1..).map(Secret::new).ok_or(malformed)
+// === impl Token ===
+
+impl Token<'_> {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Sent(token) => token,
+            Self::Basic(password) => password.bytes(),
+        }
+    }
+}
+
+// === impl Password ===
+
+impl Password {
+    /// All behind the first colon (RFC 7617 section 2).
+    fn decode(credentials: &[u8]) -> Result<Self, Denial> {
+        let malformed = Denial::Session(Refusal::Malformed);
+        let pair = Secret::new(BASIC.decode(credentials).map_err(|_| malformed)?);
+        let colon = pair.expose().iter().position(|b| *b == b':').ok_or(malformed)?;
+        Ok(Self { pair, start: colon + 1 })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.pair.expose().get(self.start..).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -92,8 +124,9 @@ mod tests {
     }
 
     fn found_in(request: Request) -> Result<String, Denial> {
-        let token = find(&ALL.map(|carrier| carrier()), &request)?;
-        Ok(String::from_utf8(token.expose().to_vec()).unwrap())
+        let carriers = ALL.map(|carrier| carrier());
+        let token = find(&carriers, &request)?;
+        Ok(String::from_utf8(token.bytes().to_vec()).unwrap())
     }
 
     #[test]
@@ -143,7 +176,7 @@ mod tests {
     fn the_tunnel_brings_its_own() {
         let tunnel = |value: &str| {
             let proxy_authorization = Some(value.as_bytes().to_vec());
-            Some(Tunnel { authority: b"a.example:443".to_vec(), proxy_authorization })
+            Some(Tunnel { authority: b"a.example:443".to_vec(), proxy_authorization, sni: None })
         };
         let request =
             |headers| Request { headers, tunnel: tunnel("Bearer a.b.c"), ..Request::default() };

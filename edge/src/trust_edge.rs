@@ -3,6 +3,7 @@
 use crate::attempts::{Attempts, Ticket};
 use crate::callout::{Answer, Callout, MAX_LEASE, MAX_SYNC, Purpose};
 use crate::chance::Chance;
+use crate::config::Posture;
 use crate::denial::Denial;
 use crate::digest::Digester;
 use crate::flights::{Flight, FlightId, Flights, Granted, Landed};
@@ -82,6 +83,11 @@ impl TrustEdge {
     /// The attribute of each request that says where it came to, if sessions are bound by one.
     pub fn place(&self) -> Option<&str> {
         self.policy.binding.as_ref()?.attribute()
+    }
+
+    /// Do requests come to it through tunnels?
+    pub fn has_tunnels(&self) -> bool {
+        self.policy.posture == Posture::Explicit
     }
 
     pub fn has_callouts(&self) -> bool {
@@ -190,7 +196,7 @@ impl TrustEdge {
         &mut self,
         key: LeaseKey,
         permit: &Permit,
-        token: Secret,
+        token: &[u8],
         now: Moment,
     ) -> Result<Lending, Denial> {
         let Some(Found { lease, since, due }) = self.leases.find(key, now) else {
@@ -206,10 +212,10 @@ impl TrustEdge {
     ///
     /// # Errors
     /// [`Denial::NotConfigured`] without custody; [`Denial::Internal`].
-    fn fly(&mut self, key: LeaseKey, permit: &Permit, token: Secret) -> Result<FlightId, Denial> {
+    fn fly(&mut self, key: LeaseKey, permit: &Permit, token: &[u8]) -> Result<FlightId, Denial> {
         match self.flights.to(key) {
             Some(flight) => Ok(flight),
-            None => self.ask(Some(key), permit, permit.lease_request(token)),
+            None => self.ask(Some(key), permit, permit.lease_request(Secret::new(token))),
         }
     }
 

@@ -1,10 +1,10 @@
 //! What the host knows of a request, beside its body.
 
 use crate::host::{self, Failed};
+use crate::root::Root;
 use abi::types::MapType;
 use edge::attempts::Ticket;
 use edge::exchange::{Request, Tunnel};
-use edge::headers::Headers;
 
 /// Filter state that the outer listener's `set_filter_state` carries to the inner one.
 const CONNECT_AUTHORITY: &str = "filter_state\0leasehold.connect_authority";
@@ -15,18 +15,21 @@ const TICKET: &str = "filter_state\0wasm.leasehold.ticket";
 const RESPONSE_CODE: &str = "response\0code";
 const RESPONSE_DETAILS: &str = "response\0code_details";
 
-/// `end`: nothing follows the headers. `place`: the attribute that says where the request came to.
-pub fn request(end: bool, place: Option<&str>) -> Result<Request, Failed> {
+/// What `root` judges a request by. Each fact is a host call, so none is asked for that decides nothing.
+///
+/// `end`: nothing follows the headers.
+pub fn request(end: bool, root: &Root) -> Result<Request, Failed> {
     let headers = host::headers(MapType::HttpRequestHeaders)?;
-    let tunnel = match host::property(CONNECT_AUTHORITY)? {
-        None => None,
-        Some(authority) => {
-            Some(Tunnel { authority, proxy_authorization: host::property(CONNECT_SESSION)? })
-        }
-    };
+    let tunnel = if root.has_tunnels() { tunnel()? } else { None };
+    let place = root.place().map(host::property).transpose()?.flatten();
+    Ok(Request { headers, tunnel, place, has_body: !end })
+}
+
+fn tunnel() -> Result<Option<Tunnel>, Failed> {
+    let Some(authority) = host::property(CONNECT_AUTHORITY)? else { return Ok(None) };
+    let proxy_authorization = host::property(CONNECT_SESSION)?;
     let sni = host::property(SERVER_NAME)?;
-    let place = place.map(host::property).transpose()?.flatten();
-    Ok(Request { headers: Headers::new(headers), sni, tunnel, place, has_body: !end })
+    Ok(Some(Tunnel { authority, proxy_authorization, sni }))
 }
 
 /// Who judged a request, and under which number: `ROOT.NUMBER`. `None`: it needs no lease.

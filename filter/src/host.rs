@@ -8,15 +8,14 @@
 #![allow(unsafe_code)]
 
 use abi::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
+use edge::headers::{Field, Headers};
+use std::ops::Range;
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
 /// A host call that did not return `Ok`; the number is the ABI's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failed(pub u32);
-
-/// A list of headers as the host shows it.
-pub type Pairs = Vec<(String, Vec<u8>)>;
 
 // === impl Failed ===
 
@@ -147,10 +146,10 @@ pub fn buffer_from(
 }
 
 /// All headers of a map, names lower-case.
-pub fn headers(map: MapType) -> Result<Pairs, Failed> {
+pub fn headers(map: MapType) -> Result<Headers, Failed> {
     // SAFETY: as in `buffer`.
     let bytes = received(|bytes, size| unsafe { proxy_get_header_map_pairs(map, bytes, size) })?;
-    decode_pairs(&bytes.unwrap_or_default()).ok_or(Failed(PARSE_FAILURE))
+    decode_pairs(bytes.unwrap_or_default()).ok_or(Failed(PARSE_FAILURE))
 }
 
 /// The first value of a header.
@@ -162,7 +161,7 @@ pub fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>, Failed> {
 }
 
 /// Every value of a name.
-pub fn remove(map: MapType, name: &str) -> Result<(), Failed> {
+pub fn remove(map: MapType, name: &[u8]) -> Result<(), Failed> {
     // SAFETY: `name` is only read.
     checked(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
 }
@@ -295,24 +294,23 @@ pub fn foreign(name: &str, argument: &[u8]) -> Result<Option<Vec<u8>>, Failed> {
 // === the ABI's lists of pairs ===
 // u32 count, then (u32 name size, u32 value size) a pair, then name\0value\0 a pair; little endian.
 
-fn decode_pairs(bytes: &[u8]) -> Option<Pairs> {
-    let Some((count, rest)) = take_u32(bytes) else {
-        return bytes.is_empty().then(Vec::new);
+fn decode_pairs(bytes: Vec<u8>) -> Option<Headers> {
+    let Some((count, rest)) = take_u32(&bytes) else {
+        return bytes.is_empty().then(Headers::default);
     };
-    let (mut sizes, mut texts) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut pair = || {
+    let (mut sizes, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let mut fields = Vec::with_capacity(count);
+    let mut start = bytes.len() - texts.len();
+    for _ in 0..count {
         let (name_size, rest) = take_u32(sizes)?;
         let (value_size, rest) = take_u32(rest)?;
         sizes = rest;
-        let (name, rest) = take_terminated(texts, name_size)?;
-        let (value, rest) = take_terminated(rest, value_size)?;
-        texts = rest;
-        // Envoy lets only tokens be names; anything else is no list of headers.
-        Some((String::from_utf8(name.to_vec()).ok()?, value.to_vec()))
-    };
-    let mut pairs = Vec::with_capacity(count);
-    pairs.extend((0..count).map_while(|_| pair()));
-    (pairs.len() == count).then_some(pairs)
+        let name = terminated(&bytes, start, name_size)?;
+        let value = terminated(&bytes, name.end + 1, value_size)?;
+        start = value.end + 1;
+        fields.push(Field { name, value });
+    }
+    Some(Headers::new(bytes, fields))
 }
 
 fn take_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
@@ -320,9 +318,10 @@ fn take_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
 }
 
-fn take_terminated(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
-    let (text, rest) = bytes.split_at_checked(size)?;
-    Some((text, rest.strip_prefix(b"\0")?))
+/// Where a text stands that a NUL has to follow.
+fn terminated(bytes: &[u8], start: usize, size: usize) -> Option<Range<usize>> {
+    let end = start.checked_add(size)?;
+    (bytes.get(end) == Some(&0)).then_some(start..end)
 }
 
 fn encode_pairs<V: AsRef<str>>(pairs: &[(&str, V)]) -> Vec<u8> {

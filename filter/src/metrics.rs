@@ -5,13 +5,17 @@ use abi::types::MetricType;
 use edge::callout::Purpose;
 use edge::denial::Denial;
 use edge::exchange::Passage;
-use std::collections::HashMap;
 use std::time::Duration;
 
-/// Defined once a configuration; a decision costs one host call.
+/// Defined once a configuration; a decision costs one host call. A metric that the host refuses is a number
+/// less, and no reason to deny.
 #[derive(Default)]
 pub struct Metrics {
-    ids: HashMap<&'static str, u32>,
+    allowed: Option<u32>,
+    tunnels: Option<u32>,
+    leases: Option<u32>,
+    denied: Vec<(Denial, Option<u32>)>,
+    revocations_age: Option<u32>,
 }
 
 const ALLOWED: &str = "leasehold.allowed";
@@ -26,58 +30,55 @@ const REVOCATIONS_AGE: &str = "leasehold.revocations.age_seconds";
 impl Metrics {
     /// Defines all of them, so that each is there, at zero, before its first event.
     pub fn define() -> Self {
-        let mut ids = HashMap::new();
-        for name in [ALLOWED, TUNNELS, LEASES] {
-            ids.extend(defined(MetricType::Counter, name, name));
+        let counter = |name: &str| defined(MetricType::Counter, name);
+        let denied = |denial: Denial| (denial, counter(&format!("{DENIED}{}", denial.code())));
+        Self {
+            allowed: counter(ALLOWED),
+            tunnels: counter(TUNNELS),
+            leases: counter(LEASES),
+            denied: Denial::ALL.into_iter().map(denied).collect(),
+            revocations_age: defined(MetricType::Gauge, REVOCATIONS_AGE),
         }
-        for denial in Denial::ALL {
-            let code = denial.code();
-            ids.extend(defined(MetricType::Counter, code, &format!("{DENIED}{code}")));
-        }
-        ids.extend(defined(MetricType::Gauge, REVOCATIONS_AGE, REVOCATIONS_AGE));
-        Self { ids }
     }
 
     pub fn count_forwarded(&self, passage: Passage) {
-        self.count(match passage {
-            Passage::Connect => TUNNELS,
-            Passage::Request => ALLOWED,
+        count(match passage {
+            Passage::Connect => self.tunnels,
+            Passage::Request => self.allowed,
         });
     }
 
     pub fn count_denied(&self, denial: Denial) {
-        self.count(denial.code());
+        let own = self.denied.iter().find(|(own, _)| own.code() == denial.code());
+        count(own.and_then(|(_, id)| *id));
     }
 
     /// Custody has been asked for a lease.
     pub fn count_callout(&self, purpose: Purpose) {
         match purpose {
-            Purpose::Lease(_) => self.count(LEASES),
+            Purpose::Lease(_) => count(self.leases),
             Purpose::Keys(_) | Purpose::Sync | Purpose::Seen | Purpose::Outcome => {}
         }
     }
 
     /// How long ago custody was last heard of.
     pub fn record_revocations_age(&self, age: Duration) {
-        if let Some(id) = self.ids.get(REVOCATIONS_AGE) {
-            let _ = host::record(*id, age.as_secs());
-        }
-    }
-
-    /// A counter that the host refuses is a number less, and no reason to deny.
-    fn count(&self, key: &'static str) {
-        if let Some(id) = self.ids.get(key) {
-            let _ = host::increment(*id);
+        if let Some(id) = self.revocations_age {
+            let _ = host::record(id, age.as_secs());
         }
     }
 }
 
-fn defined(kind: MetricType, key: &'static str, name: &str) -> Option<(&'static str, u32)> {
-    match host::define_metric(kind, name) {
-        Ok(id) => Some((key, id)),
-        Err(_) => {
-            log::warn!("leasehold: the host refuses the metric {name}");
-            None
-        }
+fn count(id: Option<u32>) {
+    if let Some(id) = id {
+        let _ = host::increment(id);
     }
+}
+
+fn defined(kind: MetricType, name: &str) -> Option<u32> {
+    let id = host::define_metric(kind, name);
+    if id.is_err() {
+        log::warn!("leasehold: the host refuses the metric {name}");
+    }
+    id.ok()
 }

@@ -84,6 +84,11 @@ impl Root {
         self.edge.as_ref()?.place()
     }
 
+    /// May requests have come through a tunnel?
+    pub fn has_tunnels(&self) -> bool {
+        self.edge.as_ref().is_some_and(TrustEdge::has_tunnels)
+    }
+
     pub fn admit(&mut self, phase: AwaitRequest, request: Request) -> Verdict {
         match &mut self.edge {
             Some(edge) => phase.admit(edge, request, self.clock.now()),

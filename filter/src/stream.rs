@@ -10,7 +10,6 @@ use edge::attempts::Ticket;
 use edge::denial::Denial;
 use edge::edits::Edit;
 use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Request, Verdict, Wait};
-use edge::headers::Headers;
 use edge::lent::{Ending, Lent};
 use edge::problem::Reply;
 
@@ -109,7 +108,7 @@ impl Stream {
         let headers = host::headers(MapType::HttpRequestHeaders);
         match (headers, self.ticket) {
             (Ok(headers), Some(ticket)) => {
-                let request = Request { headers: Headers::new(headers), ..Request::default() };
+                let request = Request { headers, ..Request::default() };
                 let verdict = root.attempt(ticket, request);
                 self.follow(verdict, Held::No, root)
             }
@@ -262,7 +261,7 @@ impl Stream {
     }
 
     fn admit(&mut self, phase: AwaitRequest, end: bool, root: &mut Root) -> Step {
-        let request = match facts::request(end, root.place()) {
+        let request = match facts::request(end, root) {
             Ok(request) => request,
             Err(failed) => return self.deny(internal(failed), root),
         };
@@ -369,9 +368,9 @@ pub fn drop_trailers() -> Result<(), Failed> {
     trailers.iter().try_for_each(|(name, _)| host::remove(MapType::HttpRequestTrailers, name))
 }
 
-fn apply(edit: &Edit) -> Result<(), Failed> {
+fn apply(edit: Edit<'_>) -> Result<(), Failed> {
     match edit {
         Edit::Remove(name) => host::remove(MapType::HttpRequestHeaders, name),
-        Edit::Set { name, value } => host::set_request_header(name, value.expose()),
+        Edit::Set { name, value } => host::set_request_header(name, value),
     }
 }

@@ -115,7 +115,7 @@ fn keys_for(
         | Denial::SessionKeysMissing
         | Denial::SessionKeysStale => {
             let token = session_token::find(&edge.policy.carriers, request).ok()?;
-            edge.keys_for(token.expose(), now)
+            edge.keys_for(token.bytes(), now)
         }
         _ => None,
     }
@@ -124,11 +124,11 @@ fn keys_for(
 /// The session of this token, believed: verified, not revoked, and sent from where it may be.
 fn believed(
     edge: &mut TrustEdge,
-    token: &Secret,
+    token: &[u8],
     request: &Request,
     now: Moment,
 ) -> Result<Verified, Denial> {
-    let verified = edge.sessions.verify(edge.keys.verifier(now)?, token.expose(), now)?;
+    let verified = edge.sessions.verify(edge.keys.verifier(now)?, token, now)?;
     edge.feed.check_session(&verified.session)?;
     if let Some(binding) = &edge.policy.binding {
         binding.check(&verified.session, request.place.as_deref())?;
@@ -142,7 +142,7 @@ fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
         return Err(Denial::NestedConnect);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
-    let verified = believed(edge, &token, request, now)?;
+    let verified = believed(edge, token.bytes(), request, now)?;
     let authority = sent_authority(request, HTTPS_PORT)?;
     let permit = edge.policy.allow_list.permit_tunnel(&verified.session, &authority)?;
     Ok(Admitted::Forward(Forwarded::connect(permit)))
@@ -153,25 +153,25 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
         return Err(Denial::ConnectRequired);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
-    let verified = believed(edge, &token, request, now)?;
+    let verified = believed(edge, token.bytes(), request, now)?;
     let head = Head::read(&edge.policy, request)?;
-    let permit = edge.policy.allow_list.permit(&verified.session, &head)?;
+    let permit = edge.policy.allow_list.permit(&verified.session, head)?;
     let takes_credential = permit.credential().is_some();
     let carriers = &edge.policy.carriers;
-    let edits = Edits::strip(&request.headers, &head, carriers, takes_credential);
+    let edits = Edits::strip(&request.headers, permit.head(), carriers, takes_credential);
     let Some(Credential { handle, single_use }) = permit.credential() else {
         return Ok(Admitted::Forward(Forwarded::bare(&permit, edits)?));
     };
     edge.feed.check_credential(handle.as_str(), now)?;
     if let Some(single_use) = single_use.clone() {
-        return for_one_operation(edge, &single_use, request, permit, edits, token);
+        return for_one_operation(edge, &single_use, request, permit, edits, token.bytes());
     }
     let key = LeaseKey::of(&permit, &verified.token, edge.digester).ok_or(Denial::Internal)?;
     if edge.policy.inject == Inject::Upstream {
-        let ticket = edge.attempts.open(permit.clone(), key, token);
+        let ticket = edge.attempts.open(permit.clone(), key, Secret::new(token.bytes()));
         return Ok(Admitted::Forward(Forwarded::ticketed(&permit, edits, ticket)));
     }
-    Ok(match edge.lend(key, &permit, token, now)? {
+    Ok(match edge.lend(key, &permit, token.bytes(), now)? {
         Lending::Now(granted) => {
             Admitted::Forward(Forwarded::with_lease(&permit, edits, &request.headers, &granted))
         }
@@ -186,8 +186,9 @@ fn for_one_operation(
     request: &Request,
     permit: Permit,
     edits: Edits,
-    token: Secret,
+    token: &[u8],
 ) -> Result<Admitted, Denial> {
+    let token = Secret::new(token);
     let idempotency_key = single_use.key(&request.headers, &mut edge.chance)?;
     // A second attempt would be a second use.
     let edits = match edge.policy.inject {
