@@ -4,14 +4,14 @@
 use clap::Parser;
 use custody::cli::Cli;
 use custody::hardening::harden;
-use std::alloc::System;
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Wipes whatever is given back: the buffers of TLS, HTTP and JSON hold secrets too, and know nothing
 /// of wiping.
 #[global_allocator]
-static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
+static MEMORY: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -8,7 +8,7 @@ use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
 use crate::ledger::{Claimant, LedgerFault, Revocation, Standing, Target};
 use crate::limits::Buckets;
-use crate::names::fresh_id;
+use crate::names::dated_id;
 use lease::{LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Leasing {
         let stood_at = tokio::time::Instant::now();
         self.stands(&claim, &grant).await?;
         self.within(self.per_handle.as_ref(), grant.handle.as_str(), "handle", &claim).await?;
-        let lease_id = fresh_id("lse").map_err(|_| RefusalCode::Unavailable)?;
+        let lease_id = dated_id("lse").map_err(|_| RefusalCode::Unavailable)?;
         let life = Life::new(now, grant.ttl, ends);
         Ok(Case { claim, grants, grant, lease_id, life, stood_at })
     }

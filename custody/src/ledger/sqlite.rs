@@ -61,7 +61,7 @@ const BUSY: Duration = Duration::from_secs(2);
 /// audit log says why there is none.
 const LIMIT: Duration = Duration::from_secs(4);
 /// Pages of 4 KiB after which the log of pages is copied into the file, which waits for the disk. Four
-/// times SQLite's own number: a thousand leases share the wait.
+/// times SQLite's own number: thousands of leases share the wait.
 const CHECKPOINT: u32 = 4000;
 /// Prepared statements a connection keeps; more than there are.
 const STATEMENTS: usize = 64;

@@ -99,13 +99,7 @@ impl Revocations for SqliteLedger {
 
     async fn changes(&self, cursor: Option<&str>) -> Result<Feed, LedgerFault> {
         let cursor = cursor.and_then(Cursor::parse);
-        self.slow
-            .ask(move |connection| {
-                // One transaction: all of the answer is of one moment.
-                let transaction = connection.unchecked_transaction()?;
-                feed(&transaction, cursor)
-            })
-            .await
+        self.slow.ask(move |connection| feed(connection, cursor)).await
     }
 
     async fn wait(&self, cursor: &str, at_most: Duration) -> Result<(), LedgerFault> {
