@@ -131,6 +131,13 @@ impl Config {
         let grants = grants::read(sections.remove("grants"), faults);
         let limits = limits::read(sections.remove("limits"), faults);
         let webhook = notify::read(sections.remove("notify"), folder, faults);
+        let listeners = [
+            ("edge", edge.as_ref().map(|edge| edge.listen)),
+            ("health", health.as_ref().map(|health| health.listen)),
+            ("admin", admin.as_ref().and_then(|admin| Some(admin.as_ref()?.listen))),
+            ("workers", workers.as_ref().and_then(|workers| Some(workers.as_ref()?.listen))),
+        ];
+        listeners::apart(&listeners, faults);
         Some(Self {
             edge: edge?,
             admin: admin?,

@@ -1,5 +1,6 @@
 //! Files that are read by their owner, and perhaps its group, and by nobody else.
 
+use rustix::fs::Access;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -16,6 +17,8 @@ pub enum FileFault {
         path = path.display()
     )]
     Exposed { path: PathBuf, mode: u32 },
+    #[error("{}: is there already, and is not overwritten", .0.display())]
+    Exists(PathBuf),
     #[error("{}: larger than {limit} bytes; is this the right file?", path.display())]
     TooLarge { path: PathBuf, limit: u64 },
 }
@@ -63,7 +66,11 @@ pub fn create_public(path: &Path, contents: &[u8]) -> Result<(), FileFault> {
 fn create(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileFault> {
     let io = |source| FileFault::Io { path: path.to_owned(), source };
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(mode).open(path).map_err(io)?;
+    let created = options.write(true).create_new(true).mode(mode).open(path);
+    let mut file = created.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => FileFault::Exists(path.to_owned()),
+        _ => io(error),
+    })?;
     file.write_all(contents).and_then(|()| file.sync_all()).map_err(|error| {
         // Half a file would be in the way of the next try, or be taken for a whole one.
         let _ = fs::remove_file(path);
@@ -80,13 +87,29 @@ pub fn create_private_folder(path: &Path) -> Result<(), FileFault> {
         .map_err(|source| FileFault::Io { path: path.to_owned(), source })
 }
 
+/// Could this file be written to, or be made where it is missing? Nothing is touched.
+///
+/// # Errors
+/// The folder is not there, or the one or the other is not ours to write to.
+pub fn check_writable(path: &Path) -> Result<(), FileFault> {
+    let (place, rights) = match path.exists() {
+        true => (path, Access::WRITE_OK),
+        false => (folder_of(path), Access::WRITE_OK | Access::EXEC_OK),
+    };
+    rustix::fs::access(place, rights)
+        .map_err(|error| FileFault::Io { path: place.to_owned(), source: error.into() })
+}
+
 /// Makes the creation, renaming or removal of a file in this folder survive a power failure.
 pub fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +144,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         create_private(&path, b"first").unwrap();
-        assert!(create_private(&path, b"second").is_err());
+        let fault = create_private(&path, b"second").unwrap_err().to_string();
+        assert!(fault.ends_with("a: is there already, and is not overwritten"), "{fault}");
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }

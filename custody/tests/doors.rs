@@ -151,7 +151,7 @@ fn files_that_do_not_serve_are_named() {
         fs::remove_file(home.path(name)).unwrap();
         fs::create_dir(home.path(name)).unwrap();
     };
-    let cases: [(Spoil<'_>, &[&str]); 18] = [
+    let cases: [(Spoil<'_>, &[&str]); 20] = [
         (&|home| open(home, "root.key"), &["store.root_key", "root.key", "chmod 600"]),
         (&|home| open(home, "server.key"), &["edge.tls.key", "server.key", "chmod 600"]),
         (&|home| swap(home, "server.key", "ca.key"), &["edge.tls.certificate"]),
@@ -171,6 +171,8 @@ fn files_that_do_not_serve_are_named() {
         (&|home| cut(home, "server.key", 0), &["edge.tls.key", "holds no private key (PEM)"]),
         (&|home| cut(home, "server.key", 60), &["edge.tls.key", "server.key", "it is cut off"]),
         (&|home| cut(home, "server.pem", 60), &["edge.tls.certificate", "it is cut off"]),
+        (&|home| home.edit("path: audit", "path: no/audit"), &["audit.path", "No such file"]),
+        (&|home| home.edit("path: custody.db", "path: no/c.db"), &["store.path", "No such file"]),
         (&|home| folder(home, "server.key"), &["edge.tls.key", "server.key: is a directory"]),
         (&|home| folder(home, "root.key"), &["store.root_key", "root.key: is a directory"]),
         (&|home| cut(home, "custody.db", 100), &["store.path", "restore it from a backup"]),

@@ -118,7 +118,7 @@ fn what_goes_wrong_is_said() {
         // The configuration says port 0, so nobody is there.
         (&["status", "--config", config][..], 3, "is custody running (custody serve)"),
         (&["status", "--config", "/nowhere/custody.yaml"], 1, "/nowhere/custody.yaml"),
-        (&["status", "--config", config, "--admin", "custody"], 1, "--admin custody"),
+        (&["status", "--config", config, "--admin", "custody"], 2, "--admin custody"),
         (
             &["status", "--config", config, "--admin", &url, "--cert", edge, "--key", edge_key],
             3,

@@ -14,11 +14,9 @@ use super::target::{Kind, spelled};
 use crate::api::answer::ok;
 use crate::api::body;
 use crate::api::refusal::Refusal;
-use crate::backend::resolver::Resolver;
 use crate::ledger::{LeaseFilter, LeaseRow, Revocation, Target};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use futures_util::stream::{self, StreamExt};
 use lease::{LEASE_CEILING, UnixSeconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -69,9 +67,8 @@ pub struct Restored {
     pub id: String,
 }
 
-/// Leases that are taken back from their backends for one order; and how many at a time.
+/// Leases that are taken back from their backends for one order.
 const LEASES: u32 = 10_000;
-const AT_ONCE: usize = 8;
 
 pub async fn revoke(
     State(admin): State<Arc<Admin>>,
@@ -135,7 +132,7 @@ impl Admin {
         let revocation = Revocation { target, at: now, until, by: by.to_owned() };
         self.ledger.revoke(&revocation).await?;
         let count = leases.len() as u64;
-        take_back(Arc::clone(&self.resolver), leases);
+        self.resolver.take_back(leases);
         Ok(Revoked { revocation: shown(&revocation), leases: count })
     }
 
@@ -175,21 +172,4 @@ impl Admin {
             Target::Handle(_) | Target::Actor(_) => None,
         }
     }
-}
-
-/// Asks the backends to take values back. Nobody waits: it is best-effort, and what cannot be taken
-/// back still ends by itself.
-pub(crate) fn take_back(resolver: Arc<Resolver>, leases: Vec<LeaseRow>) {
-    let known = leases.into_iter().filter_map(|row| Some((row.backend, row.revocation?)));
-    let known: Vec<_> = known.collect();
-    if known.is_empty() {
-        return;
-    }
-    tokio::spawn(async move {
-        let each = stream::iter(known).for_each_concurrent(AT_ONCE, |(backend, revocation)| {
-            let resolver = Arc::clone(&resolver);
-            async move { resolver.revoke(&backend, &revocation).await }
-        });
-        each.await;
-    });
 }

@@ -8,6 +8,7 @@
 //! behind the lease's or the ceiling. A backend that panics or hangs has failed, and no more.
 
 mod attempts;
+mod taking_back;
 
 pub use attempts::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 

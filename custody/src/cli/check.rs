@@ -4,6 +4,7 @@ use super::out;
 use super::storage::with_store;
 use crate::audit::recovery::verify;
 use crate::config::{Config, SealWith, SessionKeySource, SourceOf};
+use crate::files::check_writable;
 use crate::ledger::Missing;
 use crate::sealed::root_key::RootKey;
 use crate::sealed::{NewKey, SealedStore};
@@ -30,11 +31,7 @@ pub fn run(path: &Path) -> Result<()> {
         faults.push(format!("session.keys.{fault}"));
     }
     check_store(&config, &mut faults);
-    if config.storage.audit.exists()
-        && let Err(fault) = verify(&config.storage.audit)
-    {
-        faults.push(format!("audit.path: {}: {fault}", config.storage.audit.display()));
-    }
+    check_audit(&config.storage.audit, &mut faults);
     if !faults.is_empty() {
         let lines: Vec<_> =
             faults.iter().map(|fault| format!("{}: {fault}", path.display())).collect();
@@ -44,9 +41,22 @@ pub fn run(path: &Path) -> Result<()> {
     out::say(format_args!("{}: in order (grants: {grants})", path.display()))
 }
 
+fn check_audit(path: &Path, faults: &mut Vec<String>) {
+    if let Err(fault) = check_writable(path) {
+        faults.push(format!("audit.path: {fault}"));
+    } else if path.exists()
+        && let Err(fault) = verify(path)
+    {
+        faults.push(format!("audit.path: {}: {fault}", path.display()));
+    }
+}
+
 fn check_store(config: &Config, faults: &mut Vec<String>) {
     let storage = &config.storage;
-    if storage.ledger.is_missing() {
+    if let Some(path) = storage.ledger.missing() {
+        if let Err(fault) = check_writable(path) {
+            faults.push(format!("store.path: {fault}"));
+        }
         if let SealWith::RootKey(path) = &storage.sealing.with
             && let Err(fault) = RootKey::load(path)
         {

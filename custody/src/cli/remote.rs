@@ -57,7 +57,8 @@ impl RemoteArguments {
             Some(url) => url.clone(),
             None => format!("https://{}", reachable(admin_of(&self.config)?)),
         };
-        let endpoint = Endpoint::parse(&url).with_context(|| format!("--admin {url}"))?;
+        let endpoint =
+            Endpoint::parse(&url).map_err(|fault| Usage(format!("--admin {url}: {fault}")))?;
         let identity = Identity {
             certificate: beside(&self.cert, "operator.pem"),
             key: beside(&self.key, "operator.key"),

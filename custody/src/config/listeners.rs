@@ -48,6 +48,17 @@ pub struct HealthListener {
     pub listen: SocketAddr,
 }
 
+/// Each listener has an address of its own; port 0 is another one each time.
+pub(super) fn apart(listeners: &[(&str, Option<SocketAddr>)], faults: &mut Faults) {
+    for (at, (name, address)) in listeners.iter().enumerate() {
+        let Some(address) = address.filter(|address| address.port() != 0) else { continue };
+        let earlier = listeners.iter().take(at).find(|(_, other)| *other == Some(address));
+        if let Some((other, _)) = earlier {
+            faults.add(format!("{name}.listen"), format!("is {other}.listen, too"));
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawEdge {

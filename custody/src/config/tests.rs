@@ -152,6 +152,7 @@ fn every_fault_names_its_field() {
         ("issuer: https://control-plane.example", "issuer: ''", "session.issuer: is empty"),
         ("127.0.0.1:8443", "localhost:8443", "edge.listen: is an IP address and a port"),
         ("127.0.0.1:8444", "localhost", "health.listen: is an IP address and a port"),
+        ("127.0.0.1:8445", "127.0.0.1:8443", "admin.listen: is edge.listen, too"),
         ("127.0.0.1:8445", "nowhere", "admin.listen: is an IP address and a port"),
         (
             "  tls: {certificate: server.pem, key: server.key, client_ca: operator-ca.pem}\n",

@@ -3,7 +3,7 @@
 use super::postgres::ConnectFault;
 use super::{Ledger, Missing, OpenFault, PostgresLedger, PostgresPlace, SqliteLedger};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where the ledger is.
@@ -46,8 +46,11 @@ impl LedgerPlace {
     }
 
     /// A file that is not made yet. Of a database only opening it tells.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Sqlite(path) if !path.exists())
+    pub fn missing(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) if !path.exists() => Some(path),
+            _ => None,
+        }
     }
 }
 

@@ -96,7 +96,7 @@ impl Workers {
         let row = self.row(order, admitted, &answered)?;
         if let Err(fault) = self.parts.ledger.record(&row).await {
             // What is not written down could not be torn down.
-            crate::admin::revocations::take_back(Arc::clone(&self.parts.resolver), vec![row]);
+            self.parts.resolver.take_back(vec![row]);
             return Err(fault.into());
         }
         let resolved = &answered.resolved;

@@ -3,7 +3,6 @@
 use super::Workers;
 use super::capability::Power;
 use crate::actor::Actor;
-use crate::admin::revocations::take_back;
 use crate::api::answer::ok;
 use crate::api::body;
 use crate::api::refusal::Refusal;
@@ -65,7 +64,7 @@ impl Workers {
             self.parts.ledger.revoke(&Revocation { target, at: now, until, by }).await?;
         }
         let count = leases.len() as u64;
-        take_back(Arc::clone(&self.parts.resolver), leases);
+        self.parts.resolver.take_back(leases);
         Ok(TornDown { actor: actor.to_string(), credentials, leases: count })
     }
 }
