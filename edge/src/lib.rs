@@ -50,6 +50,7 @@ mod request;
 mod session_token;
 mod sessions;
 mod sync;
+pub mod telling;
 mod wildcard;
 
 mod trust_edge;

@@ -198,7 +198,7 @@ pub fn http_call(
     body: &[u8],
     timeout: Duration,
 ) -> Result<u32, Failed> {
-    let (headers, trailers) = (encode_pairs(headers), encode_pairs::<&str>(&[]));
+    let (headers, trailers) = (encode_pairs(headers), encode_pairs(&[]));
     let mut token = 0;
     // SAFETY: everything is only read, but for `token`, a local.
     checked(unsafe {
@@ -238,7 +238,7 @@ fn milliseconds(duration: Duration) -> u32 {
 pub fn send_local_response(
     status: u16,
     details: &str,
-    headers: &[(&str, String)],
+    headers: &[(&str, &str)],
     body: &[u8],
 ) -> Result<(), Failed> {
     const NOT_GRPC: i32 = -1;
@@ -324,17 +324,17 @@ fn terminated(bytes: &[u8], start: usize, size: usize) -> Option<Range<usize>> {
     (bytes.get(end) == Some(&0)).then_some(start..end)
 }
 
-fn encode_pairs<V: AsRef<str>>(pairs: &[(&str, V)]) -> Vec<u8> {
+fn encode_pairs(pairs: &[(&str, &str)]) -> Vec<u8> {
     // Our own headers: a handful, and none near 4 GiB.
     let size = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     let mut bytes = Vec::with_capacity(512);
     bytes.extend_from_slice(&size(pairs.len()));
     for (name, value) in pairs {
         bytes.extend_from_slice(&size(name.len()));
-        bytes.extend_from_slice(&size(value.as_ref().len()));
+        bytes.extend_from_slice(&size(value.len()));
     }
     for (name, value) in pairs {
-        for part in [name.as_bytes(), b"\0", value.as_ref().as_bytes(), b"\0"] {
+        for part in [name.as_bytes(), b"\0", value.as_bytes(), b"\0"] {
             bytes.extend_from_slice(part);
         }
     }

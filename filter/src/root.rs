@@ -12,6 +12,7 @@ use edge::config::{Config, is_for_attempts};
 use edge::denial::Denial;
 use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Request, Verdict, Wait};
 use edge::lent::{Ending, Lent};
+use edge::telling::Telling;
 use edge::{Moment, Policy, TrustEdge};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub struct Root {
     edge: Option<TrustEdge>,
     pub metrics: Metrics,
+    telling: Telling,
     clock: Clock,
     waiting: Waiting,
     hurried: bool,
@@ -39,6 +41,7 @@ impl Root {
         Self {
             edge: None,
             metrics: Metrics::default(),
+            telling: Telling::default(),
             clock: Clock::start(),
             waiting: Waiting::default(),
             hurried: false,
@@ -188,6 +191,9 @@ impl Root {
     pub fn tick(&mut self) -> Moment {
         self.clock.set();
         let now = self.now();
+        for (code, denials) in self.telling.tick(now.steady) {
+            log::warn!("leasehold: denied reason={code}, {denials} more in a second");
+        }
         if let Some(edge) = &mut self.edge {
             edge.tick(now);
             if let Some(age) = edge.revocations_age(now) {
@@ -195,6 +201,12 @@ impl Root {
             }
         }
         now
+    }
+
+    /// Counts a denial; does it get a line in the log?
+    pub fn denied(&mut self, denial: Denial) -> bool {
+        self.metrics.count_denied(denial);
+        self.telling.has_a_line(denial)
     }
 
     /// Sees to it that whoever has an answer gets it soon.

@@ -214,7 +214,7 @@ impl Stream {
     }
 
     /// Refuses the request: counted, logged, told.
-    pub fn deny(&mut self, denied: Denied, root: &Root) -> Step {
+    pub fn deny(&mut self, denied: Denied, root: &mut Root) -> Step {
         let reply = denied.reply();
         note(&denied, &reply, root);
         self.say(denied, &reply)
@@ -244,7 +244,7 @@ impl Stream {
         std::mem::replace(&mut self.phase, Phase::Denied)
     }
 
-    fn deny_later(&mut self, denied: Denied, root: &Root) -> Step {
+    fn deny_later(&mut self, denied: Denied, root: &mut Root) -> Step {
         note(&denied, &denied.reply(), root);
         self.phase = Phase::Unsaid(denied);
         Step::Unsaid
@@ -349,15 +349,17 @@ pub fn internal(Failed(status): Failed) -> Denied {
     Denied::new(Denial::Internal, &Request::default())
 }
 
-fn note(denied: &Denied, reply: &Reply, root: &Root) {
-    root.metrics.count_denied(denied.denial());
+fn note(denied: &Denied, reply: &Reply, root: &mut Root) {
+    if !root.denied(denied.denial()) {
+        return;
+    }
     let (code, status) = (denied.denial().code(), reply.status);
     let request_id = denied.request_id().unwrap_or("-");
     log::warn!("leasehold: denied reason={code} status={status} request_id={request_id}");
 }
 
 fn send(denied: &Denied, reply: &Reply) -> Result<(), Failed> {
-    let details = format!("leasehold_{}", denied.denial().code());
+    let details = ["leasehold_", denied.denial().code()].concat();
     host::send_local_response(reply.status, &details, &reply.headers, &reply.body)
 }
 

@@ -235,6 +235,25 @@ fn faulty(function: &str, status: Status) -> FaultPlan {
     FaultPlan::new().nth(function, 1, status)
 }
 
+/// Each is refused and counted; the log has ten of them, and how many more there were.
+#[test]
+fn a_flood_of_forged_sessions_fills_no_log() {
+    let module = support::filter();
+    let scene = Scene { ask: Ask::Flood, ..Scene::default() };
+    let played = scene.play(&module, FaultPlan::new()).unwrap();
+    assert_eq!(played.outcomes.len(), 500);
+    for outcome in &played.outcomes {
+        outcome.assert_replied(401).assert_received_header("x-deny-reason", "session_signature");
+    }
+    let transcript = played.host.transcript();
+    assert_eq!(transcript.calls()["proxy_increment_metric"], 500);
+    let logs: Vec<_> = transcript.logs().map(|(_, text)| text).collect();
+    assert_eq!(logs.len(), 11);
+    let (more, lines) = logs.split_last().unwrap();
+    assert_eq!(*more, "leasehold: denied reason=session_signature, 490 more in a second");
+    assert!(lines.iter().all(|line| line.contains("reason=session_signature status=401")));
+}
+
 /// The host takes a callout and never answers it.
 #[test]
 fn a_request_does_not_wait_longer_than_its_deadline() {

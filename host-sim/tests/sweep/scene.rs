@@ -39,6 +39,8 @@ pub enum Ask {
     /// The same, and the signature is a stranger's.
     ForgedEs256,
     ForgedRs256,
+    /// A forged session, again and again.
+    Flood,
     /// A destination without a credential.
     Open,
     /// A CONNECT.
@@ -79,11 +81,15 @@ impl Ask {
 
     /// Requests a worker has at a time.
     pub fn at_once(self) -> usize {
-        if self == Self::Pair { 2 } else { 1 }
+        match self {
+            Self::Pair => 2,
+            Self::Flood => 500,
+            _ => 1,
+        }
     }
 
     pub fn is_forged(self) -> bool {
-        matches!(self, Self::ForgedEs256 | Self::ForgedRs256)
+        matches!(self, Self::ForgedEs256 | Self::ForgedRs256 | Self::Flood)
     }
 
     fn session(self) -> (Algorithm, Signer) {
@@ -92,6 +98,7 @@ impl Ask {
             Self::Rs256 => (Algorithm::Rs256, Signer::Known),
             Self::ForgedEs256 => (Algorithm::Es256, Signer::Stranger),
             Self::ForgedRs256 => (Algorithm::Rs256, Signer::Stranger),
+            Self::Flood => (Algorithm::EdDsa, Signer::Stranger),
             _ => (Algorithm::EdDsa, Signer::Known),
         }
     }
@@ -119,7 +126,8 @@ impl Ask {
             | Self::Es256
             | Self::Rs256
             | Self::ForgedEs256
-            | Self::ForgedRs256 => in_header(Request::get("models.demo.test", "/v1/models")),
+            | Self::ForgedRs256
+            | Self::Flood => in_header(Request::get("models.demo.test", "/v1/models")),
             Self::Upload => in_header(Request::post("models.demo.test", "/v1/files", "content"))
                 .trailer("x-checksum", "1"),
             Self::Operation => in_header(Request::post("payments.demo.test", "/v1/pay", "seven"))
@@ -224,7 +232,7 @@ fn token(ask: Ask) -> &'static str {
             let spec = SessionSpec { algorithm, key, ..SessionSpec::default() };
             (ask, spec.mint(now(), "session-1"))
         };
-        Ask::ALL.into_iter().chain(Ask::ASSISTED).map(token).collect()
+        Ask::ALL.into_iter().chain(Ask::ASSISTED).chain([Ask::Flood]).map(token).collect()
     });
     tokens.iter().find_map(|(whose, token)| (*whose == ask).then_some(token)).unwrap()
 }
