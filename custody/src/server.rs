@@ -88,12 +88,13 @@ impl Server {
         let (doors, settings) = (Doors::open(&config).await?, apis::Settings::of(&config));
         let Config { session, storage, backends, credentials, grants, limits, webhook, .. } =
             config;
+        let is_new = storage.ledger.missing().is_some();
         let ledger = storage.ledger.open(Missing::Create).await?;
         let store = Arc::new(open_store(&storage, ledger.clone()).await?);
         let own = own(&store, &ledger);
         let secrets = own.secrets.clone();
         let resolver = Arc::new(assemble(&backends, &credentials, own)?);
-        let (audit, writing) = open_audit(&storage).await?;
+        let (audit, writing) = open_audit(&storage, is_new).await?;
         let metrics = Arc::new(Metrics::default());
         let (failures, courier) = failures(webhook, secrets, &ledger, &audit, &metrics)?;
         let grants = Arc::new(LiveGrants::new(grants));
@@ -187,8 +188,18 @@ impl Server {
     }
 }
 
-async fn open_audit(storage: &Storage) -> Result<(AuditLog, Writing), StartFault> {
+async fn open_audit(
+    storage: &Storage,
+    ledger_is_new: bool,
+) -> Result<(AuditLog, Writing), StartFault> {
     let opened = recovery::open(&storage.audit)?;
+    if ledger_is_new && opened.head.seq > 0 {
+        tracing::warn!(
+            "{} is new, the audit log is not: what was revoked before, and the kill switch, hold no \
+             more; make them again (custody revoke, custody kill on), or restore the file",
+            storage.ledger
+        );
+    }
     if let Some(torn) = opened.recovered.as_ref().and_then(|entry| entry.torn.as_ref()) {
         let (bytes, file) = (torn.torn_bytes, &torn.torn_file);
         tracing::warn!(bytes, file, "the audit log ended within a record, which is set aside");

@@ -9,6 +9,7 @@ use common::{Home, custody, run, text};
 use serde_json::json;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::sync::Arc;
 
 // The others are about the file of the audit log alone, which no store holds.
 on_both_stores! {
@@ -96,6 +97,23 @@ async fn a_log_that_somebody_else_writes_to_is_not_continued() {
     let output = run(custody().args(["serve", "--config"]).arg(home.config()), b"");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("does not continue a broken chain"), "{}", text(&output));
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_lost_is_said() {
+    let home = Home::new(Store::Sqlite);
+    let is_said = || {
+        let running = home.serve();
+        let log = Arc::clone(&running.log);
+        assert_eq!(running.stop(), 0);
+        log.lock().unwrap().contains("and the kill switch, hold no more")
+    };
+    assert!(!is_said(), "the audit log is as new");
+    fs::remove_file(home.path("custody.db")).unwrap();
+    assert!(is_said());
+    fs::write(home.path("custody.db"), "").unwrap();
+    assert!(is_said());
+    assert!(!is_said(), "it is not new any more");
 }
 
 #[tokio::test]

@@ -45,11 +45,14 @@ impl LedgerPlace {
         }
     }
 
-    /// A file that is not made yet. Of a database only opening it tells.
+    /// A file that is not made yet, or has nothing in it. Of a database only opening it tells.
     pub fn missing(&self) -> Option<&Path> {
         match self {
-            Self::Sqlite(path) if !path.exists() => Some(path),
-            _ => None,
+            Self::Sqlite(path) => {
+                let is_empty = path.metadata().map_or(true, |metadata| metadata.len() == 0);
+                is_empty.then_some(path)
+            }
+            Self::Postgres(_) => None,
         }
     }
 }
