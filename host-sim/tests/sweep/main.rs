@@ -31,10 +31,11 @@ fn every_host_call_and_every_status() {
     let module = support::filter();
     let mut runs = Vec::new();
     for workers in [1, 3] {
-        for (n, ask) in Ask::ALL.into_iter().enumerate() {
+        for ask in Ask::ALL {
             let scene = Scene { ask, workers, ..Scene::default() };
-            // Starting is the same for all of them; its calls are swept once a number of workers.
-            runs.extend(faults_of(&module, &scene, n == 0));
+            // Starting is the same for all of them, but where keys are fetched; its calls are swept once
+            // a number of workers.
+            runs.extend(faults_of(&module, &scene, matches!(ask, Ask::Get | Ask::Fetched)));
         }
     }
     sweep(&module, &runs, "host calls x statuses");
@@ -54,6 +55,22 @@ fn every_end_of_a_callout() {
         }
     }
     sweep(&module, &runs, "ends of a callout x host calls x statuses");
+}
+
+#[test]
+fn every_end_of_a_fetch_of_keys() {
+    let module = support::filter();
+    let mut runs = Vec::new();
+    for workers in [1, 3] {
+        for (kind, keys) in scene::useless_keys().into_iter().enumerate() {
+            let scene = Scene { ask: Ask::Fetched, workers, keys: Some(keys), ..Scene::default() };
+            runs.push(Run { scene: scene.clone(), fault: None });
+            if workers == 1 && kind < 3 {
+                runs.extend(faults_of(&module, &scene, true));
+            }
+        }
+    }
+    sweep(&module, &runs, "ends of a fetch of keys x host calls x statuses");
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Scene {
     pub answer: Answer,
     /// The guest goes away after this time.
     pub gone: Option<Duration>,
+    /// What the issuer answers to who fetches its keys, where it is not its keys.
+    pub keys: Option<Answer>,
     /// What the host makes of signatures, where it is not what Envoy makes of them.
     pub signatures: Option<Foreign>,
 }
@@ -41,6 +43,8 @@ pub enum Ask {
     ForgedRs256,
     /// A forged session, again and again.
     Flood,
+    /// As `Get`, with session keys that are fetched.
+    Fetched,
     /// A destination without a credential.
     Open,
     /// A CONNECT.
@@ -64,13 +68,14 @@ pub const OWN: &str = "Bearer GUESTS-OWN";
 // === impl Ask ===
 
 impl Ask {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Get,
         Self::Upload,
         Self::Twice,
         Self::Pair,
         Self::Es256,
         Self::ForgedEs256,
+        Self::Fetched,
         Self::Open,
         Self::Connect,
         Self::Tunnelled,
@@ -123,6 +128,7 @@ impl Ask {
             Self::Get
             | Self::Twice
             | Self::Pair
+            | Self::Fetched
             | Self::Es256
             | Self::Rs256
             | Self::ForgedEs256
@@ -149,7 +155,7 @@ impl Ask {
 impl Default for Scene {
     fn default() -> Self {
         let answer = lease(json!({}));
-        Self { ask: Ask::Get, workers: 1, answer, gone: None, signatures: None }
+        Self { ask: Ask::Get, workers: 1, answer, gone: None, keys: None, signatures: None }
     }
 }
 
@@ -160,15 +166,18 @@ impl Scene {
             _ => self.answer.clone(),
         };
         let plugin = Plugin::new(module)
-            .configuration(policy(self.ask.is_explicit()))
+            .configuration(policy(self.ask))
             .allow_on_headers_stop_iteration(true);
         let builder = match &self.signatures {
             Some(foreign) => Host::builder().foreign("verify_signature", foreign.clone()),
             None => Host::builder(),
         };
+        let keys =
+            self.keys.clone().unwrap_or_else(|| Answer::json(200, template().jwks.to_string()));
         let mut host = builder
             .plugin(plugin)
             .workers(self.workers)
+            .cluster("issuer", Cluster::answering_with(move |_| keys.clone()))
             .cluster("custody", Cluster::answering_with(move |_| answer.clone()))
             .faults(faults)
             .start()?;
@@ -201,27 +210,38 @@ impl Scene {
 }
 
 /// The policy of the cases, and its test key, as JSON.
-fn policy(explicit: bool) -> &'static str {
-    static POLICIES: OnceLock<[String; 2]> = OnceLock::new();
-    let policies = POLICIES.get_or_init(|| {
-        ["custody.yaml", "explicit.yaml"].map(|name| {
-            let file = CaseFile::open(&support::root().join("tests/cases").join(name)).unwrap();
-            let mut config = file.config.unwrap();
-            if name == "explicit.yaml" {
+fn policy(ask: Ask) -> &'static str {
+    static GATEWAY: OnceLock<String> = OnceLock::new();
+    static EXPLICIT: OnceLock<String> = OnceLock::new();
+    static FETCHED: OnceLock<String> = OnceLock::new();
+    match ask {
+        _ if ask.is_explicit() => EXPLICIT.get_or_init(|| {
+            policy_with("explicit.yaml", |config| {
                 config["destinations"][0]["sessions"] = json!({});
-            }
-            let payments = json!({
-                "name": "payments", "hosts": ["payments.demo.test"],
-                "allow": [{"methods": ["POST"], "paths": ["/**"]}],
-                "credential": {"handle": "payments", "binding": "single_use", "body_digest": true},
-            });
-            config["destinations"].as_array_mut().unwrap().push(payments);
-            // What it asks by itself has nothing to do with a request.
-            config["custody"]["sync"] = json!("off");
-            template().value(&config).unwrap().to_string()
-        })
+            })
+        }),
+        Ask::Fetched => FETCHED.get_or_init(|| {
+            policy_with("custody.yaml", |config| {
+                config["session"]["keys"] = json!({"cluster": "issuer", "path": "/jwks.json"});
+            })
+        }),
+        _ => GATEWAY.get_or_init(|| policy_with("custody.yaml", |_| {})),
+    }
+}
+
+fn policy_with(name: &str, change: impl FnOnce(&mut Value)) -> String {
+    let file = CaseFile::open(&support::root().join("tests/cases").join(name)).unwrap();
+    let mut config = file.config.unwrap();
+    let payments = json!({
+        "name": "payments", "hosts": ["payments.demo.test"],
+        "allow": [{"methods": ["POST"], "paths": ["/**"]}],
+        "credential": {"handle": "payments", "binding": "single_use", "body_digest": true},
     });
-    &policies[usize::from(explicit)]
+    config["destinations"].as_array_mut().unwrap().push(payments);
+    // What it asks by itself has nothing to do with a request.
+    config["custody"]["sync"] = json!("off");
+    change(&mut config);
+    template().value(&config).unwrap().to_string()
 }
 
 fn token(ask: Ask) -> &'static str {
@@ -296,6 +316,27 @@ pub fn answers() -> Vec<Answer> {
         Answer::connect_failure(),
         Answer::reset(),
         Answer::Never,
+        Answer::NoHealthyUpstream,
+    ]
+}
+
+/// Every way a fetch of keys can end without one that signs sessions; the first three are unlike each
+/// other to the filter, the others are like one of them.
+pub fn useless_keys() -> Vec<Answer> {
+    let strangers = json!({"keys": [{"kty": "oct", "kid": "test-1", "k": "AA"}]});
+    let slow = Answer::json(200, template().jwks.to_string()).after(Duration::from_secs(60));
+    vec![
+        Answer::json(200, strangers.to_string()),
+        Answer::connect_failure(),
+        Answer::Never,
+        slow,
+        Answer::json(200, r#"{"keys": []}"#),
+        Answer::json(404, template().jwks.to_string()),
+        Answer::respond(200, &[], ""),
+        Answer::respond(200, &[], "<html>"),
+        Answer::respond(200, &[], vec![0xff; 70_000]),
+        Answer::respond(302, &[("location", "https://evil.test")], ""),
+        Answer::reset(),
         Answer::NoHealthyUpstream,
     ]
 }

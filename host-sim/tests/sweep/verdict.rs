@@ -73,6 +73,9 @@ fn passed_wrongly(run: &Run, outcome: &Outcome) -> Option<String> {
     if run.scene.ask.is_forged() {
         return Some("passed with a forged session".into());
     }
+    if run.scene.keys.is_some() {
+        return Some("passed with a session that no key was there for".into());
+    }
     if !run.scene.ask.takes_a_lease() {
         return None;
     }
@@ -112,17 +115,21 @@ fn name(run: &Run) -> String {
         Some((function, nth, status)) => format!("{function} #{nth} answers {status}"),
         None => "no fault".to_owned(),
     };
-    let answer = match &scene.answer {
+    let (custody, issuer) = (told(&scene.answer), scene.keys.as_ref().map(told));
+    format!(
+        "{:?}, {} VMs, custody {custody}, issuer {issuer:?}, gone {:?}, {fault}",
+        scene.ask, scene.workers, scene.gone
+    )
+}
+
+fn told(answer: &Answer) -> String {
+    match answer {
         Answer::Response { response, delay } => {
             let status = response.headers.text(":status").unwrap_or_default();
             format!("{status} after {delay:?}")
         }
         other => format!("{other:?}"),
-    };
-    format!(
-        "{:?}, {} VMs, custody {answer}, gone {:?}, {fault}",
-        scene.ask, scene.workers, scene.gone
-    )
+    }
 }
 
 // === impl Tally ===
