@@ -50,14 +50,9 @@ impl Host {
         if name.len() > MAX_NAME {
             return Err(HostError::TooLong);
         }
-        let mut text = String::with_capacity(name.len());
-        for label in name.split(|b| *b == b'.') {
-            check_label(label)?;
-            if !text.is_empty() {
-                text.push('.');
-            }
-            text.extend(label.iter().map(|b| char::from(b.to_ascii_lowercase())));
-        }
+        name.split(|b| *b == b'.').try_for_each(check_label)?;
+        let text = String::from_utf8(name.to_ascii_lowercase());
+        let text = text.map_err(|_| HostError::Character)?;
         if ends_in_number(&text) {
             let address: Ipv4Addr = text.parse().map_err(|_| HostError::AmbiguousAddress)?;
             return Ok(Self::Ip(IpAddr::V4(address)));
