@@ -15,6 +15,7 @@ pub mod admin;
 pub mod api;
 pub mod audit;
 pub mod backend;
+mod batch;
 pub mod cli;
 pub mod clock;
 pub mod config;

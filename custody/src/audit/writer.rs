@@ -5,6 +5,7 @@ use crate::audit::day::Day;
 use crate::audit::entry::{Entry, Event, Outcome};
 use crate::audit::medium::Medium;
 use crate::audit::recovery::Opened;
+use crate::batch::gather;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -165,7 +166,7 @@ impl Writing {
 impl<M: Medium> Writer<M> {
     fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
         let mut batch = Vec::new();
-        while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
+        while gather(&mut inbox, &mut batch, BATCH) {
             let (mut entries, mut receipts, mut closing) = (Vec::new(), Vec::new(), Vec::new());
             for order in batch.drain(..) {
                 match order {

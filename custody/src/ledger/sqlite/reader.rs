@@ -2,6 +2,7 @@
 
 use super::LedgerFault;
 use super::thread::{Receipt, Thread};
+use crate::batch::gather;
 use rusqlite::Connection;
 use std::io;
 use tokio::sync::mpsc;
@@ -36,7 +37,7 @@ impl Reader {
 /// A transaction's locks cost more than most questions.
 fn run(connection: &Connection, mut questions: mpsc::Receiver<Question>) {
     let mut batch = Vec::with_capacity(BATCH);
-    while questions.blocking_recv_many(&mut batch, BATCH) > 0 {
+    while gather(&mut questions, &mut batch, BATCH) {
         // Its moment is that of the first statement in it. Dropped, it ends.
         let moment = connection.unchecked_transaction().map_err(LedgerFault::from);
         for question in batch.drain(..) {

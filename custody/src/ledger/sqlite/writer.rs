@@ -2,6 +2,7 @@
 
 use super::LedgerFault;
 use super::thread::{Receipt, Thread};
+use crate::batch::gather;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::io;
 use std::ops::BitOr;
@@ -94,7 +95,7 @@ fn run(
     let mut batch = Vec::with_capacity(BATCH);
     // As the connection was opened.
     let mut durable = true;
-    while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
+    while gather(&mut inbox, &mut batch, BATCH) {
         let care = batch.iter().fold(Care::NONE, |all, order| all | order.care());
         let committed = commit(connection, (&mut durable, care.durable), &mut batch);
         if committed.is_ok() && care.scrubs {
