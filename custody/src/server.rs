@@ -193,7 +193,7 @@ async fn open_audit(
     ledger_is_new: bool,
 ) -> Result<(AuditLog, Writing), StartFault> {
     let opened = recovery::open(&storage.audit)?;
-    if ledger_is_new && opened.head.seq > 0 {
+    if ledger_is_new && opened.end.head.seq > 0 {
         tracing::warn!(
             "{} is new, the audit log is not: what was revoked before, and the kill switch, hold no \
              more; make them again (custody revoke, custody kill on), or restore the file",
@@ -232,7 +232,14 @@ async fn service(
         clock: clock.clone(),
     });
     let (leasing, feed) = (Arc::new(leasing), Arc::new(feed));
-    Ok(Service { leasing, feed, places, audit: audit.clone(), metrics: metrics.clone() })
+    Ok(Service {
+        leasing,
+        feed,
+        places,
+        ledger: ledger.clone(),
+        audit: audit.clone(),
+        metrics: metrics.clone(),
+    })
 }
 
 fn failures(

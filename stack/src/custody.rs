@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use ureq::Agent;
 
 use crate::built::Built;
 use crate::child::{self, Running};
@@ -17,6 +18,9 @@ use crate::policy::CUSTODY_AUTHORITY;
 
 /// How long it may take to be ready on a machine that is busy with other tests.
 const READY: Duration = Duration::from_secs(30);
+
+/// An answer takes no longer, once there is one.
+const ASKED: Duration = Duration::from_secs(5);
 
 /// The file that `custody init` writes and `custody serve` reads.
 const CONFIG: &str = "custody.yaml";
@@ -141,9 +145,15 @@ impl CustodyHome {
         let mut command = Command::new(&self.program);
         command.arg("serve").arg("--config").arg(&self.config);
         let mut running = Running::start("custody", &command, log)?;
-        // All listeners are bound before any takes connections; the edge's would log that a
-        // stranger came.
-        running.wait_listening(self.health, READY)?;
+        // All listeners are bound before custody has opened its files, and answer from then on.
+        let health = format!("http://{}/healthz", self.health);
+        let agent = Agent::config_builder()
+            .proxy(None)
+            .http_status_as_error(false)
+            .timeout_global(Some(ASKED))
+            .build()
+            .new_agent();
+        running.wait_until("answering", READY, || agent.get(&health).call().is_ok())?;
         Ok(running)
     }
 

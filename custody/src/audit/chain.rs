@@ -8,7 +8,7 @@
 //! The hash is over the bytes as they stand, so there is no second, canonical form that could
 //! differ from what is read.
 
-use crate::audit::day::DayHead;
+use crate::audit::day::Mark;
 use crate::audit::entry::Entry;
 use crate::audit::ocsf::Ocsf;
 use crate::names::hex;
@@ -32,7 +32,7 @@ pub enum LineFault {
     Hash,
     #[error("it does not follow the record before it: records were removed, added or moved")]
     Order,
-    #[error("what it says of the day before is not what that day's records come to")]
+    #[error("what it says of the day's records is not what they come to")]
     Day,
 }
 
@@ -57,7 +57,14 @@ struct Link {
 }
 
 /// [`crate::audit::Event::DayClosed`] as it is written.
-pub const DAY_CLOSED: &str = "day_closed";
+const DAY_CLOSED: &str = "day_closed";
+/// [`crate::audit::Event::DayCheckpoint`] as it is written.
+const DAY_CHECKPOINT: &str = "day_checkpoint";
+/// How the event of a [`Mark`] begins, and that of no other record.
+///
+/// Inside a JSON text the quotation marks would be escaped, so it is found where it is meant and
+/// nowhere else.
+pub const MARK: &[u8] = b"\"event\":\"day_";
 
 const DOMAIN: &[u8] = b"leasehold/custody/v1/audit\0";
 const BEFORE_HASH: &[u8] = b",\"hash\":\"";
@@ -117,8 +124,8 @@ pub struct Read {
     pub prev: String,
     /// RFC 3339.
     pub time: String,
-    /// What it says of the day before, if it closes one.
-    pub day: Option<DayHead>,
+    /// What it says of the records before it, if that is what it is for.
+    pub mark: Option<Mark>,
 }
 
 /// A line that is whole in itself, wherever it stands.
@@ -133,12 +140,13 @@ pub fn read(line: &[u8]) -> Result<Read, LineFault> {
     let json = [body, b"}"].concat();
     let link: Link = serde_json::from_slice(&json).map_err(|_| LineFault::Form)?;
     let Link { seq, time, event, prev } = link;
-    let day = if event == DAY_CLOSED {
-        Some(serde_json::from_slice(&json).map_err(|_| LineFault::Form)?)
-    } else {
-        None
+    let mark = match event.as_str() {
+        DAY_CLOSED => Some(serde_json::from_slice(&json).map(Mark::Closed)),
+        DAY_CHECKPOINT => Some(serde_json::from_slice(&json).map(Mark::Checkpoint)),
+        _ => None,
     };
-    Ok(Read { head: Head { seq, hash: expected }, prev, time, day })
+    let mark = mark.transpose().map_err(|_| LineFault::Form)?;
+    Ok(Read { head: Head { seq, hash: expected }, prev, time, mark })
 }
 
 fn hash_of(body: &[u8]) -> String {

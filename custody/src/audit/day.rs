@@ -3,8 +3,12 @@
 //! The first record of a day closes the day before: its `day`, how many `records` it had, and their
 //! `merkle_root` (leaves: the 32 bytes of each record's own hash, in order). Kept elsewhere, a day's
 //! root says what the whole day held.
+//!
+//! A busy day also has checkpoints: what its records came to so far, with all that is needed to go on
+//! counting. So custody, when it starts, reads the records since the last mark of either kind and
+//! not a whole day of them.
 
-use crate::audit::merkle::Tree;
+use crate::audit::merkle::{Hash, Tree};
 use crate::names::hex;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +20,23 @@ pub struct DayHead {
     pub records: u64,
     /// Lower-case hex.
     pub merkle_root: String,
+}
+
+/// What the day that is open has come to, before the record that says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// `2026-11-22`, UTC.
+    pub day: String,
+    pub records: u64,
+    /// Roots of the full subtrees of the Merkle tree so far, the largest first; lower-case hex.
+    pub subtrees: Vec<String>,
+}
+
+/// A record that speaks of the records before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Closed(DayHead),
+    Checkpoint(Checkpoint),
 }
 
 /// The day that is being counted.
@@ -54,6 +75,20 @@ impl Day {
     pub fn head(&self) -> DayHead {
         let (day, merkle_root) = (self.date.clone(), hex(self.tree.root()));
         DayHead { day, records: self.tree.leaves(), merkle_root }
+    }
+
+    /// The same, to be continued from.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let subtrees = self.tree.subtrees().map(hex).collect();
+        Checkpoint { day: self.date.clone(), records: self.tree.leaves(), subtrees }
+    }
+
+    /// The day as it was at a checkpoint; `None` if that does not add up.
+    pub fn since(checkpoint: &Checkpoint) -> Option<Self> {
+        let Checkpoint { day, records, subtrees } = checkpoint;
+        let hash = |root: &String| Hash::try_from(bytes_of(root)).ok();
+        let subtrees = subtrees.iter().map(hash).collect::<Option<Vec<_>>>()?;
+        Some(Self { date: day.clone(), tree: Tree::of(*records, &subtrees)? })
     }
 }
 
@@ -96,6 +131,24 @@ mod tests {
         assert_eq!(day.before("2026-01-01T12:00:00.000Z"), None);
         day.add("2026-01-01T12:00:00.000Z", HASH);
         assert_eq!((day.head().day.as_str(), day.head().records), ("2026-01-02", 2));
+    }
+
+    #[test]
+    fn counting_goes_on_from_a_checkpoint() {
+        let mut day = Day::default();
+        for _ in 0..11 {
+            day.add("2026-01-02T00:00:00.000Z", HASH);
+        }
+        let checkpoint = day.checkpoint();
+        assert_eq!((checkpoint.records, checkpoint.subtrees.len()), (11, 3));
+        assert_eq!(Day::since(&checkpoint), Some(day));
+        for wrong in [
+            Checkpoint { records: 10, ..checkpoint.clone() },
+            Checkpoint { subtrees: vec!["0".repeat(64); 4], ..checkpoint.clone() },
+            Checkpoint { subtrees: vec!["x".repeat(64); 3], ..checkpoint },
+        ] {
+            assert_eq!(Day::since(&wrong), None);
+        }
     }
 
     #[test]

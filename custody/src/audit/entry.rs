@@ -1,6 +1,6 @@
 //! What one audit record says.
 
-use crate::audit::day::DayHead;
+use crate::audit::day::{Checkpoint, DayHead};
 use lease::UnixSeconds;
 use serde::Serialize;
 
@@ -41,6 +41,8 @@ pub enum Event {
     Stopped,
     /// A day is over; what all of its records came to.
     DayClosed,
+    /// The day goes on; what its records came to so far.
+    DayCheckpoint,
     /// A half-written line was found at the end of the file and set aside.
     Recovered,
 }
@@ -93,6 +95,8 @@ pub struct Entry {
     pub torn: Option<Torn>,
     #[serde(flatten)]
     pub day: Option<DayHead>,
+    #[serde(flatten)]
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// Whose request it was: claims of a session that verified.
@@ -206,6 +210,7 @@ impl Entry {
             undelivered: None,
             torn: None,
             day: None,
+            checkpoint: None,
         }
     }
 }

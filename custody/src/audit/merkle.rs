@@ -40,6 +40,25 @@ impl Tree {
         self.full.push(Some(hash));
     }
 
+    /// The roots of the full subtrees that the leaves make up, the largest (leftmost) first: as many
+    /// as the count of leaves has bits that are set.
+    pub fn subtrees(&self) -> impl Iterator<Item = &Hash> {
+        self.full.iter().rev().flatten()
+    }
+
+    /// The tree of so many leaves with these [`Tree::subtrees`]; `None` if it would have another
+    /// number of them.
+    pub fn of(leaves: u64, subtrees: &[Hash]) -> Option<Self> {
+        let mut left = subtrees.iter().copied();
+        let levels = u64::BITS - leaves.leading_zeros();
+        let mut full: Vec<_> = (0..levels)
+            .rev()
+            .map(|level| if leaves >> level & 1 == 1 { left.next().map(Some) } else { Some(None) })
+            .collect::<Option<_>>()?;
+        full.reverse();
+        left.next().is_none().then_some(Self { full, leaves })
+    }
+
     /// The Merkle tree hash; of no leaves, that of the empty text.
     pub fn root(&self) -> Hash {
         // The smaller subtrees stand to the right of the larger ones.
@@ -85,6 +104,10 @@ mod tests {
         for count in 0..130_u64 {
             assert_eq!(tree.leaves(), count);
             assert_eq!(tree.root(), by_the_book(&leaves), "{count} leaves");
+            let subtrees: Vec<Hash> = tree.subtrees().copied().collect();
+            assert_eq!(Tree::of(count, &subtrees), Some(tree.clone()));
+            assert_eq!(Tree::of(count, &[&subtrees[..], &[[0; 32]]].concat()), None);
+            assert!(subtrees.is_empty() || Tree::of(count, &subtrees[1..]).is_none());
             leaves.push(count.to_be_bytes().to_vec());
             tree.add(&count.to_be_bytes());
         }

@@ -141,7 +141,7 @@ fn kind(event: Event) -> (Activity, &'static str) {
         Event::NoticeGivenUp => (LIFECYCLE, "notice"),
         Event::Started => (START, "start"),
         Event::Stopped => (STOP, "stop"),
-        Event::DayClosed => (LIFECYCLE, "day"),
+        Event::DayClosed | Event::DayCheckpoint => (LIFECYCLE, "day"),
         Event::Recovered => (LIFECYCLE, "recovery"),
     }
 }

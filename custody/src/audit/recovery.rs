@@ -1,6 +1,6 @@
 //! Opening the log of an earlier run, which may have died in the middle of a line.
 
-use crate::audit::chain::{DAY_CLOSED, Head, read};
+use crate::audit::chain::{Head, MARK, read};
 use crate::audit::day::Day;
 use crate::audit::entry::{Entry, Event, Outcome, Torn};
 use crate::audit::medium::{AuditFile, Medium};
@@ -15,13 +15,22 @@ use std::path::{Path, PathBuf};
 /// The log, ready to be written to.
 pub struct Opened {
     pub file: AuditFile,
+    pub end: End,
+    /// To be written first, if a torn line was set aside.
+    pub recovered: Option<Entry>,
+}
+
+/// What the next record follows.
+#[derive(Clone, Debug)]
+pub struct End {
     pub head: Head,
     /// The day that is open.
     pub today: Day,
-    /// Length of the file, which ends in a whole line.
+    /// Of the file, which ends in a whole line.
     pub length: u64,
-    /// To be written first, if a torn line was set aside.
-    pub recovered: Option<Entry>,
+    /// Where the last mark begins: the line that closes a day or is a checkpoint of one. 0 if there
+    /// is none.
+    pub marked: u64,
 }
 
 /// The log cannot be continued.
@@ -37,10 +46,10 @@ pub enum OpenFault {
     Broken { path: PathBuf, fault: ChainFault },
 }
 
-/// How much is searched at a time for the beginning of the last day.
+/// How much is searched at a time for the last mark.
 const WINDOW: u64 = 1 << 20;
 
-/// Opens the log at `path`, verifies its last day and sets a torn line aside; `custody audit verify`
+/// Opens the log at `path`, verifies it from its last mark on and sets a torn line aside; `custody audit verify`
 /// reads all of it.
 ///
 /// No whole line is ever dropped: a last line that only lacks its line end is given one.
@@ -51,43 +60,39 @@ pub fn open(path: &Path) -> Result<Opened, OpenFault> {
     if is_new {
         files::sync_folder_of(path).map_err(io)?;
     }
-    let (before, intact) =
+    let (marked, intact) =
         tail(file.file()).map_err(|fault| OpenFault::Broken { path: path.to_owned(), fault })?;
-    let Intact { head, mut today, whole_bytes, torn, .. } = intact;
-    let length = before + whole_bytes;
+    let Intact { head, today, whole_bytes, torn, .. } = intact;
+    let mut end = End { head, today, length: marked + whole_bytes, marked };
     if torn.is_empty() {
-        return Ok(Opened { file, head, today, length, recovered: None });
+        return Ok(Opened { file, end, recovered: None });
     }
-    if let Ok(next) = head.follow(&torn) {
+    if let Ok(next) = end.head.follow(&torn) {
         file.append(b"\n").and_then(|()| file.sync()).map_err(io)?;
-        let length = length + torn.len() as u64 + 1;
-        today.add(&next.time, &next.head.hash);
-        return Ok(Opened { file, head: next.head, today, length, recovered: None });
+        end.length += torn.len() as u64 + 1;
+        end.today.add(&next.time, &next.head.hash);
+        end.head = next.head;
+        return Ok(Opened { file, end, recovered: None });
     }
-    let torn = set_aside(path, &head, &torn).map_err(io)?;
-    file.cut(length).map_err(io)?;
+    let torn = set_aside(path, &end.head, &torn).map_err(io)?;
+    file.cut(end.length).map_err(io)?;
     let mut recovered = Entry::new(Event::Recovered, Outcome::Note);
     recovered.torn = Some(torn);
-    Ok(Opened { file, head, today, length, recovered: Some(recovered) })
+    Ok(Opened { file, end, recovered: Some(recovered) })
 }
 
-/// The bytes before the part that was verified, and what it holds: the last day, which begins with
-/// the record that closes the day before.
+/// The bytes before the part that was verified, and what it holds: everything from the last mark on.
 fn tail(file: &File) -> Result<(u64, Intact), ChainFault> {
-    let begin = last_day(file)?;
+    let begin = last_mark(file)?;
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(begin))?;
     let from = if begin == 0 { From::Genesis } else { From::Anywhere };
     Ok((begin, follow(reader, from)?))
 }
 
-/// Where the last line begins that closes a day; 0 if there is none.
-///
-/// Inside a JSON text the quotation marks of what is searched would be escaped, so it is found where
-/// it is meant and nowhere else.
-fn last_day(file: &File) -> io::Result<u64> {
-    let closes = format!("\"event\":\"{DAY_CLOSED}\"").into_bytes();
-    // Windows overlap by more than the longest line that closes a day.
+/// Where the last whole line begins that is a mark; 0 if there is none.
+fn last_mark(file: &File) -> io::Result<u64> {
+    // Windows overlap by more than the longest mark.
     let overlap = WINDOW / 4;
     let mut end = file.metadata()?.len();
     let mut window = Vec::new();
@@ -95,17 +100,20 @@ fn last_day(file: &File) -> io::Result<u64> {
         let begin = end.saturating_sub(WINDOW);
         window.resize(usize::try_from(end - begin).unwrap_or(0), 0);
         file.read_exact_at(&mut window, begin)?;
-        let found = window.windows(closes.len()).rposition(|bytes| bytes == closes);
-        let line = found.and_then(|at| {
-            let before = window.get(..at)?;
-            before.iter().rposition(|byte| *byte == b'\n').map(|line_end| line_end as u64 + 1)
-        });
-        match (line, begin) {
+        match (mark_in(&window), begin) {
             (Some(line), _) => return Ok(begin + line),
             (None, 0) => return Ok(0),
             (None, _) => end = begin + overlap,
         }
     }
+}
+
+/// Where the last mark begins of which both line ends are here, its own and that of the line before.
+fn mark_in(window: &[u8]) -> Option<u64> {
+    let line_end = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'\n');
+    let lines = window.get(..line_end(window)?)?;
+    let found = lines.windows(MARK.len()).rposition(|bytes| bytes == MARK)?;
+    Some(line_end(lines.get(..found)?)? as u64 + 1)
 }
 
 /// Copies the torn bytes into a file of their own, durably, before they are cut off.
@@ -161,9 +169,9 @@ mod tests {
         for cut in whole.len() + 1..longer.len() - 1 {
             let (folder, path) = folder_with(&longer[..cut]);
             let opened = open(&path).unwrap();
-            assert_eq!(opened.head, head);
+            assert_eq!(opened.end.head, head);
             assert_eq!(fs::read(&path).unwrap(), whole);
-            assert_eq!(opened.length, whole.len() as u64);
+            assert_eq!(opened.end.length, whole.len() as u64);
             let torn = opened.recovered.unwrap().torn.unwrap();
             let aside = fs::read(folder.path().join(&torn.torn_file)).unwrap();
             assert_eq!(aside, longer[whole.len()..cut]);
@@ -176,7 +184,7 @@ mod tests {
         let (_folder, path) = folder_with(&whole[..whole.len() - 1]);
         let opened = open(&path).unwrap();
         assert!(opened.recovered.is_none());
-        assert_eq!((opened.head, opened.length), (head, whole.len() as u64));
+        assert_eq!((opened.end.head, opened.end.length), (head, whole.len() as u64));
         assert_eq!(fs::read(&path).unwrap(), whole);
     }
 
@@ -190,46 +198,125 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), broken);
     }
 
-    /// Days of so many records each, each but the last closed by the next.
-    fn days(counts: &[usize]) -> (Vec<u8>, Head, Day) {
-        let (mut lines, mut head, mut today) = (Vec::new(), Head::genesis(), Day::default());
-        for (at, count) in counts.iter().enumerate() {
-            let time = format!("2026-01-{:02}T00:00:00.000Z", at + 1);
+    /// A chain that grows, as long as a test wants it.
+    struct Growing {
+        lines: Vec<u8>,
+        end: End,
+    }
+
+    impl Growing {
+        fn new() -> Self {
+            let (head, today) = (Head::genesis(), Day::default());
+            Self { lines: Vec::new(), end: End { head, today, length: 0, marked: 0 } }
+        }
+
+        fn add(&mut self, entry: &Entry, time: &str) {
+            let Self { lines, end } = self;
+            if matches!(entry.event, Event::DayClosed | Event::DayCheckpoint) {
+                end.marked = lines.len() as u64;
+            }
+            end.head = end.head.seal(entry, time, lines).unwrap();
+            end.today.add(time, &end.head.hash);
+            end.length = lines.len() as u64;
+        }
+
+        /// So many leases of this day of January, after the day before is closed.
+        fn leases(&mut self, day: usize, count: usize) {
+            let time = time_of(day);
             let mut closing = Entry::new(Event::DayClosed, Outcome::Note);
-            closing.day = today.before(&time);
-            let entry = Entry::new(Event::Lease, Outcome::Allow);
-            let closing = closing.day.is_some().then_some(&closing);
-            for entry in closing.into_iter().chain(std::iter::repeat_n(&entry, *count)) {
-                head = head.seal(entry, &time, &mut lines).unwrap();
-                today.add(&time, &head.hash);
+            closing.day = self.end.today.before(&time);
+            if closing.day.is_some() {
+                self.add(&closing, &time);
+            }
+            for _ in 0..count {
+                self.add(&Entry::new(Event::Lease, Outcome::Allow), &time);
             }
         }
-        (lines, head, today)
+
+        fn checkpoint(&mut self, day: usize) {
+            let mut entry = Entry::new(Event::DayCheckpoint, Outcome::Note);
+            entry.checkpoint = Some(self.end.today.checkpoint());
+            self.add(&entry, &time_of(day));
+        }
+    }
+
+    fn time_of(day: usize) -> String {
+        format!("2026-01-{day:02}T00:00:00.000Z")
+    }
+
+    fn is_continued(grown: &Growing, torn: &[u8]) {
+        let (_folder, path) = folder_with(&[&grown.lines, torn].concat());
+        let opened = open(&path).unwrap();
+        let (End { head, today, length, marked }, was) = (opened.end, &grown.end);
+        assert_eq!((head, today), (was.head.clone(), was.today.clone()));
+        assert_eq!((length, marked), (was.length, was.marked));
+        assert_eq!(fs::read(&path).unwrap().len(), grown.lines.len());
+        assert_eq!(opened.recovered.is_some(), !torn.is_empty());
     }
 
     #[test]
-    fn the_last_day_of_a_long_file_is_enough() {
+    fn the_end_of_a_long_file_is_enough() {
         for counts in [&[6000][..], &[6000, 5], &[5, 6000], &[3, 5000, 1, 7], &[1, 1]] {
-            let (long, head, today) = days(counts);
-            let (_folder, path) = folder_with(&[&long[..], b"{\"seq\""].concat());
-            let opened = open(&path).unwrap();
-            assert_eq!((opened.head, opened.today), (head, today), "{counts:?}");
-            assert_eq!(fs::read(&path).unwrap().len(), long.len());
-            assert!(opened.recovered.is_some());
-            let intact = verify(&path).unwrap();
-            assert_eq!(intact.days.len(), counts.len() - 1);
+            let mut grown = Growing::new();
+            for (day, count) in counts.iter().enumerate() {
+                grown.leases(day + 1, *count);
+            }
+            is_continued(&grown, b"{\"seq\"");
+            let (_folder, path) = folder_with(&grown.lines);
+            assert_eq!(verify(&path).unwrap().days.len(), counts.len() - 1);
+            for _ in 0..2 {
+                grown.checkpoint(counts.len());
+                is_continued(&grown, b"");
+                grown.leases(counts.len(), 3);
+                is_continued(&grown, b"{\"seq\"");
+            }
+            let (_folder, path) = folder_with(&grown.lines);
+            assert_eq!(verify(&path).unwrap().today, grown.end.today, "{counts:?}");
         }
     }
 
     #[test]
-    fn only_the_record_that_closes_a_day_is_taken_for_one() {
+    fn what_stands_before_a_checkpoint_is_not_read_at_the_start() {
+        let mut grown = Growing::new();
+        grown.leases(1, 3);
+        let mark = grown.lines.len();
+        grown.checkpoint(1);
+        grown.leases(1, 3);
+        for (changed, is_seen) in [(mark - 200, false), (mark + 200, true)] {
+            let mut lines = grown.lines.clone();
+            lines[changed] ^= 1;
+            let (_folder, path) = folder_with(&lines);
+            assert_eq!(open(&path).is_err(), is_seen);
+            assert!(verify(&path).is_err());
+        }
+    }
+
+    #[test]
+    fn a_mark_that_is_torn_is_set_aside_and_what_stood_before_it_is_continued() {
+        let mut grown = Growing::new();
+        grown.leases(1, 3);
+        let mut longer = Growing { lines: grown.lines.clone(), end: grown.end.clone() };
+        longer.leases(2, 0);
+        for cut in grown.lines.len() + 1..longer.lines.len() - 1 {
+            is_continued(&grown, &longer.lines[grown.lines.len()..cut]);
+        }
+        grown.checkpoint(1);
+        let mut longer = Growing { lines: grown.lines.clone(), end: grown.end.clone() };
+        longer.checkpoint(1);
+        for cut in grown.lines.len() + 1..longer.lines.len() - 1 {
+            is_continued(&grown, &longer.lines[grown.lines.len()..cut]);
+        }
+    }
+
+    #[test]
+    fn only_a_mark_is_taken_for_one() {
         let mut entry = Entry::new(Event::Lease, Outcome::Deny);
-        entry.request_id = Some(format!("\"event\":\"{DAY_CLOSED}\""));
+        entry.request_id = Some("\"event\":\"day_closed\"".into());
         let mut lines = Vec::new();
         let head = Head::genesis().seal(&entry, "2026-01-01T00:00:00.000Z", &mut lines).unwrap();
         let (_folder, path) = folder_with(&lines);
         let opened = open(&path).unwrap();
-        assert_eq!((opened.head, opened.today.head().records), (head, 1));
+        assert_eq!((opened.end.head, opened.end.today.head().records), (head, 1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Reading a chain from end to end.
 
 use crate::audit::chain::{Head, LineFault, Read as Line, read};
-use crate::audit::day::{Day, DayHead};
+use crate::audit::day::{Day, DayHead, Mark};
 use std::io::{self, BufRead, Read};
 
 /// A chain without a break.
@@ -86,7 +86,7 @@ impl Reading {
             None => read(line)?,
         };
         let is_first_of_all = self.head.is_none();
-        self.close_day(&next, is_first_of_all)?;
+        self.heed(&next, is_first_of_all)?;
         self.today.add(&next.time, &next.head.hash);
         self.head = Some(next.head);
         self.records += 1;
@@ -94,13 +94,18 @@ impl Reading {
         Ok(())
     }
 
-    /// A day is closed where it ends, nowhere else, and with its own numbers.
-    fn close_day(&mut self, next: &Line, is_first_of_all: bool) -> Result<(), LineFault> {
+    /// A day is closed where it ends, nowhere else, and with its own numbers; a checkpoint stands
+    /// within a day, with the numbers so far.
+    fn heed(&mut self, next: &Line, is_first_of_all: bool) -> Result<(), LineFault> {
         let over = self.today.before(&next.time);
-        match (&next.day, over) {
-            (Some(said), Some(found)) if *said == found => self.days.push(found),
-            // Its records stand before the part that is read.
-            (Some(said), None) if is_first_of_all => self.days.push(said.clone()),
+        match (&next.mark, over) {
+            (Some(Mark::Closed(said)), Some(found)) if *said == found => self.days.push(found),
+            (Some(Mark::Checkpoint(said)), None) if *said == self.today.checkpoint() => {}
+            // What it speaks of stands before the part that is read.
+            (Some(Mark::Closed(said)), None) if is_first_of_all => self.days.push(said.clone()),
+            (Some(Mark::Checkpoint(said)), None) if is_first_of_all => {
+                self.today = Day::since(said).ok_or(LineFault::Day)?;
+            }
             (None, None) => {}
             _ => return Err(LineFault::Day),
         }
@@ -117,6 +122,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::day::Checkpoint;
     use crate::audit::entry::{Entry, Event, Outcome};
     use proptest::prelude::*;
 
@@ -210,6 +216,28 @@ mod tests {
             DayHead { merkle_root: "0".repeat(64), ..right },
         ] {
             assert_eq!(broken_line(&two_days(Some(wrong))), Some(3));
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_has_the_right_numbers_or_the_chain_is_broken() {
+        let time = "2026-01-01T00:00:00.000Z";
+        let (two, three) = (outcome(&chain(2)).unwrap(), outcome(&chain(3)).unwrap());
+        let right = two.today.checkpoint();
+        let with = |checkpoint| {
+            let mut entry = Entry::new(Event::DayCheckpoint, Outcome::Note);
+            entry.checkpoint = Some(checkpoint);
+            let mut lines = chain(2);
+            two.head.seal(&entry, time, &mut lines).unwrap();
+            lines
+        };
+        assert!(is_sound(&with(right.clone())));
+        for wrong in [
+            three.today.checkpoint(),
+            Checkpoint { day: "2026-01-02".into(), ..right.clone() },
+            Checkpoint { subtrees: vec!["0".repeat(64)], ..right },
+        ] {
+            assert_eq!(broken_line(&with(wrong)), Some(3));
         }
     }
 

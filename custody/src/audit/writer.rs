@@ -4,7 +4,7 @@ use crate::audit::chain::Head;
 use crate::audit::day::Day;
 use crate::audit::entry::{Entry, Event, Outcome};
 use crate::audit::medium::Medium;
-use crate::audit::recovery::Opened;
+use crate::audit::recovery::{End, Opened};
 use crate::batch::gather;
 use std::io;
 use std::sync::Arc;
@@ -53,11 +53,9 @@ type Receipt = oneshot::Sender<Result<(), AuditFault>>;
 
 struct Writer<M> {
     medium: M,
-    head: Head,
-    today: Day,
     /// Up to here everything is durable and whole.
-    durable: u64,
-    /// A failed write may have left bytes behind `durable`.
+    end: End,
+    /// A failed write may have left bytes behind `end`.
     dirty: bool,
     /// Bytes of the write that failed last, while none has succeeded since.
     owed: usize,
@@ -70,14 +68,17 @@ struct Writer<M> {
 const QUEUE: usize = 1024;
 /// Records in one sync.
 const BATCH: usize = 256;
+/// A checkpoint is written after so many bytes: some thousands of records, which are read within
+/// tens of milliseconds.
+const CHECKPOINT_EVERY: u64 = 4 << 20;
 
 // === impl AuditLog ===
 
 impl AuditLog {
     /// Starts the writing thread, and writes what recovery has to say.
     pub async fn start(opened: Opened) -> Result<(Self, Writing), AuditFault> {
-        let Opened { file, head, today, length, recovered } = opened;
-        let (log, writing) = Self::begin(file, head, today, length)?;
+        let Opened { file, end, recovered } = opened;
+        let (log, writing) = Self::begin(file, end)?;
         if let Some(entry) = recovered {
             log.append(entry).await?;
         }
@@ -90,28 +91,15 @@ impl AuditLog {
         head: Head,
         length: u64,
     ) -> Result<(Self, Writing), AuditFault> {
-        Self::begin(medium, head, Day::default(), length)
+        Self::begin(medium, End { head, today: Day::default(), length, marked: length })
     }
 
-    fn begin(
-        medium: impl Medium,
-        head: Head,
-        today: Day,
-        length: u64,
-    ) -> Result<(Self, Writing), AuditFault> {
+    fn begin(medium: impl Medium, end: End) -> Result<(Self, Writing), AuditFault> {
         let (orders, inbox) = mpsc::channel(QUEUE);
         let counts = Arc::new(Counts::default());
-        let (shown, seen) = watch::channel(head.clone());
-        let writer = Writer {
-            medium,
-            head,
-            today,
-            durable: length,
-            dirty: false,
-            owed: 0,
-            counts: Arc::clone(&counts),
-            shown,
-        };
+        let (shown, seen) = watch::channel(end.head.clone());
+        let writer =
+            Writer { medium, end, dirty: false, owed: 0, counts: Arc::clone(&counts), shown };
         let thread = std::thread::Builder::new()
             .name("audit".into())
             .spawn(move || writer.run(inbox))
@@ -194,33 +182,30 @@ impl<M: Medium> Writer<M> {
         }
     }
 
-    /// All of the records are durable, or none of them is in the file. A day that is over is closed
+    /// All of the records are durable, or none of them is in the file. A mark that is due is written
     /// first, also when there is nothing else to write.
     fn commit(&mut self, entries: &[Box<Entry>]) -> io::Result<()> {
         self.repair()?;
         let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let closing = self.today.before(&time).map(|day| {
-            let mut entry = Entry::new(Event::DayClosed, Outcome::Note);
-            entry.day = Some(day);
-            entry
-        });
-        let entries: Vec<&Entry> =
-            closing.iter().chain(entries.iter().map(AsRef::as_ref)).collect();
+        let mark = due(&self.end, &time);
+        let entries: Vec<&Entry> = mark.iter().chain(entries.iter().map(AsRef::as_ref)).collect();
         if entries.is_empty() {
             return self.rehearse();
         }
-        let (mut lines, mut head, mut today) = (Vec::new(), self.head.clone(), self.today.clone());
-        for entry in &entries {
-            head = head.seal(entry, &time, &mut lines).map_err(io::Error::other)?;
-            today.add(&time, &head.hash);
+        let (mut lines, mut end) = (Vec::new(), self.end.clone());
+        if mark.is_some() {
+            end.marked = end.length;
         }
+        for entry in &entries {
+            end.head = end.head.seal(entry, &time, &mut lines).map_err(io::Error::other)?;
+            end.today.add(&time, &end.head.hash);
+        }
+        end.length += lines.len() as u64;
         self.owed = lines.len();
         self.write(&lines)?;
         self.dirty = false;
-        self.durable += lines.len() as u64;
-        self.shown.send_replace(head.clone());
-        self.head = head;
-        self.today = today;
+        self.shown.send_replace(end.head.clone());
+        self.end = end;
         self.counts.records.fetch_add(entries.len() as u64, Ordering::Relaxed);
         self.counts.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -248,14 +233,29 @@ impl<M: Medium> Writer<M> {
     /// pages it calls clean, so those bytes are written anew and never trusted.
     fn repair(&mut self) -> io::Result<()> {
         let length = self.medium.length()?;
-        if self.dirty && length >= self.durable {
-            self.medium.cut(self.durable)?;
+        if self.dirty && length >= self.end.length {
+            self.medium.cut(self.end.length)?;
             self.dirty = false;
-        } else if length != self.durable {
+        } else if length != self.end.length {
             return Err(io::Error::other("somebody else has changed the file"));
         }
         Ok(())
     }
+}
+
+/// The mark that has to stand before a record of this time: of the day that is over, or of the day
+/// that has become long.
+fn due(end: &End, time: &str) -> Option<Entry> {
+    if let Some(day) = end.today.before(time) {
+        let mut entry = Entry::new(Event::DayClosed, Outcome::Note);
+        entry.day = Some(day);
+        return Some(entry);
+    }
+    (end.length.saturating_sub(end.marked) >= CHECKPOINT_EVERY).then(|| {
+        let mut entry = Entry::new(Event::DayCheckpoint, Outcome::Note);
+        entry.checkpoint = Some(end.today.checkpoint());
+        entry
+    })
 }
 
 #[cfg(test)]

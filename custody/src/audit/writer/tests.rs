@@ -218,3 +218,28 @@ async fn a_chain_goes_on_over_restarts_and_crashes() {
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text.matches("\"event\":\"recovered\"").count(), 2);
 }
+
+#[tokio::test]
+async fn a_long_day_has_checkpoints_from_which_it_is_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let mut wide = entry();
+    wide.request_id = Some("x".repeat(CHECKPOINT_EVERY as usize / 16));
+    for run in 1..=3 {
+        let opened = recovery::open(&path).unwrap();
+        let unread = opened.end.marked;
+        assert_eq!(unread > 0, run > 1, "the part before a checkpoint is not read again");
+        let (log, writing) = AuditLog::start(opened).await.unwrap();
+        for _ in 0..20 {
+            log.append(wide.clone()).await.unwrap();
+        }
+        log.close().await.unwrap();
+        writing.join();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let marks = text.lines().filter(|line| line.contains("\"event\":\"day_")).count() as u64;
+        // One more, if a day ends meanwhile.
+        assert!((0..=1).contains(&(marks - text.len() as u64 / (CHECKPOINT_EVERY + 1))));
+        let intact = recovery::verify(&path).unwrap();
+        assert_eq!(intact.records, text.lines().count() as u64);
+    }
+}
