@@ -18,6 +18,8 @@ pub use long_lived::LongLived;
 
 use crate::actor::Actor;
 use crate::credential::{CredentialType, Resolved};
+use crate::ledger::Row;
+use crate::seen::Seen;
 use async_trait::async_trait;
 use lease::{Authority, Handle, Secret, UnixSeconds};
 use std::collections::BTreeMap;
@@ -64,6 +66,8 @@ pub struct Asked<'a> {
     pub narrow: &'a Narrow,
     /// When the lease shall end. A backend that can, makes its credential end with it.
     pub until: UnixSeconds,
+    /// What the sealed store had for it when the lease was admitted; `None` if nobody looked.
+    pub sealed: Option<&'a Seen<Option<Row>>>,
 }
 
 /// The part of a credential's power that a grant gives away. Empty: all of it.

@@ -9,6 +9,7 @@ use crate::api::answer;
 use crate::audit::AuditLog;
 use crate::feed::EdgeFeed;
 use crate::leasing::Leasing;
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -21,6 +22,7 @@ pub use places::Places;
 use std::sync::Arc;
 use std::time::Duration;
 pub use sync::SEEN_BODY_LIMIT;
+use tokio::time::timeout;
 
 /// A probe that hears nothing for so long has its answer.
 const HEALTH_LIMIT: Duration = Duration::from_secs(2);
@@ -31,6 +33,7 @@ pub struct Service {
     pub leasing: Arc<Leasing>,
     pub feed: Arc<EdgeFeed>,
     pub places: Places,
+    pub ledger: Arc<dyn Ledger>,
     pub audit: AuditLog,
     pub metrics: Arc<Metrics>,
 }
@@ -51,15 +54,17 @@ pub fn health_routes(service: Service) -> Router {
     Router::new().route("/healthz", get(health)).route("/metrics", get(metrics)).with_state(service)
 }
 
-/// Healthy is who could write the next audit record; without it no lease would be given.
+/// Healthy is who could write the next audit record and has a ledger that answers; without either no
+/// lease would be given.
 pub(crate) async fn health(State(service): State<Service>) -> Response {
-    match tokio::time::timeout(HEALTH_LIMIT, service.audit.probe()).await {
-        Ok(Ok(())) => answer::of(StatusCode::OK, Bytes::from_static(b"{\"status\":\"ok\"}")),
-        Ok(Err(_)) | Err(_) => answer::of(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Bytes::from_static(b"{\"status\":\"audit log failing\"}"),
-        ),
-    }
+    let audit = timeout(HEALTH_LIMIT, service.audit.probe());
+    let ledger = timeout(HEALTH_LIMIT, service.ledger.kill_switch());
+    let (status, body): (_, &[u8]) = match tokio::join!(audit, ledger) {
+        (Ok(Ok(())), Ok(Ok(_))) => (StatusCode::OK, b"{\"status\":\"ok\"}"),
+        (Ok(Ok(())), _) => (StatusCode::SERVICE_UNAVAILABLE, b"{\"status\":\"ledger failing\"}"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, b"{\"status\":\"audit log failing\"}"),
+    };
+    answer::of(status, Bytes::from_static(body))
 }
 
 async fn metrics(State(service): State<Service>) -> Response {

@@ -38,5 +38,6 @@ pub mod notify;
 pub mod openapi;
 pub mod outbound;
 pub mod sealed;
+pub mod seen;
 pub mod server;
 pub mod workers;

@@ -152,13 +152,24 @@ impl SealedStore {
         actor: &Actor,
         handle: &Handle,
     ) -> Result<Option<Credential>, StoreFault> {
-        let Some(row) = self.ledger.get(actor, handle).await? else { return Ok(None) };
+        match self.ledger.get(actor, handle).await? {
+            Some(row) => self.open_row(actor, handle, row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn open_row(
+        &self,
+        actor: &Actor,
+        handle: &Handle,
+        row: Row,
+    ) -> Result<Credential, StoreFault> {
         // The ledger may be anybody's; that it answers with another row is not believed.
         let row = Row { actor: actor.clone(), handle: handle.clone(), ..row };
         let secret = self.unseal(&row).await?;
         let shape: Shape =
             serde_json::from_str(&row.shape).map_err(|_| StoreFault::Row("the shape"))?;
-        Ok(Some(shape.with(secret)?))
+        Ok(shape.with(secret)?)
     }
 
     /// Everything that is stored, in order of actor and handle.
@@ -198,18 +209,36 @@ impl SealedStore {
         actor: &Actor,
         handle: &Handle,
     ) -> Result<Credential, BackendFault> {
-        match self.get(actor, handle).await {
-            Ok(Some(credential)) => Ok(credential),
-            Ok(None) => Err(BackendFault::Absent),
-            Err(StoreFault::Ledger(LedgerFault::Down(text))) => Err(BackendFault::Down(text)),
-            Err(StoreFault::Signer(SignerFault::Down(text))) => Err(BackendFault::Down(text)),
-            Err(other) => Err(BackendFault::Unreadable(other.to_string())),
-        }
+        self.get(actor, handle).await?.ok_or(BackendFault::Absent)
+    }
+
+    /// The same of a row that was read already.
+    ///
+    /// # Errors
+    /// [`BackendFault`]
+    pub async fn resolve_row(
+        &self,
+        actor: &Actor,
+        handle: &Handle,
+        row: Option<Row>,
+    ) -> Result<Credential, BackendFault> {
+        let row = row.ok_or(BackendFault::Absent)?;
+        Ok(self.open_row(actor, handle, row).await?)
     }
 
     async fn unseal(&self, row: &Row) -> Result<Secret, StoreFault> {
         let signer = self.keyring.of(&row.key).await?;
         Ok(signer.unseal(&row.actor, &place_of(row).aad(), &row.envelope).await?)
+    }
+}
+
+impl From<StoreFault> for BackendFault {
+    fn from(fault: StoreFault) -> Self {
+        match fault {
+            StoreFault::Ledger(LedgerFault::Down(text))
+            | StoreFault::Signer(SignerFault::Down(text)) => Self::Down(text),
+            other => Self::Unreadable(other.to_string()),
+        }
     }
 }
 

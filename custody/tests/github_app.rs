@@ -54,6 +54,7 @@ impl House {
             session: None,
             narrow,
             until: now() + 300,
+            sealed: None,
         };
         assert!(self.source.is_capable(&asked));
         self.source.resolve(&asked).await

@@ -114,6 +114,7 @@ async fn ask_for(
         session,
         narrow,
         until: now() + 300,
+        sealed: None,
     };
     assert!(source.is_capable(&asked));
     source.resolve(&asked).await

@@ -236,7 +236,15 @@ async fn when_the_ledger_fails_a_session_bound_value_stays_too() {
             inside.ledger.fail(Some((call, when)));
             refused(&inside.lease(&inside.request()).await, 503, "unavailable");
             assert_eq!(inside.last_record()["reason"], "ledger");
+            assert_eq!(inside.get("/healthz").await.status, 200);
+            inside.ledger.fail(Some(("kill_switch", when)));
+            let health = inside.get("/healthz").await;
+            assert_eq!(
+                (health.status, health.json()["status"].clone()),
+                (503, json!("ledger failing"))
+            );
             inside.ledger.fail(None);
+            assert_eq!(inside.get("/healthz").await.status, 200);
             assert_eq!(inside.lease(&inside.request()).await.status, 200);
         }
     }

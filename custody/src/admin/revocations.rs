@@ -132,7 +132,7 @@ impl Admin {
         let revocation = Revocation { target, at: now, until, by: by.to_owned() };
         self.ledger.revoke(&revocation).await?;
         let count = leases.len() as u64;
-        self.resolver.take_back(leases);
+        self.resolver.take_back(leases.into_iter().map(LeaseRow::source));
         Ok(Revoked { revocation: shown(&revocation), leases: count })
     }
 

@@ -3,8 +3,9 @@
 use super::{Asked, BackendFault, CredentialBackend, LongLived};
 use crate::actor::Actor;
 use crate::config::SEALED;
-use crate::credential::Resolved;
+use crate::credential::{Credential, Resolved};
 use crate::sealed::SealedStore;
+use crate::seen::Seen;
 use async_trait::async_trait;
 use lease::{Handle, Secret};
 use std::sync::Arc;
@@ -24,13 +25,28 @@ impl CredentialBackend for SealedBackend {
 
     async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
         asked.narrow.refuse()?;
-        let credential = self.0.resolve(asked.actor, asked.handle).await?;
+        let credential = self.credential(asked).await?;
         let (target, scope) = (None, Vec::new());
         Ok(Resolved { credential, target, scope, expires_at: None, revocation: None })
     }
 
     /// A stored value has no life of its own that could end.
     async fn revoke(&self, _: &str) {}
+}
+
+impl SealedBackend {
+    /// Of the row that was read with the session's standing, if that was only just now. One that does
+    /// not open may have been sealed anew since, so it is read once more.
+    async fn credential(&self, asked: &Asked<'_>) -> Result<Credential, BackendFault> {
+        let Asked { actor, handle, .. } = asked;
+        if let Some(row) = asked.sealed.and_then(Seen::fresh) {
+            match self.0.resolve_row(actor, handle, row.clone()).await {
+                Err(BackendFault::Unreadable(_)) => {}
+                resolved => return resolved,
+            }
+        }
+        self.0.resolve(actor, handle).await
+    }
 }
 
 #[async_trait]
@@ -51,5 +67,88 @@ impl LongLived for SealedBackend {
             .map_err(|fault| BackendFault::Unreadable(fault.to_string()))?;
         let stored = self.0.put(actor, handle, &credential).await;
         stored.map(drop).map_err(|fault| BackendFault::Down(fault.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Narrow;
+    use crate::config::{SealWith, Sealing};
+    use crate::ledger::{Envelopes, Missing, Row, SqliteLedger};
+    use crate::sealed::{NewKey, root_key::RootKey};
+    use tokio::time::{Duration, Instant};
+
+    struct Fixture {
+        backend: SealedBackend,
+        ledger: Arc<SqliteLedger>,
+        actor: Actor,
+        handle: Handle,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Fixture {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let key = folder.path().join("root.key");
+            crate::files::create_private(&key, RootKey::generate().unwrap().as_bytes()).unwrap();
+            let ledger = SqliteLedger::open(&folder.path().join("custody.db"), Missing::Create);
+            let ledger = Arc::new(ledger.unwrap());
+            let sealing = Sealing { with: SealWith::RootKey(key), previous_root_keys: Vec::new() };
+            let store = SealedStore::open(ledger.clone(), &sealing, NewKey::Add).await.unwrap();
+            let backend = SealedBackend(Arc::new(store));
+            let (actor, handle) = ("a".parse().unwrap(), "h".parse().unwrap());
+            Self { backend, ledger, actor, handle, _folder: folder }
+        }
+
+        async fn put(&self, secret: &str) -> Row {
+            let credential = Credential::Bearer { token: Secret::new(secret) };
+            self.backend.0.put(&self.actor, &self.handle, &credential).await.unwrap();
+            self.ledger.get(&self.actor, &self.handle).await.unwrap().unwrap()
+        }
+
+        /// What is leased if `row` was read this long ago.
+        async fn leased(&self, row: Option<Row>, age: Duration) -> Result<Vec<u8>, BackendFault> {
+            let seen = Seen::new(row, Instant::now().checked_sub(age).unwrap());
+            let asked = Asked {
+                actor: &self.actor,
+                handle: &self.handle,
+                kind: None,
+                destination: None,
+                session: None,
+                narrow: &Narrow::default(),
+                until: 0,
+                sealed: Some(&seen),
+            };
+            let resolved = self.backend.resolve(&asked).await?;
+            Ok(resolved.credential.secret().expose().to_vec())
+        }
+    }
+
+    const NOW: Duration = Duration::ZERO;
+    const LONG_AGO: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn a_row_that_was_just_read_is_opened_and_an_old_one_read_again() {
+        let fixture = Fixture::new().await;
+        let first = fixture.put("first").await;
+        fixture.put("second").await;
+        assert_eq!(fixture.leased(Some(first.clone()), NOW).await, Ok(b"first".to_vec()));
+        assert_eq!(fixture.leased(Some(first), LONG_AGO).await, Ok(b"second".to_vec()));
+        assert_eq!(fixture.leased(None, NOW).await, Err(BackendFault::Absent));
+        assert_eq!(fixture.leased(None, LONG_AGO).await, Ok(b"second".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_does_not_open_is_read_again() {
+        let fixture = Fixture::new().await;
+        let stored = fixture.put("value").await;
+        let of_a_key_that_is_gone = Row { key: "gone".into(), ..stored.clone() };
+        assert_eq!(fixture.leased(Some(of_a_key_that_is_gone), NOW).await, Ok(b"value".to_vec()));
+        let mut broken = Row { version: stored.version + 1, ..stored };
+        broken.envelope[0] ^= 1;
+        assert!(fixture.ledger.put(&broken).await.unwrap());
+        let leased = fixture.leased(Some(broken), NOW).await;
+        assert!(matches!(leased, Err(BackendFault::Unreadable(_))), "{leased:?}");
     }
 }

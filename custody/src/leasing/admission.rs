@@ -6,9 +6,10 @@ use super::operation::unchanged;
 use super::{Leasing, Refused};
 use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
-use crate::ledger::{Claimant, LedgerFault, Revocation, Standing, Target};
+use crate::ledger::{Claimant, LedgerFault, Revocation, Row, Standing, Target};
 use crate::limits::Buckets;
 use crate::names::dated_id;
+use crate::seen::Seen;
 use lease::{LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
@@ -43,12 +44,12 @@ impl Leasing {
         if let Err(reason) = unchanged(&claim.request) {
             return Err(self.deny(&claim, RefusalCode::NotGranted, reason).await);
         }
-        let stood_at = tokio::time::Instant::now();
-        self.stands(&claim, &grant).await?;
+        let asked_at = tokio::time::Instant::now();
+        let sealed = Seen::new(self.stands(&claim, &grant).await?, asked_at);
         self.within(self.per_handle.as_ref(), grant.handle.as_str(), "handle", &claim).await?;
         let lease_id = dated_id("lse").map_err(|_| RefusalCode::Unavailable)?;
         let life = Life::new(now, grant.ttl, ends);
-        Ok(Case { claim, grants, grant, lease_id, life, stood_at })
+        Ok(Case { claim, grants, grant, lease_id, life, sealed })
     }
 
     /// When the session ends, by its own word and by the absolute limit.
@@ -69,8 +70,9 @@ impl Leasing {
         }
     }
 
-    /// Nothing is revoked, and the session is awake.
-    async fn stands(&self, claim: &Claim, grant: &Grant) -> Result<(), Refused> {
+    /// Nothing is revoked, and the session is awake. What the sealed store has for it comes with the
+    /// answer.
+    async fn stands(&self, claim: &Claim, grant: &Grant) -> Result<Option<Row>, Refused> {
         let standing = match self.standing(&claim.session, grant).await {
             Ok(standing) => standing,
             Err(fault) => {
@@ -78,14 +80,14 @@ impl Leasing {
                 return Err(self.deny(claim, RefusalCode::Unavailable, "ledger").await);
             }
         };
-        if let Some((code, reason)) = against(standing) {
+        if let Some((code, reason)) = against(&standing) {
             return Err(self.deny(claim, code, reason).await);
         }
         if self.parts.session_limits.is_asleep(standing.last_seen, claim.now) {
             self.end_idle(claim).await;
             return Err(self.deny(claim, RefusalCode::SessionRefused, "session_idle").await);
         }
-        Ok(())
+        Ok(standing.sealed)
     }
 
     pub(super) async fn standing(
@@ -163,9 +165,8 @@ impl Leasing {
 }
 
 /// What stands against a lease: what the edge is told, and what the audit log is.
-pub(super) fn against(standing: Standing) -> Option<(RefusalCode, &'static str)> {
-    let Standing { kill_switch, session_revoked, handle_revoked, actor_revoked, last_seen: _ } =
-        standing;
+pub(super) fn against(standing: &Standing) -> Option<(RefusalCode, &'static str)> {
+    let Standing { kill_switch, session_revoked, handle_revoked, actor_revoked, .. } = *standing;
     if kill_switch {
         Some((RefusalCode::NotGranted, "kill_switch"))
     } else if session_revoked {

@@ -5,6 +5,8 @@ use super::life::Life;
 use crate::audit::entry::{Asked, Given, SessionId};
 use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
+use crate::ledger::Row;
+use crate::seen::Seen;
 use lease::{Binding, LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
@@ -25,8 +27,8 @@ pub(super) struct Case {
     pub grant: Arc<Grant>,
     pub lease_id: String,
     pub life: Life,
-    /// When the ledger was asked for what stands against it.
-    pub stood_at: tokio::time::Instant,
+    /// What the ledger had of it in the sealed store when nothing stood against it.
+    pub sealed: Seen<Option<Row>>,
 }
 
 // === impl Claim ===

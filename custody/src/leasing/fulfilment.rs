@@ -18,10 +18,6 @@ use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault};
 use async_trait::async_trait;
 use lease::{Lease, LeaseHeader};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// What the ledger said is taken for true so long; after a slower backend it is asked again.
-const FRESH: Duration = Duration::from_millis(100);
 
 /// A credential that fits, ready to leave.
 struct Ready {
@@ -52,7 +48,7 @@ impl Leasing {
                 binding: case.claim.request.binding,
             }),
             Err(failure) => {
-                self.take_back(ready.backend, ready.revocation);
+                self.parts.resolver.take_back([(ready.backend, ready.revocation)]);
                 Err(failure)
             }
         }
@@ -73,6 +69,7 @@ impl Leasing {
             session: Some(&request.session),
             narrow: &grant.narrow,
             until: case.life.expires_at,
+            sealed: Some(&case.sealed),
         };
         let budget = WhileWaiting { hold, ledger: &*self.parts.ledger, caller };
         let resolving = self.parts.resolver.resolve(&asked, &budget);
@@ -112,7 +109,7 @@ impl Leasing {
                 let code = fault.code();
                 let failure = SourceFailure { backend: backend.clone(), fault };
                 self.sources_failed(&case.grant, &[failure]);
-                self.take_back(backend, resolved.revocation);
+                self.parts.resolver.take_back([(backend, resolved.revocation)]);
                 Err(Failure::Source(code))
             }
         }
@@ -127,9 +124,10 @@ impl Leasing {
         caller: &Caller<'_>,
     ) -> Result<(), Failure> {
         let (claim, grant) = (&case.claim, &case.grant);
-        if case.stood_at.elapsed() > FRESH {
+        // After a slower source the ledger is asked again.
+        if case.sealed.fresh().is_none() {
             let standing = self.standing(&claim.session, grant).await?;
-            if let Some((code, reason)) = against(standing) {
+            if let Some((code, reason)) = against(&standing) {
                 return Err(Failure::Revoked(code, reason));
             }
         }
@@ -163,13 +161,6 @@ impl Leasing {
         entry.request_id = request_id;
         // The writer has logged why it could not be written, and there is nobody to tell.
         let _ = self.parts.audit.append(entry).await;
-    }
-
-    /// A value that nobody gets is taken back at its backend, beside everything else.
-    fn take_back(&self, backend: String, revocation: Option<String>) {
-        let Some(revocation) = revocation else { return };
-        let resolver = Arc::clone(&self.parts.resolver);
-        tokio::spawn(async move { resolver.revoke(&backend, &revocation).await });
     }
 }
 

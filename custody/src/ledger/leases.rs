@@ -46,6 +46,15 @@ pub struct LeaseFilter {
     pub limit: u32,
 }
 
+// === impl LeaseRow ===
+
+impl LeaseRow {
+    /// Where its value came from, and how that finds it again.
+    pub fn source(self) -> (String, Option<String>) {
+        (self.backend, self.revocation)
+    }
+}
+
 #[async_trait]
 pub trait Leases {
     /// Writes the lease down, and its session as seen at `issued_at`. Need not be durable when it

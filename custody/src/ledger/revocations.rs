@@ -4,7 +4,7 @@
 //! the ledger does not know (another ledger's, or older than what is kept) is answered with the
 //! whole state, never with silence.
 
-use super::LedgerFault;
+use super::{LedgerFault, Row};
 use crate::actor::Actor;
 use async_trait::async_trait;
 use lease::{Handle, UnixSeconds};
@@ -58,8 +58,9 @@ pub struct Claimant<'a> {
     pub actor: &'a Actor,
 }
 
-/// What stands against a lease, and what is known of its session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What stands against a lease, what is known of its session, and what there is to be leased, all of
+/// one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub kill_switch: bool,
     pub session_revoked: bool,
@@ -67,6 +68,8 @@ pub struct Standing {
     pub actor_revoked: bool,
     /// When the session was last in use; `None` if never before.
     pub last_seen: Option<UnixSeconds>,
+    /// What the sealed store has under this actor and handle: for most leases the next question.
+    pub sealed: Option<Row>,
 }
 
 #[async_trait]

@@ -89,6 +89,7 @@ impl Workers {
             session: None,
             narrow: &Narrow::default(),
             until: (self.parts.clock)().saturating_add(ttl),
+            sealed: None,
         };
         let answered = self.parts.resolver.resolve(&asked, &InMemory::default()).await;
         let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
@@ -96,7 +97,7 @@ impl Workers {
         let row = self.row(order, admitted, &answered)?;
         if let Err(fault) = self.parts.ledger.record(&row).await {
             // What is not written down could not be torn down.
-            self.parts.resolver.take_back(vec![row]);
+            self.parts.resolver.take_back([row.source()]);
             return Err(fault.into());
         }
         let resolved = &answered.resolved;

@@ -64,7 +64,7 @@ impl Workers {
             self.parts.ledger.revoke(&Revocation { target, at: now, until, by }).await?;
         }
         let count = leases.len() as u64;
-        self.parts.resolver.take_back(leases);
+        self.parts.resolver.take_back(leases.into_iter().map(LeaseRow::source));
         Ok(TornDown { actor: actor.to_string(), credentials, leases: count })
     }
 }

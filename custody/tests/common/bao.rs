@@ -205,7 +205,16 @@ pub async fn resolve(
     let handle = handle.parse().unwrap();
     let (narrow, until) = (&Narrow::default(), super::now() + 300);
     let (destination, session) = (None, None);
-    let asked = Asked { actor: &actor, handle: &handle, kind, destination, session, narrow, until };
+    let asked = Asked {
+        actor: &actor,
+        handle: &handle,
+        kind,
+        destination,
+        session,
+        narrow,
+        until,
+        sealed: None,
+    };
     resolver.resolve(&asked, &InMemory::default()).await
 }
 

@@ -105,17 +105,7 @@ impl Inside {
         places_of_each: usize,
     ) -> Self {
         let path = folder.path().join("custody.yaml");
-        let text = format!(
-            "edge: {{listen: '127.0.0.1:0', plaintext: loopback-only}}
-health: {{listen: '127.0.0.1:0'}}
-session: {{issuer: i, audience: a, keys: {{jwks: {}}} {session}}}
-store: {{path: db, root_key: key}}
-audit: {{path: audit.jsonl}}
-{sections}
-grants: {GRANTS}\n",
-            key.public_jwks()
-        );
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, config_of(&key, session, sections)).unwrap();
         let config = Config::load(&path).unwrap_or_else(|faults| panic!("{faults}"));
         let opened = recovery::open(&config.storage.audit).unwrap();
         let (audit, _writing) = AuditLog::start(opened).await.unwrap();
@@ -143,8 +133,14 @@ grants: {GRANTS}\n",
             clock,
         });
         let leasing = Arc::new(leasing);
-        let service =
-            Service { leasing, feed: feed.clone(), places, audit: audit.clone(), metrics };
+        let service = Service {
+            leasing,
+            feed: feed.clone(),
+            places,
+            ledger: ledger.clone(),
+            audit: audit.clone(),
+            metrics,
+        };
         let file = GrantsFile::new(path, grants.clone(), audit.clone());
         let routes = edge_routes(service);
         Self {
@@ -234,6 +230,19 @@ grants: {GRANTS}\n",
     pub fn replace(&self, grants: Grants) {
         self.grants.replace(grants);
     }
+}
+
+fn config_of(key: &SigningKey, session: &str, sections: &str) -> String {
+    format!(
+        "edge: {{listen: '127.0.0.1:0', plaintext: loopback-only}}
+health: {{listen: '127.0.0.1:0'}}
+session: {{issuer: i, audience: a, keys: {{jwks: {}}} {session}}}
+store: {{path: db, root_key: key}}
+audit: {{path: audit.jsonl}}
+{sections}
+grants: {GRANTS}\n",
+        key.public_jwks()
+    )
 }
 
 /// One place for every handle, or a primary and a backup for those of [`GRANTS`].

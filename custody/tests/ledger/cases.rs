@@ -29,6 +29,7 @@ cases! {
     envelopes: [
         versions_are_never_given_twice,
         the_later_version_stays,
+        the_row_comes_with_the_standing,
         they_are_listed_in_order,
         deleting_is_of_one_and_wiping_of_all,
         a_key_goes_only_when_it_seals_nothing,

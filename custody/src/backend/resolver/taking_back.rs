@@ -1,7 +1,6 @@
 //! Values that go back to their backends before their time.
 
 use super::Resolver;
-use crate::ledger::LeaseRow;
 use futures_util::stream::{self, StreamExt};
 use std::sync::Arc;
 
@@ -9,10 +8,10 @@ use std::sync::Arc;
 const AT_ONCE: usize = 8;
 
 impl Resolver {
-    /// Asks the backends to take back what was leased. Nobody waits: it is best-effort, and what cannot
-    /// be taken back still ends by itself.
-    pub fn take_back(self: &Arc<Self>, leases: Vec<LeaseRow>) {
-        let known = leases.into_iter().filter_map(|row| Some((row.backend, row.revocation?)));
+    /// Asks the backends to take back what they gave: each by its name, and with what it knows the
+    /// value by. Nobody waits: it is best-effort, and what cannot be taken back still ends by itself.
+    pub fn take_back(self: &Arc<Self>, given: impl IntoIterator<Item = (String, Option<String>)>) {
+        let known = given.into_iter().filter_map(|(backend, known)| Some((backend, known?)));
         let known: Vec<_> = known.collect();
         if known.is_empty() {
             return;

@@ -92,7 +92,16 @@ async fn ask(
 ) -> Result<Answered, Unresolved> {
     let (actor, handle): (Actor, Handle) = ("a".parse().unwrap(), "h".parse().unwrap());
     let (destination, session, narrow) = (None, None, &Narrow::default());
-    let asked = Asked { actor: &actor, handle: &handle, kind, destination, session, narrow, until };
+    let asked = Asked {
+        actor: &actor,
+        handle: &handle,
+        kind,
+        destination,
+        session,
+        narrow,
+        until,
+        sealed: None,
+    };
     resolver.resolve(&asked, budget).await
 }
 

@@ -121,17 +121,19 @@ impl PostgresLedger {
         let call = self.call().await?;
         let rows = call.rows(&statement, values).await?;
         call.finish();
-        let read = |row: &tokio_postgres::Row| {
-            Ok(Row {
-                actor: words::read_actor(get(row, 0)?)?,
-                handle: words::read_handle(get(row, 1)?)?,
-                version: unsigned(get(row, 2)?)?,
-                key: get(row, 3)?,
-                shape: get(row, 4)?,
-                envelope: get(row, 5)?,
-                stored_at: unsigned(get(row, 6)?)?,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(|row| read(row, 0)).collect()
     }
+}
+
+/// The row whose columns begin with this one.
+pub(super) fn read(row: &tokio_postgres::Row, first: usize) -> Result<Row, LedgerFault> {
+    Ok(Row {
+        actor: words::read_actor(get(row, first)?)?,
+        handle: words::read_handle(get(row, first + 1)?)?,
+        version: unsigned(get(row, first + 2)?)?,
+        key: get(row, first + 3)?,
+        shape: get(row, first + 4)?,
+        envelope: get(row, first + 5)?,
+        stored_at: unsigned(get(row, first + 6)?)?,
+    })
 }

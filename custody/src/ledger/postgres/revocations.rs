@@ -4,7 +4,7 @@
 //! in their order: a reader that has seen number 7 will never find a 6 that it has not.
 
 use super::call::{Call, Values};
-use super::{PostgresLedger, get, number, unsigned};
+use super::{PostgresLedger, envelopes, get, number, unsigned};
 use crate::ledger::cursor::Cursor;
 use crate::ledger::feed::{KEPT, Watch};
 use crate::ledger::words::{self, ChangeRow};
@@ -31,7 +31,10 @@ impl Revocations for PostgresLedger {
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'session' AND name = $1),
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'handle' AND name = $2),
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'actor' AND name = $3),
-                (SELECT last_seen FROM session WHERE id = $1)";
+                (SELECT last_seen FROM session WHERE id = $1),
+                actor, handle, version, key, shape, envelope, stored_at
+             FROM (VALUES (1)) AS claimant
+                LEFT JOIN credential ON actor = $3 AND handle = $2";
         let call = self.call().await?;
         let row = call.row(statement, &[&session, &handle.as_str(), &actor.as_str()]).await?;
         call.finish();
@@ -45,6 +48,10 @@ impl Revocations for PostgresLedger {
             handle_revoked: get(&row, 2)?,
             actor_revoked: get(&row, 3)?,
             last_seen: last_seen.map(unsigned).transpose()?,
+            sealed: match get::<Option<String>>(&row, 5)? {
+                Some(_) => Some(envelopes::read(&row, 5)?),
+                None => None,
+            },
         })
     }
 

@@ -41,13 +41,7 @@ impl Envelopes for SqliteLedger {
 
     async fn get(&self, actor: &Actor, handle: &Handle) -> Result<Option<Row>, LedgerFault> {
         let (actor, handle) = (actor.clone(), handle.clone());
-        let rest = "WHERE actor = ?1 AND handle = ?2";
-        self.quick
-            .ask(move |connection| {
-                let mut rows = select(connection, rest, (actor.as_str(), handle.as_str()))?;
-                Ok(rows.pop())
-            })
-            .await
+        self.quick.ask(move |connection| find(connection, &actor, &handle)).await
     }
 
     async fn list(&self) -> Result<Vec<Row>, LedgerFault> {
@@ -138,6 +132,15 @@ impl Envelopes for SqliteLedger {
             })
             .await
     }
+}
+
+pub(super) fn find(
+    connection: &Connection,
+    actor: &Actor,
+    handle: &Handle,
+) -> Result<Option<Row>, LedgerFault> {
+    let rest = "WHERE actor = ?1 AND handle = ?2";
+    Ok(select(connection, rest, (actor.as_str(), handle.as_str()))?.pop())
 }
 
 fn select(

@@ -1,7 +1,7 @@
 //! Revocations, the kill switch and their feed.
 
-use super::SqliteLedger;
 use super::writer::Care;
+use super::{SqliteLedger, envelopes};
 use crate::ledger::cursor::Cursor;
 use crate::ledger::feed::{KEPT, Watch};
 use crate::ledger::words::{self, ChangeRow};
@@ -30,6 +30,7 @@ impl Revocations for SqliteLedger {
             .ask(move |connection| {
                 let mut statement = connection.prepare_cached(statement)?;
                 let values = (session, handle.as_str(), actor.as_str());
+                let sealed = envelopes::find(connection, &actor, &handle)?;
                 Ok(statement.query_row(values, |row| {
                     Ok(Standing {
                         kill_switch: row.get(0)?,
@@ -37,6 +38,7 @@ impl Revocations for SqliteLedger {
                         handle_revoked: row.get(2)?,
                         actor_revoked: row.get(3)?,
                         last_seen: row.get(4)?,
+                        sealed,
                     })
                 })?)
             })

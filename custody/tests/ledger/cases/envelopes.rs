@@ -1,4 +1,4 @@
-use crate::sample::{NOW, actor, handle, key, row};
+use crate::sample::{NOW, actor, handle, key, row, standing};
 use crate::store::Home;
 use custody::ledger::LedgerFault;
 use futures_util::future::join_all;
@@ -34,6 +34,20 @@ pub async fn the_later_version_stays(home: Arc<dyn Home>) {
     assert_eq!(ledger.put(&later).await, Ok(true));
     drop(ledger);
     assert_eq!(home.open().await.get(&owner, &name).await, Ok(Some(later)));
+}
+
+pub async fn the_row_comes_with_the_standing(home: Arc<dyn Home>) {
+    let (ledger, replica) = (home.open().await, home.open().await);
+    ledger.add_key(&key("k1")).await.unwrap();
+    for stored in [row("a", "h", 1, "k1"), row("a", "i", 2, "k1"), row("b", "h", 3, "k1")] {
+        ledger.put(&stored).await.unwrap();
+        let of =
+            async |under: &str, whose: &str| standing(&*replica, "s", under, whose).await.sealed;
+        assert_eq!(of(stored.handle.as_str(), stored.actor.as_str()).await, Some(stored));
+        assert_eq!((of("x", "a").await, of("h", "x").await), (None, None));
+    }
+    ledger.delete(&actor("a"), &handle("h")).await.unwrap();
+    assert_eq!(standing(&*replica, "s", "h", "a").await.sealed, None);
 }
 
 pub async fn they_are_listed_in_order(home: Arc<dyn Home>) {

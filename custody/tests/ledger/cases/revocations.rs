@@ -22,7 +22,7 @@ pub async fn each_kind_stands_against_its_own(home: Arc<dyn Home>) {
         (Target::Lease("x".into()), false, false, false),
     ] {
         ledger.revoke(&revocation(target.clone(), None)).await.unwrap();
-        let expected = Standing { session_revoked, handle_revoked, actor_revoked, ..clear };
+        let expected = Standing { session_revoked, handle_revoked, actor_revoked, ..clear.clone() };
         assert_eq!(standing(&*replica, "x", "x", "x").await, expected, "{target:?}");
         assert_eq!(standing(&*replica, "y", "y", "y").await, clear, "{target:?}");
         assert_eq!(replica.restore(&target).await, Ok(true));

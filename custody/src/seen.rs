@@ -1,0 +1,43 @@
+//! What was read a moment ago.
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A value, and when it was asked for.
+#[derive(Clone, Debug)]
+pub struct Seen<T> {
+    value: T,
+    at: Instant,
+}
+
+/// What was read is taken for true so long.
+const FRESH: Duration = Duration::from_millis(100);
+
+// === impl Seen ===
+
+impl<T> Seen<T> {
+    /// `at`: before it was asked for.
+    pub const fn new(value: T, at: Instant) -> Self {
+        Self { value, at }
+    }
+
+    /// The value, if that was only just now.
+    pub fn fresh(&self) -> Option<&T> {
+        (self.at.elapsed() <= FRESH).then_some(&self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_long_ago_is_not_there() {
+        let seen = Seen::new(7, Instant::now());
+        assert_eq!(seen.fresh(), Some(&7));
+        tokio::time::advance(FRESH).await;
+        assert_eq!(seen.fresh(), Some(&7));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(seen.fresh(), None);
+    }
+}
