@@ -20,7 +20,7 @@ pub mod sqlite;
 mod words;
 
 pub use envelopes::{Envelopes, KeyRow, Row};
-pub use leases::{LeaseFilter, LeaseRow, Leases, Told};
+pub use leases::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, Told};
 pub use locks::Locks;
 pub use notices::{Notice, Notices};
 pub use place::{LedgerPlace, PlaceFault};

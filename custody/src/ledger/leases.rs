@@ -46,6 +46,9 @@ pub struct LeaseFilter {
     pub limit: u32,
 }
 
+/// What is forgotten in one transaction, so that no lease waits long behind it.
+pub const FORGOTTEN_AT_ONCE: u32 = 1000;
+
 // === impl LeaseRow ===
 
 impl LeaseRow {
@@ -71,6 +74,6 @@ pub trait Leases {
         asleep: UnixSeconds,
     ) -> Result<(), LedgerFault>;
     /// Forgets leases and settled reservations that ended, and sessions last seen, before this
-    /// time; how many rows.
+    /// time; how many rows, which are at most [`FORGOTTEN_AT_ONCE`] of each kind.
     async fn forget(&self, before: UnixSeconds) -> Result<u64, LedgerFault>;
 }

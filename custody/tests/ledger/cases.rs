@@ -39,6 +39,7 @@ cases! {
         a_lease_is_found_by_each_of_its_fields,
         a_session_is_seen_until_it_sleeps,
         what_ended_is_forgotten,
+        much_is_forgotten_in_parts,
     ],
     models: [a_reservation_is_its_model, readers_end_where_a_snapshot_is],
     together: [

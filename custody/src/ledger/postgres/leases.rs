@@ -1,8 +1,9 @@
 //! Leases that were given, and sessions that are awake.
 
+use super::call::Values;
 use super::{PostgresLedger, get, number, unsigned};
 use crate::ledger::words;
-use crate::ledger::{LeaseFilter, LeaseRow, Leases, LedgerFault};
+use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use tokio_postgres::Row;
@@ -94,13 +95,17 @@ impl Leases for PostgresLedger {
         let call = self.call().await?;
         let mut forgotten = 0;
         // Each on its own: what one forgets, the others need not wait for.
-        for statement in [
-            "DELETE FROM lease WHERE expires_at < $1",
-            "DELETE FROM reservation WHERE keep_until < $1 AND held_until < $1",
-            "DELETE FROM session WHERE last_seen < $1",
-            "DELETE FROM held_lock WHERE held_until < $1",
+        for (table, key, ended) in [
+            ("lease", "lease_id", "expires_at < $1"),
+            ("reservation", "key", "keep_until < $1 AND held_until < $1"),
+            ("session", "id", "last_seen < $1"),
+            ("held_lock", "name", "held_until < $1"),
         ] {
-            forgotten += call.execute(statement, &[&before]).await?;
+            let some = format!("SELECT {key} FROM {table} WHERE {ended} LIMIT $2");
+            // Asked again of each row: another replica may have seen the session meanwhile.
+            let statement = format!("DELETE FROM {table} WHERE {key} IN ({some}) AND {ended}");
+            let values: Values<'_> = &[&before, &i64::from(FORGOTTEN_AT_ONCE)];
+            forgotten += call.execute(&statement, values).await?;
         }
         call.finish();
         Ok(forgotten)

@@ -67,6 +67,7 @@ CREATE TABLE reservation (
     held_until    BIGINT  NOT NULL,
     keep_until    BIGINT  NOT NULL
 );
+CREATE INDEX reservation_by_end ON reservation (keep_until);
 
 CREATE TABLE revocation (
     kind      TEXT    NOT NULL CHECK (kind IN ('session', 'lease', 'handle', 'actor')),

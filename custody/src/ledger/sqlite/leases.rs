@@ -3,7 +3,7 @@
 use super::SqliteLedger;
 use super::writer::Care;
 use crate::ledger::words;
-use crate::ledger::{LeaseFilter, LeaseRow, Leases, LedgerFault};
+use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use rusqlite::types::Value;
@@ -55,17 +55,20 @@ impl Leases for SqliteLedger {
     }
 
     async fn forget(&self, before: UnixSeconds) -> Result<u64, LedgerFault> {
-        let statements = [
-            "DELETE FROM lease WHERE expires_at < ?1",
-            "DELETE FROM reservation WHERE keep_until < ?1 AND held_until < ?1",
-            "DELETE FROM session WHERE last_seen < ?1",
-            "DELETE FROM held_lock WHERE held_until < ?1",
+        let ended = [
+            ("lease", "number", "expires_at < ?1"),
+            ("reservation", "key", "keep_until < ?1 AND held_until < ?1"),
+            ("session", "id", "last_seen < ?1"),
+            ("held_lock", "name", "held_until < ?1"),
         ];
         self.writer
             .write(Care::DURABLE, move |connection| {
                 let mut forgotten = 0;
-                for statement in statements {
-                    forgotten += connection.prepare_cached(statement)?.execute((before,))? as u64;
+                for (table, key, ended) in ended {
+                    let some = format!("SELECT {key} FROM {table} WHERE {ended} LIMIT ?2");
+                    let statement = format!("DELETE FROM {table} WHERE {key} IN ({some})");
+                    let mut statement = connection.prepare_cached(&statement)?;
+                    forgotten += statement.execute((before, FORGOTTEN_AT_ONCE))? as u64;
                 }
                 Ok(forgotten)
             })

@@ -46,6 +46,7 @@ CREATE TABLE lease (
     settled_at   INTEGER
 ) STRICT;
 CREATE INDEX lease_by_session ON lease (session);
+CREATE INDEX lease_by_end ON lease (expires_at);
 
 CREATE TABLE session (
     id         TEXT    PRIMARY KEY,
@@ -66,6 +67,7 @@ CREATE TABLE reservation (
     held_until    INTEGER NOT NULL,
     keep_until    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX reservation_by_end ON reservation (keep_until);
 
 CREATE TABLE revocation (
     kind      TEXT    NOT NULL CHECK (kind IN ('session', 'lease', 'handle', 'actor')),

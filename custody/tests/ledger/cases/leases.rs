@@ -1,6 +1,6 @@
 use crate::sample::{NOW, actor, handle, lease, reservation, standing};
 use crate::store::Home;
-use custody::ledger::{Closed, LeaseFilter, LeaseRow, Opened, Settled};
+use custody::ledger::{Closed, FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Opened, Settled};
 use lease::Binding;
 use std::sync::Arc;
 
@@ -60,6 +60,22 @@ pub async fn a_session_is_seen_until_it_sleeps(home: Arc<dyn Home>) {
     ledger.seen(&sessions, NOW + 960, NOW + 60).await.unwrap();
     assert_eq!(last_seen("s1").await, Some(NOW + 60), "it slept");
     assert_eq!(last_seen("unknown").await, None);
+}
+
+pub async fn much_is_forgotten_in_parts(home: Arc<dyn Home>) {
+    let ledger = home.open().await;
+    let many = u64::from(FORGOTTEN_AT_ONCE) + 1;
+    for number in 0..=many {
+        ledger.record(&lease(&format!("l{number}"), "s", NOW)).await.unwrap();
+    }
+    ledger.record(&lease("new", "s", NOW + 10)).await.unwrap();
+    let mut parts = Vec::new();
+    for _ in 0..3 {
+        parts.push(ledger.forget(NOW + 601).await.unwrap());
+    }
+    assert_eq!(parts, [many, 2, 0], "the session is of the first part");
+    let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
+    assert_eq!(ledger.leases(&filter).await.unwrap(), [lease("new", "s", NOW + 10)]);
 }
 
 pub async fn what_ended_is_forgotten(home: Arc<dyn Home>) {
