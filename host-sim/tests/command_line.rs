@@ -205,6 +205,16 @@ fn cost_of_no_case_is_a_mistake() {
 }
 
 #[test]
+fn cost_of_two_cases_of_one_name_is_a_mistake() {
+    let desk = Desk::new();
+    desk.put("good.yaml", GOOD);
+    let output = desk.sim(&["cost", "guard.wat", "good.yaml", "good.yaml"]);
+    assert_eq!(output.status.code(), Some(4));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("good.yaml: a second case of the name \"with the header\""), "{words}");
+}
+
+#[test]
 fn nobody_reads_what_it_says_or_there_is_no_room_for_it() {
     let desk = Desk::new();
     desk.put("good.yaml", GOOD);

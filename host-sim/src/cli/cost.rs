@@ -54,7 +54,13 @@ impl Cost {
         for path in &self.cases {
             let file = CaseFile::open(path)?;
             for case in &file.cases {
-                table.insert(case.name.clone(), price(&module, &file, case)?);
+                let name = &case.name;
+                if table.contains_key(name) {
+                    let path = path.display();
+                    let text = format!("{path}: a second case of the name {name:?}; rename one");
+                    return Err(Exit::malformed(text));
+                }
+                table.insert(name.clone(), price(&module, &file, case)?);
             }
         }
         if table.is_empty() {

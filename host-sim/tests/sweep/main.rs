@@ -62,13 +62,16 @@ fn every_end_of_a_fetch_of_keys() {
     let module = support::filter();
     let mut runs = Vec::new();
     for workers in [1, 3] {
-        for (kind, keys) in scene::useless_keys().into_iter().enumerate() {
-            let scene = Scene { ask: Ask::Fetched, workers, keys: Some(keys), ..Scene::default() };
-            runs.push(Run { scene: scene.clone(), fault: None });
-            if workers == 1 && kind < 3 {
+        let scene =
+            |keys| Scene { ask: Ask::Fetched, workers, keys: Some(keys), ..Scene::default() };
+        for scene in scene::useless_keys().into_iter().map(scene) {
+            if workers == 1 {
                 runs.extend(faults_of(&module, &scene, true));
             }
+            runs.push(Run { scene, fault: None });
         }
+        let more = scene::more_useless_keys().into_iter().map(scene);
+        runs.extend(more.map(|scene| Run { scene, fault: None }));
     }
     sweep(&module, &runs, "ends of a fetch of keys x host calls x statuses");
 }

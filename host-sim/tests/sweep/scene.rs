@@ -320,15 +320,16 @@ pub fn answers() -> Vec<Answer> {
     ]
 }
 
-/// Every way a fetch of keys can end without one that signs sessions; the first three are unlike each
-/// other to the filter, the others are like one of them.
+/// Ways a fetch of keys can end without one that signs sessions, each unlike the others to the filter.
 pub fn useless_keys() -> Vec<Answer> {
     let strangers = json!({"keys": [{"kty": "oct", "kid": "test-1", "k": "AA"}]});
+    vec![Answer::json(200, strangers.to_string()), Answer::connect_failure(), Answer::Never]
+}
+
+/// Further ways, each like one of [`useless_keys`].
+pub fn more_useless_keys() -> Vec<Answer> {
     let slow = Answer::json(200, template().jwks.to_string()).after(Duration::from_secs(60));
     vec![
-        Answer::json(200, strangers.to_string()),
-        Answer::connect_failure(),
-        Answer::Never,
         slow,
         Answer::json(200, r#"{"keys": []}"#),
         Answer::json(404, template().jwks.to_string()),

@@ -46,7 +46,6 @@ CREATE TABLE lease (
     settled_at   INTEGER
 ) STRICT;
 CREATE INDEX lease_by_session ON lease (session);
-CREATE INDEX lease_by_end ON lease (expires_at);
 
 CREATE TABLE session (
     id         TEXT    PRIMARY KEY,
