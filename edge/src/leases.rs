@@ -106,6 +106,11 @@ impl Leases {
         }
     }
 
+    /// Drops what has ended, which wipes its value: maybe nobody asks for it any more.
+    pub fn drop_ended(&mut self, now: Moment) {
+        self.kept.retain(|kept| kept.is_live(now));
+    }
+
     /// Drops what custody has revoked.
     pub fn drop_revoked(&mut self, feed: &Feed) {
         self.kept.retain(|kept| {
@@ -136,6 +141,11 @@ impl Leases {
         let (session, handle) = (kept.session.clone(), kept.handle.clone());
         self.kept.retain(|kept| kept.handle != handle || kept.session.id() != session.id());
         Some(lease_id)
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.kept.len()
     }
 }
 

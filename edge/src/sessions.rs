@@ -96,6 +96,12 @@ impl Sessions {
         }
     }
 
+    /// Forgets sessions that have ended, `leeway` seconds ago by the wall clock.
+    pub fn forget_ended(&mut self, leeway: u64, now: Moment) {
+        let is_over = |session: &Session| session.expires_at().saturating_add(leeway) <= now.unix();
+        self.authenticated.retain(|known| !is_over(&known.session));
+    }
+
     /// The keys are others: everybody is verified anew.
     pub fn forget(&mut self) {
         self.authenticated = Bounded::new(CAPACITY);
@@ -111,5 +117,10 @@ impl Sessions {
             }
         }
         seen
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.authenticated.len()
     }
 }

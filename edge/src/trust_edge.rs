@@ -40,6 +40,8 @@ pub struct TrustEdge {
     pub(crate) digester: Digester,
     poll: Option<Poll>,
     pub(crate) chance: Chance,
+    /// When what has ended is forgotten next, by the steady clock.
+    tidy_at: Duration,
     outbox: Vec<Callout>,
     notices: Vec<Notice>,
 }
@@ -69,6 +71,7 @@ impl TrustEdge {
             attempts: Attempts::default(),
             digester,
             chance,
+            tidy_at: now.steady.saturating_add(TIDY),
             outbox: Vec::new(),
             notices: Vec::new(),
         }
@@ -131,6 +134,11 @@ impl TrustEdge {
     pub fn tick(&mut self, now: Moment) {
         if self.keys.fetched().is_some_and(|keys| keys.is_due(now)) {
             self.fetch_keys();
+        }
+        if self.tidy_at <= now.steady {
+            self.tidy_at = now.steady.saturating_add(TIDY);
+            self.leases.drop_ended(now);
+            self.sessions.forget_ended(self.policy.rules.leeway, now);
         }
         self.listen(now);
         let Some(poll) = &mut self.poll else { return };
@@ -354,6 +362,8 @@ impl TrustEdge {
     }
 }
 
+/// A value is wiped so long after its lease has ended at most.
+const TIDY: Duration = Duration::from_secs(5);
 /// A report's body has a bound in custody, 256 KiB, and names have up to 256 bytes.
 const SEEN_AT_ONCE: usize = 500;
 

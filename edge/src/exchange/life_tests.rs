@@ -53,6 +53,27 @@ fn other_lease(value: &str) -> Vec<u8> {
     })
 }
 
+// === the end ===
+
+#[test]
+fn what_has_ended_is_forgotten_when_nobody_asks_for_it_any_more() {
+    let mut edge = holding();
+    // The session ends NOW + 600, with 30 seconds of leeway.
+    for (seconds, leases, sessions) in [(299, 1, 1), (305, 0, 1), (625, 0, 1), (631, 0, 0)] {
+        edge.tick(at(NOW + seconds));
+        assert_eq!((edge.leases.len(), edge.sessions.len()), (leases, sessions), "{seconds}");
+    }
+}
+
+#[test]
+fn a_clock_set_back_makes_nothing_last_longer() {
+    let mut edge = holding();
+    edge.tick(clocks(-3600, 299));
+    assert_eq!(edge.leases.len(), 1);
+    edge.tick(clocks(-3600, 305));
+    assert_eq!(edge.leases.len(), 0);
+}
+
 // === renewal ===
 
 #[test]

@@ -14,7 +14,8 @@ use stack::sessions::{Sessions, now};
 use crate::guests::{Answered, Guest, PATIENCE};
 
 /// Seconds after its beginning that custody gives a session no lease any more, and the ones it has given
-/// have ended. The edge knows nothing of it: only a lease that is used too long can pass then.
+/// have ended. The edge knows nothing of it: only a lease that is used too long can pass until the token
+/// ends.
 pub const SESSION: u64 = 45;
 /// Times of leases are whole seconds.
 const ROUNDING: Duration = Duration::from_secs(1);
@@ -158,7 +159,8 @@ impl Shared {
         tally.slowest = tally.slowest.max(answered.at - sent);
         if let Some(reason) = &answered.reason {
             *tally.denied.entry(reason.clone()).or_default() += 1;
-            return matches!(reason.as_str(), "session_revoked" | "custody_refused");
+            let over = ["session_revoked", "session_expired", "custody_refused"];
+            return over.contains(&reason.as_str());
         }
         if !answered.is_accepted() {
             tally.wrong.push(format!("an answer of status {}", answered.status));
@@ -199,7 +201,9 @@ impl Mint {
     fn session(&self, id: &str) -> Result<Session> {
         let id = format!("soak-{id}");
         let began = Instant::now();
-        let claims = json!({"team": "demo", "jti": id, "auth_time": now()});
+        // The token outlives its leases, and then it ends as well.
+        let (begins, ends) = (now(), now() + 2 * SESSION);
+        let claims = json!({"team": "demo", "jti": id, "auth_time": begins, "exp": ends});
         Ok(Session { token: self.0.mint(&claims)?, id, began, revoked: None })
     }
 }
