@@ -96,10 +96,11 @@ impl Sessions {
         }
     }
 
-    /// Forgets sessions that have ended, `leeway` seconds ago by the wall clock.
-    pub fn forget_ended(&mut self, leeway: u64, now: Moment) {
+    /// Forgets sessions that have ended, `leeway` seconds ago by the wall clock, but for those that are
+    /// to be reported first.
+    pub fn forget_ended(&mut self, leeway: u64, reports: bool, now: Moment) {
         let is_over = |session: &Session| session.expires_at().saturating_add(leeway) <= now.unix();
-        self.authenticated.retain(|known| !is_over(&known.session));
+        self.authenticated.retain(|known| (reports && known.seen) || !is_over(&known.session));
     }
 
     /// The keys are others: everybody is verified anew.

@@ -138,7 +138,7 @@ impl TrustEdge {
         if self.tidy_at <= now.steady {
             self.tidy_at = now.steady.saturating_add(TIDY);
             self.leases.drop_ended(now);
-            self.sessions.forget_ended(self.policy.rules.leeway, now);
+            self.sessions.forget_ended(self.policy.rules.leeway, self.poll.is_some(), now);
         }
         self.listen(now);
         let Some(poll) = &mut self.poll else { return };
@@ -362,7 +362,7 @@ impl TrustEdge {
     }
 }
 
-/// A value is wiped so long after its lease has ended at most.
+/// How often that is. Ticks come each second.
 const TIDY: Duration = Duration::from_secs(5);
 /// A report's body has a bound in custody, 256 KiB, and names have up to 256 bytes.
 const SEEN_AT_ONCE: usize = 500;

@@ -137,7 +137,9 @@ impl Leasing {
         {
             return Err(Failure::Revoked(lease::RefusalCode::NotGranted, "grants_changed"));
         }
-        self.parts.ledger.record(&row(case, ready)).await?;
+        if !self.parts.ledger.record(&row(case, ready)).await? {
+            return Err(Failure::Source(BackendFault::Absent.code()));
+        }
         if !caller.is_waiting() {
             return Err(Failure::CallerGone);
         }

@@ -2,6 +2,7 @@
 
 use super::{Closed, LedgerFault};
 use crate::actor::Actor;
+use crate::config::SEALED;
 use async_trait::async_trait;
 use lease::{Binding, Handle, UnixSeconds};
 
@@ -52,6 +53,11 @@ pub const FORGOTTEN_AT_ONCE: u32 = 1000;
 // === impl LeaseRow ===
 
 impl LeaseRow {
+    /// Is its value one of the sealed store?
+    pub(super) fn is_stored(&self) -> bool {
+        self.backend == SEALED
+    }
+
     /// Where its value came from, and how that finds it again.
     pub fn source(self) -> (String, Option<String>) {
         (self.backend, self.revocation)
@@ -63,7 +69,10 @@ pub trait Leases {
     /// Writes the lease down, and its session as seen at `issued_at`. Need not be durable when it
     /// returns: the audit record is. A lease of this id gets the new end, backend and revocation: a
     /// reservation that was opened again may have been served by another source.
-    async fn record(&self, lease: &LeaseRow) -> Result<(), LedgerFault>;
+    ///
+    /// `false`, and nothing is written: its value is of the sealed store, which has nothing under this
+    /// actor and handle any more. Who wipes an actor and then asks for its leases has all of them.
+    async fn record(&self, lease: &LeaseRow) -> Result<bool, LedgerFault>;
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault>;
     /// These sessions were in use at `now`. One that was last seen at or before `asleep` stays as
     /// it is: a session that ended by idling does not come back. Unknown ones are ignored.

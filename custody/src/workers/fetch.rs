@@ -95,10 +95,11 @@ impl Workers {
         let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
         self.tell(order, &answered.failures);
         let row = self.row(order, admitted, &answered)?;
-        if let Err(fault) = self.parts.ledger.record(&row).await {
+        let recorded = self.parts.ledger.record(&row).await;
+        if !matches!(recorded, Ok(true)) {
             // What is not written down could not be torn down.
             self.parts.resolver.take_back([row.source()]);
-            return Err(fault.into());
+            return Err(recorded.map_or_else(Refusal::from, |_| absent()));
         }
         let resolved = &answered.resolved;
         show(&resolved.credential, |credential, out| {
@@ -139,9 +140,7 @@ impl Workers {
     fn not_there(&self, order: &FetchOrder, unresolved: &Unresolved) -> Refusal {
         self.tell(order, &unresolved.failures);
         match unresolved.failures.last().map(|failure| &failure.fault) {
-            Some(BackendFault::Absent) => {
-                Refusal::not_found("nothing is stored under this service")
-            }
+            Some(BackendFault::Absent) => absent(),
             Some(BackendFault::Unfit(text)) => Refusal::unavailable("credential_unfit", *text),
             _ => Refusal::unavailable(unresolved.code(), "custody's log says why"),
         }
@@ -168,4 +167,8 @@ impl Workers {
             outcome: None,
         })
     }
+}
+
+fn absent() -> Refusal {
+    Refusal::not_found("nothing is stored under this service")
 }

@@ -96,7 +96,7 @@ impl Envelopes for Faulty {
 
 #[async_trait]
 impl Leases for Faulty {
-    async fn record(&self, lease: &LeaseRow) -> Told<()> {
+    async fn record(&self, lease: &LeaseRow) -> Told<bool> {
         self.through("record", self.real.record(lease)).await
     }
     async fn leases(&self, filter: &LeaseFilter) -> Told<Vec<LeaseRow>> {

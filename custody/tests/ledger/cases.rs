@@ -40,6 +40,7 @@ cases! {
         a_session_is_seen_until_it_sleeps,
         what_ended_is_forgotten,
         much_is_forgotten_in_parts,
+        of_what_was_wiped_no_lease_is_written,
     ],
     models: [a_reservation_is_its_model, readers_end_where_a_snapshot_is],
     together: [
@@ -49,6 +50,7 @@ cases! {
         of_fifty_that_lock_one_owns,
         no_reader_passes_a_change_by,
         replicas_that_start_together_find_the_same,
+        whoever_wipes_finds_every_lease_that_was_written,
     ],
     locks: [one_owner_at_a_time],
     notices: [a_due_notice_is_taken_once],

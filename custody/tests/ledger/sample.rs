@@ -44,7 +44,7 @@ pub fn lease(id: &str, session: &str, issued_at: u64) -> LeaseRow {
         binding: Binding::Session,
         issued_at,
         expires_at: issued_at + 600,
-        backend: "sealed".into(),
+        backend: "bao".into(),
         revocation: None,
         outcome: None,
     }

@@ -50,7 +50,14 @@ impl Envelopes for PostgresLedger {
     }
 
     async fn wipe(&self, actor: &Actor) -> Result<u64, LedgerFault> {
-        self.change("DELETE FROM credential WHERE actor = $1", &[&actor.as_str()]).await
+        // Leases that are being written down are waited for, and those after them find nothing.
+        let call = self.call().await?;
+        call.plain("BEGIN; LOCK TABLE lease IN SHARE MODE").await?;
+        let statement = "DELETE FROM credential WHERE actor = $1";
+        let wiped = call.execute(statement, &[&actor.as_str()]).await?;
+        call.plain("COMMIT").await?;
+        call.finish();
+        Ok(wiped)
     }
 
     async fn sealed_by_others(&self, key: &str, limit: u32) -> Result<Vec<Row>, LedgerFault> {

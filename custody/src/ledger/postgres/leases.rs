@@ -14,7 +14,7 @@ const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, b
 
 #[async_trait]
 impl Leases for PostgresLedger {
-    async fn record(&self, lease: &LeaseRow) -> Result<(), LedgerFault> {
+    async fn record(&self, lease: &LeaseRow) -> Result<bool, LedgerFault> {
         // One statement for one way there and back. Its commit does not wait for the disk: the
         // setting ends with the transaction, which is this statement.
         let statement = "WITH loose AS (SELECT set_config('synchronous_commit', 'off', true)),
@@ -22,13 +22,16 @@ impl Leases for PostgresLedger {
                     INSERT INTO lease (lease_id, session, subject, actor, handle, destination,
                         binding, issued_at, expires_at, backend, revocation)
                     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM loose
+                    WHERE NOT $12 OR EXISTS (
+                        SELECT 1 FROM credential WHERE actor = $4 AND handle = $5)
                     ON CONFLICT (lease_id) DO UPDATE SET expires_at = excluded.expires_at,
-                        backend = excluded.backend, revocation = excluded.revocation)
-             INSERT INTO session (id, last_seen) VALUES ($2, $8)
+                        backend = excluded.backend, revocation = excluded.revocation
+                    RETURNING 1)
+             INSERT INTO session (id, last_seen) SELECT $2, $8 FROM given
              ON CONFLICT (id) DO UPDATE
                 SET last_seen = greatest(session.last_seen, excluded.last_seen)";
         let (issued_at, expires_at) = (number(lease.issued_at), number(lease.expires_at));
-        let values: [&(dyn ToSql + Sync); 11] = [
+        let values: [&(dyn ToSql + Sync); 12] = [
             &lease.lease_id,
             &lease.session,
             &lease.subject,
@@ -40,11 +43,12 @@ impl Leases for PostgresLedger {
             &expires_at,
             &lease.backend,
             &lease.revocation,
+            &lease.is_stored(),
         ];
         let call = self.call().await?;
-        call.execute(statement, &values).await?;
+        let written = call.execute(statement, &values).await? > 0;
         call.finish();
-        Ok(())
+        Ok(written)
     }
 
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault> {
@@ -95,17 +99,23 @@ impl Leases for PostgresLedger {
         let call = self.call().await?;
         let mut forgotten = 0;
         // Each on its own: what one forgets, the others need not wait for.
-        for (table, key, ended) in [
-            ("lease", "lease_id", "expires_at < $1"),
-            ("reservation", "key", "keep_until < $1 AND held_until < $1"),
-            ("session", "id", "last_seen < $1"),
-            ("held_lock", "name", "held_until < $1"),
+        for (table, key, ended, end) in [
+            ("lease", "lease_id", "expires_at < $1", "expires_at"),
+            ("reservation", "key", "keep_until < $1 AND held_until < $1", "keep_until"),
+            ("session", "id", "last_seen < $1", "last_seen"),
+            ("held_lock", "name", "held_until < $1", "held_until"),
         ] {
-            let some = format!("SELECT {key} FROM {table} WHERE {ended} LIMIT $2");
+            // In the order of the index, or it might not be used.
+            let some = format!("SELECT {key} FROM {table} WHERE {ended} ORDER BY {end} LIMIT $2");
             // Asked again of each row: another replica may have seen the session meanwhile.
             let statement = format!("DELETE FROM {table} WHERE {key} IN ({some}) AND {ended}");
             let values: Values<'_> = &[&before, &i64::from(FORGOTTEN_AT_ONCE)];
-            forgotten += call.execute(&statement, values).await?;
+            let some = call.execute(&statement, values).await?;
+            forgotten += some;
+            // The next part goes on here, and the other tables are not read for each part.
+            if some == u64::from(FORGOTTEN_AT_ONCE) {
+                break;
+            }
         }
         call.finish();
         Ok(forgotten)

@@ -1,4 +1,4 @@
-use crate::sample::{NOW, actor, handle, lease, reservation, standing};
+use crate::sample::{NOW, actor, handle, key, lease, reservation, row, standing};
 use crate::store::Home;
 use custody::ledger::{Closed, FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Opened, Settled};
 use lease::Binding;
@@ -62,6 +62,26 @@ pub async fn a_session_is_seen_until_it_sleeps(home: Arc<dyn Home>) {
     assert_eq!(last_seen("unknown").await, None);
 }
 
+pub async fn of_what_was_wiped_no_lease_is_written(home: Arc<dyn Home>) {
+    let (ledger, replica) = (home.open().await, home.open().await);
+    ledger.add_key(&key("k1")).await.unwrap();
+    let stored = LeaseRow { backend: "sealed".into(), ..lease("l1", "s1", NOW) };
+    assert_eq!(ledger.record(&stored).await, Ok(false));
+    assert_eq!(standing(&*ledger, "s1", "h", "a").await.last_seen, None);
+    for (version, of) in [(1, stored.actor.as_str()), (2, "other")] {
+        ledger.put(&row(of, stored.handle.as_str(), version, "k1")).await.unwrap();
+    }
+    assert_eq!(ledger.record(&stored).await, Ok(true));
+    assert_eq!(ledger.record(&stored).await, Ok(true), "once more for the same operation");
+    assert_eq!(replica.wipe(&stored.actor).await, Ok(1));
+    let again = LeaseRow { lease_id: "l2".into(), ..stored.clone() };
+    assert_eq!(ledger.record(&again).await, Ok(false));
+    let elsewhere = LeaseRow { lease_id: "l3".into(), backend: "bao".into(), ..stored.clone() };
+    assert_eq!(ledger.record(&elsewhere).await, Ok(true));
+    let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
+    assert_eq!(replica.leases(&filter).await.unwrap(), [elsewhere, stored]);
+}
+
 pub async fn much_is_forgotten_in_parts(home: Arc<dyn Home>) {
     let ledger = home.open().await;
     let many = u64::from(FORGOTTEN_AT_ONCE) + 1;
@@ -73,7 +93,7 @@ pub async fn much_is_forgotten_in_parts(home: Arc<dyn Home>) {
     for _ in 0..3 {
         parts.push(ledger.forget(NOW + 601).await.unwrap());
     }
-    assert_eq!(parts, [many, 2, 0], "the session is of the first part");
+    assert_eq!(parts, [u64::from(FORGOTTEN_AT_ONCE), 3, 0], "the session is of the second part");
     let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
     assert_eq!(ledger.leases(&filter).await.unwrap(), [lease("new", "s", NOW + 10)]);
 }

@@ -1,8 +1,8 @@
 //! Many callers at once, on two replicas (two connections to one file, or to one database).
 
-use crate::sample::{NOW, reservation, revocation, session};
+use crate::sample::{NOW, key, lease, reservation, revocation, row, session};
 use crate::store::Home;
-use custody::ledger::{Attempt, Change, Ledger, Opened};
+use custody::ledger::{Attempt, Change, LeaseFilter, LeaseRow, Ledger, Opened};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -118,4 +118,33 @@ pub async fn replicas_that_start_together_find_the_same(home: Arc<dyn Home>) {
     let cursors = join_all(opened.iter().map(|ledger| ledger.changes(None))).await;
     let cursors: BTreeSet<_> = cursors.into_iter().map(|feed| feed.unwrap().cursor).collect();
     assert_eq!(cursors.len(), 1, "one ledger, made once");
+}
+
+pub async fn whoever_wipes_finds_every_lease_that_was_written(home: Arc<dyn Home>) {
+    let ledgers = two(&*home).await;
+    ledgers[0].add_key(&key("k1")).await.unwrap();
+    for round in 0..20_u64 {
+        let sealed = LeaseRow { backend: "sealed".into(), ..lease("", &format!("s{round}"), NOW) };
+        let all_of_it = LeaseFilter {
+            session: Some(sealed.session.clone()),
+            limit: 100,
+            ..LeaseFilter::default()
+        };
+        let stored = row(sealed.actor.as_str(), sealed.handle.as_str(), round + 1, "k1");
+        assert_eq!(ledgers[0].put(&stored).await, Ok(true));
+        let writing = (0..40).map(|n| {
+            let ledger = Arc::clone(&ledgers[n % 2]);
+            let lease = LeaseRow { lease_id: format!("{round}-{n}"), ..sealed.clone() };
+            tokio::spawn(async move { (ledger.record(&lease).await.unwrap(), lease.lease_id) })
+        });
+        let writing: Vec<_> = writing.collect();
+        // In the midst of them.
+        while ledgers[1].leases(&all_of_it).await.unwrap().is_empty() {}
+        assert_eq!(ledgers[1].wipe(&sealed.actor).await, Ok(1));
+        let found = ledgers[1].leases(&all_of_it).await.unwrap();
+        let found: BTreeSet<_> = found.into_iter().map(|lease| lease.lease_id).collect();
+        let written = join_all(writing).await.into_iter().map(Result::unwrap);
+        let written: BTreeSet<_> = written.filter(|(is, _)| *is).map(|(_, id)| id).collect();
+        assert_eq!(found, written);
+    }
 }
