@@ -100,6 +100,21 @@ pub enum BackendFault {
     Unfit(&'static str),
 }
 
+// === impl Asked ===
+
+impl<'a> Asked<'a> {
+    /// Any credential that is made of headers, for nobody in particular.
+    pub fn of(
+        actor: &'a Actor,
+        handle: &'a Handle,
+        narrow: &'a Narrow,
+        until: UnixSeconds,
+    ) -> Self {
+        let (kind, destination, session, sealed) = (None, None, None, None);
+        Self { actor, handle, kind, destination, session, narrow, until, sealed }
+    }
+}
+
 // === impl Narrow ===
 
 impl Narrow {

@@ -46,16 +46,8 @@ impl House {
     }
 
     async fn ask(&self, narrow: &Narrow) -> Result<Resolved, BackendFault> {
-        let asked = Asked {
-            actor: &actor(),
-            handle: &handle("github-ci"),
-            kind: None,
-            destination: None,
-            session: None,
-            narrow,
-            until: now() + 300,
-            sealed: None,
-        };
+        let (actor, handle) = (actor(), handle("github-ci"));
+        let asked = Asked::of(&actor, &handle, narrow, now() + 300);
         assert!(self.source.is_capable(&asked));
         self.source.resolve(&asked).await
     }

@@ -106,16 +106,8 @@ async fn ask_for(
     narrow: &Narrow,
     session: Option<&Secret>,
 ) -> Result<Resolved, BackendFault> {
-    let asked = Asked {
-        actor: &actor(),
-        handle: &handle("corp-api"),
-        kind: None,
-        destination: None,
-        session,
-        narrow,
-        until: now() + 300,
-        sealed: None,
-    };
+    let (actor, handle) = (actor(), handle("corp-api"));
+    let asked = Asked { session, ..Asked::of(&actor, &handle, narrow, now() + 300) };
     assert!(source.is_capable(&asked));
     source.resolve(&asked).await
 }

@@ -110,16 +110,9 @@ mod tests {
         /// What is leased if `row` was read this long ago.
         async fn leased(&self, row: Option<Row>, age: Duration) -> Result<Vec<u8>, BackendFault> {
             let seen = Seen::new(row, Instant::now().checked_sub(age).unwrap());
-            let asked = Asked {
-                actor: &self.actor,
-                handle: &self.handle,
-                kind: None,
-                destination: None,
-                session: None,
-                narrow: &Narrow::default(),
-                until: 0,
-                sealed: Some(&seen),
-            };
+            let narrow = Narrow::default();
+            let asked = Asked::of(&self.actor, &self.handle, &narrow, 0);
+            let asked = Asked { sealed: Some(&seen), ..asked };
             let resolved = self.backend.resolve(&asked).await?;
             Ok(resolved.credential.secret().expose().to_vec())
         }

@@ -81,16 +81,9 @@ impl Workers {
         admitted: &Admitted,
     ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         self.may_be_used(order).await?;
-        let asked = Asked {
-            actor: &order.actor,
-            handle: &order.service,
-            kind: order.kind,
-            destination: None,
-            session: None,
-            narrow: &Narrow::default(),
-            until: (self.parts.clock)().saturating_add(ttl),
-            sealed: None,
-        };
+        let (narrow, until) = (Narrow::default(), (self.parts.clock)().saturating_add(ttl));
+        let asked = Asked::of(&order.actor, &order.service, &narrow, until);
+        let asked = Asked { kind: order.kind, ..asked };
         let answered = self.parts.resolver.resolve(&asked, &InMemory::default()).await;
         let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
         self.tell(order, &answered.failures);

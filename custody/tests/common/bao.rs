@@ -204,17 +204,7 @@ pub async fn resolve(
     let actor: Actor = "default".parse().unwrap();
     let handle = handle.parse().unwrap();
     let (narrow, until) = (&Narrow::default(), super::now() + 300);
-    let (destination, session) = (None, None);
-    let asked = Asked {
-        actor: &actor,
-        handle: &handle,
-        kind,
-        destination,
-        session,
-        narrow,
-        until,
-        sealed: None,
-    };
+    let asked = Asked { kind, ..Asked::of(&actor, &handle, narrow, until) };
     resolver.resolve(&asked, &InMemory::default()).await
 }
 

@@ -91,17 +91,8 @@ async fn ask(
     budget: &dyn AttemptBudget,
 ) -> Result<Answered, Unresolved> {
     let (actor, handle): (Actor, Handle) = ("a".parse().unwrap(), "h".parse().unwrap());
-    let (destination, session, narrow) = (None, None, &Narrow::default());
-    let asked = Asked {
-        actor: &actor,
-        handle: &handle,
-        kind,
-        destination,
-        session,
-        narrow,
-        until,
-        sealed: None,
-    };
+    let narrow = Narrow::default();
+    let asked = Asked { kind, ..Asked::of(&actor, &handle, &narrow, until) };
     resolver.resolve(&asked, budget).await
 }
 

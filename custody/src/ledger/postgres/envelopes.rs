@@ -123,14 +123,16 @@ impl PostgresLedger {
     }
 
     async fn select(&self, rest: &str, values: Values<'_>) -> Result<Vec<Row>, LedgerFault> {
-        let columns = "actor, handle, version, key, shape, envelope, stored_at";
-        let statement = format!("SELECT {columns} FROM credential {rest}");
+        let statement = format!("SELECT {COLUMNS} FROM credential {rest}");
         let call = self.call().await?;
         let rows = call.rows(&statement, values).await?;
         call.finish();
         rows.iter().map(|row| read(row, 0)).collect()
     }
 }
+
+/// What [`read`] reads.
+pub(super) const COLUMNS: &str = "actor, handle, version, key, shape, envelope, stored_at";
 
 /// The row whose columns begin with this one.
 pub(super) fn read(row: &tokio_postgres::Row, first: usize) -> Result<Row, LedgerFault> {

@@ -27,16 +27,19 @@ const LOOK: Duration = Duration::from_secs(1);
 impl Revocations for PostgresLedger {
     async fn standing(&self, claimant: Claimant<'_>) -> Result<Standing, LedgerFault> {
         let Claimant { session, handle, actor } = claimant;
-        let statement = "SELECT (SELECT is_on FROM kill_switch),
+        let row_of_the_store = envelopes::COLUMNS;
+        let statement = format!(
+            "SELECT (SELECT is_on FROM kill_switch),
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'session' AND name = $1),
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'handle' AND name = $2),
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'actor' AND name = $3),
                 (SELECT last_seen FROM session WHERE id = $1),
-                actor, handle, version, key, shape, envelope, stored_at
+                {row_of_the_store}
              FROM (VALUES (1)) AS claimant
-                LEFT JOIN credential ON actor = $3 AND handle = $2";
+                LEFT JOIN credential ON actor = $3 AND handle = $2"
+        );
         let call = self.call().await?;
-        let row = call.row(statement, &[&session, &handle.as_str(), &actor.as_str()]).await?;
+        let row = call.row(&statement, &[&session, &handle.as_str(), &actor.as_str()]).await?;
         call.finish();
         let row = row.ok_or(LedgerFault::Row("the standing"))?;
         let last_seen: Option<i64> = get(&row, 4)?;
