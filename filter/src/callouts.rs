@@ -8,7 +8,7 @@ use crate::host::{self, Failed};
 use abi::types::{BufferType, MapType};
 use edge::Moment;
 use edge::callout::{Callout, Purpose};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -19,6 +19,8 @@ const SLACK: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Callouts {
     in_flight: BTreeMap<u32, InFlight>,
+    /// Root, time to give up, token: what is overdue stands first.
+    by_end: BTreeSet<(u32, Duration, u32)>,
 }
 
 /// A callout that was sent.
@@ -39,7 +41,7 @@ pub struct Received {
 
 impl Callouts {
     pub const fn new() -> Self {
-        Self { in_flight: BTreeMap::new() }
+        Self { in_flight: BTreeMap::new(), by_end: BTreeSet::new() }
     }
 
     /// # Errors
@@ -59,26 +61,28 @@ impl Callouts {
         }
         let give_up = now.steady.saturating_add(callout.timeout).saturating_add(SLACK);
         self.in_flight.insert(token, InFlight { root, purpose: callout.purpose, give_up });
+        self.by_end.insert((root, give_up, token));
         Ok(())
     }
 
     /// Takes out the callout that has been answered.
     pub fn answered(&mut self, token: u32) -> Option<InFlight> {
-        self.in_flight.remove(&token)
+        let call = self.in_flight.remove(&token)?;
+        self.by_end.remove(&(call.root, call.give_up, token));
+        Some(call)
     }
 
     /// Takes out one callout of `root` whose answer will not come any more.
     pub fn overdue(&mut self, root: u32, now: Moment) -> Option<InFlight> {
-        let mut in_flight = self.in_flight.iter();
-        let overdue = |call: &InFlight| call.root == root && call.give_up <= now.steady;
-        let (token, _) = in_flight.find(|(_, call)| overdue(call))?;
-        let token = *token;
-        self.in_flight.remove(&token)
+        let own = (root, Duration::ZERO, 0)..=(root, now.steady, u32::MAX);
+        let (_, _, token) = *self.by_end.range(own).next()?;
+        self.answered(token)
     }
 
     /// The root is gone, or configured anew, and with it everything it asked for.
     pub fn forget(&mut self, root: u32) {
         self.in_flight.retain(|_, call| call.root != root);
+        self.by_end.retain(|(own, ..)| *own != root);
     }
 }
 
