@@ -98,7 +98,7 @@ impl Keyring {
     pub async fn renewed(&self) -> Result<Arc<dyn Signer>, StoreFault> {
         let rows = self.reload().await?;
         let known = match &self.sealing.with {
-            SealWith::RootKey(path) => !signers(&load("store.root_key", path)?, &rows).is_empty(),
+            SealWith::RootKey(path) => !signers(&load("store.root_key", path)?, &rows)?.is_empty(),
             SealWith::Transit { .. } => self.transit_if(&rows).is_some(),
         };
         if !known {
@@ -136,14 +136,14 @@ impl Keyring {
         }
         // The newest row of the active key comes last, and stays.
         if let SealWith::RootKey(path) = &self.sealing.with {
-            for signer in signers(&load("store.root_key", path)?, &rows) {
+            for signer in signers(&load("store.root_key", path)?, &rows)? {
                 found.active = Some(Arc::clone(&signer));
                 found.all.insert(signer.key_id().to_owned(), signer);
             }
         }
         for (at, path) in self.sealing.previous_root_keys.iter().enumerate() {
             let root = load(&format!("store.previous_root_keys[{at}]"), path)?;
-            for signer in signers(&root, &rows) {
+            for signer in signers(&root, &rows)? {
                 found.all.entry(signer.key_id().to_owned()).or_insert(signer);
             }
         }
@@ -187,13 +187,15 @@ fn load(field: &str, path: &Path) -> Result<RootKey, StoreFault> {
 }
 
 /// The rows that are this root key.
-fn signers(root: &RootKey, rows: &[KeyRow]) -> Vec<Arc<dyn Signer>> {
-    let of = |row: &KeyRow| -> Option<Arc<dyn Signer>> {
-        let keys = keys_of(root, &row.salt)?;
-        let same = keys.check().as_slice() == row.check;
-        same.then(|| Arc::new(LocalSigner::new(row.id.clone(), keys)) as Arc<dyn Signer>)
-    };
-    rows.iter().filter_map(of).collect()
+fn signers(root: &RootKey, rows: &[KeyRow]) -> Result<Vec<Arc<dyn Signer>>, StoreFault> {
+    let mut found: Vec<Arc<dyn Signer>> = Vec::new();
+    for row in rows {
+        let Some(keys) = keys_of(root, &row.salt) else { continue };
+        if keys.check()?.as_slice() == row.check {
+            found.push(Arc::new(LocalSigner::new(row.id.clone(), keys)));
+        }
+    }
+    Ok(found)
 }
 
 fn keys_of(root: &RootKey, salt: &[u8]) -> Option<StoreKeys> {
@@ -204,7 +206,7 @@ fn new_row(root: &RootKey) -> Result<KeyRow, StoreFault> {
     let (mut id, mut salt) = ([0; 4], [0; SALT]);
     getrandom::fill(&mut id).map_err(|_| StoreFault::Randomness)?;
     getrandom::fill(&mut salt).map_err(|_| StoreFault::Randomness)?;
-    let check = root.for_store(&salt).check().to_vec();
+    let check = root.for_store(&salt).check()?.to_vec();
     let id = format!("key-{}", hex(id));
     Ok(KeyRow { id, salt: salt.to_vec(), check, created_at: clock::now() })
 }

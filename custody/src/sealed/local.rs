@@ -33,7 +33,7 @@ impl Signer for LocalSigner {
         aad: &[u8],
         secret: &Secret,
     ) -> Result<Vec<u8>, SignerFault> {
-        envelope::seal(&self.keys.of_actor(actor), aad, secret)
+        envelope::seal(&self.keys.of_actor(actor)?, aad, secret)
     }
 
     async fn unseal(
@@ -42,6 +42,6 @@ impl Signer for LocalSigner {
         aad: &[u8],
         sealed: &[u8],
     ) -> Result<Secret, SignerFault> {
-        envelope::open(&self.keys.of_actor(actor), aad, sealed)
+        envelope::open(&self.keys.of_actor(actor)?, aad, sealed)
     }
 }

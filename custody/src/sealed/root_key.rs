@@ -1,5 +1,6 @@
 //! The root key, and what is derived from it.
 
+use super::signer::SignerFault;
 use crate::actor::Actor;
 use crate::files::{FileFault, read_private};
 use base64::Engine;
@@ -90,21 +91,25 @@ fn hex_digit(digit: u8) -> Option<u8> {
 
 impl StoreKeys {
     /// The key of everything this actor owns.
-    pub fn of_actor(&self, actor: &Actor) -> SealingKey {
+    ///
+    /// # Errors
+    /// [`SignerFault::Derivation`]; there is no key then, not even one of zeros.
+    pub fn of_actor(&self, actor: &Actor) -> Result<SealingKey, SignerFault> {
         self.expand(&[ACTOR_INFO, actor.as_str().as_bytes()])
     }
 
     /// Tells the right root key from a wrong one without saying anything about it.
-    pub fn check(&self) -> SealingKey {
+    ///
+    /// # Errors
+    /// [`SignerFault::Derivation`].
+    pub fn check(&self) -> Result<SealingKey, SignerFault> {
         self.expand(&[CHECK_INFO])
     }
 
-    fn expand(&self, info: &[&[u8]]) -> SealingKey {
-        let mut key = Zeroizing::new([0; 32]);
-        // Fails only above 255 blocks of output (RFC 5869 section 2.3), and this is one block.
+    fn expand<const N: usize>(&self, info: &[&[u8]]) -> Result<Zeroizing<[u8; N]>, SignerFault> {
+        let mut key = Zeroizing::new([0; N]);
         let expanded = self.0.expand_multi_info(info, &mut *key);
-        debug_assert!(expanded.is_ok());
-        key
+        expanded.map(|()| key).map_err(|_| SignerFault::Derivation)
     }
 }
 
@@ -131,10 +136,19 @@ mod tests {
     fn every_actor_and_store_has_its_own_key() {
         let root = RootKey::parse(&[b'a'; 64]).unwrap();
         let keys = root.for_store(&[1; 32]);
-        let of = |keys: &StoreKeys, actor: &str| keys.of_actor(&actor.parse().unwrap());
+        let of = |keys: &StoreKeys, actor: &str| keys.of_actor(&actor.parse().unwrap()).unwrap();
         assert_eq!(of(&keys, "a"), of(&keys, "a"));
         assert_ne!(of(&keys, "a"), of(&keys, "b"));
         assert_ne!(of(&keys, "a"), of(&root.for_store(&[2; 32]), "a"));
-        assert_ne!(keys.check(), of(&keys, "a"));
+        assert_ne!(keys.check().unwrap(), of(&keys, "a"));
+    }
+
+    #[test]
+    fn failed_derivation_returns_an_error_and_no_key() {
+        let keys = RootKey::parse(&[b'a'; 64]).unwrap().for_store(&[1; 32]);
+        // RFC 5869 section 2.3: 255 blocks of 32 bytes at most.
+        assert!(keys.expand::<{ 255 * 32 }>(&[CHECK_INFO]).is_ok());
+        let failed = keys.expand::<{ 255 * 32 + 1 }>(&[CHECK_INFO]);
+        assert_eq!(failed.err(), Some(SignerFault::Derivation));
     }
 }

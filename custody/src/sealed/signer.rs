@@ -34,6 +34,8 @@ pub enum SignerFault {
     Unopened,
     #[error("the operating system gave no randomness")]
     Randomness,
+    #[error("failed to derive a key from the root key (HKDF-SHA256)")]
+    Derivation,
     /// It is elsewhere, and not to be reached or not in order.
     #[error("the signer: {0}")]
     Down(String),
