@@ -28,6 +28,7 @@ type Authority = CertifiedIssuer<'static, KeyPair>;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const CA_DAYS: u32 = 3650;
+/// The most that every client accepts: some refuse a certificate whose whole validity is longer.
 const LEAF_DAYS: u32 = 825;
 /// Clocks that are a little slow shall accept a fresh certificate.
 const BACKDATED: Duration = Duration::from_secs(5 * 60);
@@ -94,7 +95,9 @@ fn lasting(mut certificate: CertificateParams, days: u32) -> CertificateParams {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let epoch = date_time_ymd(1970, 1, 1);
     certificate.distinguished_name = rcgen::DistinguishedName::new();
-    certificate.not_before = epoch + now.saturating_sub(BACKDATED);
-    certificate.not_after = epoch + now + DAY * days;
+    let begin = now.saturating_sub(BACKDATED);
+    certificate.not_before = epoch + begin;
+    // Both ends are part of the validity (RFC 5280 section 4.1.2.5).
+    certificate.not_after = epoch + begin + DAY * days - Duration::from_secs(1);
     certificate
 }

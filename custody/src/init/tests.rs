@@ -92,3 +92,18 @@ fn odd_texts_stay_inside_their_quotes() {
     let parsed: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).unwrap();
     assert_eq!(parsed["session"]["issuer"].as_str(), Some(odd.issuer.as_str()));
 }
+
+#[test]
+fn no_leaf_is_valid_for_longer_than_825_days() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().join("custody");
+    init(&wishes(&folder, None)).unwrap();
+    for name in ["server.pem", "edge-client.pem", "operator.pem", "worker.pem"] {
+        let pem = fs::read(folder.join(name)).unwrap();
+        let (_, pem) = x509_parser::pem::parse_x509_pem(&pem).unwrap();
+        let validity = pem.parse_x509().unwrap().validity.clone();
+        // RFC 5280 section 4.1.2.5: both ends are part of it.
+        let seconds = validity.not_after.timestamp() - validity.not_before.timestamp() + 1;
+        assert!(seconds <= 825 * 24 * 60 * 60, "{name}: {seconds} s");
+    }
+}
