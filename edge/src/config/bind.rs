@@ -15,7 +15,7 @@ pub struct BindConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// An attribute of Envoy's that names the place, part by part: `[filter_state, container]`,
-    /// `[listener_metadata, filter_metadata, leasehold, container]`.
+    /// `[xds, listener_metadata, filter_metadata, leasehold, container]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<Vec<String>>,
 }
@@ -29,7 +29,15 @@ impl BindConfig {
         }
         let place = match (&self.value, &self.property) {
             (Some(value), None) if !value.is_empty() => Place::Named(value.clone()),
-            (None, Some(parts)) if is_path(parts) => Place::Attribute(parts.join("\0")),
+            (None, Some(parts)) if is_path(parts) => {
+                if let Some(name) = parts.first().filter(|name| is_xds(name)) {
+                    let hint =
+                        format!("Envoy has no attribute [{name}, ...]; write [xds, {name}, ...]");
+                    errors.push("session.bind.property", hint);
+                    return None;
+                }
+                Place::Attribute(parts.join("\0"))
+            }
             (Some(_), None) => {
                 errors.push("session.bind.value", "must not be empty");
                 return None;
@@ -45,6 +53,19 @@ impl BindConfig {
         };
         Some(SessionBinding { claim: self.claim.clone(), place })
     }
+}
+
+/// Attributes that Envoy has under `xds` alone. Without it they are absent, and no session would match.
+fn is_xds(name: &str) -> bool {
+    matches!(
+        name,
+        "listener_metadata"
+            | "listener_direction"
+            | "route_metadata"
+            | "virtual_host_metadata"
+            | "cluster_metadata"
+            | "upstream_host_metadata"
+    )
 }
 
 fn is_path(parts: &[String]) -> bool {

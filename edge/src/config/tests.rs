@@ -317,3 +317,19 @@ fn a_session_is_bound_by_a_value_or_a_property() {
         assert_eq!(bound(json!({"claim": "c", "property": bad})), [property]);
     }
 }
+
+#[test]
+fn an_attribute_path_that_matches_nothing_is_refused_with_the_one_that_works() {
+    let bound = |property: Value| {
+        errors_with(|config| {
+            config["session"]["bind"] = json!({"claim": "c", "property": property})
+        })
+    };
+    for name in ["listener_metadata", "route_metadata", "cluster_metadata", "listener_direction"] {
+        let error = format!(
+            "session.bind.property: Envoy has no attribute [{name}, ...]; write [xds, {name}, ...]"
+        );
+        assert_eq!(bound(json!([name, "filter_metadata", "leasehold", "container"])), [error]);
+        assert_eq!(bound(json!(["xds", name, "filter_metadata", "x", "y"])), [""; 0]);
+    }
+}

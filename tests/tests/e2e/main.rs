@@ -15,6 +15,7 @@ mod operations;
 mod refusals;
 mod retry;
 mod safety_net;
+mod session_binding;
 mod topology;
 mod transfers;
 mod wide;
