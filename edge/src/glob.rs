@@ -1,5 +1,6 @@
 //! The paths an allow-list rule means.
 
+use crate::decoding::{agree, cut_at};
 use crate::path::{CanonicalPath, PathError};
 use crate::wildcard;
 use std::fmt;
@@ -9,6 +10,9 @@ use std::str::FromStr;
 /// that is only `*` is not empty), `**` as a whole segment for any number of segments, also none.
 ///
 /// `/repos/acme/**` matches `/repos/acme`, `/repos/acme/` and everything below.
+///
+/// A path that a server may cut off (`/repos/who%3F/issues`, which to some is `/repos/who`) is matched
+/// only where the pattern allows what is left of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathGlob(Vec<Segment>);
 
@@ -44,12 +48,33 @@ const MAX_LENGTH: usize = 1024;
 
 impl PathGlob {
     pub fn matches(&self, path: &CanonicalPath) -> bool {
-        wildcard::matches(
-            &self.0,
-            path.segments(),
-            |part| *part == Segment::Many,
-            |part, segment| part.matches(segment),
-        )
+        self.matches_segments(path.segments())
+            && (!path.as_str().contains('%') || self.matches_cut(path))
+    }
+
+    fn matches_segments<'p>(&self, segments: impl Iterator<Item = &'p str> + Clone) -> bool {
+        let is_star = |part: &Segment| *part == Segment::Many;
+        wildcard::matches(&self.0, segments, is_star, |part, segment| part.matches(segment))
+    }
+
+    /// Does it match what is left of a path that it matches, wherever a server cuts that off?
+    ///
+    /// The segments that the pattern spells out are the operator's own, and mean what they mean.
+    /// Behind those the first that can be cut has to lie where anything is allowed.
+    fn matches_cut(&self, path: &CanonicalPath) -> bool {
+        let spelled = self.0.iter().take_while(|part| part.is_literal()).count();
+        let mut cuts = path.segments().enumerate().skip(spelled);
+        let cut = cuts.find_map(|(n, segment)| Some((n, segment.get(..cut_at(segment)?)?)));
+        let Some((n, left)) = cut else { return true };
+        let before = path.segments().take(n);
+        match self.0.last() {
+            Some(Segment::Many) => self.matches_segments(before),
+            Some(Segment::One(last)) => {
+                let is_last = path.segments().count() == n + 1;
+                last.ends_with('*') && is_last && self.matches_segments(before.chain([left]))
+            }
+            None => false,
+        }
     }
 
     /// Is there a path that both match? May say yes where the answer is no, never the reverse.
@@ -92,16 +117,14 @@ impl Segment {
         match self {
             Self::Many => false,
             Self::One(own) if &**own == "*" => !segment.is_empty(),
-            Self::One(own) => {
-                **own == *segment
-                    || wildcard::matches(
-                        own.as_bytes(),
-                        segment.bytes(),
-                        |part| *part == b'*',
-                        |part, byte| part == byte,
-                    )
-            }
+            // A letter of the pattern may be part of an escape (`*5` and `%65`), and is none then.
+            Self::One(own) => **own == *segment || agree(own, segment, matches_bytes),
         }
+    }
+
+    /// Without a star?
+    fn is_literal(&self) -> bool {
+        matches!(self, Self::One(own) if !own.contains('*'))
     }
 
     fn overlaps(&self, other: &Self) -> bool {
@@ -112,6 +135,10 @@ impl Segment {
             _ => true,
         }
     }
+}
+
+fn matches_bytes(pattern: &[u8], segment: &[u8]) -> bool {
+    wildcard::matches(pattern, segment.iter(), |part| *part == b'*', |part, byte| part == *byte)
 }
 
 // === impl GlobError ===

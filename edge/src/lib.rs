@@ -28,6 +28,7 @@ mod bounded;
 pub mod callout;
 mod chance;
 pub mod config;
+mod decoding;
 pub mod denial;
 pub mod destination;
 mod digest;

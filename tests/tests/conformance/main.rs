@@ -49,6 +49,7 @@ files! {
     feed: "feed",
     gateway: "gateway",
     operations: "operations",
+    paths: "paths",
     session_keys: "session-keys",
     sessions: "sessions",
     together: "together",

@@ -1,0 +1,118 @@
+//! What a path may become behind us.
+//!
+//! A proxy, a framework and an application often decode a path once each, and some then cut it off at
+//! a `;`, `?` or `#` that was an escape before. So what is ruled for a path is ruled for its decoded
+//! forms too, [`DEPTH`] of them; a path that has more is refused.
+
+use crate::path::PathError;
+use percent_encoding::percent_decode;
+use std::borrow::Cow;
+
+/// How often somebody behind us may decode a path.
+const DEPTH: usize = 3;
+
+/// The text decoded once, twice and so on, as long as that changes anything. An escape that is none
+/// stays as it is.
+pub fn decodings(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let next = |text: &Vec<u8>| decode(text);
+    std::iter::successors(decode(text), next)
+}
+
+/// The first byte of a segment at which a server that decodes may cut it off. `None`: it stays whole.
+pub fn cut_at(segment: &str) -> Option<usize> {
+    let is_cut = |decoded: Vec<u8>| decoded.iter().copied().any(ends_segment);
+    if !decodings(segment.as_bytes()).take(DEPTH).any(is_cut) {
+        return None;
+    }
+    // `%25` may begin an escape that is seen later.
+    let begins = |(at, _): &(usize, &str)| {
+        let escape = segment.get(*at..at + 3).unwrap_or_default();
+        ["%3B", "%3F", "%23", "%25"].contains(&escape)
+    };
+    segment.match_indices('%').find(begins).map(|(at, _)| at)
+}
+
+/// Does `matches` hold for two texts, and for both of them decoded equally often?
+pub fn agree(a: &str, b: &str, matches: impl Fn(&[u8], &[u8]) -> bool) -> bool {
+    let (mut a, mut b) = (Cow::from(a.as_bytes()), Cow::from(b.as_bytes()));
+    for _ in 0..=DEPTH {
+        if !matches(&a, &b) {
+            return false;
+        }
+        match (decode(&a), decode(&b)) {
+            (None, None) => return true,
+            (left, right) => {
+                a = left.map_or(a, Cow::from);
+                b = right.map_or(b, Cow::from);
+            }
+        }
+    }
+    true
+}
+
+/// The rules of a path, for what servers make of it. `path` has no encoded slash, backslash or control.
+///
+/// # Errors
+/// The rule that one of its decoded forms breaks.
+pub fn check(path: &str) -> Result<(), PathError> {
+    let mut forms = decodings(path.as_bytes());
+    match forms.next() {
+        None => return check_segments(path.as_bytes()),
+        Some(once) => {
+            std::str::from_utf8(&once).map_err(|_| PathError::Encoding)?;
+            check_segments(&once)?;
+        }
+    }
+    let slashes = count_slashes(path.as_bytes());
+    for form in forms.by_ref().take(DEPTH - 1) {
+        let same = count_slashes(&form) == slashes && !form.iter().copied().any(is_never_meant);
+        if !same || hides_ascii(&form) || check_segments(&form).is_err() {
+            return Err(PathError::DoubleEscape);
+        }
+    }
+    if forms.next().is_some() { Err(PathError::DoubleEscape) } else { Ok(()) }
+}
+
+/// `None` where nothing is to decode.
+fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    match Cow::from(percent_decode(text)) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(decoded) => Some(decoded),
+    }
+}
+
+fn ends_segment(byte: u8) -> bool {
+    matches!(byte, b';' | b'?' | b'#')
+}
+
+fn is_never_meant(byte: u8) -> bool {
+    byte == b'\\' || byte.is_ascii_control()
+}
+
+fn count_slashes(path: &[u8]) -> usize {
+    path.iter().filter(|byte| **byte == b'/').count()
+}
+
+/// UTF-8 that is longer than need be (RFC 3629 section 3): some servers read `C0 AE` as a dot.
+fn hides_ascii(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| matches!(byte, 0xc0 | 0xc1))
+        || bytes.windows(2).any(|pair| matches!(pair, [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f]))
+}
+
+/// Of each segment what comes before a cut, and without the blanks that some servers take away.
+fn check_segments(path: &[u8]) -> Result<(), PathError> {
+    let mut segments = path.split(|byte| *byte == b'/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let named = segment.split(|byte| ends_segment(*byte)).next().unwrap_or(segment);
+        let text = String::from_utf8_lossy(named);
+        match text.trim() {
+            "" if !named.is_empty() => return Err(PathError::EmptySegment),
+            "" if segment.is_empty() && segments.peek().is_some() => {
+                return Err(PathError::EmptySegment);
+            }
+            "." | ".." => return Err(PathError::DotSegment),
+            _ => {}
+        }
+    }
+    Ok(())
+}
