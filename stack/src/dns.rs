@@ -2,8 +2,8 @@
 //!
 //! Envoy resolves with c-ares, which looks at neither `/etc/hosts` nor anything else we could set
 //! per stack; it is pointed at this server instead. It answers an A query for a name it was given
-//! with a loopback address, any other type for such a name with an empty answer (so that c-ares
-//! does not wait for AAAA), and every other name with NXDOMAIN. UDP alone is enough: no answer
+//! with its IPv4 addresses, an AAAA query with its IPv6 addresses (none at first, so that c-ares does
+//! not wait for them), and every other name with NXDOMAIN. UDP alone is enough: no answer
 //! comes near 512 bytes.
 
 use std::collections::{HashMap, HashSet};
@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::rdata::{A, AAAA};
 use hickory_proto::rr::{DNSClass, RData, Record, RecordType};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -32,7 +32,7 @@ pub struct Dns {
 /// What the server knows and what it was asked.
 struct Zone {
     /// Lower-case, without the trailing dot.
-    names: HashMap<String, Ipv4Addr>,
+    names: Mutex<HashMap<String, Vec<IpAddr>>>,
     asked: Mutex<HashSet<String>>,
 }
 
@@ -52,8 +52,9 @@ impl Dns {
         let socket = UdpSocket::bind((on, 0))?;
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
-        let names = names.into_iter().map(|name| (canonical(&name), to)).collect();
-        let zone = Arc::new(Zone { names, asked: Mutex::default() });
+        let to = vec![IpAddr::V4(to)];
+        let names = names.into_iter().map(|name| (canonical(&name), to.clone())).collect();
+        let zone = Arc::new(Zone { names: Mutex::new(names), asked: Mutex::default() });
         let _inside = runtime.enter();
         let socket = tokio::net::UdpSocket::from_std(socket)?;
         let serving = runtime.spawn(serve(socket, Arc::clone(&zone)));
@@ -63,6 +64,12 @@ impl Dns {
     /// Where the server listens (UDP).
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// From now on `name` resolves to these addresses, answered in this order.
+    pub fn point(&self, name: &str, to: &[IpAddr]) {
+        let mut names = self.zone.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.insert(canonical(name), to.to_vec());
     }
 
     /// Every name asked for so far, lower-case and without the trailing dot.
@@ -105,10 +112,15 @@ impl Zone {
         }
         let name = canonical(&question.name().to_ascii());
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-        let Some(address) = self.names.get(&name) else { return ResponseCode::NXDomain };
-        if question.query_type() == RecordType::A {
-            let address = RData::A(A(*address));
-            reply.add_answer(Record::from_rdata(question.name().clone(), TTL, address));
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(addresses) = names.get(&name) else { return ResponseCode::NXDomain };
+        for address in addresses {
+            let data = match (question.query_type(), address) {
+                (RecordType::A, IpAddr::V4(address)) => RData::A(A(*address)),
+                (RecordType::AAAA, IpAddr::V6(address)) => RData::AAAA(AAAA(*address)),
+                _ => continue,
+            };
+            reply.add_answer(Record::from_rdata(question.name().clone(), TTL, data));
         }
         ResponseCode::NoError
     }
@@ -138,7 +150,10 @@ mod tests {
 
     fn ask(name: &str, record: RecordType) -> Message {
         let zone = Zone {
-            names: HashMap::from([("api.demo.test".to_owned(), Ipv4Addr::LOCALHOST)]),
+            names: Mutex::new(HashMap::from([(
+                "api.demo.test".to_owned(),
+                vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+            )])),
             asked: Mutex::default(),
         };
         let mut query = Message::query();
@@ -173,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_reply_or_rubbish_gets_no_answer() {
-        let zone = Zone { names: HashMap::new(), asked: Mutex::default() };
+        let zone = Zone { names: Mutex::default(), asked: Mutex::default() };
         assert_eq!(zone.answer(b"rubbish"), None);
         let reply = Message::response(7, OpCode::Query).to_vec().unwrap();
         assert_eq!(zone.answer(&reply), None);

@@ -19,6 +19,7 @@ pub mod fake_custody;
 mod fetched;
 mod folder;
 pub mod guest;
+pub mod inside_addresses;
 pub mod issuer;
 pub mod leaf_ca;
 pub mod module;

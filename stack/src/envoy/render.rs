@@ -11,6 +11,7 @@ use super::place::{at, each_of_type};
 use super::{
     CustodyCluster, CustodyLink, EdgeSettings, EnvoyError, LeafCaLink, MutualTls, Posture,
 };
+use crate::inside_addresses;
 use crate::issuer;
 
 /// Where nobody answers: the discard port, for a custody that is not there.
@@ -174,22 +175,11 @@ impl Shipped {
         })
     }
 
-    /// Takes the refusal of special-purpose addresses out of the router's upstream filters.
+    /// Takes both refusals of inside addresses out: of what a name resolves to, and the router's.
     fn allow_private_upstreams(&mut self) -> Result<(), EnvoyError> {
-        let mut refusals = 0;
-        self.each("Router", |router| {
-            if let Some(filters) = router.get_mut("upstream_http_filters") {
-                let filters = filters.as_array_mut()?;
-                let before = filters.len();
-                filters.retain(|filter| {
-                    filter.get("name") != Some(&json!("envoy.filters.http.upstream_rbac"))
-                });
-                refusals += before - filters.len();
-            }
-            Some(())
-        })?;
-        if refusals == 0 {
-            return Err(self.missing("envoy.filters.http.upstream_rbac"));
+        let taken = inside_addresses::allow(&mut self.root);
+        if taken.of_names == 0 || taken.of_connections == 0 {
+            return Err(self.missing("resolved_address_filter, envoy.filters.http.upstream_rbac"));
         }
         Ok(())
     }

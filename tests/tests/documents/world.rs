@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use stack::authority::Authority;
 use stack::dns::Dns;
+use stack::inside_addresses;
 use stack::origin::{Origin, OriginSettings};
 use tokio::runtime::Runtime;
 
@@ -47,6 +48,7 @@ impl World {
         let mut root: Value = serde_yaml_ng::from_str(&text).unwrap();
         let mut changes = 0;
         self.change(&mut root, &mut changes);
+        changes += inside_addresses::allow(&mut root).of_connections;
         assert!(changes > 3, "{changes} places found");
         fs::write(configuration, root.to_string()).unwrap();
     }
@@ -61,10 +63,6 @@ impl World {
                         "address": address.to_string(), "port_value": port, "protocol": "UDP",
                     }});
                     fields.insert("resolvers".to_owned(), json!([resolver]));
-                    *changes += 1;
-                }
-                if let Some(Value::Array(filters)) = fields.get_mut("upstream_http_filters") {
-                    filters.retain(|filter| filter["name"] != "envoy.filters.http.upstream_rbac");
                     *changes += 1;
                 }
                 let roots = fields.get_mut("trusted_ca").and_then(|ca| ca.get_mut("filename"));

@@ -8,6 +8,7 @@ mod canary;
 mod clients;
 mod custody_faults;
 mod feed;
+mod inside_addresses;
 mod istio;
 mod mixing;
 mod monitoring;

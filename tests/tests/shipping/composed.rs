@@ -12,6 +12,7 @@ use stack::authority::Authority;
 use stack::built::Built;
 use stack::child::Running;
 use stack::envoy::{Envoy, EnvoyBinary};
+use stack::inside_addresses;
 use stack::openbao::BaoBinary;
 use stack::origin::{Origin, OriginSettings, fingerprint};
 use stack::ports;
@@ -168,22 +169,9 @@ fn envoy(places: &Places<'_>, custodies: [SocketAddr; 2], origin: SocketAddr) ->
             fields.insert("type".to_owned(), json!("STATIC"));
         }
     }
-    allow_loopback(&mut root);
+    // The origin is on this machine, which the shipped file refuses.
+    inside_addresses::allow(&mut root);
     root.to_string()
-}
-
-/// The origin is on this machine, which the shipped file refuses.
-fn allow_loopback(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            if let Some(Value::Array(filters)) = fields.get_mut("upstream_http_filters") {
-                filters.retain(|filter| filter["name"] != "envoy.filters.http.upstream_rbac");
-            }
-            fields.values_mut().for_each(allow_loopback);
-        }
-        Value::Array(items) => items.iter_mut().for_each(allow_loopback),
-        _ => {}
-    }
 }
 
 // === impl Composition ===

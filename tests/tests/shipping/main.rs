@@ -6,6 +6,7 @@
 mod compose;
 mod composed;
 mod deploy;
+mod inside_addresses;
 mod istio;
 mod kinds;
 mod release;
