@@ -8,9 +8,9 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 
 /// A throwaway root; its key never leaves this process.
 pub struct Authority {
@@ -49,15 +49,21 @@ impl Authority {
         Ok([leaf.pem(), key.serialize_pem()])
     }
 
-    /// A TLS server with a new certificate for `names`, offering `alpn` in that order.
+    /// A TLS server with a new certificate for `names`, offering `alpn` in that order, that speaks
+    /// these versions of TLS.
     ///
     /// # Errors
     /// A name that can stand in no certificate.
-    pub fn server(&self, names: &[String], alpn: &[&str]) -> Result<Arc<ServerConfig>> {
+    pub fn server(
+        &self,
+        names: &[String],
+        alpn: &[&str],
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<Arc<ServerConfig>> {
         let (leaf, key) = self.leaf(names)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .context("choosing TLS versions")?
             .with_no_client_auth()
             .with_single_cert(vec![leaf.der().clone()], key)

@@ -1,10 +1,10 @@
 //! A DNS server for names that exist only here.
 //!
 //! Envoy resolves with c-ares, which looks at neither `/etc/hosts` nor anything else we could set
-//! per stack; it is pointed at this server instead. It answers an A query for a name it was given
-//! with its IPv4 addresses, an AAAA query with its IPv6 addresses (none at first, so that c-ares does
-//! not wait for them), and every other name with NXDOMAIN. UDP alone is enough: no answer
-//! comes near 512 bytes.
+//! per stack; it is pointed at this server instead. It answers A and AAAA queries for a name it was
+//! given with the addresses of that name, in their order, any other type for such a name with an
+//! empty answer (so that c-ares does not wait), and every other name with NXDOMAIN. UDP alone is
+//! enough: no answer comes near 512 bytes.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -52,8 +52,7 @@ impl Dns {
         let socket = UdpSocket::bind((on, 0))?;
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
-        let to = vec![IpAddr::V4(to)];
-        let names = names.into_iter().map(|name| (canonical(&name), to.clone())).collect();
+        let names = names.into_iter().map(|name| (canonical(&name), vec![to.into()])).collect();
         let zone = Arc::new(Zone { names: Mutex::new(names), asked: Mutex::default() });
         let _inside = runtime.enter();
         let socket = tokio::net::UdpSocket::from_std(socket)?;
@@ -66,10 +65,10 @@ impl Dns {
         self.address
     }
 
-    /// From now on `name` resolves to these addresses, answered in this order.
-    pub fn point(&self, name: &str, to: &[IpAddr]) {
+    /// From the next query on, `name` has these addresses.
+    pub fn resolve(&self, name: &str, addresses: &[IpAddr]) {
         let mut names = self.zone.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.insert(canonical(name), to.to_vec());
+        names.insert(canonical(name), addresses.to_vec());
     }
 
     /// Every name asked for so far, lower-case and without the trailing dot.
@@ -152,7 +151,7 @@ mod tests {
         let zone = Zone {
             names: Mutex::new(HashMap::from([(
                 "api.demo.test".to_owned(),
-                vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+                vec![Ipv4Addr::LOCALHOST.into()],
             )])),
             asked: Mutex::default(),
         };

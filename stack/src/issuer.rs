@@ -63,7 +63,8 @@ impl Issuer {
         authority: &Authority,
         published: Published,
     ) -> Result<Self> {
-        let tls = authority.server(&[NAME.to_owned()], origin::H2_AND_HTTP1)?;
+        let tls =
+            authority.server(&[NAME.to_owned()], origin::H2_AND_HTTP1, rustls::ALL_VERSIONS)?;
         let published = Arc::new(Mutex::new(published));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&published));
         let (address, serving) = origin::serving(runtime, SocketAddr::new(on, 0), tls, router)?;

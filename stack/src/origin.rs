@@ -23,7 +23,7 @@ use anyhow::{Context, Result};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
@@ -45,6 +45,8 @@ pub struct OriginSettings {
     pub certificate_names: Vec<String>,
     /// The protocols it offers, best first.
     pub alpn: Vec<String>,
+    /// The versions of TLS it speaks.
+    pub tls_versions: &'static [&'static SupportedProtocolVersion],
     /// Where it listens; 0 takes a free port.
     pub port: u16,
 }
@@ -66,6 +68,7 @@ impl OriginSettings {
         Self {
             certificate_names: names.into_iter().map(Into::into).collect(),
             alpn: H2_AND_HTTP1.iter().map(|name| (*name).to_owned()).collect(),
+            tls_versions: rustls::ALL_VERSIONS,
             port: 0,
         }
     }
@@ -85,7 +88,7 @@ impl Origin {
         authority: &Authority,
     ) -> Result<Self> {
         let alpn: Vec<_> = settings.alpn.iter().map(String::as_str).collect();
-        let tls = authority.server(&settings.certificate_names, &alpn)?;
+        let tls = authority.server(&settings.certificate_names, &alpn, settings.tls_versions)?;
         let record = Arc::new(Record::default());
         let events = Events::default();
         let sayings = Sayings::default();

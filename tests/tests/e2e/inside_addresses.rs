@@ -164,7 +164,7 @@ fn play(way: Way) {
     }
     for (number, (addresses, passes)) in cases.into_iter().enumerate() {
         let host = name(number);
-        scene.stack.dns().unwrap().point(&host, &addresses);
+        scene.stack.dns().unwrap().resolve(&host, &addresses);
         let (before, through) = (scene.stack.origin().unwrap().record().count(), entered(&doors));
         let reply = request(&scene, way, &host);
         let reached = scene.stack.origin().unwrap().record().count() - before;

@@ -7,6 +7,7 @@
 mod canary;
 mod clients;
 mod custody_faults;
+mod destinations;
 mod feed;
 mod inside_addresses;
 mod istio;
