@@ -18,6 +18,7 @@ on_both_stores! {
     what_is_revoked_while_a_source_takes_its_time_stays_here,
     grants_that_change_while_a_source_takes_its_time_count,
     a_session_that_sleeps_has_ended,
+    a_restored_session_gets_leases_until_it_idles_again,
     the_edges_reports_keep_a_session_awake,
     an_idle_session_is_refused_also_if_the_edges_cannot_be_told,
     without_an_idle_limit_a_session_may_sleep,
@@ -45,7 +46,7 @@ async fn what_is_revoked_gets_no_lease_until_it_is_restored(store: Store) {
         inside.revoke(target.clone()).await;
         assert_eq!(code(&inside.lease(&request).await), refusal);
         assert_eq!(inside.last_record()["reason"], reason);
-        assert!(inside.ledger.real.restore(&target).await.unwrap());
+        assert!(inside.restore(&target).await);
     }
     // Of others nothing is said.
     inside.revoke(Target::Session("k".into())).await;
@@ -80,7 +81,7 @@ async fn what_is_revoked_while_a_source_takes_its_time_stays_here(store: Store) 
         let (answer, ()) = tokio::join!(inside.lease(&request), revoke);
         assert_eq!(code(&answer), of(401, "session_refused"));
         assert_eq!(inside.last_record()["event"], "lease_failed");
-        assert!(inside.ledger.real.restore(&Target::Session("j".into())).await.unwrap());
+        assert!(inside.restore(&Target::Session("j".into())).await);
         assert_eq!(inside.lease(&request).await.status, 200);
     }
 }
@@ -131,6 +132,36 @@ async fn a_session_that_sleeps_has_ended(store: Store) {
     let mut request = inside.request();
     request["session"] = inside.token(&json!({"jti": "k"})).into();
     assert_eq!(inside.lease(&request).await.status, 200);
+}
+
+async fn a_restored_session_gets_leases_until_it_idles_again(store: Store) {
+    let inside = Inside::new(store).await;
+    let target = Target::Session("s-1".into());
+    // Every token is a new one of the same session.
+    let lease = async |jwt_id: &str| {
+        let mut request = inside.request();
+        request["session"] = inside.token(&json!({"jti": jwt_id, "sid": "s-1"})).into();
+        code(&inside.lease(&request).await)
+    };
+    let given = || (200, String::new());
+    assert_eq!(lease("1").await, given());
+    inside.pass(900);
+    assert_eq!(lease("2").await, of(401, "session_refused"));
+    assert!(inside.restore(&target).await);
+    for _ in 0..2 {
+        assert_eq!(lease("3").await, given(), "restored after it ended for idleness");
+        inside.pass(899);
+    }
+    assert_eq!(inside.post("/v1/seen", r#"{"sessions":["s-1"]}"#).await.status, 204);
+    // An operator's revocation may last longer than the idle limit.
+    inside.revoke(target.clone()).await;
+    inside.pass(5000);
+    assert_eq!(lease("4").await, of(401, "session_refused"));
+    assert!(inside.restore(&target).await);
+    assert_eq!(lease("5").await, given());
+    inside.pass(900);
+    assert_eq!(lease("6").await, of(401, "session_refused"));
+    assert_eq!(inside.last_record()["reason"], "session_idle");
 }
 
 async fn the_edges_reports_keep_a_session_awake(store: Store) {

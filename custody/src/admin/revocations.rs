@@ -103,7 +103,7 @@ pub async fn restore(
     let target = kind.target(id)?;
     let (_, id) = spelled(&target);
     let order = admin.order(&by, "restore", Some((kind.name(), id))).await?;
-    let outcome = admin.ledger.restore(&target).await.map_err(Refusal::from);
+    let outcome = admin.ledger.restore(&target, (admin.clock)()).await.map_err(Refusal::from);
     let outcome = outcome.and_then(|there| {
         there.then_some(()).ok_or_else(|| Refusal::not_found("it is not revoked"))
     });

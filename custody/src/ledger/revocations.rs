@@ -78,8 +78,9 @@ pub trait Revocations {
     async fn standing(&self, claimant: Claimant<'_>) -> Result<Standing, LedgerFault>;
     /// Revoking what is revoked is no error; the later `until` counts.
     async fn revoke(&self, revocation: &Revocation) -> Result<(), LedgerFault>;
-    /// Takes a revocation back; `false` if there was none.
-    async fn restore(&self, target: &Target) -> Result<bool, LedgerFault>;
+    /// Takes a revocation back; `false` if there was none. Restoring a session is use of it: it is
+    /// seen at `now`, or its idle limit would end it again at once.
+    async fn restore(&self, target: &Target, now: UnixSeconds) -> Result<bool, LedgerFault>;
     async fn set_kill_switch(&self, on: bool) -> Result<(), LedgerFault>;
     async fn kill_switch(&self) -> Result<bool, LedgerFault>;
     /// What is revoked now, newest first.

@@ -178,8 +178,8 @@ impl Revocations for Faulty {
     async fn revoke(&self, revocation: &Revocation) -> Told<()> {
         self.through("revoke", self.real.revoke(revocation)).await
     }
-    async fn restore(&self, target: &Target) -> Told<bool> {
-        self.through("restore", self.real.restore(target)).await
+    async fn restore(&self, target: &Target, now: UnixSeconds) -> Told<bool> {
+        self.through("restore", self.real.restore(target, now)).await
     }
     async fn set_kill_switch(&self, on: bool) -> Told<()> {
         self.through("set_kill_switch", self.real.set_kill_switch(on)).await

@@ -227,6 +227,11 @@ impl Inside {
         self.ledger.real.revoke(&revocation).await.unwrap();
     }
 
+    pub async fn restore(&self, target: &Target) -> bool {
+        let now = self.now.load(Ordering::SeqCst);
+        self.ledger.real.restore(target, now).await.unwrap()
+    }
+
     pub fn replace(&self, grants: Grants) {
         self.grants.replace(grants);
     }

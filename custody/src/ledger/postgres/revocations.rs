@@ -77,11 +77,15 @@ impl Revocations for PostgresLedger {
         commit(call).await
     }
 
-    async fn restore(&self, target: &Target) -> Result<bool, LedgerFault> {
+    async fn restore(&self, target: &Target, now: UnixSeconds) -> Result<bool, LedgerFault> {
         let statement = "DELETE FROM revocation WHERE kind = $1 AND name = $2";
+        let use_session = "UPDATE session SET last_seen = $2 WHERE id = $1 AND last_seen < $2";
         let call = self.change_feed().await?;
         let was = call.execute(statement, &[&target.kind(), &target.name()]).await? > 0;
         if was {
+            if let Target::Session(id) = target {
+                call.execute(use_session, &[id, &number(now)]).await?;
+            }
             tell(&call, words::RESTORED, Some(target), None).await?;
         }
         commit(call).await?;

@@ -50,14 +50,18 @@ impl Revocations for SqliteLedger {
         self.writer.write(Care::TOLD, move |connection| revoke(connection, &revocation)).await
     }
 
-    async fn restore(&self, target: &Target) -> Result<bool, LedgerFault> {
+    async fn restore(&self, target: &Target, now: UnixSeconds) -> Result<bool, LedgerFault> {
         let target = target.clone();
         let statement = "DELETE FROM revocation WHERE kind = ?1 AND name = ?2";
+        let use_session = "UPDATE session SET last_seen = ?2 WHERE id = ?1 AND last_seen < ?2";
         self.writer
             .write(Care::TOLD, move |connection| {
                 let values = (target.kind(), target.name());
                 if connection.prepare_cached(statement)?.execute(values)? == 0 {
                     return Ok(false);
+                }
+                if let Target::Session(id) = &target {
+                    connection.prepare_cached(use_session)?.execute((id, now))?;
                 }
                 tell(connection, words::RESTORED, Some(&target), None)?;
                 Ok(true)

@@ -1,4 +1,6 @@
-use crate::sample::{NOW, actor, handle, key, lease, reservation, row, standing};
+use crate::sample::{
+    NOW, actor, handle, key, lease, reservation, revocation, row, session, standing,
+};
 use crate::store::Home;
 use custody::ledger::{Closed, FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Opened, Settled};
 use lease::Binding;
@@ -59,6 +61,11 @@ pub async fn a_session_is_seen_until_it_sleeps(home: Arc<dyn Home>) {
     assert_eq!(last_seen("s1").await, Some(NOW + 60), "nor does a late report");
     ledger.seen(&sessions, NOW + 960, NOW + 60).await.unwrap();
     assert_eq!(last_seen("s1").await, Some(NOW + 60), "it slept");
+    assert_eq!(ledger.restore(&session("s1"), NOW + 999).await, Ok(false), "it is not revoked");
+    assert_eq!(last_seen("s1").await, Some(NOW + 60));
+    ledger.revoke(&revocation(session("s1"), None)).await.unwrap();
+    assert_eq!(ledger.restore(&session("s1"), NOW + 999).await, Ok(true));
+    assert_eq!(last_seen("s1").await, Some(NOW + 999), "restoring is use");
     assert_eq!(last_seen("unknown").await, None);
 }
 

@@ -210,7 +210,7 @@ pub async fn readers_end_where_a_snapshot_is(home: Arc<dyn Home>) {
                     let until = until.map(|until| now + until);
                     ledger.revoke(&revocation(target(name), until)).await.unwrap();
                 }
-                Order::Restore(name) => drop(ledger.restore(&target(name)).await.unwrap()),
+                Order::Restore(name) => drop(ledger.restore(&target(name), NOW).await.unwrap()),
                 Order::Kill(on) => ledger.set_kill_switch(on).await.unwrap(),
                 Order::Forget(after) => {
                     now += after;

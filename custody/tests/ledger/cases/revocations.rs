@@ -25,9 +25,9 @@ pub async fn each_kind_stands_against_its_own(home: Arc<dyn Home>) {
         let expected = Standing { session_revoked, handle_revoked, actor_revoked, ..clear.clone() };
         assert_eq!(standing(&*replica, "x", "x", "x").await, expected, "{target:?}");
         assert_eq!(standing(&*replica, "y", "y", "y").await, clear, "{target:?}");
-        assert_eq!(replica.restore(&target).await, Ok(true));
+        assert_eq!(replica.restore(&target, NOW).await, Ok(true));
         assert_eq!(standing(&*ledger, "x", "x", "x").await, clear, "{target:?}");
-        assert_eq!(ledger.restore(&target).await, Ok(false));
+        assert_eq!(ledger.restore(&target, NOW).await, Ok(false));
     }
     assert!(ledger.revoked().await.unwrap().is_empty());
 }
@@ -78,7 +78,7 @@ pub async fn a_reader_follows(home: Arc<dyn Home>) {
     assert!(begin.full && begin.changes.is_empty() && lease::is_cursor(&begin.cursor));
     ledger.revoke(&revocation(session("s"), Some(NOW + 60))).await.unwrap();
     ledger.revoke(&revocation(Target::Handle(handle("h")), None)).await.unwrap();
-    ledger.restore(&session("s")).await.unwrap();
+    ledger.restore(&session("s"), NOW).await.unwrap();
     let feed = replica.changes(Some(&begin.cursor)).await.unwrap();
     assert!(!feed.full);
     let handle = told(Target::Handle(handle("h")), None);
@@ -130,7 +130,7 @@ pub async fn forgetting_leaves_no_reader_behind(home: Arc<dyn Home>) {
     ledger.forget_revocations(NOW + 20).await.unwrap();
     let feed = ledger.changes(Some(&at_new)).await.unwrap();
     assert_eq!((feed.full, feed.changes.len(), &feed.cursor), (false, 0, &at_new));
-    ledger.restore(&session("kept")).await.unwrap();
+    ledger.restore(&session("kept"), NOW).await.unwrap();
     let feed = ledger.changes(Some(&at_new)).await.unwrap();
     assert_eq!(feed.changes, [Change::Restored { target: session("kept") }]);
 }

@@ -68,7 +68,7 @@ async fn revoke(ledger: Arc<dyn Ledger>, round: u64) -> Result<(), LedgerFault> 
         if number % 5 == 4 {
             // About to be restored: from here on nobody knows, until it is acknowledged.
             say(&format!("restoring {name}"));
-            ledger.restore(&session(&name)).await?;
+            ledger.restore(&session(&name), 1).await?;
             say(&format!("restored {name}"));
         }
     }
