@@ -6,7 +6,7 @@ use std::fmt;
 /// Something that no request shows.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// `left_out`: why which entries of the set are not used.
+    /// `left_out`: why which entries of the set are not used. The change is empty where that alone is new.
     KeysChanged {
         change: KeyChange,
         left_out: Vec<String>,
@@ -40,7 +40,10 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeysChanged { change, left_out } => {
-                write!(f, "the session keys changed: {change}")?;
+                match change.is_empty() {
+                    true => f.write_str("the session keys are as before")?,
+                    false => write!(f, "the session keys changed: {change}")?,
+                }
                 if !left_out.is_empty() {
                     write!(f, "; not used: {}", left_out.join("; "))?;
                 }

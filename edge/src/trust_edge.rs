@@ -277,7 +277,9 @@ impl TrustEdge {
     fn take_keys(&mut self, answer: Answer<'_>, now: Moment) {
         let Some(keys) = self.keys.fetched() else { return };
         let notice = keys.take(answer, now, &mut self.chance);
-        if let Some(Notice::KeysChanged { .. }) = notice {
+        if let Some(Notice::KeysChanged { change, .. }) = &notice
+            && !change.is_empty()
+        {
             self.sessions.forget();
         }
         self.notices.extend(notice);

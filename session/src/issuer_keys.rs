@@ -2,19 +2,51 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::jwks::KeySet;
+use crate::algorithm::Algorithm;
+use crate::jwks::{KeySet, ReadJwk};
+use crate::public_key::PublicKey;
+use crate::strict_json;
 
 /// Keys at most; more are no key set of one issuer.
 const KEYS: usize = 64;
+/// Omissions that are listed one by one; a set of others' keys is no log file.
+const LISTED: usize = 16;
+/// Characters of a `kid` in the log.
+const KID_SHOWN: usize = 64;
 
 /// The keys of a set that verify Session JWTs.
 pub struct IssuerKeys {
     keys: KeySet,
     /// As they were sent, to see what changed.
-    by_kid: BTreeMap<String, Value>,
+    sent: BTreeMap<(String, Algorithm), Value>,
     left_out: Vec<String>,
+}
+
+/// A key set, its members unread: what is wrong with one says nothing about the next.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+/// The members that are usable on their own, and what is known of the others.
+#[derive(Default)]
+struct Reading {
+    usable: Vec<Candidate>,
+    /// Keys that the set gives away with their private part, under whatever `kid`.
+    disclosed: Vec<PublicKey>,
+    left_out: Vec<String>,
+}
+
+struct Candidate {
+    index: usize,
+    kid: String,
+    key: PublicKey,
+    sent: Value,
 }
 
 /// What is different from the set before; `kid`s.
@@ -31,38 +63,28 @@ pub struct KeyChange {
 impl IssuerKeys {
     /// From the bytes of a JWKS.
     ///
-    /// Keys that are for something else (encryption, an algorithm we do not verify) or that we have
-    /// no `kid` of are left out, as RFC 7517 section 5 asks: an issuer's set serves others too. In a
-    /// configuration they would be a mistake, and are.
+    /// A member that is not usable is left out and spoils nothing else, as RFC 7517 section 5 asks: an
+    /// issuer's set serves others too. That is a key for something else (encryption, an algorithm we do
+    /// not verify), one without a `kid`, malformed or weak, a member that names a field twice. So is what
+    /// is doubtful: two different keys of one algorithm under one `kid`, and a key whose private part
+    /// stands in the set. In a configuration all of these are mistakes, and errors.
     ///
     /// # Errors
-    /// Not a JWKS, no key left, or two keys under one `kid`; for the log.
+    /// Not a JWKS, no key left, or more than 64 that are usable; for the log.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
-        let jwks: Value =
-            serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
-        let Some(entries) = jwks.get("keys").and_then(Value::as_array) else {
-            return Err("not a key set: there is no array `keys`".into());
-        };
-        if entries.len() > KEYS {
+        let reading = Reading::of(&members(bytes)?);
+        if reading.usable.len() > KEYS {
             return Err(format!("more than {KEYS} keys"));
         }
-        let mut by_kid = BTreeMap::new();
-        let mut left_out = Vec::new();
-        for (at, entry) in entries.iter().enumerate() {
-            if let Err(errors) = KeySet::from_jwks(&json!({ "keys": [entry] })) {
-                let why = errors.first().map(|error| error.reason().to_owned());
-                left_out.push(format!("keys[{at}]: {}", why.unwrap_or_default()));
-                continue;
-            }
-            let kid = entry.get("kid").and_then(Value::as_str).unwrap_or_default();
-            if by_kid.insert(kid.to_owned(), entry.clone()).is_some() {
-                return Err(format!("two keys have the kid {kid:?}"));
-            }
+        let (used, left_out) = reading.judge();
+        let sent =
+            used.iter().map(|one| ((one.kid.clone(), one.key.algorithm()), one.sent.clone()));
+        let sent = sent.collect();
+        let left_out = shortened(left_out);
+        match KeySet::of_keys(used.into_iter().map(|one| (one.kid, one.key))) {
+            Some(keys) => Ok(Self { keys, sent, left_out }),
+            None => Err(format!("no key that verifies a session; {}", left_out.join("; "))),
         }
-        let used: Vec<_> = by_kid.values().cloned().collect();
-        let keys = KeySet::from_jwks(&json!({ "keys": used }))
-            .map_err(|_| format!("no key that verifies a session; {}", left_out.join("; ")))?;
-        Ok(Self { keys, by_kid, left_out })
     }
 
     /// The keys that are for us.
@@ -72,7 +94,7 @@ impl IssuerKeys {
 
     /// How many they are.
     pub fn count(&self) -> usize {
-        self.by_kid.len()
+        self.sent.len()
     }
 
     /// Why which keys are not used; no key material.
@@ -80,21 +102,116 @@ impl IssuerKeys {
         &self.left_out
     }
 
+    /// Whether members are left out that were not left out of the set before, or for another reason.
+    pub fn has_new_omissions(&self, before: Option<&Self>) -> bool {
+        let before = before.map_or(&[][..], |before| &before.left_out);
+        self.left_out.iter().any(|one| !before.contains(one))
+    }
+
     /// How this set differs from the one before.
     pub fn change_from(&self, before: Option<&Self>) -> KeyChange {
         let nothing = BTreeMap::new();
-        let before = before.map_or(&nothing, |before| &before.by_kid);
+        let before = before.map_or(&nothing, |before| &before.sent);
         let mut change = KeyChange::default();
-        for (kid, key) in &self.by_kid {
-            match before.get(kid) {
-                None => change.added.push(kid.clone()),
-                Some(old) if old != key => change.replaced.push(kid.clone()),
+        for (name, key) in &self.sent {
+            match before.get(name) {
+                None => change.added.push(name.0.clone()),
+                Some(old) if old != key => change.replaced.push(name.0.clone()),
                 Some(_) => {}
             }
         }
-        change.removed =
-            before.keys().filter(|kid| !self.by_kid.contains_key(*kid)).cloned().collect();
+        let removed = before.keys().filter(|name| !self.sent.contains_key(*name));
+        change.removed = removed.map(|(kid, _)| kid.clone()).collect();
+        // Keys that share a `kid` stand next to each other.
+        for kids in [&mut change.added, &mut change.removed, &mut change.replaced] {
+            kids.dedup();
+        }
         change
+    }
+}
+
+fn members(bytes: &[u8]) -> Result<Vec<&RawValue>, String> {
+    // serde would take an array for the object's fields in their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err("not a key set: not a JSON object".into());
+    }
+    let set: Members = serde_json::from_slice(bytes)
+        .map_err(|error| format!("not a key set, {{\"keys\": [...]}}: {error}"))?;
+    Ok(set.keys)
+}
+
+/// A bounded list, which says how long it was.
+fn shortened(mut left_out: Vec<String>) -> Vec<String> {
+    let more = left_out.len().saturating_sub(LISTED);
+    left_out.truncate(LISTED);
+    if more > 0 {
+        left_out.push(format!("and {more} more"));
+    }
+    left_out
+}
+
+// === impl Reading ===
+
+impl Reading {
+    fn of(members: &[&RawValue]) -> Reading {
+        let mut reading = Reading::default();
+        for (index, raw) in members.iter().enumerate() {
+            let Some(members) = strict_json::object(raw.get().as_bytes()) else {
+                let why = "must be an object that names every member once";
+                reading.left_out.push(format!("keys[{index}]: {why}"));
+                continue;
+            };
+            let read = ReadJwk::of(index, &members);
+            if read.is_disclosed {
+                reading.disclosed.extend(read.key.clone());
+            }
+            match read.usable() {
+                Ok((kid, key)) => {
+                    let sent = Value::Object(members);
+                    reading.usable.push(Candidate { index, kid, key, sent });
+                }
+                Err(errors) => reading.left_out.extend(errors.first().map(ToString::to_string)),
+            }
+        }
+        reading
+    }
+
+    /// Each key is looked at beside all the others: which are used, and why the others are not.
+    fn judge(self) -> (Vec<Candidate>, Vec<String>) {
+        let Reading { usable, disclosed, mut left_out } = self;
+        let doubts: Vec<_> = usable.iter().map(|one| one.doubt(&usable, &disclosed)).collect();
+        let mut used = Vec::new();
+        for (one, doubt) in usable.into_iter().zip(doubts) {
+            match doubt {
+                None => used.push(one),
+                Some(why) => left_out.push(format!("keys[{}]: {why}", one.index)),
+            }
+        }
+        (used, left_out)
+    }
+}
+
+// === impl Candidate ===
+
+impl Candidate {
+    /// Why this key is not used although nothing is wrong with its own member.
+    fn doubt(&self, usable: &[Candidate], disclosed: &[PublicKey]) -> Option<String> {
+        if disclosed.iter().any(|key| key.is_same_as(&self.key)) {
+            return Some(
+                "the set discloses its private key under another entry; replace it".into(),
+            );
+        }
+        let algorithm = self.key.algorithm();
+        let rival = usable.iter().find(|other| {
+            other.kid == self.kid
+                && other.key.algorithm() == algorithm
+                && !other.key.is_same_as(&self.key)
+        })?;
+        let kid: String = self.kid.chars().take(KID_SHOWN).collect();
+        let rival = rival.index;
+        Some(format!(
+            "keys[{rival}] is another {algorithm} key of the kid {kid:?}; neither is used"
+        ))
     }
 }
 

@@ -14,10 +14,19 @@ use crate::unverified::UnverifiedHeader;
 /// Members only a private or a symmetric key has (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1).
 const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Public keys by `kid`; never empty.
+/// Public keys by `kid` and algorithm; never empty.
 #[derive(Debug, Clone)]
 pub struct KeySet {
-    keys: BTreeMap<String, PublicKey>,
+    keys: BTreeMap<String, BTreeMap<Algorithm, PublicKey>>,
+}
+
+/// What one member of a set says: its key is usable if there is no error.
+pub(crate) struct ReadJwk {
+    pub(crate) kid: Option<String>,
+    pub(crate) key: Option<PublicKey>,
+    /// A member that only a private key has: whoever reads the set can sign with this key.
+    pub(crate) is_disclosed: bool,
+    pub(crate) errors: Vec<JwksError>,
 }
 
 /// One member object of `keys`, with its place for error paths.
@@ -43,56 +52,86 @@ impl KeySet {
         if entries.is_empty() {
             return Err(vec![JwksError::new("keys", "holds no key; no token could be verified")]);
         }
-        let mut keys = BTreeMap::new();
+        let mut set = KeySet { keys: BTreeMap::new() };
         let mut errors = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let Some(members) = entry.as_object() else {
                 errors.push(JwksError::new(format!("keys[{index}]"), "must be an object"));
                 continue;
             };
-            match (Jwk { index, members, errors: Vec::new() }).read() {
+            match ReadJwk::of(index, members).usable() {
                 Err(found) => errors.extend(found),
                 Ok((kid, key)) => {
-                    if keys.insert(kid, key).is_some() {
-                        let reason = "an earlier key has this kid; every key needs its own";
+                    if set.insert(kid, key).is_some() {
+                        let reason = "an earlier key of this algorithm has this kid; \
+                                      every key needs its own";
                         errors.push(JwksError::new(format!("keys[{index}].kid"), reason));
                     }
                 }
             }
         }
-        if errors.is_empty() { Ok(KeySet { keys }) } else { Err(errors) }
+        if errors.is_empty() { Ok(set) } else { Err(errors) }
+    }
+
+    /// `None` if there is no key.
+    pub(crate) fn of_keys(keys: impl IntoIterator<Item = (String, PublicKey)>) -> Option<KeySet> {
+        let mut set = KeySet { keys: BTreeMap::new() };
+        for (kid, key) in keys {
+            set.insert(kid, key);
+        }
+        (!set.keys.is_empty()).then_some(set)
     }
 
     /// Every `kid` with its pinned algorithm, in order of the `kid`.
     pub fn entries(&self) -> impl Iterator<Item = (&str, Algorithm)> {
-        self.keys.iter().map(|(kid, key)| (kid.as_str(), key.algorithm()))
+        self.keys
+            .iter()
+            .flat_map(|(kid, keys)| keys.keys().map(|algorithm| (kid.as_str(), *algorithm)))
     }
 
-    /// The key a header names. The algorithm is the key's; the header may only agree.
+    /// The key that a header names. Each key is pinned to one algorithm; where keys share a `kid`, the
+    /// header's algorithm says which one is meant.
     pub(crate) fn find(&self, header: &UnverifiedHeader) -> Result<&PublicKey, Refusal> {
         let algorithm = Algorithm::from_name(&header.algorithm).ok_or(Refusal::Algorithm)?;
         let kid = header.key_id.as_deref().ok_or(Refusal::UnknownKey)?;
-        let key = self.keys.get(kid).ok_or(Refusal::UnknownKey)?;
-        if key.algorithm() == algorithm { Ok(key) } else { Err(Refusal::Algorithm) }
+        let keys = self.keys.get(kid).ok_or(Refusal::UnknownKey)?;
+        keys.get(&algorithm).ok_or(Refusal::Algorithm)
+    }
+
+    /// The key that had this place.
+    fn insert(&mut self, kid: String, key: PublicKey) -> Option<PublicKey> {
+        self.keys.entry(kid).or_default().insert(key.algorithm(), key)
+    }
+}
+
+// === impl ReadJwk ===
+
+impl ReadJwk {
+    pub(crate) fn of(index: usize, members: &Map<String, Value>) -> ReadJwk {
+        Jwk { index, members, errors: Vec::new() }.read()
+    }
+
+    pub(crate) fn usable(self) -> Result<(String, PublicKey), Vec<JwksError>> {
+        match (self.kid, self.key) {
+            (Some(kid), Some(key)) if self.errors.is_empty() => Ok((kid, key)),
+            _ => Err(self.errors),
+        }
     }
 }
 
 // === impl Jwk ===
 
 impl Jwk<'_> {
-    fn read(mut self) -> Result<(String, PublicKey), Vec<JwksError>> {
+    fn read(mut self) -> ReadJwk {
         let kid = self.kid();
-        self.refuse_secrets();
+        let is_disclosed = self.refuse_secrets();
         self.check_use();
         self.check_key_ops();
         let key = self.key();
         if let Some(key) = &key {
             self.check_algorithm(key.algorithm());
         }
-        match (kid, key) {
-            (Some(kid), Some(key)) if self.errors.is_empty() => Ok((kid, key)),
-            _ => Err(self.errors),
-        }
+        ReadJwk { kid, key, is_disclosed, errors: self.errors }
     }
 
     fn error(&mut self, member: &str, reason: &str) {
@@ -109,14 +148,18 @@ impl Jwk<'_> {
         }
     }
 
-    fn refuse_secrets(&mut self) {
+    /// Whether there is one.
+    fn refuse_secrets(&mut self) -> bool {
+        let mut is_disclosed = false;
         for member in SECRET_MEMBERS {
             if self.members.contains_key(member) {
+                is_disclosed = true;
                 let reason = "belongs to a private or symmetric key; give the public key only, \
                               and replace this one: it has been disclosed";
                 self.error(member, reason);
             }
         }
+        is_disclosed
     }
 
     fn check_use(&mut self) {

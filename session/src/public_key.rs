@@ -101,6 +101,18 @@ impl PublicKey {
         }
     }
 
+    /// Whether both are the same key, whatever their members were called.
+    pub(crate) fn is_same_as(&self, other: &PublicKey) -> bool {
+        match (self, other) {
+            (PublicKey::EdDsa(own), PublicKey::EdDsa(other)) => own == other,
+            (PublicKey::Es256(_, own), PublicKey::Es256(_, other))
+            | (PublicKey::Rs256 { info: own, .. }, PublicKey::Rs256 { info: other, .. }) => {
+                own == other
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the signature of a compact JWS fits. Whoever may know is shown only what is a signature by
     /// its form, so that nobody's leniency about forms can matter.
     pub(crate) fn authenticate(

@@ -158,11 +158,23 @@ fn everything_wrong_is_said_at_once_and_no_key_is_shown() {
     let paths: Vec<&str> = errors.iter().map(|error| error.path()).collect();
     assert_eq!(paths, ["keys[1].kid", "keys[2].d", "keys[2].use", "keys[3].k", "keys[3].kty"]);
     assert!(shown.iter().all(|error| !error.contains("c2VjcmV0")), "{shown:?}");
-    assert!(shown[0].starts_with("keys[1].kid: an earlier key has this kid"), "{}", shown[0]);
+    assert!(shown[0].starts_with("keys[1].kid: an earlier key of this algorithm"), "{}", shown[0]);
 }
 
 #[test]
 fn entries_name_each_key_with_its_algorithm() {
     let keys = KeySet::from_jwks(&key(Algorithm::Es256).public_jwks()).unwrap();
     assert_eq!(keys.entries().collect::<Vec<_>>(), [("k1", Algorithm::Es256)]);
+}
+
+#[test]
+fn one_kid_may_name_a_key_of_each_algorithm() {
+    let keys = Algorithm::ALL.map(|algorithm| spoiled(algorithm, "kid", json!("k")));
+    let keys = KeySet::from_jwks(&json!({ "keys": keys })).unwrap();
+    assert_eq!(keys.entries().collect::<Vec<_>>(), Algorithm::ALL.map(|each| ("k", each)));
+    let rules = session::Rules::new(ISSUER, AUDIENCE);
+    let verifier = session::Verifier::new(rules, keys);
+    let foreign = session::mint::SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap();
+    let token = foreign.sign(&claims()).unwrap();
+    assert_eq!(verifier.verify(token.as_bytes(), NOW).err(), Some(session::Refusal::Signature));
 }

@@ -175,9 +175,15 @@ impl<S: KeySource> Fetching<S> {
         self.failures = 0;
         self.metrics.session_keys_fetched(keys.count(), clock::now());
         let change = keys.change_from(self.known.as_ref());
+        let left_out = keys.left_out();
+        if keys.has_new_omissions(self.known.as_ref()) {
+            tracing::warn!(
+                ?left_out,
+                "session keys left out: the issuer's set has unusable members"
+            );
+        }
         if !change.is_empty() {
             let KeyChange { added, removed, replaced } = change;
-            let left_out = keys.left_out();
             tracing::info!(?added, ?removed, ?replaced, ?left_out, "the session keys changed");
         }
         let sessions = Arc::new(Sessions::new(self.rules.clone(), keys.keys().clone()));

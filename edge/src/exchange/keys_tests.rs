@@ -229,6 +229,46 @@ fn a_key_that_is_replaced_under_its_kid() {
     assert!(is_served(&mut edge, &of_other, NOW + 331));
 }
 
+/// Two keys of one `kid` and one algorithm: neither is believed, the others are, and the log says why.
+#[test]
+fn keys_that_become_doubtful_are_left_out_of_a_warm_edge_and_told() {
+    let rival = SigningKey::generate(Algorithm::EdDsa, Some("k1")).unwrap().public_jwk();
+    let mut edge = informed();
+    assert!(is_served(&mut edge, &token(), NOW + 1));
+    let callout = ticked(&mut edge, NOW + 331).unwrap();
+    set_comes(&mut edge, &callout, &[first(), next(), rival], NOW + 331);
+    assert_eq!(refused(verdict(&mut edge, &token(), NOW + 332)), UNKNOWN);
+    assert!(is_served(&mut edge, &next_token(), NOW + 332));
+    let told: Vec<_> = edge.take_notices().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            r#"the session keys changed: added ["k2"], removed ["k1"]; not used: keys[0]: keys[2] is another EdDSA key of the kid "k1"; neither is used; keys[2]: keys[0] is another EdDSA key of the kid "k1"; neither is used"#
+        ]
+    );
+}
+
+/// Members that are not used are told when they come, and not at each refresh.
+#[test]
+fn a_bad_member_beside_the_same_keys_is_told_once_and_forgets_nobody() {
+    let mut edge = informed();
+    let long = token_with(|claims| claims["exp"] = json!(NOW + 3000));
+    assert!(is_served(&mut edge, &long, NOW + 1));
+    let nameless = json!({"kty": "OKP", "crv": "Ed25519", "x": next()["x"]});
+    let told = [
+        r#"the session keys are as before; not used: keys[1].kid: must be a non-empty string; tokens name their key by it"#,
+    ];
+    let mut now = NOW;
+    for told in [&told[..], &[]] {
+        now += 331;
+        let callout = ticked(&mut edge, now).unwrap();
+        set_comes(&mut edge, &callout, &[first(), nameless.clone()], now);
+        let notices: Vec<_> = edge.take_notices().iter().map(ToString::to_string).collect();
+        assert_eq!(notices, told);
+    }
+    assert_eq!(edge.sessions.len(), 1, "whoever was verified stays so");
+}
+
 #[test]
 fn the_last_good_set_stays_while_the_issuer_is_down_and_not_for_ever() {
     let mut edge = informed();

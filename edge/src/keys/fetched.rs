@@ -69,10 +69,11 @@ impl Fetched {
                 self.schedule.succeeded(now, chance);
                 let before = self.good.as_ref().map(|good| &good.keys);
                 let change = keys.change_from(before);
+                let is_news = !change.is_empty() || keys.has_new_omissions(before);
                 let left_out = keys.left_out().to_vec();
                 let verifier = Verifier::new(self.rules.clone(), keys.keys().clone());
                 self.good = Some(Good { verifier, keys, fetched_at: now.steady });
-                (!change.is_empty()).then_some(Notice::KeysChanged { change, left_out })
+                is_news.then_some(Notice::KeysChanged { change, left_out })
             }
             Err(fault) => {
                 self.schedule.failed(now);

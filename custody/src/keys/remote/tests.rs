@@ -41,6 +41,10 @@ impl Issuer {
         self.0.lock().unwrap().answer = Ok(json!({ "keys": keys }).to_string().into());
     }
 
+    fn publish_text(&self, text: &str) {
+        self.0.lock().unwrap().answer = Ok(text.into());
+    }
+
     fn fail(&self) {
         self.0.lock().unwrap().answer = Err("down".into());
     }
@@ -76,6 +80,33 @@ fn refusal(outcome: Result<Arc<Session>, Refusal>) -> &'static str {
     outcome.err().map_or("fine", |refusal| refusal.code())
 }
 
+/// What is logged on this thread meanwhile.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false);
+        tracing::subscriber::set_default(subscriber.with_writer(move || log.clone()).finish())
+    }
+
+    fn count(&self, part: &str) -> usize {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(part).count()
+    }
+}
+
 const UNKNOWN: &str = "session_unknown_key";
 
 #[tokio::test(start_paused = true)]
@@ -98,6 +129,41 @@ async fn keys_that_change_are_seen_without_a_restart() {
     sleep(SCHEDULE.refresh * 2).await;
     assert_eq!(code(&remote, &new).await, "session_signature");
     assert_eq!(code(&remote, &other).await, "fine");
+}
+
+/// Cold and warm: two keys of one `kid` and one algorithm spoil nobody else, and the log says why.
+#[tokio::test(start_paused = true)]
+async fn doubtful_keys_are_left_out_and_the_others_are_used() {
+    let (log, known, rival, other) = (Log::default(), key("known"), key("known"), key("other"));
+    let _listening = log.listen();
+    let es256 = SigningKey::generate(Algorithm::Es256, Some("other")).unwrap();
+    let issuer = Issuer::with(&[&known, &rival, &other, &es256]);
+    let cold = issuer.start().await;
+    issuer.publish(&[&known]);
+    let warm = issuer.start().await;
+    assert_eq!(code(&warm, &known).await, "fine");
+    issuer.publish(&[&known, &rival, &other, &es256]);
+    sleep(SCHEDULE.refresh * 2).await;
+    for remote in [&cold, &warm] {
+        assert_eq!([code(remote, &known).await, code(remote, &rival).await], [UNKNOWN; 2]);
+        assert_eq!([code(remote, &other).await, code(remote, &es256).await], ["fine"; 2]);
+    }
+    assert!(log.count("is another EdDSA key of the kid") > 0);
+    assert_eq!(log.count("WARN"), 2, "once each, not at every refresh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unusable_member_spoils_no_other_key() {
+    let (known, gone) = (key("known"), key("gone"));
+    let issuer = Issuer::with(&[&known, &gone]);
+    let remote = issuer.start().await;
+    let known_jwk = known.public_jwk();
+    for bad in ["null", "{}", r#"{"kid": "known", "kid": "x"}"#, "1e999", r#"{"kty": "oct"}"#] {
+        issuer.publish_text(&format!(r#"{{"keys": [{bad}, {known_jwk}]}}"#));
+        sleep(SCHEDULE.refresh * 2).await;
+        assert_eq!(code(&remote, &known).await, "fine", "{bad}");
+        assert_eq!(code(&remote, &gone).await, UNKNOWN, "{bad}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
