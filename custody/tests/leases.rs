@@ -145,7 +145,7 @@ async fn the_session_is_verified_here_too() {
         ("iss", of("iss", json!("https://elsewhere.example"))),
         ("aud", of("aud", json!("elsewhere"))),
         ("ended", of("exp", json!(now() - 31))),
-        // The leeway forgives the session; but no lease can begin when it has ended.
+        // There is no leeway for the end.
         ("just ended", {
             let mut c = home.claims();
             c["iat"] = json!(now() - 60);

@@ -38,6 +38,7 @@ pub mod flights;
 pub mod glob;
 pub mod headers;
 mod keys;
+mod lease_answer;
 mod leases;
 pub mod lent;
 mod moment;

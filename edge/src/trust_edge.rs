@@ -1,13 +1,14 @@
 //! The edge of one plugin configuration in one VM: the policy, and what it remembers.
 
 use crate::attempts::{Attempts, Ticket};
-use crate::callout::{Answer, Callout, MAX_LEASE, MAX_SYNC, Purpose};
+use crate::callout::{Answer, Callout, MAX_SYNC, Purpose};
 use crate::chance::Chance;
 use crate::config::Posture;
 use crate::denial::Denial;
 use crate::digest::Digester;
 use crate::flights::{Flight, FlightId, Flights, Granted, Landed};
 use crate::keys::{SessionKeys, is_worth_a_fetch};
+use crate::lease_answer::leased;
 use crate::leases::{Found, LeaseKey, Leases};
 use crate::lent::{Ending, GUEST_GONE, Lent, failed};
 use crate::moment::Moment;
@@ -17,10 +18,7 @@ use crate::permit::Permit;
 use crate::policy::Policy;
 use crate::sessions::Sessions;
 use crate::sync::{Feed, Poll};
-use lease::{
-    Binding, LEASE_CEILING, Lease, LeaseFault, LeaseRequest, LiveLease, OutcomeReport, RefusalCode,
-    Secret, SeenReport, SyncAnswer,
-};
+use lease::{LeaseRequest, OutcomeReport, Secret, SeenReport, SyncAnswer};
 use session::Signatures;
 use std::rc::Rc;
 use std::time::Duration;
@@ -187,12 +185,17 @@ impl TrustEdge {
     /// Is what was permitted a while ago permitted still? The session may have ended meanwhile, or have
     /// been revoked, and so may what it waits for.
     pub(crate) fn stands(&self, permit: &Permit, now: Moment) -> Result<(), Denial> {
-        self.keys.verifier(now)?.check_time(permit.session(), now.unix())?;
+        self.check_time(permit, now)?;
         self.feed.check_session(permit.session())?;
         match permit.credential() {
             Some(credential) => self.feed.check_credential(credential.handle.as_str(), now),
             None => Ok(()),
         }
+    }
+
+    /// The session has not ended.
+    pub(crate) fn check_time(&self, permit: &Permit, now: Moment) -> Result<(), Denial> {
+        Ok(self.keys.verifier(now)?.check_time(permit.session(), now.unix())?)
     }
 
     /// The lease of this key, or the flight that brings it. One that is due is renewed in the background:
@@ -337,7 +340,7 @@ impl TrustEdge {
 
     fn land(&mut self, id: FlightId, answer: Answer<'_>, now: Moment) -> Option<Landed> {
         let flight = self.flights.land(id)?;
-        let lease = leased(answer, flight.binding(), now).and_then(|lease| {
+        let lease = leased(answer, &flight, self.policy.rules.leeway, now).and_then(|lease| {
             // Revoked while it was on its way.
             let revoked = self.feed.is_revoked_lease(&lease.lease().lease_id);
             if revoked { Err(Denial::CustodyRefused) } else { Ok(lease) }
@@ -356,7 +359,7 @@ impl TrustEdge {
         });
         match granted {
             // Custody has changed its mind: what it gave before is not used any more.
-            Err(Denial::CustodyRefused) => self.leases.drop_one(key),
+            Err(Denial::CustodyRefused | Denial::Session(_)) => self.leases.drop_one(key),
             Err(_) => self.leases.not_renewed(key, now),
             Ok(_) => {}
         }
@@ -368,27 +371,3 @@ impl TrustEdge {
 const TIDY: Duration = Duration::from_secs(5);
 /// A report's body has a bound in custody, 256 KiB, and names have up to 256 bytes.
 const SEEN_AT_ONCE: usize = 500;
-
-fn leased(answer: Answer<'_>, binding: Binding, now: Moment) -> Result<LiveLease, Denial> {
-    let (status, body) = match answer {
-        Answer::Response { status, body } => (status, body),
-        Answer::Reset => return Err(Denial::CustodyUnavailable),
-        Answer::NotSent(denial) => return Err(denial),
-    };
-    if body.len() > MAX_LEASE {
-        return Err(Denial::CustodyAnswer);
-    }
-    if status == 200 {
-        let lease = Lease::decode(body)?;
-        if lease.binding != binding {
-            return Err(Denial::Lease(LeaseFault::Binding));
-        }
-        return Ok(lease.live(now.unix(), LEASE_CEILING)?);
-    }
-    Err(match (RefusalCode::decode(status, body), status) {
-        (Some(code), _) => Denial::of_refusal(code),
-        (None, 504) => Denial::CustodyTimeout,
-        (None, 503) => Denial::CustodyUnavailable,
-        (None, _) => Denial::CustodyAnswer,
-    })
-}

@@ -49,12 +49,15 @@ impl Claims {
     }
 
     /// Everything about time. Saturating, so that no number a token carries can wrap around.
+    ///
+    /// The leeway is for beginnings alone: a clock that is slow does not refuse a token that is new. A
+    /// token ends at `exp` for everybody, as no lease outlives it and there is to be one answer.
     pub(crate) fn check_time(&self, leeway: u64, now: UnixSeconds) -> Result<(), Refusal> {
         match self.expires_at.checked_sub(self.issued_at) {
             Some(1..=LIFETIME_CEILING) => {}
             _ => return Err(Refusal::Lifetime),
         }
-        if now >= self.expires_at.saturating_add(leeway) {
+        if now >= self.expires_at {
             return Err(Refusal::Expired);
         }
         let latest_start = self.issued_at.max(self.not_before.unwrap_or(0));

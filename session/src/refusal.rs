@@ -17,7 +17,7 @@ pub enum Refusal {
     Issuer,
     /// `aud` does not name us.
     Audience,
-    /// `now >= exp + leeway`.
+    /// `now >= exp`.
     Expired,
     /// `nbf` or `iat` lies more than the leeway ahead.
     NotYetValid,

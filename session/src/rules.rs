@@ -6,7 +6,7 @@ pub const TOKEN_BYTES: usize = 8192;
 pub const LIFETIME_CEILING: u64 = 3600;
 /// Allowance for clocks that differ, in seconds, if the configuration names none.
 pub const LEEWAY_DEFAULT: u64 = 30;
-/// No leeway is longer than this, in seconds: it lengthens the life of every token.
+/// No leeway is longer than this, in seconds.
 pub const LEEWAY_CEILING: u64 = 300;
 
 /// Whose tokens are believed, and how far clocks may differ.
@@ -16,7 +16,7 @@ pub struct Rules {
     pub issuer: String,
     /// `aud` must be, or contain, exactly this.
     pub audience: String,
-    /// Seconds, for `exp`, `nbf` and `iat` alike. [`Verifier::new`](crate::Verifier::new) cuts it
+    /// Seconds, for `nbf` and `iat`; there is none for `exp`. [`Verifier::new`](crate::Verifier::new) cuts it
     /// to [`LEEWAY_CEILING`]; configurations should refuse more with an error of their own.
     pub leeway: u64,
 }

@@ -278,7 +278,7 @@ proptest! {
             (i128::from(iat), i128::from(exp), i128::from(NOW), i128::from(LEEWAY));
         let expected = if e - i < 1 || e - i > 3600 {
             Some(Refusal::Lifetime)
-        } else if now >= e + leeway {
+        } else if now >= e {
             Some(Refusal::Expired)
         } else if i > now + leeway || nbf.is_some_and(|nbf| i128::from(nbf) > now + leeway) {
             Some(Refusal::NotYetValid)

@@ -55,12 +55,7 @@ fn claim_cases() -> Vec<ClaimCase> {
             good.clone(),
         ),
         ("aud an object", one("aud", json!({"a": AUDIENCE})), Refusal::Claims("aud"), good.clone()),
-        (
-            "expired at exp + leeway",
-            span(NOW - LEEWAY - 60, NOW - LEEWAY),
-            Refusal::Expired,
-            span(NOW - LEEWAY - 60, NOW - LEEWAY + 1),
-        ),
+        ("expired at exp", span(NOW - 60, NOW), Refusal::Expired, span(NOW - 60, NOW + 1)),
         (
             "iat over the leeway",
             span(NOW + LEEWAY + 1, NOW + 600),
@@ -75,7 +70,7 @@ fn claim_cases() -> Vec<ClaimCase> {
         ),
         ("life of 3601 s", span(IAT, IAT + 3601), Refusal::Lifetime, span(IAT, IAT + 3600)),
         ("life of 0 s", span(NOW, NOW), Refusal::Lifetime, span(NOW, NOW + 1)),
-        ("exp before iat", span(NOW, NOW - 1), Refusal::Lifetime, span(NOW - 1, NOW)),
+        ("exp before iat", span(NOW, NOW - 1), Refusal::Lifetime, span(NOW - 1, NOW + 1)),
         ("exp at the end of u64", one("exp", json!(u64::MAX)), Refusal::Lifetime, good.clone()),
         (
             "both at the end of u64",
@@ -219,8 +214,8 @@ fn time_is_checked_again_for_a_kept_session() {
     let pair = Pair::new(Algorithm::EdDsa);
     let session = pair.claims(&claims()).unwrap();
     let at = |now| pair.verifier.check_time(&session, now);
-    assert_eq!(at(EXP + LEEWAY - 1), Ok(()));
-    assert_eq!(at(EXP + LEEWAY), Err(Refusal::Expired));
+    assert_eq!(at(EXP - 1), Ok(()));
+    assert_eq!(at(EXP), Err(Refusal::Expired));
     assert_eq!(at(u64::MAX), Err(Refusal::Expired));
     assert_eq!(at(IAT - LEEWAY), Ok(()));
     assert_eq!(at(IAT - LEEWAY - 1), Err(Refusal::NotYetValid));
@@ -236,10 +231,13 @@ fn leeway_is_cut_to_its_ceiling() {
     let at = |leeway, now| {
         session::Verifier::new(rules(leeway), keys.clone()).verify(token.as_bytes(), now).err()
     };
-    assert_eq!(at(0, EXP - 1), None);
-    assert_eq!(at(0, EXP), Some(Refusal::Expired));
-    assert_eq!(at(u64::MAX, EXP + session::LEEWAY_CEILING - 1), None);
-    assert_eq!(at(u64::MAX, EXP + session::LEEWAY_CEILING), Some(Refusal::Expired));
+    assert_eq!(at(0, IAT), None);
+    assert_eq!(at(0, IAT - 1), Some(Refusal::NotYetValid));
+    assert_eq!(at(u64::MAX, IAT - session::LEEWAY_CEILING), None);
+    assert_eq!(at(u64::MAX, IAT - session::LEEWAY_CEILING - 1), Some(Refusal::NotYetValid));
+    // No leeway makes a token last longer.
+    assert_eq!([at(0, EXP - 1), at(u64::MAX, EXP - 1)], [None; 2]);
+    assert_eq!([at(0, EXP), at(u64::MAX, EXP)], [Some(Refusal::Expired); 2]);
 }
 
 #[test]

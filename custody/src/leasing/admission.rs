@@ -33,10 +33,6 @@ impl Leasing {
             Ok(session) => session,
             Err(refusal) => return Err(self.session_refused(refusal.code(), request_id).await),
         };
-        // The leeway lets a session verify that has ended; a lease cannot outlive it.
-        if now >= session.expires_at() {
-            return Err(self.session_refused("session_expired", request_id).await);
-        }
         let claim = Claim { request, session, request_id, now };
         self.within(self.per_session.as_ref(), claim.session.id(), "session", &claim).await?;
         let ends = self.session_ends(&claim).await?;

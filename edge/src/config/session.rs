@@ -14,7 +14,7 @@ pub struct SessionConfig {
     /// What `aud` must be or hold (RFC 7519 section 4.1.3).
     pub audience: String,
     pub keys: KeysConfig,
-    /// How far clocks may differ when `exp`, `nbf` and `iat` are read; at most five minutes.
+    /// How far clocks may differ when `nbf` and `iat` are read; at most five minutes. A session ends at `exp`.
     #[serde(default = "default_leeway")]
     pub leeway: Span,
     /// Where the token may stand, in this order. Default: `proxy-authorization` in the explicit

@@ -49,14 +49,16 @@ impl AwaitLease {
         if landed.flight() != flight {
             return Verdict::Deny(refused.because(Denial::Internal));
         }
-        let usable = landed.lease().and_then(|granted| {
-            edge.stands(&permit, now)?;
-            // The lease may have ended, if many had their turn before this one.
-            if !granted.lease.is_live(now.unix()) {
-                return Err(Denial::Lease(LeaseFault::Expired));
-            }
-            Ok(granted)
-        });
+        // A session that has ended meanwhile is told so, whatever custody said.
+        let usable =
+            edge.check_time(&permit, now).and_then(|()| landed.lease()).and_then(|granted| {
+                edge.stands(&permit, now)?;
+                // The lease may have ended, if many had their turn before this one.
+                if !granted.lease.is_live(now.unix()) {
+                    return Err(Denial::Lease(LeaseFault::Expired));
+                }
+                Ok(granted)
+            });
         match usable {
             Ok(granted) => {
                 Verdict::Forward(Forwarded::with_lease(&permit, edits, &headers, granted))

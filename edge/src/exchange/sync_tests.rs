@@ -218,14 +218,14 @@ fn sessions_in_use_are_reported() {
 #[test]
 fn a_session_that_has_ended_is_reported_before_it_is_forgotten() {
     let mut edge = informed();
-    for second in 600..629 {
+    for second in 570..599 {
         edge.tick(at(NOW + second));
     }
     edge.take_callouts();
-    // Within the leeway, and soon after a report.
-    verdict(&mut edge, open(), NOW + 629);
+    // In its last second, and soon after a report.
+    verdict(&mut edge, open(), NOW + 599);
     let mut reported = false;
-    for second in 630..680 {
+    for second in 600..680 {
         edge.tick(at(NOW + second));
         reported |= edge.take_callouts().iter().any(|callout| callout.purpose == Purpose::Seen);
         assert!(reported || edge.sessions.len() == 1, "{second}");

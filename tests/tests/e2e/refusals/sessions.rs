@@ -68,10 +68,15 @@ fn sessions_signed_with(algorithm: Algorithm) {
         let seen = scene.accepts(case, || get_with(&scene, API, &bearer(&token)));
         assert_eq!(seen.authorization().as_deref(), Some(LEASED.as_bytes()), "{case}");
     }
-    // Custody leases nothing to a session whose time is over, leeway or not.
+    // A session ends at `exp`, for destinations with a credential and without one.
     let late = with(&sessions, &json!({"iat": now() - 60, "exp": now() - 5}));
-    let late = sessions.key().sign(&late).unwrap();
-    scene.accepts("expired within the leeway", || get_with(&scene, OPEN, &bearer(&late)));
+    let late = bearer(&sessions.key().sign(&late).unwrap());
+    for host in [API, OPEN] {
+        let case = format!("expired a few seconds ago, {host}");
+        scene.refuses(&case, (407, "session_expired"), || {
+            guest::connect(scene.edge(), &scene.at(host), std::slice::from_ref(&late))?.refused()
+        });
+    }
 }
 
 /// `GET /v1/models` through a tunnel opened with this header.

@@ -1,0 +1,48 @@
+//! What custody's answer to a lease request comes to.
+
+use crate::callout::{Answer, MAX_LEASE};
+use crate::denial::Denial;
+use crate::flights::Flight;
+use crate::moment::Moment;
+use lease::{LEASE_CEILING, Lease, LeaseFault, LiveLease, RefusalCode};
+use session::Refusal;
+
+/// A live lease of the flight's own binding.
+///
+/// Custody judges by a clock of its own, which may be ahead by the leeway: a session that it refuses in
+/// its last seconds has expired, and a new one is what helps.
+///
+/// # Errors
+/// Why there is no lease.
+pub fn leased(
+    answer: Answer<'_>,
+    flight: &Flight,
+    leeway: u64,
+    now: Moment,
+) -> Result<LiveLease, Denial> {
+    let (status, body) = match answer {
+        Answer::Response { status, body } => (status, body),
+        Answer::Reset => return Err(Denial::CustodyUnavailable),
+        Answer::NotSent(denial) => return Err(denial),
+    };
+    if body.len() > MAX_LEASE {
+        return Err(Denial::CustodyAnswer);
+    }
+    if status == 200 {
+        let lease = Lease::decode(body)?;
+        if lease.binding != flight.binding() {
+            return Err(Denial::Lease(LeaseFault::Binding));
+        }
+        return Ok(lease.live(now.unix(), LEASE_CEILING)?);
+    }
+    let is_at_its_end = flight.session.expires_at() <= now.unix().saturating_add(leeway);
+    Err(match (RefusalCode::decode(status, body), status) {
+        (Some(RefusalCode::SessionRefused), _) if is_at_its_end => {
+            Denial::Session(Refusal::Expired)
+        }
+        (Some(code), _) => Denial::of_refusal(code),
+        (None, 504) => Denial::CustodyTimeout,
+        (None, 503) => Denial::CustodyUnavailable,
+        (None, _) => Denial::CustodyAnswer,
+    })
+}
