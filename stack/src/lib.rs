@@ -10,6 +10,7 @@ mod background;
 pub mod benchmarks;
 mod builder;
 pub mod built;
+pub mod cargo_deny;
 pub mod child;
 pub mod clients;
 pub mod custody;

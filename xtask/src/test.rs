@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Result, bail};
 use clap::Args;
 use stack::built::Built;
+use stack::cargo_deny::CargoDeny;
 use stack::clients::Clients;
 use stack::envoy::EnvoyBinary;
 use stack::openbao::BaoBinary;
@@ -26,7 +27,7 @@ use crate::sweep;
 const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
 
 /// Steps with and without the checks that need no running.
-const STEPS: usize = 15;
+const STEPS: usize = 17;
 const STEPS_FILTERED: usize = 11;
 
 #[derive(Args)]
@@ -141,6 +142,21 @@ fn check(progress: &mut Progress) -> Result<()> {
     step(progress, "clippy on the filter and the simulator's guests (WebAssembly)", &modules)?;
     let step = progress.step("checking the schema of the plugin configuration");
     schema::check()?;
+    step.finish();
+    check_dependencies(progress)
+}
+
+/// Licences, bans and sources of every dependency against deny.toml. Advisories need a database from the
+/// network, so they are no part of it.
+fn check_dependencies(progress: &mut Progress) -> Result<()> {
+    let mut deny = None;
+    fetch(progress, "cargo-deny", |say| {
+        let found = deny.insert(CargoDeny::locate_or_fetch(say)?);
+        Ok(found.version().to_owned())
+    })?;
+    let Some(deny) = deny else { bail!("cargo-deny was not fetched") };
+    let mut step = progress.step("checking licences, bans and sources of the dependencies");
+    spoken::run(&mut step, &mut deny.check(&Built::root()))?;
     step.finish();
     Ok(())
 }
