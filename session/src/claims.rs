@@ -25,8 +25,7 @@ impl Claims {
     /// From the payload of a token whose signature was checked.
     pub(crate) fn from_authenticated(payload: &[u8]) -> Result<Claims, Refusal> {
         let all = strict_json::object(payload).ok_or(Refusal::Malformed)?;
-        // Nobody here asks for it, but jwt-simple wants it to be a string (OpenID Connect Core section 2),
-        // and a token is not to be good or bad by who checks its signature.
+        // Nobody here asks for it, but it is a string wherever it is defined (OpenID Connect Core section 2).
         if all.get("nonce").is_some_and(|nonce| !nonce.is_string()) {
             return Err(Refusal::Claims("nonce"));
         }
@@ -40,12 +39,6 @@ impl Claims {
             not_before: seconds(&all, "nbf")?,
             all,
         })
-    }
-
-    /// Why a payload is refused that jwt-simple could not read although its signature fits: our own
-    /// rule where one says so.
-    pub(crate) fn refusal_of(payload: &[u8]) -> Refusal {
-        Claims::from_authenticated(payload).err().unwrap_or(Refusal::Malformed)
     }
 
     /// Everything about time. Saturating, so that no number a token carries can wrap around.

@@ -9,6 +9,7 @@ use crate::base64url;
 use crate::jwks_error::JwksError;
 use crate::public_key::PublicKey;
 use crate::refusal::Refusal;
+use crate::signatures::Signatures;
 use crate::unverified::UnverifiedHeader;
 
 /// Members only a private or a symmetric key has (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1).
@@ -87,6 +88,19 @@ impl KeySet {
         self.keys
             .iter()
             .flat_map(|(kid, keys)| keys.keys().map(|algorithm| (kid.as_str(), *algorithm)))
+    }
+
+    /// Whether `signature` is that of the key `kid` over `message`, and nothing about what the message says: for
+    /// test vectors. Sessions come from a [`Verifier`](crate::Verifier) alone.
+    pub fn signature_fits(
+        &self,
+        kid: &str,
+        message: &[u8],
+        signature: &[u8],
+        signatures: &dyn Signatures,
+    ) -> bool {
+        let keys = self.keys.get(kid);
+        keys.is_some_and(|keys| keys.values().any(|key| key.fits(message, signature, signatures)))
     }
 
     /// The key that a header names. Each key is pinned to one algorithm; where keys share a `kid`, the

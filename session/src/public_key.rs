@@ -1,19 +1,22 @@
 //! Public keys, and whether a signature fits one.
 //!
 //! What a signature has to look like is said here, before anybody is asked whether it fits. Then a host
-//! may know ([`Signatures`]); where it does not, jwt-simple finds out. That also reads header and claims by
-//! rules of its own, laxer than ours and with one error for everything, so its rules are switched off
-//! and it is asked for one thing only: does the signature fit?
+//! may know ([`Signatures`]); where it does not, the libraries below jwt-simple find out: p256 and superboring.
+//! jwt-simple itself would read header and claims by rules of its own, so it only makes the keys.
 //!
-//! EdDSA, which no host knows and most sessions are signed by, is ed25519-dalek's, for its speed. Both ask the
-//! same of key and signature (RFC 8032 section 5.1.7): points and numbers in their one encoding, no point of
+//! EdDSA, which no host knows and most sessions are signed by, is ed25519-dalek's, for its speed. dalek and
+//! jwt-simple ask the same of key and signature (RFC 8032 section 5.1.7): points and numbers in their one encoding, no point of
 //! small order. Where that leaves a choice, dalek has the stricter equation, without the cofactor; what only
 //! jwt-simple would take is a signature that the key's owner has bent on purpose.
 
 use jwt_simple::prelude::{
-    ECDSAP256PublicKeyLike, ES256PublicKey, Ed25519PublicKey, JWTClaims, NoCustomClaims,
-    RS256PublicKey, RSAPublicKeyLike, UnixTimeStamp, VerificationOptions,
+    ECDSAP256PublicKeyLike, ES256PublicKey, Ed25519PublicKey, RS256PublicKey, RSAPublicKeyLike,
 };
+use p256::ecdsa::signature::Verifier as _;
+use superboring::hash::MessageDigest;
+use superboring::pkey::PKey;
+use superboring::rsa::Padding;
+use superboring::sign::Verifier;
 
 use crate::algorithm::Algorithm;
 use crate::signatures::{Said, Signatures, Signed};
@@ -33,22 +36,6 @@ pub(crate) enum PublicKey {
 
 /// A SubjectPublicKeyInfo, DER: the key as others read it.
 type Info = Box<[u8]>;
-
-/// A compact JWS, and its signature decoded.
-#[derive(Clone, Copy)]
-pub(crate) struct Jws<'t> {
-    pub(crate) token: &'t str,
-    pub(crate) signature: &'t [u8],
-}
-
-/// Why a token is not authentic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The signature does not fit.
-    Signature,
-    /// The signature fits, and jwt-simple cannot read the claims; nor will we.
-    Claims,
-}
 
 // === impl PublicKey ===
 
@@ -113,82 +100,58 @@ impl PublicKey {
         }
     }
 
-    /// Whether the signature of a compact JWS fits. Whoever may know is shown only what is a signature by
-    /// its form, so that nobody's leniency about forms can matter.
-    pub(crate) fn authenticate(
+    /// Whether `signature` is this key's over `message`. A host that may know is shown only what is a signature
+    /// by its form, so that its leniency about forms cannot matter.
+    pub(crate) fn fits(
         &self,
-        jws: &Jws<'_>,
+        message: &[u8],
+        signature: &[u8],
         signatures: &dyn Signatures,
-    ) -> Result<(), Fault> {
+    ) -> bool {
         match self {
-            PublicKey::EdDsa(key) => {
-                let signature = ed25519_dalek::Signature::from_slice(jws.signature);
-                let fits = signature.and_then(|sign| key.verify_strict(jws.message(), &sign));
-                fits.map_err(|_| Fault::Signature)
-            }
+            PublicKey::EdDsa(key) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
             // Two numbers from 1 to below the order of the curve, 32 bytes each (RFC 7518 section 3.4). Of
             // s and its negative both are good: honest signers send either.
             PublicKey::Es256(key, info) => {
-                let signature = p256::ecdsa::Signature::from_slice(jws.signature);
-                let signature = signature.map_err(|_| Fault::Signature)?.to_der();
-                let said = signatures.check(&jws.signed(info, signature.as_bytes()));
-                concluded(said, || key.verify_token(jws.token, no_rules()))
+                let Ok(pair) = p256::ecdsa::Signature::from_slice(signature) else { return false };
+                let der = pair.to_der();
+                let signed = Signed { public_key: info, message, signature: der.as_bytes() };
+                concluded(signatures.check(&signed), || {
+                    key.public_key().as_ref().verify(message, &pair).is_ok()
+                })
             }
             // As long as the modulus, and below it (RFC 8017 sections 8.2.2 and 5.2.2).
             PublicKey::Rs256 { key, modulus, info } => {
-                let signature = jws.signature;
                 if signature.len() != modulus.len() || signature >= &**modulus {
-                    return Err(Fault::Signature);
+                    return false;
                 }
-                let said = signatures.check(&jws.signed(info, signature));
-                concluded(said, || key.verify_token(jws.token, no_rules()))
+                let signed = Signed { public_key: info, message, signature };
+                concluded(signatures.check(&signed), || is_pkcs1_sha256(key, message, signature))
             }
         }
     }
 }
 
-// === impl Jws ===
-
-impl<'t> Jws<'t> {
-    /// What is signed: header and payload as sent (RFC 7515 section 5.2).
-    fn message(&self) -> &'t [u8] {
-        self.token.rsplit_once('.').map_or(b"", |(message, _)| message.as_bytes())
-    }
-
-    fn signed<'a>(&self, public_key: &'a [u8], signature: &'a [u8]) -> Signed<'a>
-    where
-        't: 'a,
-    {
-        Signed { public_key, message: self.message(), signature }
-    }
-}
-
-/// Where nobody knew, jwt-simple does. Of what that says only Ok is a yes. Which no it is decides nothing
-/// but the code the guest reads: the header was read before, claims are parsed behind the signature, and
-/// nothing else there is JSON.
-fn concluded(
-    said: Said,
-    unaided: impl FnOnce() -> Result<JWTClaims<NoCustomClaims>, jwt_simple::Error>,
-) -> Result<(), Fault> {
+/// Of what a host says only yes is a yes; where it says nothing, the signature is checked in here.
+fn concluded(said: Said, unaided: impl FnOnce() -> bool) -> bool {
     match said {
-        Said::Yes => Ok(()),
-        Said::No => Err(Fault::Signature),
-        Said::Nothing => unaided().map(drop).map_err(|error| {
-            if error.is::<serde_json::Error>() { Fault::Claims } else { Fault::Signature }
-        }),
+        Said::Yes => true,
+        Said::No => false,
+        Said::Nothing => unaided(),
     }
 }
 
-/// Times, issuer, audience and size are judged by [`Claims`](crate::claims::Claims) and the verifier,
-/// in one place. At time zero nothing has expired, and jwt-simple never asks the clock.
-fn no_rules() -> Option<VerificationOptions> {
-    Some(VerificationOptions {
-        accept_future: true,
-        artificial_time: Some(UnixTimeStamp::from_secs(0)),
-        time_tolerance: None,
-        max_token_length: None,
-        ..VerificationOptions::default()
-    })
+/// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2.2).
+fn is_pkcs1_sha256(key: &RS256PublicKey, message: &[u8], signature: &[u8]) -> bool {
+    let verify = || {
+        let key = PKey::from_rsa(key.public_key().as_ref().clone()).ok()?;
+        let mut verifier = Verifier::new(MessageDigest::sha256(), &key).ok()?;
+        verifier.set_rsa_padding(Padding::PKCS1).ok()?;
+        verifier.update(message).ok()?;
+        verifier.verify(signature).ok()
+    };
+    verify() == Some(true)
 }
 
 #[cfg(test)]
@@ -201,21 +164,21 @@ mod tests {
         decode(text.as_bytes()).unwrap()
     }
 
-    fn authenticate(key: &PublicKey, token: &str) -> Result<(), Fault> {
-        let signature = bytes(token.rsplit_once('.').unwrap().1);
-        key.authenticate(&Jws { token, signature: &signature }, &Unaided)
+    fn fits(key: &PublicKey, jws: &str) -> bool {
+        let (message, signature) = jws.rsplit_once('.').unwrap();
+        key.fits(message.as_bytes(), &bytes(signature), &Unaided)
     }
 
     /// Verifies a compact JWS, and refuses it with a bit of its signature or its payload changed.
     fn check(key: &PublicKey, jws: &str) {
-        assert_eq!(authenticate(key, jws), Ok(()));
+        assert!(fits(key, jws));
         let (input, signature) = jws.rsplit_once('.').unwrap();
         let mut changed = bytes(signature);
         changed[7] ^= 1;
         let changed = format!("{input}.{}", crate::base64url::encode(&changed));
-        assert_eq!(authenticate(key, &changed), Err(Fault::Signature));
+        assert!(!fits(key, &changed));
         let changed = format!("{}A.{signature}", &input[..input.len() - 1]);
-        assert_eq!(authenticate(key, &changed), Err(Fault::Signature));
+        assert!(!fits(key, &changed));
     }
 
     #[test]
@@ -259,6 +222,27 @@ mod tests {
              2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkS\
              jtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnv\
              Wh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw",
+        );
+    }
+
+    /// A payload that is no JSON: only the signature is judged here.
+    #[test]
+    fn rfc_7520_section_4_1() {
+        let n = "n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRojdNhxJWTDvNd7nqQ0VEiZQHz_AJmS\
+                 CpMaJMRBSFKrKb2wqVwGU_NsYOYL-QtiWN2lbzcEe6XC0dApr5ydQLrHqkHHig3RBordaZ6Aj-oBHqFEHYpPe7Tpe-Of\
+                 VfHd1E6cS6M1FZcD1NNLYD5lFHpPI9bTwJlsde3uhGqC0ZCuEHg8lhzwOHrtIQbS0FVbb9k3-tVTU4fg_3L_vniUFAKw\
+                 uCLqKnS2BYwdq_mzSnbLY7h_qixoR7jig3__kRhuaxwUkRz5iaiQkqgc5gHdrNP5zw";
+        let key = PublicKey::rsa(&bytes(n), &bytes("AQAB")).unwrap();
+        check(
+            &key,
+            "eyJhbGciOiJSUzI1NiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9.\
+             SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAg\
+             b250byB0aGUgcm9hZCwgYW5kIGlmIHlvdSBkb24ndCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dp\
+             bmcgd2hlcmUgeW91IG1pZ2h0IGJlIHN3ZXB0IG9mZiB0by4.\
+             MRjdkly7_-oTPTS3AXP41iQIGKa80A0ZmTuV5MEaHoxnW2e5CZ5NlKtainoFmKZopdHM1O2U4mwzJdQx996ivp83xugl\
+             II7PNDi84wnB-BDkoBwA78185hX-Es4JIwmDLJK3lfWRa-XtL0RnltuYv746iYTh_qHRD68BNt1uSNCrUCTJDt5aAE6x\
+             8wW1Kt9eRo4QPocSadnHXFxnt8Is9UzpERV0ePPQdLuW3IS_de3xyIrDaLGdjluPxUAhb6L2aXic1U12podGU0KLUQSE\
+             _oI-ZnmKJ3F4uOZDnd6QZWJushZ41Axf_fcIe8u9ipH84ogoree7vjbU5y18kDquDg",
         );
     }
 }

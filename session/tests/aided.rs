@@ -1,4 +1,4 @@
-//! Whoever checks a signature, the same tokens are good: jwt-simple, or somebody of another house.
+//! Whoever checks a signature, the same tokens are good: the libraries in here, or somebody of another house.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -167,7 +167,7 @@ fn both_halves_of_an_ecdsa_signature_are_good() {
     assert_eq!((agreed(pair, &token), agreed(pair, &other)), (None, None));
 }
 
-/// jwt-simple reads more of a token than we do; it must not make one bad that is good with help.
+/// No library reads a token in our place: none makes one bad that is good with help.
 #[test]
 fn what_a_token_says_counts_the_same_with_help_and_without() {
     let values = [
