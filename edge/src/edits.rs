@@ -3,7 +3,8 @@
 use crate::config::Carrier;
 use crate::headers::Headers;
 use crate::request::Head;
-use lease::{HTTPS_PORT, LiveLease};
+use crate::session_token::Token;
+use lease::{HTTPS_PORT, LiveLease, Secret};
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -25,7 +26,12 @@ pub struct Edits {
 
 enum Strip {
     Remove(Box<[u8]>),
-    Set { name: &'static str, value: Box<[u8]> },
+    Set {
+        name: &'static str,
+        value: Box<[u8]>,
+    },
+    /// The session of a CONNECT, where Envoy takes it from into the tunnel.
+    Carry(Secret),
 }
 
 // === impl Edits ===
@@ -68,6 +74,16 @@ impl Edits {
             edits.set_where_different(headers, "connection", b"upgrade");
         }
         edits
+    }
+
+    /// Of a CONNECT: what Envoy carries into the tunnel is the session that was judged, wherever that
+    /// stood and whatever stood beside it.
+    pub(crate) fn carrying(token: &Token<'_>) -> Self {
+        let mut value = Vec::with_capacity(BEARER.len() + token.bytes().len());
+        value.extend_from_slice(BEARER);
+        value.extend_from_slice(token.bytes());
+        let header = Carrier::ProxyAuthorization.header().as_bytes().into();
+        Self { strip: vec![Strip::Remove(header), Strip::Carry(Secret::new(value))], inject: None }
     }
 
     /// Writes the lease in place of whatever the guest sent under those names.
@@ -133,6 +149,9 @@ impl Strip {
         match self {
             Self::Remove(name) => Edit::Remove(name),
             Self::Set { name, value } => Edit::Set { name, value },
+            Self::Carry(token) => {
+                Edit::Set { name: Carrier::ProxyAuthorization.header(), value: token.expose() }
+            }
         }
     }
 
@@ -140,6 +159,8 @@ impl Strip {
         matches!(self, Self::Remove(own) if **own == *name)
     }
 }
+
+const BEARER: &[u8] = b"Bearer ";
 
 /// Headers by which some servers let a request be another one than it says: another method, path or
 /// host than the allow-list judged.

@@ -2,7 +2,7 @@
 
 use crate::config::Carrier;
 use crate::denial::Denial;
-use crate::exchange::Request;
+use crate::exchange::{Request, Tunnel};
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
@@ -28,14 +28,15 @@ pub struct Password {
     start: usize,
 }
 
-/// The one token that the configured carriers hold, in their order.
+/// The one token that the tunnel and the configured carriers hold, in their order.
 ///
 /// # Errors
-/// [`Denial::SessionMissing`]; [`Denial::SessionAmbiguous`] where two differ, whichever would verify.
+/// [`Denial::SessionMissing`], also where the tunnel brings none, whatever the request says;
+/// [`Denial::SessionAmbiguous`] where two differ, whichever would verify.
 pub fn find<'r>(carriers: &[Carrier], request: &'r Request) -> Result<Token<'r>, Denial> {
-    let mut found: Option<Token<'_>> = None;
+    let mut found = request.tunnel.as_ref().map(of_tunnel).transpose()?;
     for carrier in carriers {
-        for value in values(carrier, request) {
+        for value in request.headers.all(carrier.header()) {
             let Some(token) = token_in(carrier, value)? else { continue };
             match &found {
                 Some(first) if first.bytes() != token.bytes() => {
@@ -49,11 +50,19 @@ pub fn find<'r>(carriers: &[Carrier], request: &'r Request) -> Result<Token<'r>,
     found.ok_or(Denial::SessionMissing)
 }
 
-/// What the guest sent with this request, and what it sent with the CONNECT around it.
-fn values<'r>(carrier: &Carrier, request: &'r Request) -> impl Iterator<Item = &'r [u8]> {
-    let tunnel = request.tunnel.as_ref().and_then(|tunnel| tunnel.proxy_authorization.as_deref());
-    let of_tunnel = tunnel.filter(|_| *carrier == Carrier::ProxyAuthorization);
-    of_tunnel.into_iter().chain(request.headers.all(carrier.header()))
+/// Is this the token that Envoy carries from the CONNECT into its tunnel? Envoy carries the first
+/// `Proxy-Authorization` there is.
+pub fn is_carried(token: &Token<'_>, connect: &Request) -> bool {
+    let value = connect.headers.single(Carrier::ProxyAuthorization.header());
+    let carried = value.map(|value| token_in(&Carrier::ProxyAuthorization, value));
+    matches!(carried, Some(Ok(Some(carried))) if carried.bytes() == token.bytes())
+}
+
+/// The session that the CONNECT was judged by. Every request in the tunnel belongs to it, whatever the
+/// carriers are.
+fn of_tunnel(tunnel: &Tunnel) -> Result<Token<'_>, Denial> {
+    let value = tunnel.proxy_authorization.as_deref().ok_or(Denial::SessionMissing)?;
+    token_in(&Carrier::ProxyAuthorization, value)?.ok_or(Denial::SessionMissing)
 }
 
 /// `None` where the header holds some other kind of credential.
@@ -110,7 +119,6 @@ impl Password {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Tunnel;
     use crate::headers::Headers;
 
     const ALL: [fn() -> Carrier; 3] = [
@@ -172,16 +180,60 @@ mod tests {
         }
     }
 
+    fn tunnel(sent: Option<&str>) -> Tunnel {
+        let proxy_authorization = sent.map(|value| value.as_bytes().to_vec());
+        Tunnel { authority: b"a.example:443".to_vec(), proxy_authorization, sni: None }
+    }
+
     #[test]
     fn the_tunnel_brings_its_own() {
-        let tunnel = |value: &str| {
-            let proxy_authorization = Some(value.as_bytes().to_vec());
-            Some(Tunnel { authority: b"a.example:443".to_vec(), proxy_authorization, sni: None })
+        let request = |headers| Request {
+            headers,
+            tunnel: Some(tunnel(Some("Bearer a.b.c"))),
+            ..Request::default()
         };
-        let request =
-            |headers| Request { headers, tunnel: tunnel("Bearer a.b.c"), ..Request::default() };
         assert_eq!(found_in(request(Headers::default())), Ok("a.b.c".into()));
         let other = Headers::from([("proxy-authorization", "Bearer x.y.z")]);
         assert_eq!(found_in(request(other)), Err(Denial::SessionAmbiguous));
+    }
+
+    #[test]
+    fn a_tunnel_without_a_session_lets_no_session_in() {
+        for sent in [None, Some("Negotiate abc")] {
+            for carrier in ["proxy-authorization", "x-leasehold-session", "authorization"] {
+                let headers = Headers::from([(carrier, "Bearer a.b.c")]);
+                let request = Request { headers, tunnel: Some(tunnel(sent)), ..Request::default() };
+                assert_eq!(found_in(request), Err(Denial::SessionMissing), "{carrier}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_session_of_the_tunnel_counts_whatever_the_carriers_are() {
+        let carriers = [Carrier::Header("x-leasehold-session".into())];
+        let found = |headers| {
+            let tunnel = Some(tunnel(Some("Bearer a.b.c")));
+            let request = Request { headers, tunnel, ..Request::default() };
+            find(&carriers, &request).map(|token| token.bytes().to_vec())
+        };
+        assert_eq!(found(Headers::default()), Ok(b"a.b.c".to_vec()));
+        let other = Headers::from([("x-leasehold-session", "x.y.z")]);
+        assert_eq!(found(other), Err(Denial::SessionAmbiguous));
+    }
+
+    #[test]
+    fn only_a_single_value_is_carried_as_it_was_judged() {
+        let carried = |pairs: &[(&str, &str)]| {
+            let request =
+                Request { headers: pairs.iter().copied().collect(), ..Request::default() };
+            is_carried(&Token::Sent(b"a.b.c"), &request)
+        };
+        let name = "proxy-authorization";
+        assert!(carried(&[(name, "Bearer a.b.c")]));
+        assert!(carried(&[(name, "Basic c2Vzc2lvbjphLmIuYw==")]));
+        assert!(!carried(&[(name, "Negotiate x"), (name, "Bearer a.b.c")]));
+        assert!(!carried(&[(name, "Bearer a.b.c"), (name, "Negotiate x")]));
+        assert!(!carried(&[(name, "Bearer x.y.z")]));
+        assert!(!carried(&[("x-leasehold-session", "a.b.c")]));
     }
 }

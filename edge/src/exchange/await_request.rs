@@ -145,7 +145,11 @@ fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
     let verified = believed(edge, token.bytes(), request, now)?;
     let authority = sent_authority(request, HTTPS_PORT)?;
     let permit = edge.policy.allow_list.permit_tunnel(&verified.session, &authority)?;
-    Ok(Admitted::Forward(Forwarded::connect(permit)))
+    let edits = match session_token::is_carried(&token, request) {
+        true => Edits::default(),
+        false => Edits::carrying(&token),
+    };
+    Ok(Admitted::Forward(Forwarded::connect(permit, edits)))
 }
 
 fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {

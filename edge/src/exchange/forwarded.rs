@@ -28,8 +28,8 @@ pub enum Passage {
 // === impl Forwarded ===
 
 impl Forwarded {
-    pub(super) fn connect(_: TunnelPermit) -> Self {
-        Self { passage: Passage::Connect, edits: Edits::default(), lent: None, ticket: None }
+    pub(super) fn connect(_: TunnelPermit, edits: Edits) -> Self {
+        Self { passage: Passage::Connect, edits, lent: None, ticket: None }
     }
 
     /// # Errors

@@ -142,7 +142,8 @@ fn tunnel(
         Some(sni) => Some(sni.to_owned()),
         None => Some(host_of(&authority)),
     };
-    Ok(Some(Tunnel { authority, authorization, checked: full.checked, sni }))
+    let headers = full.headers.iter().map(|line| template.text(line)).collect::<Result<_, _>>()?;
+    Ok(Some(Tunnel { authority, authorization, headers, checked: full.checked, sni }))
 }
 
 fn with_port(authority: &str) -> String {

@@ -65,6 +65,8 @@ struct Player<'a> {
     /// Of the cases' own clock: what its steps have let pass.
     elapsed: Duration,
     began: u64,
+    /// The session that the CONNECT took into the tunnel.
+    carried: Option<String>,
     host: Host,
 }
 
@@ -101,7 +103,8 @@ pub fn play_with(
     let began = host.now().unix_seconds();
     let (feed, issuer) = (Rc::default(), Rc::default());
     let elapsed = Duration::ZERO;
-    let mut player = Player { file, case, cluster, feed, issuer, elapsed, began, host };
+    let carried = None;
+    let mut player = Player { file, case, cluster, feed, issuer, elapsed, began, carried, host };
     player.publish(config.as_ref());
     let mut steps = Vec::new();
     for (n, step) in case.steps().iter().enumerate() {
@@ -228,6 +231,8 @@ impl Player<'_> {
         };
         let outcome = self.host.exchange(connect.on_worker(step.worker));
         let observed = self.observed(&outcome, PERMIT_CONNECT);
+        let connect = outcome.upstream.as_ref();
+        self.carried = connect.and_then(|connect| connect.headers.text("proxy-authorization"));
         Ok((!observed.is_allowed() || act.request.is_none()).then_some(observed))
     }
 
@@ -241,7 +246,11 @@ impl Player<'_> {
         };
         let mut request = Request::from_message(message).on_worker(step.worker);
         if let Some(tunnel) = &act.tunnel {
-            request = carried(tunnel, request);
+            let session = match tunnel.checked {
+                true => self.carried.clone(),
+                false => connecting(tunnel).headers.text("proxy-authorization"),
+            };
+            request = carried(tunnel, session, request);
         } else if let Some(sni) = &step.sni {
             request = request.property(&["connection", "requested_server_name"], sni.as_str());
         }
@@ -329,6 +338,9 @@ fn connecting(tunnel: &Tunnel) -> Message {
     let mut headers = crate::HeaderMap::new();
     headers.add(":method", "CONNECT");
     headers.add(":authority", tunnel.authority.clone());
+    for (name, value) in tunnel.headers.iter().filter_map(|line| line.split_once(':')) {
+        headers.add(&name.to_ascii_lowercase(), value.trim());
+    }
     if let Some(authorization) = &tunnel.authorization {
         headers.add("proxy-authorization", authorization.clone());
     }
@@ -336,10 +348,12 @@ fn connecting(tunnel: &Tunnel) -> Message {
 }
 
 /// What the inner listener's filter sees besides the request itself.
-fn carried(tunnel: &Tunnel, request: Request) -> Request {
+///
+/// `session`: `%REQ(PROXY-AUTHORIZATION)%` behind the outer filter, the first value there is.
+fn carried(tunnel: &Tunnel, session: Option<String>, request: Request) -> Request {
     let mut request = request.filter_state(CONNECT_AUTHORITY, tunnel.authority.clone());
-    if let Some(authorization) = &tunnel.authorization {
-        request = request.filter_state(CONNECT_SESSION, authorization.clone());
+    if let Some(session) = session {
+        request = request.filter_state(CONNECT_SESSION, session);
     }
     match &tunnel.sni {
         Some(sni) => request.property(&["connection", "requested_server_name"], sni.clone()),

@@ -19,6 +19,9 @@ pub struct FullConnect {
     /// at all if `none`.
     #[serde(default)]
     pub authorization: Option<String>,
+    /// More of its header lines, in front of that one.
+    #[serde(default)]
+    pub headers: Vec<String>,
     /// False: the outer listener lets the tunnel open unasked, so that the inner check stands alone.
     /// Not possible on a real proxy.
     #[serde(default = "yes")]
@@ -36,6 +39,8 @@ pub struct Tunnel {
     pub authority: String,
     /// `Proxy-Authorization`.
     pub authorization: Option<String>,
+    /// See [`FullConnect::headers`].
+    pub headers: Vec<String>,
     /// See [`FullConnect::checked`].
     pub checked: bool,
     /// The server name of the TLS inside; `None` for none.
@@ -74,7 +79,8 @@ impl Connect {
     pub(super) fn full(&self) -> FullConnect {
         match self {
             Self::Authority(authority) => {
-                FullConnect { authority: authority.clone(), authorization: None, checked: true }
+                let authority = authority.clone();
+                FullConnect { authority, authorization: None, headers: Vec::new(), checked: true }
             }
             Self::Full(full) => full.clone(),
         }

@@ -73,7 +73,8 @@ impl Guest {
 
 pub fn connect(stack: &Stack, tunnel: &Tunnel) -> Result<Connected> {
     let header = tunnel.authorization.iter().map(|text| format!("Proxy-Authorization: {text}"));
-    guest::connect(stack.edge(), &tunnel.authority, &header.collect::<Vec<_>>())
+    let headers: Vec<_> = tunnel.headers.iter().cloned().chain(header).collect();
+    guest::connect(stack.edge(), &tunnel.authority, &headers)
 }
 
 /// A case's text as it goes over the wire.
