@@ -52,6 +52,10 @@ impl Attempts {
         ticket
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// The request is over.
     pub(crate) fn close(&mut self, ticket: Ticket) -> Option<Lent> {
         Some(self.open.remove(&ticket)?.before?.lent)

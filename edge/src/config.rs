@@ -15,6 +15,7 @@ mod keys;
 mod session;
 mod span;
 mod sync;
+mod version;
 
 pub use bind::BindConfig;
 pub use carrier::Carrier;
@@ -29,6 +30,7 @@ pub use keys::{FetchedKeys, InlineKeys, KeysConfig};
 pub use session::SessionConfig;
 pub use span::Span;
 pub use sync::{Off, SyncConfig, SyncSetting};
+pub use version::PolicyVersion;
 
 use crate::allow_list::AllowList;
 use crate::policy::Policy;
@@ -53,6 +55,9 @@ pub enum Posture {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Needed to have a newer policy judge the requests of a listener that drains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyVersion>,
     #[serde(default)]
     pub posture: Posture,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +77,8 @@ pub struct Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object: session, custody, destinations, ...")]
 struct Sections<'a> {
+    #[serde(borrow)]
+    policy: Option<&'a RawValue>,
     #[serde(borrow)]
     posture: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -111,6 +118,11 @@ impl Config {
 
 fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
     let sections: Sections<'_> = read_json(text, "", errors)?;
+    let version =
+        sections.policy.and_then(|raw| read_section::<PolicyVersion>(raw, "policy", errors));
+    if let Some(version) = &version {
+        version.check(errors);
+    }
     let posture = match sections.posture {
         Some(raw) => read_section::<Posture>(raw, "posture", errors),
         None => Some(Posture::default()),
@@ -141,6 +153,7 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
     let posture = posture?;
     let session = session?;
     Some(Policy {
+        version,
         posture,
         inject: inject?,
         own_authorities: gateway.authorities(errors),

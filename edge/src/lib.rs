@@ -51,6 +51,7 @@ pub mod problem;
 mod request;
 mod session_token;
 mod sessions;
+mod supersession;
 mod sync;
 pub mod telling;
 mod wildcard;

@@ -2,7 +2,7 @@
 
 use crate::allow_list::AllowList;
 use crate::binding::SessionBinding;
-use crate::config::{Carrier, CustodyConfig, Inject, Posture};
+use crate::config::{Carrier, CustodyConfig, Inject, PolicyVersion, Posture};
 use crate::keys::KeySource;
 use lease::Authority;
 use session::Rules;
@@ -10,6 +10,8 @@ use session::Rules;
 /// A whole, checked configuration. There is no way to one but [`Config::read`](crate::config::Config).
 #[derive(Debug)]
 pub struct Policy {
+    /// By what a newer configuration of the same policy is known.
+    pub(crate) version: Option<PolicyVersion>,
     pub(crate) posture: Posture,
     /// Names under which a gateway itself is called.
     pub(crate) own_authorities: Vec<Authority>,

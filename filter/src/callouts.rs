@@ -79,6 +79,11 @@ impl Callouts {
         self.answered(token)
     }
 
+    /// Is an answer on its way to this root that is for more than its next poll?
+    pub fn has_in_flight(&self, root: u32) -> bool {
+        self.in_flight.values().any(|call| call.root == root && call.purpose != Purpose::Sync)
+    }
+
     /// The root is gone, or configured anew, and with it everything it asked for.
     pub fn forget(&mut self, root: u32) {
         self.in_flight.retain(|_, call| call.root != root);

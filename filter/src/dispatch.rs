@@ -7,10 +7,11 @@
 
 use crate::callouts::{Callouts, InFlight, Received};
 use crate::flow::Flow;
-use crate::host::Failed;
+use crate::host::{self, Failed};
 use crate::root::Root;
 use crate::stream::{self, Step, Stream};
 use edge::callout::{Answer, Purpose};
+use edge::config::PolicyVersion;
 use edge::denial::Denial;
 use std::collections::BTreeMap;
 
@@ -50,13 +51,55 @@ impl Dispatch {
 
     pub fn configure(&mut self, root: u32, size: usize) -> bool {
         self.callouts.forget(root);
-        self.roots.get_mut(&root).is_some_and(|root| root.configure(size))
+        let is_configured = self.roots.get_mut(&root).is_some_and(|own| own.configure(size));
+        self.find_judges();
+        self.note_version(root);
+        is_configured
+    }
+
+    /// Has every root's requests judged by the newest configuration of its policy.
+    fn find_judges(&mut self) {
+        let version = |(id, root): (&u32, &Root)| Some((*id, root.version()?.clone()));
+        let versions: Vec<(u32, PolicyVersion)> = self.roots.iter().filter_map(version).collect();
+        for (id, root) in &mut self.roots {
+            let judge = root.version().and_then(|own| {
+                let newer = versions.iter().filter(|(_, version)| version.supersedes(own));
+                newer.max_by_key(|(id, version)| (version.generation, *id))
+            });
+            root.set_judge(*id, judge.map(|(id, _)| *id));
+        }
+    }
+
+    /// Says in the log what a configuration means for the others of its policy.
+    fn note_version(&self, id: u32) {
+        let Some(own) = self.roots.get(&id) else { return };
+        let Some(version) = own.version() else { return };
+        let PolicyVersion { name, generation } = version;
+        log::info!("leasehold: policy {name}: generation {generation} is configured");
+        if own.judge().is_some() {
+            log::error!(
+                "leasehold: policy {name}: generation {generation} is older than one that judges; \
+                 to go back to it, give it a higher generation"
+            );
+        }
+        let is_other =
+            |(root, other): (&u32, &Root)| *root != id && other.version() == Some(version);
+        if self.roots.iter().any(is_other) {
+            log::warn!(
+                "leasehold: policy {name}: generation {generation} is configured twice; \
+                 if the policy has changed, raise the generation"
+            );
+        }
     }
 
     /// `end`: nothing follows the headers.
     pub fn request_headers(&mut self, id: u32, end: bool) -> Flow {
         if self.streams.get(&id).is_some_and(|stream| self.is_attempt(stream)) {
             return self.attempt(id);
+        }
+        if let Some(stream) = self.streams.get_mut(&id) {
+            let judge = self.roots.get(&stream.root()).and_then(Root::judge);
+            judge.into_iter().for_each(|judge| stream.set_root(judge));
         }
         let flow = self.step(id, |stream, root| stream.request_headers(end, root));
         flow.unwrap_or_else(|| {
@@ -156,13 +199,20 @@ impl Dispatch {
             }
             return;
         }
+        if root.is_resting() {
+            return;
+        }
+        if self.rest(id) {
+            return;
+        }
+        let Some(root) = self.roots.get_mut(&id) else { return };
         let now = root.tick();
         for unsaid in std::mem::take(&mut self.unsaid) {
             self.act_on(unsaid, |stream, _| stream.say_again());
         }
         let late = |(own, stream): (&u32, &Stream)| stream.is_overdue(id, now).then_some(*own);
         for late in self.streams.iter().filter_map(late).collect::<Vec<_>>() {
-            self.act_on(late, Stream::give_up);
+            self.act_on(late, |stream, root| stream.give_up(Denial::BodyTimeout, root));
         }
         while let Some(InFlight { root, purpose, .. }) = self.callouts.overdue(id, now) {
             log::error!("leasehold: a callout was never answered");
@@ -179,8 +229,39 @@ impl Dispatch {
             if own.has_work() {
                 self.go_on(root);
             }
-        } else if self.roots.remove(&context).is_some() {
+        } else if let Some(root) = self.roots.remove(&context) {
             self.callouts.forget(context);
+            self.deny_orphans(context, root);
+            self.find_judges();
+        }
+    }
+
+    /// A root whose policy is superseded rests once all is finished that was begun by it.
+    fn rest(&mut self, id: u32) -> bool {
+        let Self { roots, streams, callouts, .. } = self;
+        let Some(root) = roots.get_mut(&id).filter(|root| root.may_rest(root.now())) else {
+            return false;
+        };
+        let is_held = |stream: &Stream| stream.root() == id && stream.is_undecided();
+        if callouts.has_in_flight(id) || streams.values().any(is_held) {
+            return false;
+        }
+        root.rest();
+        callouts.forget(id);
+        true
+    }
+
+    /// Streams of other roots that this one judged, and that are still held when it goes.
+    fn deny_orphans(&mut self, id: u32, mut root: Root) {
+        root.close();
+        let Self { streams, unsaid, .. } = self;
+        while let Some((stream, verdict)) = root.next_settled() {
+            let Some(held) = streams.get_mut(&stream) else { continue };
+            follow(held.conclude(verdict, &mut root), stream, &mut root, unsaid);
+        }
+        let is_read = |held: &Stream| held.root() == id && held.is_undecided();
+        for (stream, held) in streams.iter_mut().filter(|(_, held)| is_read(held)) {
+            follow(held.give_up(Denial::NotConfigured, &mut root), *stream, &mut root, unsaid);
         }
     }
 
@@ -193,16 +274,28 @@ impl Dispatch {
 
     /// What follows from an event: callouts, and whoever has waited long enough has its turn.
     fn go_on(&mut self, id: u32) {
+        self.become_root(id);
         self.send_callouts(id);
         for _ in 0..BATCH {
             let settled = self.roots.get_mut(&id).and_then(Root::next_settled);
             let Some((stream, verdict)) = settled else { break };
             self.act_on(stream, |stream, root| stream.conclude(verdict, root));
         }
+        self.become_root(id);
         // Who waited for keys may need a lease now, and custody may be to hear of one.
         self.send_callouts(id);
         if let Some(root) = self.roots.get_mut(&id) {
             root.pace();
+        }
+    }
+
+    /// Callouts and timers are those of the effective context's root. Where a VM has several roots, that
+    /// may be another than the one that judged.
+    fn become_root(&self, id: u32) {
+        if self.roots.len() > 1
+            && let Err(Failed(status)) = host::set_effective_context(id)
+        {
+            log::error!("leasehold: failed to act as a root context: status {status}");
         }
     }
 

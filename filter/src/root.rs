@@ -1,5 +1,7 @@
 //! One plugin configuration in one VM.
 
+mod supersession;
+
 use crate::clock::Clock;
 use crate::host::{self, Failed};
 use crate::metrics::Metrics;
@@ -15,6 +17,7 @@ use edge::lent::{Ending, Lent};
 use edge::telling::Telling;
 use edge::{Moment, Policy, TrustEdge};
 use std::time::Duration;
+use supersession::Superseded;
 
 /// A root context. Several may share a VM (Envoy keys VMs by code and `vm_id`), so everything that is
 /// remembered hangs from one of these.
@@ -27,6 +30,7 @@ pub struct Root {
     hurried: bool,
     /// It judges nothing: its streams are attempts of requests that another root has judged.
     for_attempts: bool,
+    superseded: Option<Superseded>,
 }
 
 /// How often a root looks after what no event brings along.
@@ -46,6 +50,7 @@ impl Root {
             waiting: Waiting::default(),
             hurried: false,
             for_attempts: false,
+            superseded: None,
         }
     }
 
@@ -61,11 +66,8 @@ impl Root {
             return true;
         }
         let Some(policy) = policy(&text) else { return false };
-        let mut seed = [0; 32];
-        if getrandom::fill(&mut seed).is_err() {
-            log::error!("leasehold: the host gives no random bytes");
-            return false;
-        }
+        let now = self.clock.now();
+        let Some(edge) = seeded(|seed| TrustEdge::new(policy, seed, now)) else { return false };
         // Without it, a callout that is never answered would hold its request for ever.
         if let Err(Failed(status)) = host::set_tick_period(TICK) {
             log::error!("leasehold: the host sets no timer, status {status}");
@@ -73,8 +75,7 @@ impl Root {
         }
         self.hurried = false;
         self.metrics = Metrics::define();
-        let edge = TrustEdge::new(policy, seed, self.clock.now());
-        self.edge = Some(edge.aided_by(Box::new(HostSignatures)));
+        self.edge = Some(edge);
         true
     }
 
@@ -155,6 +156,12 @@ impl Root {
         }
     }
 
+    /// The root goes, and nobody who waits here gets anything any more.
+    pub fn close(&mut self) {
+        self.edge = None;
+        self.waiting.give_up();
+    }
+
     /// A callout is over; whoever waited for it is [next](Self::next_settled).
     pub fn answered(&mut self, purpose: Purpose, answer: Answer<'_>) {
         let now = self.now();
@@ -220,6 +227,16 @@ impl Root {
             Err(Failed(status)) => log::error!("leasehold: the timer stays, status {status}"),
         }
     }
+}
+
+/// An edge, with random bytes of the host's and its help with signatures.
+fn seeded(make: impl FnOnce([u8; 32]) -> TrustEdge) -> Option<TrustEdge> {
+    let mut seed = [0; 32];
+    if getrandom::fill(&mut seed).is_err() {
+        log::error!("leasehold: the host gives no random bytes");
+        return None;
+    }
+    Some(make(seed).aided_by(Box::new(HostSignatures)))
 }
 
 fn configuration(size: usize) -> Option<Vec<u8>> {

@@ -16,6 +16,7 @@ use edge::problem::Reply;
 /// A stream and the phase its exchange is in.
 pub struct Stream {
     id: u32,
+    /// Who judges it.
     root: u32,
     phase: Phase,
     /// The lease it took along.
@@ -72,6 +73,16 @@ impl Stream {
 
     pub fn root(&self) -> u32 {
         self.root
+    }
+
+    /// A newer configuration than that of its listener judges it. Nobody has yet.
+    pub fn set_root(&mut self, root: u32) {
+        self.root = root;
+    }
+
+    /// Is it held?
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.phase, Phase::AwaitBody(_) | Phase::Held)
     }
 
     /// `end`: nothing follows the headers.
@@ -172,10 +183,10 @@ impl Stream {
         matches!(&self.phase, Phase::AwaitBody(wait) if self.root == root && wait.is_overdue(now))
     }
 
-    /// Its body did not come. Called outside the stream's own callbacks.
-    pub fn give_up(&mut self, root: &mut Root) -> Step {
+    /// Its body did not come, or is not read any more. Called outside the stream's own callbacks.
+    pub fn give_up(&mut self, denial: Denial, root: &mut Root) -> Step {
         let Phase::AwaitBody(wait) = self.leave_phase() else { return Step::Hold };
-        let denied = wait.abandon(Denial::BodyTimeout);
+        let denied = wait.abandon(denial);
         match host::set_effective_context(self.id) {
             Ok(()) => self.deny(denied, root),
             Err(_) => self.deny_later(denied, root),

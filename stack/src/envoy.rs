@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod binary;
+mod dynamic;
 pub mod error;
 mod place;
 mod render;
@@ -15,6 +16,7 @@ pub mod settings;
 
 pub use admin::Admin;
 pub use binary::EnvoyBinary;
+pub use dynamic::ListenerFile;
 pub use error::EnvoyError;
-pub use running::Envoy;
+pub use running::{Envoy, Options};
 pub use settings::{CustodyCluster, CustodyLink, EdgeSettings, LeafCaLink, MutualTls, Posture};

@@ -9,6 +9,7 @@ mod demo;
 mod dist;
 mod guests;
 mod interrupt;
+mod reload;
 mod schema;
 mod soak;
 mod spoken;
@@ -56,6 +57,8 @@ enum Command {
     /// Runs for minutes with thousands of sessions, revocations and a custody that is restarted; what must
     /// hold is checked all the while, and exit code 1 says that it did not
     Soak(soak::Soak),
+    /// Replaces the policy a hundred times under load, and counts what must stay flat
+    Reload(reload::Reload),
     /// Writes the JSON Schema of the plugin configuration to edge/leasehold.schema.json
     Schema(schema::Schema),
 }
@@ -79,6 +82,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench(bench) => bench.run(),
         Command::Dist(dist) => dist.run(),
         Command::Soak(soak) => soak.run(),
+        Command::Reload(reload) => reload.run(),
         Command::Schema(schema) => schema.run(),
     }
 }

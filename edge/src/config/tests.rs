@@ -319,6 +319,30 @@ fn a_session_is_bound_by_a_value_or_a_property() {
 }
 
 #[test]
+fn a_policy_version_needs_a_printable_name_and_a_whole_generation() {
+    let versioned = |version: Value| errors_with(|config| config["policy"] = version);
+    assert_eq!(versioned(json!({"name": "egress", "generation": 7})), [""; 0]);
+    let name = "policy.name: 1 to 64 printable ASCII characters, without spaces";
+    for bad in ["", "two words", "l\n", &"x".repeat(65)] {
+        assert_eq!(versioned(json!({"name": bad, "generation": 7})), [name], "{bad}");
+    }
+    let missing = ["policy: missing field `generation`"];
+    assert_eq!(versioned(json!({"name": "egress"})), missing);
+    let negative = versioned(json!({"name": "egress", "generation": -1}));
+    assert_eq!(negative, ["policy.generation: expected u64"]);
+}
+
+#[test]
+fn only_a_higher_generation_of_the_same_name_supersedes() {
+    let version = |name: &str, generation| PolicyVersion { name: name.to_owned(), generation };
+    let current = version("egress", 7);
+    assert!(version("egress", 8).supersedes(&current));
+    for other in [version("egress", 7), version("egress", 6), version("ingress", 8)] {
+        assert!(!other.supersedes(&current), "{other:?}");
+    }
+}
+
+#[test]
 fn an_attribute_path_that_matches_nothing_is_refused_with_the_one_that_works() {
     let bound = |property: Value| {
         errors_with(|config| {

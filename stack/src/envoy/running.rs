@@ -14,6 +14,8 @@ pub const GUEST_LISTENER: &str = "guests";
 
 /// Each with VMs of its own.
 pub const WORKERS: usize = 2;
+/// Short: a test that is over does not wait for its connections.
+const DRAIN: Duration = Duration::from_secs(1);
 /// A start takes half a second; loading the module under load of a whole test run, several.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at a starting Envoy.
@@ -23,12 +25,28 @@ const COMPLAINTS: usize = 15;
 /// Standard output, the access log by default, goes to a file of its own (`$1`).
 const APART: &str = "output=$1; shift; exec \"$@\" >>\"$output\"";
 
+/// How Envoy is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub workers: usize,
+    /// Whole seconds that connections of a replaced listener go on: `--drain-time-s`.
+    pub drain: Duration,
+}
+
 /// A running Envoy; dropping it kills it, and so does the death of this process.
 pub struct Envoy {
     child: Running,
     admin: Admin,
     listen: SocketAddr,
     output: PathBuf,
+}
+
+// === impl Options ===
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { workers: WORKERS, drain: DRAIN }
+    }
 }
 
 // === impl Envoy ===
@@ -55,13 +73,26 @@ impl Envoy {
         config: &str,
         directory: &Path,
     ) -> Result<Self, EnvoyError> {
+        Self::start_with(Options { workers, ..Options::default() }, binary, config, directory)
+    }
+
+    /// The same with these options.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(
+        options: Options,
+        binary: &EnvoyBinary,
+        config: &str,
+        directory: &Path,
+    ) -> Result<Self, EnvoyError> {
         let file = directory.join("envoy.yaml");
         fs::write(&file, config).map_err(EnvoyError::io(file.display().to_string()))?;
         let output = directory.join("envoy.out");
         let admin_file = directory.join("admin-address");
         // Left over from a start in the same directory, it would name the old port.
         let _ = fs::remove_file(&admin_file);
-        let command = command(binary, workers, &file, &output, &admin_file);
+        let command = command(binary, options, &file, &output, &admin_file);
         let log = directory.join("envoy.log");
         let child = Running::start("envoy", &command, &log)
             .map_err(|error| EnvoyError::Start(format!("{error:#}")))?;
@@ -192,14 +223,14 @@ impl Starting {
 
 fn command(
     binary: &EnvoyBinary,
-    workers: usize,
+    options: Options,
     config: &Path,
     output: &Path,
     admin_file: &Path,
 ) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", APART, "sh"]).arg(output).arg(binary.path()).arg("-c").arg(config);
-    command.arg("--concurrency").arg(workers.to_string());
+    command.arg("--concurrency").arg(options.workers.to_string());
     command.arg("--admin-address-path").arg(admin_file).args([
         // With hot restart, Envoys on one machine share memory by number, and each asks the
         // kernel to end it when the *thread* that started it ends (PR_SET_PDEATHSIG).
@@ -209,9 +240,8 @@ fn command(
         // The access log is there soon after the request.
         "--file-flush-interval-msec",
         "50",
-        "--drain-time-s",
-        "1",
     ]);
+    command.arg("--drain-time-s").arg(options.drain.as_secs().to_string());
     command
 }
 

@@ -15,6 +15,7 @@ mod mixing;
 mod monitoring;
 mod operations;
 mod refusals;
+mod reload;
 mod retry;
 mod safety_net;
 mod session_binding;
