@@ -225,6 +225,36 @@ fn an_older_policy_judges_again_with_a_higher_generation_and_not_with_its_own() 
 }
 
 #[test]
+fn an_older_policy_that_rests_judges_again_when_the_newer_one_is_gone() {
+    let builder = builder().way(Way::Gateway);
+    let mut edge = Edge::start(builder, Duration::from_secs(1), Some(1));
+    let request = edge.request(API, "/v1/models");
+    let mut open = edge.dial();
+    assert_eq!(verdict(&open.exchange(&request).unwrap()), allowed());
+    let older = rendered(&edge.settings, Some(1), |_| {});
+    let mut both: Value = serde_json::from_str(&older).unwrap();
+    let newer: Value = serde_json::from_str(&rendered(&edge.settings, Some(2), tightened)).unwrap();
+    let mut other = newer["static_resources"]["listeners"][0].clone();
+    other["name"] = json!("others");
+    other["address"]["socket_address"]["port_value"] = json!(0);
+    both["static_resources"]["listeners"].as_array_mut().unwrap().push(other);
+    edge.listeners.replace(&both.to_string()).unwrap();
+    wait_until("the generation in every VM", || edge.configured(2) >= VMS);
+    assert_eq!(verdict(&open.exchange(&request).unwrap()), denied());
+    // Two ticks: it rests.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(verdict(&open.exchange(&request).unwrap()), denied());
+    edge.listeners.replace(&older).unwrap();
+    wait_until("the older policy judges again", || {
+        verdict(&open.exchange(&request).unwrap()) == allowed()
+    });
+    let seen = edge.scene.stack.origin().unwrap().record().last().unwrap();
+    assert_eq!(seen.authorization().as_deref(), Some(LEASED.as_bytes()));
+    wait_until("its polls", || edge.stat("cluster.custody.upstream_rq_active") == 3);
+    edge.envoy.stop().unwrap();
+}
+
+#[test]
 fn without_generations_the_drain_time_is_the_bound() {
     let drain = Duration::from_secs(2);
     let mut edge = Edge::start(builder().way(Way::Gateway), drain, None);
