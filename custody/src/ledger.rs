@@ -20,13 +20,13 @@ pub mod sqlite;
 mod words;
 
 pub use envelopes::{Envelopes, KeyRow, Row};
-pub use leases::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, Told};
+pub use leases::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, Recorded, Told};
 pub use locks::Locks;
 pub use notices::{Notice, Notices};
 pub use place::{LedgerPlace, PlaceFault};
 pub use postgres::{PostgresLedger, PostgresPlace};
 pub use reservations::{Attempt, Closed, Opened, Reservation, Reservations, Settled};
-pub use revocations::{Change, Claimant, Feed, Revocation, Revocations, Standing, Target};
+pub use revocations::{Blocker, Change, Claimant, Feed, Revocation, Revocations, Standing, Target};
 pub use sqlite::{Missing, OpenFault, SqliteLedger};
 
 /// Everything at once.

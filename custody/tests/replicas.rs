@@ -3,7 +3,7 @@
 
 mod inside;
 
-use custody::ledger::Target;
+use custody::ledger::{LeaseFilter, Target};
 use futures_util::future::join_all;
 use inside::Inside;
 use inside::scripted::Step;
@@ -11,6 +11,7 @@ use inside::stores::Database;
 use lease::SyncAnswer;
 use session::Algorithm;
 use session::mint::SigningKey;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 struct Cluster {
@@ -103,6 +104,48 @@ async fn a_revocation_counts_at_once_and_is_heard_everywhere() {
     assert_eq!(one.lease(&one.request()).await.status, 200);
     one.ledger.real.set_kill_switch(true).await.unwrap();
     assert_eq!(other.lease(&other.request()).await.status, 403);
+}
+
+/// Fifty leases are under way on both replicas while one of them revokes their session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn leases_under_way_when_revoke_answers_are_refused_or_listed() {
+    let cluster = Cluster::start().await;
+    let [one, other] = &cluster.replicas;
+    let target = Target::Session("j".into());
+    let all = LeaseFilter { session: Some("j".into()), limit: 10_000, ..LeaseFilter::default() };
+    let mut refused = 0;
+    for _ in 0..10 {
+        // Half of the sources answer only after the revocation has.
+        let (began, go) = one.sources.then_wait();
+        for _ in 0..24 {
+            one.sources.then(Step::Wait(began.clone(), go.clone()));
+        }
+        let request = one.request();
+        let leasing = (0..50).map(|number| cluster.replicas[number % 2].lease(&request));
+        let revoking = async {
+            began.acquire_many(25).await.unwrap().forget();
+            one.revoke(target.clone()).await;
+            let listed = other.ledger.real.leases(&all).await.unwrap();
+            go.add_permits(25);
+            listed
+        };
+        let (answers, listed) = tokio::join!(join_all(leasing), revoking);
+        let listed: BTreeSet<_> = listed.into_iter().map(|lease| lease.lease_id).collect();
+        for answer in &answers {
+            match answer.status {
+                200 => {
+                    let lease_id = answer.json()["lease_id"].as_str().unwrap().to_owned();
+                    assert!(listed.contains(&lease_id), "given after revoke had answered");
+                }
+                _ => {
+                    assert_eq!(answer.refusal(), (401, "session_refused".into()));
+                    refused += 1;
+                }
+            }
+        }
+        assert!(other.restore(&target).await);
+    }
+    assert!(refused >= 250, "{refused}: whatever waited for its source is refused");
 }
 
 /// An edge may go on with another replica where it stopped with the first.

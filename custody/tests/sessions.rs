@@ -72,9 +72,6 @@ async fn what_is_revoked_while_a_source_takes_its_time_stays_here(store: Store) 
         let (began, go) = inside.sources.then_wait();
         let revoke = async {
             began.acquire().await.unwrap().forget();
-            tokio::time::pause();
-            tokio::time::advance(std::time::Duration::from_millis(101)).await;
-            tokio::time::resume();
             inside.revoke(Target::Session("j".into())).await;
             go.add_permits(1);
         };

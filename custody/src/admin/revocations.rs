@@ -127,10 +127,14 @@ impl Admin {
         by: &str,
         now: UnixSeconds,
     ) -> Result<Revoked, Refusal> {
-        let leases = self.live_leases_of(&target, now).await;
-        let until = until.or_else(|| self.end_of(&target, &leases, now));
+        let until = match until {
+            Some(until) => Some(until),
+            None => self.end_of(&target, now).await,
+        };
         let revocation = Revocation { target, at: now, until, by: by.to_owned() };
         self.ledger.revoke(&revocation).await?;
+        // No lease is written from here on, so these are all.
+        let leases = self.live_leases_of(&revocation.target, now).await;
         let count = leases.len() as u64;
         self.resolver.take_back(leases.into_iter().map(LeaseRow::source));
         Ok(Revoked { revocation: shown(&revocation), leases: count })
@@ -154,12 +158,7 @@ impl Admin {
     }
 
     /// When a revocation that names no end may be forgotten; see the module.
-    fn end_of(
-        &self,
-        target: &Target,
-        leases: &[LeaseRow],
-        now: UnixSeconds,
-    ) -> Option<UnixSeconds> {
+    async fn end_of(&self, target: &Target, now: UnixSeconds) -> Option<UnixSeconds> {
         match target {
             Target::Session(_) => {
                 let longest = self.session_ceiling?.max(LIFETIME_CEILING);
@@ -167,6 +166,7 @@ impl Admin {
             }
             Target::Lease(_) => {
                 let unknown = now.saturating_add(LEASE_CEILING).saturating_add(self.leeway);
+                let leases = self.live_leases_of(target, now).await;
                 Some(leases.first().map_or(unknown, |lease| lease.expires_at))
             }
             Target::Handle(_) | Target::Actor(_) => None,

@@ -6,7 +6,7 @@ use super::operation::unchanged;
 use super::{Leasing, Refused};
 use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
-use crate::ledger::{Claimant, LedgerFault, Revocation, Row, Standing, Target};
+use crate::ledger::{Blocker, Claimant, LedgerFault, Revocation, Row, Standing, Target};
 use crate::limits::Buckets;
 use crate::names::dated_id;
 use crate::seen::Seen;
@@ -76,8 +76,8 @@ impl Leasing {
                 return Err(self.deny(claim, RefusalCode::Unavailable, "ledger").await);
             }
         };
-        if let Some((code, reason)) = against(&standing) {
-            return Err(self.deny(claim, code, reason).await);
+        if let Some(blocker) = standing.blocker() {
+            return Err(self.deny(claim, refusal_of(blocker), blocker.reason()).await);
         }
         if self.parts.session_limits.is_asleep(standing.last_seen, claim.now) {
             self.end_idle(claim).await;
@@ -86,11 +86,7 @@ impl Leasing {
         Ok(standing.sealed)
     }
 
-    pub(super) async fn standing(
-        &self,
-        session: &Session,
-        grant: &Grant,
-    ) -> Result<Standing, LedgerFault> {
+    async fn standing(&self, session: &Session, grant: &Grant) -> Result<Standing, LedgerFault> {
         let claimant =
             Claimant { session: session.id(), handle: &grant.handle, actor: &grant.actor };
         self.parts.ledger.standing(claimant).await
@@ -160,18 +156,12 @@ impl Leasing {
     }
 }
 
-/// What stands against a lease: what the edge is told, and what the audit log is.
-pub(super) fn against(standing: &Standing) -> Option<(RefusalCode, &'static str)> {
-    let Standing { kill_switch, session_revoked, handle_revoked, actor_revoked, .. } = *standing;
-    if kill_switch {
-        Some((RefusalCode::NotGranted, "kill_switch"))
-    } else if session_revoked {
-        Some((RefusalCode::SessionRefused, "session_revoked"))
-    } else if handle_revoked {
-        Some((RefusalCode::NotGranted, "handle_revoked"))
-    } else if actor_revoked {
-        Some((RefusalCode::NotGranted, "actor_revoked"))
-    } else {
-        None
+/// What the edge is told of a lease that is forbidden.
+pub(super) const fn refusal_of(blocker: Blocker) -> RefusalCode {
+    match blocker {
+        Blocker::Session => RefusalCode::SessionRefused,
+        Blocker::KillSwitch | Blocker::Handle | Blocker::Actor | Blocker::Lease => {
+            RefusalCode::NotGranted
+        }
     }
 }

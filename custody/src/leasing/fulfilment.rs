@@ -1,6 +1,6 @@
 //! A granted, reserved and audited request gets its credential.
 
-use super::admission::against;
+use super::admission::refusal_of;
 use super::caller::Caller;
 use super::case::Case;
 use super::failure::Failure;
@@ -14,7 +14,7 @@ use crate::backend::resolver::{
 };
 use crate::backend::{Asked, BackendFault};
 use crate::grants::Grant;
-use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault};
+use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault, Recorded};
 use async_trait::async_trait;
 use lease::{Lease, LeaseHeader};
 use std::sync::Arc;
@@ -115,7 +115,8 @@ impl Leasing {
         }
     }
 
-    /// The last checks, the ledger's own record, and the reservation's release.
+    /// The last checks, the ledger's own record, and the reservation's release. The ledger decides
+    /// in one transaction whether anything forbids the lease, however short a time the source took.
     async fn let_go(
         &self,
         case: &Case,
@@ -124,21 +125,18 @@ impl Leasing {
         caller: &Caller<'_>,
     ) -> Result<(), Failure> {
         let (claim, grant) = (&case.claim, &case.grant);
-        // After a slower source the ledger is asked again.
-        if case.sealed.fresh().is_none() {
-            let standing = self.standing(&claim.session, grant).await?;
-            if let Some((code, reason)) = against(&standing) {
-                return Err(Failure::Revoked(code, reason));
-            }
-        }
         let grants = self.parts.grants.current();
         if !Arc::ptr_eq(&grants, &case.grants)
             && !grants.covering(&claim.session, &claim.request).is_ok_and(|now| now == grant)
         {
             return Err(Failure::Revoked(lease::RefusalCode::NotGranted, "grants_changed"));
         }
-        if !self.parts.ledger.record(&row(case, ready)).await? {
-            return Err(Failure::Source(BackendFault::Absent.code()));
+        match self.parts.ledger.record(&row(case, ready)).await? {
+            Recorded::Written => {}
+            Recorded::Absent => return Err(Failure::Source(BackendFault::Absent.code())),
+            Recorded::Blocked(blocker) => {
+                return Err(Failure::Revoked(refusal_of(blocker), blocker.reason()));
+            }
         }
         if !caller.is_waiting() {
             return Err(Failure::CallerGone);

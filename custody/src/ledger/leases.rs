@@ -1,6 +1,6 @@
 //! Which leases were given, and which sessions are awake.
 
-use super::{Closed, LedgerFault};
+use super::{Blocker, Closed, LedgerFault};
 use crate::actor::Actor;
 use crate::config::SEALED;
 use async_trait::async_trait;
@@ -32,6 +32,17 @@ pub struct LeaseRow {
 pub struct Told {
     pub outcome: Closed,
     pub failure_code: Option<String>,
+}
+
+/// What became of a lease that was to be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    Written,
+    /// Nothing is written: its value is of the sealed store, which has nothing under this actor and
+    /// handle any more.
+    Absent,
+    /// Nothing is written: this forbids the lease.
+    Blocked(Blocker),
 }
 
 /// Which leases; a field that is `None` does not restrict.
@@ -70,9 +81,12 @@ pub trait Leases {
     /// returns: the audit record is. A lease of this id gets the new end, backend and revocation: a
     /// reservation that was opened again may have been served by another source.
     ///
-    /// `false`, and nothing is written: its value is of the sealed store, which has nothing under this
-    /// actor and handle any more. Who wipes an actor and then asks for its leases has all of them.
-    async fn record(&self, lease: &LeaseRow) -> Result<bool, LedgerFault>;
+    /// The same transaction checks the kill switch and the revocations of session, lease, handle and
+    /// actor, and whether the sealed store still has the value. Once `revoke`, `set_kill_switch` or
+    /// `wipe` has returned, no lease that it ends is written any more on any replica, and
+    /// [`leases`](Self::leases) returns all that were written before. Idleness is not checked here:
+    /// a session that was in use when the request came stays so, whatever time a source takes.
+    async fn record(&self, lease: &LeaseRow) -> Result<Recorded, LedgerFault>;
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault>;
     /// These sessions were in use at `now`. One that was last seen at or before `asleep` stays as
     /// it is: a session that ended by idling does not come back. Unknown ones are ignored.

@@ -72,6 +72,46 @@ pub struct Standing {
     pub sealed: Option<Row>,
 }
 
+/// What forbids a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocker {
+    KillSwitch,
+    Session,
+    Handle,
+    Actor,
+    Lease,
+}
+
+// === impl Blocker ===
+
+impl Blocker {
+    /// A word for the audit log.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::KillSwitch => "kill_switch",
+            Self::Session => "session_revoked",
+            Self::Handle => "handle_revoked",
+            Self::Actor => "actor_revoked",
+            Self::Lease => "lease_revoked",
+        }
+    }
+}
+
+// === impl Standing ===
+
+impl Standing {
+    /// What forbids a lease; of several the widest.
+    pub fn blocker(&self) -> Option<Blocker> {
+        let blockers = [
+            (self.kill_switch, Blocker::KillSwitch),
+            (self.session_revoked, Blocker::Session),
+            (self.handle_revoked, Blocker::Handle),
+            (self.actor_revoked, Blocker::Actor),
+        ];
+        blockers.into_iter().find(|(is_set, _)| *is_set).map(|(_, blocker)| blocker)
+    }
+}
+
 #[async_trait]
 pub trait Revocations {
     /// Asked for each lease; always the newest state, on every replica.

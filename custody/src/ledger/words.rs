@@ -1,6 +1,6 @@
 //! The words that stand in the tables for our enums; the same in every store.
 
-use super::{Change, Closed, LedgerFault, Target, Told};
+use super::{Blocker, Change, Closed, LedgerFault, Recorded, Target, Told};
 use crate::actor::Actor;
 use lease::{Binding, Handle, UnixSeconds};
 
@@ -31,6 +31,20 @@ pub(super) fn read_binding(word: &str) -> Result<Binding, LedgerFault> {
         "session" => Ok(Binding::Session),
         "single_use" => Ok(Binding::SingleUse),
         _ => Err(LedgerFault::Row("the binding")),
+    }
+}
+
+/// What a store's check of a new lease came to.
+pub(super) fn read_recorded(word: &str) -> Result<Recorded, LedgerFault> {
+    match word {
+        "written" => Ok(Recorded::Written),
+        "absent" => Ok(Recorded::Absent),
+        "kill_switch" => Ok(Recorded::Blocked(Blocker::KillSwitch)),
+        "session" => Ok(Recorded::Blocked(Blocker::Session)),
+        "handle" => Ok(Recorded::Blocked(Blocker::Handle)),
+        "actor" => Ok(Recorded::Blocked(Blocker::Actor)),
+        "lease" => Ok(Recorded::Blocked(Blocker::Lease)),
+        _ => Err(LedgerFault::Row("the check of a lease")),
     }
 }
 

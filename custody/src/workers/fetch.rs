@@ -11,7 +11,7 @@ use crate::api::refusal::Refusal;
 use crate::backend::resolver::{Answered, Failure, InMemory, Unresolved};
 use crate::backend::{Asked, BackendFault, Narrow};
 use crate::credential::CredentialType;
-use crate::ledger::{Claimant, LeaseRow};
+use crate::ledger::{Blocker, Claimant, LeaseRow, Recorded};
 use crate::names::fresh_id;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -88,11 +88,16 @@ impl Workers {
         let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
         self.tell(order, &answered.failures);
         let row = self.row(order, admitted, &answered)?;
-        let recorded = self.parts.ledger.record(&row).await;
-        if !matches!(recorded, Ok(true)) {
+        let refusal = match self.parts.ledger.record(&row).await {
+            Ok(Recorded::Written) => None,
+            Ok(Recorded::Absent) => Some(absent()),
+            Ok(Recorded::Blocked(blocker)) => Some(blocked(blocker)),
+            Err(fault) => Some(fault.into()),
+        };
+        if let Some(refusal) = refusal {
             // What is not written down could not be torn down.
             self.parts.resolver.take_back([row.source()]);
-            return Err(recorded.map_or_else(Refusal::from, |_| absent()));
+            return Err(refusal);
         }
         let resolved = &answered.resolved;
         show(&resolved.credential, |credential, out| {
@@ -112,15 +117,7 @@ impl Workers {
     async fn may_be_used(&self, order: &FetchOrder) -> Result<(), Refusal> {
         let (handle, actor) = (&order.service, &order.actor);
         let standing = self.parts.ledger.standing(Claimant { session: "", handle, actor }).await?;
-        let against = [
-            (standing.kill_switch, "kill_switch", "the kill switch is on"),
-            (standing.handle_revoked, "handle_revoked", "the service's handle is revoked"),
-            (standing.actor_revoked, "actor_revoked", "the actor is revoked"),
-        ];
-        match against.into_iter().find(|(stands, ..)| *stands) {
-            Some((_, code, text)) => Err(Refusal::forbidden(code, text)),
-            None => Ok(()),
-        }
+        standing.blocker().map_or(Ok(()), |blocker| Err(blocked(blocker)))
     }
 
     /// That nothing is stored is an answer to a worker, which may be about to store it.
@@ -160,6 +157,16 @@ impl Workers {
             outcome: None,
         })
     }
+}
+
+fn blocked(blocker: Blocker) -> Refusal {
+    let text = match blocker {
+        Blocker::KillSwitch => "the kill switch is on",
+        Blocker::Handle => "the service's handle is revoked",
+        Blocker::Actor => "the actor is revoked",
+        Blocker::Session | Blocker::Lease => "the lease is revoked",
+    };
+    Refusal::forbidden(blocker.reason(), text)
 }
 
 fn absent() -> Refusal {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use custody::actor::Actor;
 use custody::ledger::{
     Attempt, Claimant, Closed, Envelopes, Feed, KeyRow, LeaseFilter, LeaseRow, Leases, Ledger,
-    LedgerFault, Locks, Notice, Notices, Opened, Reservation, Reservations, Revocation,
+    LedgerFault, Locks, Notice, Notices, Opened, Recorded, Reservation, Reservations, Revocation,
     Revocations, Row, Settled, Standing, Target,
 };
 use lease::{Handle, UnixSeconds};
@@ -96,7 +96,7 @@ impl Envelopes for Faulty {
 
 #[async_trait]
 impl Leases for Faulty {
-    async fn record(&self, lease: &LeaseRow) -> Told<bool> {
+    async fn record(&self, lease: &LeaseRow) -> Told<Recorded> {
         self.through("record", self.real.record(lease)).await
     }
     async fn leases(&self, filter: &LeaseFilter) -> Told<Vec<LeaseRow>> {

@@ -41,6 +41,7 @@ cases! {
         what_ended_is_forgotten,
         much_is_forgotten_in_parts,
         of_what_was_wiped_no_lease_is_written,
+        of_what_is_revoked_no_lease_is_written,
     ],
     models: [a_reservation_is_its_model, readers_end_where_a_snapshot_is],
     together: [
@@ -51,6 +52,7 @@ cases! {
         no_reader_passes_a_change_by,
         replicas_that_start_together_find_the_same,
         whoever_wipes_finds_every_lease_that_was_written,
+        whoever_revokes_finds_every_lease_that_was_written,
     ],
     locks: [one_owner_at_a_time],
     notices: [a_due_notice_is_taken_once],

@@ -87,10 +87,13 @@ async fn tables_of_others_and_of_a_newer_custody_are_left_alone() {
     drop(theirs);
     let newer = store.make("newer").await;
     drop(newer.open().await);
-    sql("newer", "UPDATE leasehold_layout SET applied = 99");
+    sql("newer", "UPDATE leasehold_layout SET applied = applied + 97");
     let fault = PostgresLedger::open(&url("newer"), Missing::Create).await.err().unwrap();
-    assert!(matches!(fault, ConnectFault::Newer { found: 99, .. }), "{fault}");
-    sql("newer", "UPDATE leasehold_layout SET applied = 1; DROP TABLE revocation, kill_switch");
+    assert!(matches!(fault, ConnectFault::Newer { found: 98.., .. }), "{fault}");
+    sql(
+        "newer",
+        "UPDATE leasehold_layout SET applied = applied - 97; DROP TABLE revocation, kill_switch",
+    );
     let ledger = PostgresLedger::open(&url("newer"), Missing::Create).await.unwrap();
     assert!(ask(&ledger).await.is_err(), "what cannot be asked is no clean standing");
 }

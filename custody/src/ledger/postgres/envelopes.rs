@@ -1,6 +1,7 @@
 //! The rows of the sealed store.
 
 use super::call::Values;
+use super::revocations::FEED;
 use super::{PostgresLedger, get, number, unsigned};
 use crate::actor::Actor;
 use crate::ledger::words;
@@ -52,7 +53,7 @@ impl Envelopes for PostgresLedger {
     async fn wipe(&self, actor: &Actor) -> Result<u64, LedgerFault> {
         // Leases that are being written down are waited for, and those after them find nothing.
         let call = self.call().await?;
-        call.plain("BEGIN; LOCK TABLE lease IN SHARE MODE").await?;
+        call.plain(&format!("BEGIN; SELECT pg_advisory_xact_lock({FEED})")).await?;
         let statement = "DELETE FROM credential WHERE actor = $1";
         let wiped = call.execute(statement, &[&actor.as_str()]).await?;
         call.plain("COMMIT").await?;

@@ -3,7 +3,7 @@
 use super::call::Values;
 use super::{PostgresLedger, get, number, unsigned};
 use crate::ledger::words;
-use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault};
+use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use tokio_postgres::Row;
@@ -14,22 +14,8 @@ const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, b
 
 #[async_trait]
 impl Leases for PostgresLedger {
-    async fn record(&self, lease: &LeaseRow) -> Result<bool, LedgerFault> {
-        // One statement for one way there and back. Its commit does not wait for the disk: the
-        // setting ends with the transaction, which is this statement.
-        let statement = "WITH loose AS (SELECT set_config('synchronous_commit', 'off', true)),
-                given AS (
-                    INSERT INTO lease (lease_id, session, subject, actor, handle, destination,
-                        binding, issued_at, expires_at, backend, revocation)
-                    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM loose
-                    WHERE NOT $12 OR EXISTS (
-                        SELECT 1 FROM credential WHERE actor = $4 AND handle = $5)
-                    ON CONFLICT (lease_id) DO UPDATE SET expires_at = excluded.expires_at,
-                        backend = excluded.backend, revocation = excluded.revocation
-                    RETURNING 1)
-             INSERT INTO session (id, last_seen) SELECT $2, $8 FROM given
-             ON CONFLICT (id) DO UPDATE
-                SET last_seen = greatest(session.last_seen, excluded.last_seen)";
+    async fn record(&self, lease: &LeaseRow) -> Result<Recorded, LedgerFault> {
+        let statement = "SELECT record_lease($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
         let (issued_at, expires_at) = (number(lease.issued_at), number(lease.expires_at));
         let values: [&(dyn ToSql + Sync); 12] = [
             &lease.lease_id,
@@ -46,9 +32,9 @@ impl Leases for PostgresLedger {
             &lease.is_stored(),
         ];
         let call = self.call().await?;
-        let written = call.execute(statement, &values).await? > 0;
+        let row = call.row(statement, &values).await?;
         call.finish();
-        Ok(written)
+        words::read_recorded(get(&row.ok_or(LedgerFault::Row("the check of a lease"))?, 0)?)
     }
 
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault> {

@@ -1,7 +1,8 @@
 //! Revocations, the kill switch and their feed.
 //!
 //! A change takes its number and commits under one lock ([`FEED`]), so that numbers become visible
-//! in their order: a reader that has seen number 7 will never find a 6 that it has not.
+//! in their order: a reader that has seen number 7 will never find a 6 that it has not. Leases are
+//! recorded under the same lock, shared (`record_lease.sql`).
 
 use super::call::{Call, Values};
 use super::{PostgresLedger, envelopes, get, number, unsigned};
@@ -18,8 +19,8 @@ use tokio_postgres::Row;
 
 /// Where changes are told (`NOTIFY`).
 pub(super) const CHANNEL: &str = "leasehold_change";
-/// "LHfd": the advisory lock of whoever appends to the feed.
-const FEED: i64 = 0x4c48_6664;
+/// "LHfd": the advisory lock of a change to the feed. Recording a lease shares it.
+pub(super) const FEED: i64 = 0x4c48_6664;
 /// How soon a change is found that nobody told us of, because the listening connection is broken.
 const LOOK: Duration = Duration::from_secs(1);
 

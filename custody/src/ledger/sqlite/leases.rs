@@ -3,7 +3,7 @@
 use super::SqliteLedger;
 use super::writer::Care;
 use crate::ledger::words;
-use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault};
+use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use rusqlite::types::Value;
@@ -18,7 +18,7 @@ const OLDEST: &str = "(SELECT number, expires_at FROM lease ORDER BY number LIMI
 
 #[async_trait]
 impl Leases for SqliteLedger {
-    async fn record(&self, lease: &LeaseRow) -> Result<bool, LedgerFault> {
+    async fn record(&self, lease: &LeaseRow) -> Result<Recorded, LedgerFault> {
         let lease = lease.clone();
         self.writer.write(Care::NONE, move |connection| record(connection, &lease)).await
     }
@@ -85,14 +85,29 @@ impl Leases for SqliteLedger {
     }
 }
 
-fn record(connection: &Connection, lease: &LeaseRow) -> Result<bool, LedgerFault> {
-    if lease.is_stored() {
-        let stored = "SELECT 1 FROM credential WHERE actor = ?1 AND handle = ?2";
-        let values = (lease.actor.as_str(), lease.handle.as_str());
-        if !connection.prepare_cached(stored)?.exists(values)? {
-            return Ok(false);
-        }
+/// What forbids the lease, or `written`. A kill switch without a row counts as on.
+const CHECK: &str = "SELECT CASE
+        WHEN (SELECT is_on FROM kill_switch) IS NOT 0 THEN 'kill_switch'
+        WHEN EXISTS (SELECT 1 FROM revocation WHERE kind = 'session' AND name = ?1) THEN 'session'
+        WHEN EXISTS (SELECT 1 FROM revocation WHERE kind = 'handle' AND name = ?2) THEN 'handle'
+        WHEN EXISTS (SELECT 1 FROM revocation WHERE kind = 'actor' AND name = ?3) THEN 'actor'
+        WHEN EXISTS (SELECT 1 FROM revocation WHERE kind = 'lease' AND name = ?4) THEN 'lease'
+        WHEN ?5 AND NOT EXISTS (SELECT 1 FROM credential WHERE actor = ?3 AND handle = ?2)
+            THEN 'absent'
+        ELSE 'written' END";
+
+fn record(connection: &Connection, lease: &LeaseRow) -> Result<Recorded, LedgerFault> {
+    let (handle, actor) = (lease.handle.as_str(), lease.actor.as_str());
+    let values = (&lease.session, handle, actor, &lease.lease_id, lease.is_stored());
+    let checked: String = connection.prepare_cached(CHECK)?.query_row(values, |row| row.get(0))?;
+    match words::read_recorded(&checked)? {
+        Recorded::Written => write(connection, lease)?,
+        refused => return Ok(refused),
     }
+    Ok(Recorded::Written)
+}
+
+fn write(connection: &Connection, lease: &LeaseRow) -> Result<(), LedgerFault> {
     let statement = "INSERT INTO lease
             (lease_id, session, subject, actor, handle, destination, binding, issued_at,
              expires_at, backend, revocation)
@@ -116,7 +131,7 @@ fn record(connection: &Connection, lease: &LeaseRow) -> Result<bool, LedgerFault
          ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen
              WHERE session.last_seen < excluded.last_seen";
     connection.prepare_cached(statement)?.execute((&lease.session, lease.issued_at))?;
-    Ok(true)
+    Ok(())
 }
 
 /// Only conditions that restrict are in the text, so that SQLite can use an index.

@@ -2,7 +2,9 @@ use crate::sample::{
     NOW, actor, handle, key, lease, reservation, revocation, row, session, standing,
 };
 use crate::store::Home;
-use custody::ledger::{Closed, FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Opened, Settled};
+use custody::ledger::{
+    Blocker, Closed, FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Opened, Recorded, Settled, Target,
+};
 use lease::Binding;
 use std::sync::Arc;
 
@@ -73,20 +75,46 @@ pub async fn of_what_was_wiped_no_lease_is_written(home: Arc<dyn Home>) {
     let (ledger, replica) = (home.open().await, home.open().await);
     ledger.add_key(&key("k1")).await.unwrap();
     let stored = LeaseRow { backend: "sealed".into(), ..lease("l1", "s1", NOW) };
-    assert_eq!(ledger.record(&stored).await, Ok(false));
+    assert_eq!(ledger.record(&stored).await, Ok(Recorded::Absent));
     assert_eq!(standing(&*ledger, "s1", "h", "a").await.last_seen, None);
     for (version, of) in [(1, stored.actor.as_str()), (2, "other")] {
         ledger.put(&row(of, stored.handle.as_str(), version, "k1")).await.unwrap();
     }
-    assert_eq!(ledger.record(&stored).await, Ok(true));
-    assert_eq!(ledger.record(&stored).await, Ok(true), "once more for the same operation");
+    assert_eq!(ledger.record(&stored).await, Ok(Recorded::Written));
+    assert_eq!(
+        ledger.record(&stored).await,
+        Ok(Recorded::Written),
+        "once more for the same operation"
+    );
     assert_eq!(replica.wipe(&stored.actor).await, Ok(1));
     let again = LeaseRow { lease_id: "l2".into(), ..stored.clone() };
-    assert_eq!(ledger.record(&again).await, Ok(false));
+    assert_eq!(ledger.record(&again).await, Ok(Recorded::Absent));
     let elsewhere = LeaseRow { lease_id: "l3".into(), backend: "bao".into(), ..stored.clone() };
-    assert_eq!(ledger.record(&elsewhere).await, Ok(true));
+    assert_eq!(ledger.record(&elsewhere).await, Ok(Recorded::Written));
     let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
     assert_eq!(replica.leases(&filter).await.unwrap(), [elsewhere, stored]);
+}
+
+pub async fn of_what_is_revoked_no_lease_is_written(home: Arc<dyn Home>) {
+    let (ledger, replica) = (home.open().await, home.open().await);
+    let of = lease("l1", "s1", NOW);
+    for (target, blocker) in [
+        (session("s1"), Blocker::Session),
+        (Target::Handle(of.handle.clone()), Blocker::Handle),
+        (Target::Actor(of.actor.clone()), Blocker::Actor),
+        (Target::Lease("l1".into()), Blocker::Lease),
+    ] {
+        ledger.revoke(&revocation(target.clone(), None)).await.unwrap();
+        assert_eq!(replica.record(&of).await, Ok(Recorded::Blocked(blocker)));
+        assert_eq!(ledger.restore(&target, NOW).await, Ok(true));
+    }
+    ledger.set_kill_switch(true).await.unwrap();
+    assert_eq!(replica.record(&of).await, Ok(Recorded::Blocked(Blocker::KillSwitch)));
+    ledger.set_kill_switch(false).await.unwrap();
+    let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
+    assert!(replica.leases(&filter).await.unwrap().is_empty());
+    assert_eq!(standing(&*ledger, "s1", "h", "a").await.last_seen, None, "it is no use of it");
+    assert_eq!(replica.record(&of).await, Ok(Recorded::Written));
 }
 
 pub async fn much_is_forgotten_in_parts(home: Arc<dyn Home>) {

@@ -2,7 +2,7 @@
 
 use crate::sample::{NOW, key, lease, reservation, revocation, row, session};
 use crate::store::Home;
-use custody::ledger::{Attempt, Change, LeaseFilter, LeaseRow, Ledger, Opened};
+use custody::ledger::{Attempt, Change, LeaseFilter, LeaseRow, Ledger, Opened, Recorded, Target};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -144,7 +144,48 @@ pub async fn whoever_wipes_finds_every_lease_that_was_written(home: Arc<dyn Home
         let found = ledgers[1].leases(&all_of_it).await.unwrap();
         let found: BTreeSet<_> = found.into_iter().map(|lease| lease.lease_id).collect();
         let written = join_all(writing).await.into_iter().map(Result::unwrap);
-        let written: BTreeSet<_> = written.filter(|(is, _)| *is).map(|(_, id)| id).collect();
+        let written: BTreeSet<_> = written
+            .filter(|(recorded, _)| *recorded == Recorded::Written)
+            .map(|(_, id)| id)
+            .collect();
         assert_eq!(found, written);
+    }
+}
+
+/// On either replica: what is recorded was recorded before the revocation, and is listed after it.
+pub async fn whoever_revokes_finds_every_lease_that_was_written(home: Arc<dyn Home>) {
+    let ledgers = two(&*home).await;
+    for round in 0..20_u64 {
+        let of = lease("", &format!("s{round}"), NOW);
+        let target = match round % 4 {
+            0 => Some(session(&of.session)),
+            1 => Some(Target::Handle(of.handle.clone())),
+            2 => Some(Target::Actor(of.actor.clone())),
+            _ => None,
+        };
+        let all_of_it =
+            LeaseFilter { session: Some(of.session.clone()), limit: 100, ..LeaseFilter::default() };
+        let writing = (0..40).map(|n| {
+            let ledger = Arc::clone(&ledgers[n % 2]);
+            let lease = LeaseRow { lease_id: format!("{round}-{n}"), ..of.clone() };
+            tokio::spawn(async move { (ledger.record(&lease).await.unwrap(), lease.lease_id) })
+        });
+        let writing: Vec<_> = writing.collect();
+        // In the midst of them.
+        while ledgers[1].leases(&all_of_it).await.unwrap().is_empty() {}
+        match &target {
+            Some(target) => ledgers[1].revoke(&revocation(target.clone(), None)).await.unwrap(),
+            None => ledgers[1].set_kill_switch(true).await.unwrap(),
+        }
+        let found = ledgers[1].leases(&all_of_it).await.unwrap();
+        let found: BTreeSet<_> = found.into_iter().map(|lease| lease.lease_id).collect();
+        let written = join_all(writing).await.into_iter().map(Result::unwrap);
+        let written: BTreeSet<_> =
+            written.filter(|(is, _)| *is == Recorded::Written).map(|(_, id)| id).collect();
+        assert_eq!(found, written, "{target:?}");
+        match target {
+            Some(target) => assert!(ledgers[0].restore(&target, NOW).await.unwrap()),
+            None => ledgers[0].set_kill_switch(false).await.unwrap(),
+        }
     }
 }
