@@ -1,5 +1,6 @@
 //! A host, spelled one way.
 
+use crate::a_label;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -25,6 +26,8 @@ pub enum HostError {
     EmptyLabel,
     /// A byte other than letters, digits, `-` and `_`. Internationalised names come as A-labels.
     Character,
+    /// An A-label (`xn--...`) that decodes to nothing, or not back to itself.
+    ALabel,
     /// A name that ends in a number is read as an address by some and as a name by others.
     AmbiguousAddress,
 }
@@ -56,6 +59,9 @@ impl Host {
         if ends_in_number(&text) {
             let address: Ipv4Addr = text.parse().map_err(|_| HostError::AmbiguousAddress)?;
             return Ok(Self::Ip(IpAddr::V4(address)));
+        }
+        if !text.split('.').all(a_label::is_honest) {
+            return Err(HostError::ALabel);
         }
         Ok(Self::Name(text.into_boxed_str()))
     }
@@ -114,6 +120,7 @@ impl fmt::Display for HostError {
             Self::Character => {
                 "a host has only letters, digits, '-' and '_' (internationalised names as A-labels)"
             }
+            Self::ALabel => "a label that begins with \"xn--\" is not a valid A-label",
             Self::AmbiguousAddress => "a host that ends in a number must be a plain IPv4 address",
         })
     }
@@ -157,6 +164,10 @@ mod tests {
             (b"[::1", HostError::Character),
             (b"[fe80::1%eth0]", HostError::Character),
             (b"a\0.example", HostError::Character),
+            (b"xn--.example", HostError::ALabel),
+            (b"a.b.c.XN--pokxncvks", HostError::ALabel),
+            (b"10.0.0.xn--pokxncvks", HostError::ALabel),
+            (b"xn--a.example", HostError::ALabel),
             (b"0x7f.1", HostError::AmbiguousAddress),
             (b"127.1", HostError::AmbiguousAddress),
             (b"2130706433", HostError::AmbiguousAddress),

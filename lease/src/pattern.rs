@@ -1,7 +1,7 @@
 //! Which hosts an allow-list entry or a grant means.
 
 use crate::host::{Host, HostError};
-use crate::public_suffix::is_public_suffix;
+use crate::public_suffix::is_covering_public_suffixes;
 use std::fmt;
 use std::str::FromStr;
 
@@ -87,7 +87,7 @@ fn parse(text: &str) -> Result<HostPattern, PatternFault> {
     }
     match Host::parse(suffix.as_bytes()).map_err(PatternFault::Host)? {
         Host::Ip(_) => Err(PatternFault::Address),
-        Host::Name(name) if is_public_suffix(&name) => Err(PatternFault::PublicSuffix),
+        Host::Name(name) if is_covering_public_suffixes(&name) => Err(PatternFault::PublicSuffix),
         Host::Name(name) => Ok(HostPattern::Below(name)),
     }
 }
@@ -139,7 +139,9 @@ mod tests {
         for name in ["a.example.com", "a.b.example.com", "A.EXAMPLE.com."] {
             assert!(below.matches(&host(name)), "{name}");
         }
-        for name in ["example.com", "aexample.com", "example.com.evil.org", "10.0.0.1"] {
+        for name in
+            ["example.com", "aexample.com", "evilexample.com", "example.com.evil.org", "10.0.0.1"]
+        {
             assert!(!below.matches(&host(name)), "{name}");
         }
         assert!(pattern("10.0.0.1").matches(&host("10.0.0.1")));

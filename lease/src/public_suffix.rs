@@ -24,6 +24,12 @@ pub fn is_public_suffix(name: &str) -> bool {
     }
 }
 
+/// Does `*.name` cover names that belong to a registry: is this name a public suffix, or is every name right
+/// below it one (`*.compute.amazonaws.com`)?
+pub fn is_covering_public_suffixes(name: &str) -> bool {
+    is_public_suffix(name) || Rules::of_list().has("*.", name)
+}
+
 struct Rules(Vec<&'static str>);
 
 // === impl Rules ===
@@ -51,12 +57,30 @@ mod tests {
     }
 
     #[test]
+    fn every_parent_of_a_wildcard_rule_is_refused_as_a_wildcard() {
+        let rules = Rules::of_list().0;
+        let parents: Vec<_> = rules.iter().filter_map(|rule| rule.strip_prefix("*.")).collect();
+        assert!(parents.len() > 250, "{} parents", parents.len());
+        for parent in parents {
+            let pattern = format!("*.{parent}");
+            let error = pattern.parse::<crate::HostPattern>().err().map(|error| error.to_string());
+            assert_eq!(error, Some(format!("{pattern:?} covers a public suffix")));
+        }
+    }
+
+    #[test]
     fn public_suffixes_are_told_from_names_below_them() {
         for suffix in ["com", "co.uk", "github.io", "s3.amazonaws.com", "xn--p1ai", "made-up-tld"] {
             assert!(is_public_suffix(suffix), "{suffix}");
         }
         for suffix in ["ck", "anything.ck", "city.kawasaki.jp.example", "x.kawasaki.jp"] {
             assert_eq!(is_public_suffix(suffix), !suffix.ends_with("example"), "{suffix}");
+        }
+        for name in ["compute.amazonaws.com", "nom.br", "sch.uk", "kawasaki.jp", "com"] {
+            assert!(is_covering_public_suffixes(name), "{name}");
+        }
+        for name in ["city.kawasaki.jp", "x.compute.amazonaws.com.example", "example.com"] {
+            assert!(!is_covering_public_suffixes(name), "{name}");
         }
         for name in ["example.com", "www.ck", "city.kawasaki.jp", "acme.github.io", "demo.test"] {
             assert!(!is_public_suffix(name), "{name}");
