@@ -28,6 +28,8 @@ pub enum NameError {
     EmptyLabel,
     #[error("a name has only letters, digits, '-' and '_' (internationalised names as A-labels)")]
     Character,
+    #[error("a label that begins with \"xn--\" is not a valid A-label")]
+    ALabel,
     #[error("an address is no name, nor is anything that ends in a number")]
     Address,
 }
@@ -48,7 +50,12 @@ impl DnsName {
         if ends_in_number(name) {
             return Err(NameError::Address);
         }
-        Ok(Self(name.to_ascii_lowercase().into()))
+        let name = name.to_ascii_lowercase();
+        let has_a_label = name.split('.').any(|label| label.starts_with("xn--"));
+        if has_a_label && idna::domain_to_ascii(&name).ok().as_deref() != Some(name.as_str()) {
+            return Err(NameError::ALabel);
+        }
+        Ok(Self(name.into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -125,6 +132,9 @@ mod tests {
             ("a,b.example", NameError::Character),
             ("example.com:443", NameError::Character),
             ("[::1]", NameError::Character),
+            ("xn--.example", NameError::ALabel),
+            ("a.b.c.XN--pokxncvks", NameError::ALabel),
+            ("xn--a.example", NameError::ALabel),
             ("127.0.0.1", NameError::Address),
             ("127.1", NameError::Address),
             ("0x7f000001", NameError::Address),

@@ -119,12 +119,19 @@ impl std::str::FromStr for Pattern {
             DnsName::parse(rest).map_err(|error| PatternError::Name(text.to_owned(), error))?;
         match below {
             false => Ok(Self::Exact(name)),
-            true if psl::suffix_str(name.as_str()) == Some(name.as_str()) => {
+            true if is_covering_public_suffixes(&name) => {
                 Err(PatternError::PublicSuffix(text.to_owned()))
             }
             true => Ok(Self::Below(name)),
         }
     }
+}
+
+/// Is the name a public suffix, or is every name right below it one (`*.compute.amazonaws.com`)? The list
+/// tells which suffix a name has, so it is asked about one that could be any.
+fn is_covering_public_suffixes(name: &DnsName) -> bool {
+    let below = format!("any-name.{name}");
+    [name.as_str(), &below].iter().any(|name| psl::suffix_str(name) == Some(name))
 }
 
 // === impl PolicyErrors ===
@@ -281,6 +288,18 @@ mod tests {
                  anything that ends in a number",
             ]
         );
+    }
+
+    #[test]
+    fn wildcards_right_above_public_suffixes_are_refused() {
+        for name in ["compute.amazonaws.com", "nom.br", "sch.uk", "kawasaki.jp", "com"] {
+            let text = format!("*.{name}");
+            let error = text.parse::<Pattern>().err();
+            assert_eq!(error, Some(PatternError::PublicSuffix(text)), "{name}");
+        }
+        for name in ["city.kawasaki.jp", "eu-1.x.example.com", "example.com"] {
+            assert!(format!("*.{name}").parse::<Pattern>().is_ok(), "{name}");
+        }
     }
 
     #[test]
