@@ -2,6 +2,7 @@
 
 use crate::config::Carrier;
 use crate::headers::Headers;
+use crate::proxy_headers::{is_for_proxies, is_read_as, read_as};
 use crate::request::Head;
 use crate::session_token::Token;
 use lease::{HTTPS_PORT, LiveLease, Secret};
@@ -59,10 +60,7 @@ impl Edits {
                 b"connection" | b"upgrade" => !upgrade,
                 b"te" => !value.eq_ignore_ascii_case(b"trailers"),
                 b"keep-alive" | b"trailer" => true,
-                // Envoy obeys many of these (retries, timeouts); a guest has no say there.
-                other if other.starts_with(b"proxy-") || other.starts_with(b"x-envoy-") => true,
-                other if OVERRIDES.contains(&other) => true,
-                other if OVERRIDE_PREFIXES.iter().any(|prefix| other.starts_with(prefix)) => true,
+                other if is_for_proxies(other) => true,
                 other => carriers.iter().any(|carrier| is_read_as(carrier.header(), other)),
             };
             if removed {
@@ -162,44 +160,9 @@ impl Strip {
 
 const BEARER: &[u8] = b"Bearer ";
 
-/// Headers by which some servers let a request be another one than it says: another method, path or
-/// host than the allow-list judged.
-const OVERRIDES: [&[u8]; 8] = [
-    b"forwarded",
-    b"x-client-ip",
-    b"x-host",
-    b"x-http-host-override",
-    b"x-http-method",
-    b"x-http-method-override",
-    b"x-method-override",
-    b"x-real-ip",
-];
-
-/// Families of them (`x-forwarded-host`, `x-original-url`, `x-rewrite-url`). Only a proxy has something
-/// to say there, and a guest is none: an origin that trusts the edge's address would believe it.
-const OVERRIDE_PREFIXES: [&[u8]; 3] = [b"x-forwarded-", b"x-original-", b"x-rewrite-"];
-
 /// Envoy writes this over whatever a guest says, and finds no route for a request that lacks it; the
 /// shipped routes take it out on the way.
 const FORWARDED_PROTO: &[u8] = b"x-forwarded-proto";
-
-/// The name as a server behind CGI reads it, to whom `x_api_key` and `x-api-key` are one header.
-fn read_as(name: &[u8]) -> Cow<'_, [u8]> {
-    if name.contains(&b'_') {
-        name.iter().map(read_byte).collect::<Vec<_>>().into()
-    } else {
-        name.into()
-    }
-}
-
-fn read_byte(byte: &u8) -> u8 {
-    if *byte == b'_' { b'-' } else { *byte }
-}
-
-/// Is `name`, read in this way, `read`?
-fn is_read_as(name: &str, read: &[u8]) -> bool {
-    name.len() == read.len() && name.as_bytes().iter().map(read_byte).eq(read.iter().copied())
-}
 
 /// Without the port where it is https's own: so most clients spell it, and so origins expect it.
 fn upstream_authority(head: &Head) -> Cow<'_, str> {

@@ -48,6 +48,7 @@ pub mod path;
 pub mod permit;
 mod policy;
 pub mod problem;
+mod proxy_headers;
 mod request;
 mod session_token;
 mod sessions;
