@@ -246,3 +246,17 @@ async fn a_file_that_is_gone_or_no_yaml_changes_nothing() {
     std::fs::write(inside.config_path(), format!("# a comment\n{text}")).unwrap();
     assert!(!inside.file.reload("ada").await.unwrap().changed);
 }
+
+#[tokio::test]
+async fn change_before_the_watch_begins_is_in_force() {
+    let inside = Inside::new(Store::Sqlite).await;
+    let before = inside.grants.current().digest().to_owned();
+    // Custody has read the file, and does not watch it yet.
+    inside.edit("handle: g,", "handle: new,");
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    let watching = inside.file.watch(stopped);
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(5), watching).await;
+    assert_ne!(inside.grants.current().digest(), before);
+    let last = inside.last_record();
+    assert_eq!((&last["event"], &last["by"]), (&json!("grants_reloaded"), &json!("file")));
+}

@@ -310,6 +310,8 @@ async fn a_kept_lease_that_an_upstream_refused_is_written_down(store: Store) {
     assert_eq!(last["event"], "lease_settled");
     assert_eq!(last["failure_code"], "upstream_401");
     refused(&inside.post(&path, failed).await, 409, "already_settled");
+    let forgotten = inside.sources.forgotten.lock().unwrap().clone();
+    assert_eq!(forgotten, ["h"], "a replayed report drops no kept credential");
 }
 
 async fn outcomes_of_nothing(store: Store) {

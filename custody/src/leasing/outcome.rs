@@ -38,9 +38,6 @@ impl Leasing {
         if kept && closed != Closed::Failed {
             return Err(OutcomeRefusal::UnknownLease);
         }
-        if let Some(row) = row.filter(|_| code == Some(UPSTREAM_REFUSED)) {
-            self.parts.resolver.forget(&row.backend, &row.actor, &row.handle);
-        }
         let settled = self.parts.ledger.settle(lease_id, closed, code, now).await;
         match settled {
             Ok(Settled::Now) => {}
@@ -50,6 +47,10 @@ impl Leasing {
                 tracing::error!(%fault, "an outcome was not written down");
                 return Err(OutcomeRefusal::Unavailable);
             }
+        }
+        // A replayed report is refused above: it must not make custody mint anew.
+        if let Some(row) = row.filter(|_| code == Some(UPSTREAM_REFUSED)) {
+            self.parts.resolver.forget(&row.backend, &row.actor, &row.handle);
         }
         let mut entry = Entry::new(Event::LeaseSettled, Outcome::Note);
         entry.ended = Some(Ended {

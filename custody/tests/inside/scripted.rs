@@ -1,8 +1,9 @@
 //! Sources that do what the test says.
 
+use custody::actor::Actor;
 use custody::backend::{Asked, BackendFault, CredentialBackend, Narrow};
 use custody::credential::{Credential, Resolved};
-use lease::Secret;
+use lease::{Handle, Secret};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
@@ -41,6 +42,8 @@ pub struct Scripted {
     pub steps: Mutex<VecDeque<Step>>,
     pub asked: Mutex<Vec<Question>>,
     pub revoked: Mutex<Vec<String>>,
+    /// The handles whose kept credentials were dropped.
+    pub forgotten: Mutex<Vec<String>>,
 }
 
 impl Scripted {
@@ -117,5 +120,9 @@ impl CredentialBackend for Place {
 
     async fn revoke(&self, revocation: &str) {
         self.script.revoked.lock().unwrap().push(revocation.to_owned());
+    }
+
+    fn forget(&self, _: &Actor, handle: &Handle) {
+        self.script.forgotten.lock().unwrap().push(handle.to_string());
     }
 }

@@ -8,6 +8,7 @@
 //! - [`auth`]: asks a cluster whether a request may pass;
 //! - [`counter`]: counts over all VMs in shared data, with metrics and a timer;
 //! - [`bodies`]: collects bodies and rewrites them;
+//! - [`signatures`]: judges signatures, by itself and by asking its host;
 //! - [`witness`]: tells of every callback, for chains of filters.
 
 mod auth;
@@ -15,6 +16,7 @@ mod bodies;
 mod counter;
 mod headers;
 mod root;
+mod signatures;
 mod witness;
 
 use proxy_wasm::types::LogLevel;

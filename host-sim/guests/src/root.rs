@@ -4,6 +4,7 @@ use crate::auth::Auth;
 use crate::bodies::Bodies;
 use crate::counter::Counter;
 use crate::headers::Headers;
+use crate::signatures::Signatures;
 use crate::witness::Witness;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -21,6 +22,7 @@ enum Guest {
     Counter(Counter),
     Bodies { word: String },
     Witness { name: String },
+    Signatures,
 }
 
 const DEFAULT_VALUE: &str = "sdk";
@@ -38,6 +40,7 @@ impl Guest {
             "auth" => Self::Auth { cluster: or(DEFAULT_CLUSTER) },
             "counter" => Self::Counter(Counter::read(setting.as_deref())?),
             "witness" => Self::Witness { name: or(DEFAULT_VALUE) },
+            "signatures" => Self::Signatures,
             "bodies" => Self::Bodies { word: or(DEFAULT_WORD) },
             _ => return None,
         })
@@ -88,6 +91,7 @@ impl RootContext for Root {
             Guest::Auth { cluster } => Box::new(Auth { cluster: cluster.clone() }),
             Guest::Counter(counter) => Box::new(counter.stream()),
             Guest::Witness { name } => Box::new(Witness::new(name)),
+            Guest::Signatures => Box::new(Signatures),
             Guest::Bodies { word } => Box::new(Bodies { word: word.clone() }),
         })
     }

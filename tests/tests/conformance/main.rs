@@ -21,6 +21,7 @@ mod outside;
 mod prober;
 mod report;
 mod run;
+mod signatures;
 mod stories;
 mod surroundings;
 mod together;
@@ -71,6 +72,12 @@ fn surroundings_are_the_same_on_both() {
 #[test]
 fn guests_of_the_sdk_are_the_same_on_both() {
     guests::compare();
+}
+
+/// Signatures at the edges of the rules: natively, as WebAssembly, and by both hosts.
+#[test]
+fn wycheproof_vector_has_one_verdict_before_every_verifier() {
+    signatures::compare();
 }
 
 /// The names of the files there are, sorted.
