@@ -1,10 +1,12 @@
 //! Requests that get their lease once an attempt, so that a second attempt can have another one.
 //!
 //! Envoy runs the filter twice then: in front of the router, where the request is judged, and behind it,
-//! once an attempt, where the lease is written in. From the one place to the other goes the number of an
-//! entry here, and nothing else. Without such a number nothing is written into anything.
+//! once an attempt, where the lease is written in. From the one place to the other goes the ticket of an
+//! entry here, and nothing else. Without such a ticket nothing is written into anything, nor into a request
+//! that is not the one the ticket was made for.
 
 use crate::TrustEdge;
+use crate::chance::Chance;
 use crate::denial::Denial;
 use crate::edits::Edits;
 use crate::exchange::{Denied, Forwarded, Request, Verdict, await_lease};
@@ -15,16 +17,19 @@ use crate::permit::Permit;
 use crate::trust_edge::Lending;
 use lease::Secret;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
-/// The number of a permitted request, never given twice by one edge.
+/// What a permitted request is known by between the two filters: 128 random bits. A ticket of another VM, or of
+/// the one that a trapped VM was replaced by, is not in this edge's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
+pub struct Ticket(u128);
 
 /// Every request that was judged and is not over.
 #[derive(Default)]
 pub struct Attempts {
     open: BTreeMap<Ticket, Permitted>,
-    last: u64,
 }
 
 /// What was decided about a request, for each of its attempts.
@@ -42,14 +47,34 @@ struct Taken {
     names: Vec<String>,
 }
 
+// === impl Ticket ===
+
+impl Ticket {
+    pub(crate) fn draw(chance: &mut Chance) -> Self {
+        Self(u128::from(chance.number()) << 64 | u128::from(chance.number()))
+    }
+}
+
+impl fmt::Display for Ticket {
+    /// 32 hex digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        u128::from_str_radix(text, 16).map(Self)
+    }
+}
+
 // === impl Attempts ===
 
 impl Attempts {
-    pub(crate) fn open(&mut self, permit: Permit, key: LeaseKey, token: Secret) -> Ticket {
-        self.last += 1;
-        let ticket = Ticket(self.last);
+    pub(crate) fn open(&mut self, ticket: Ticket, permit: Permit, key: LeaseKey, token: Secret) {
         self.open.insert(ticket, Permitted { permit, key, token, before: None });
-        ticket
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -96,6 +121,9 @@ impl TrustEdge {
         now: Moment,
     ) -> Result<Attempted, Denial> {
         let permitted = self.attempts.open.get_mut(&ticket).ok_or(Denial::NotConfigured)?;
+        if !permitted.permit.head().is_of(request) {
+            return Err(Denial::Internal);
+        }
         let (permit, key) = (permitted.permit.clone(), permitted.key);
         let token = permitted.token.duplicate();
         let mut edits = Edits::default();

@@ -36,6 +36,15 @@ impl Head {
         let websocket = wants_websocket(request)?;
         Ok(Self { authority, method, target, websocket })
     }
+
+    /// Is this the request that goes to the upstream under this head? Where it was judged it may have been
+    /// written otherwise; behind the router it has the one spelling that was forwarded.
+    pub fn is_of(&self, forwarded: &Request) -> bool {
+        let headers = &forwarded.headers;
+        headers.single(":method") == Some(self.method.as_bytes())
+            && headers.single(":path") == Some(&self.target.to_bytes())
+            && sent_authority(forwarded, HTTPS_PORT).as_ref() == Ok(&self.authority)
+    }
 }
 
 /// The authority of a request, or of a CONNECT, as the guest sent it.

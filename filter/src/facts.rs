@@ -36,8 +36,7 @@ fn tunnel() -> Result<Option<Tunnel>, Failed> {
 pub fn ticket() -> Result<Option<(u32, Ticket)>, Failed> {
     let Some(text) = host::property(TICKET)? else { return Ok(None) };
     let parts = std::str::from_utf8(&text).ok().and_then(|text| text.split_once('.'));
-    let ticket =
-        parts.and_then(|(root, number)| Some((root.parse().ok()?, Ticket(number.parse().ok()?))));
+    let ticket = parts.and_then(|(root, number)| Some((root.parse().ok()?, number.parse().ok()?)));
     ticket.map(Some).ok_or(Failed::INTERNAL)
 }
 

@@ -319,8 +319,8 @@ impl Stream {
         Step::Forward
     }
 
-    fn leave_ticket(&self, Ticket(number): Ticket) -> Result<(), Failed> {
-        host::set_property(TICKET, &format!("{}.{number}", self.root))
+    fn leave_ticket(&self, ticket: Ticket) -> Result<(), Failed> {
+        host::set_property(TICKET, &format!("{}.{ticket}", self.root))
     }
 }
 

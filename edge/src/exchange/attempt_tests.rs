@@ -10,9 +10,13 @@ use crate::lent::Ending;
 use serde_json::json;
 
 fn trying() -> TrustEdge {
+    trying_with([7; 32])
+}
+
+fn trying_with(seed: [u8; 32]) -> TrustEdge {
     let mut config = config();
     config["inject"] = json!("upstream");
-    edge_of(&config)
+    edge_seeded(&config, seed)
 }
 
 fn ask() -> Request {
@@ -86,7 +90,7 @@ fn attempts_share_what_is_kept() {
 #[test]
 fn without_a_ticket_that_is_open_nothing_is_written() {
     let mut edge = trying();
-    let none = edge.attempt(Ticket(7), behind([]), at(NOW));
+    let none = edge.attempt("7".parse().unwrap(), behind([]), at(NOW));
     assert_eq!(refused(none), Denial::NotConfigured);
     let (_, ticket) = judged(&mut edge);
     edge.attempts_ended(ticket, Ending::default(), at(NOW));
@@ -94,4 +98,34 @@ fn without_a_ticket_that_is_open_nothing_is_written() {
     let (_, ticket) = judged(&mut edge);
     let late = edge.attempt(ticket, behind([]), at(NOW + 700));
     assert!(matches!(refused(late), Denial::Session(_)), "its session has ended");
+}
+
+#[test]
+fn ticket_of_another_vm_opens_nothing() {
+    let mut edge = trying();
+    let mut other = trying_with([8; 32]);
+    let (_, ticket) = judged(&mut other);
+    judged(&mut edge);
+    assert_eq!(refused(edge.attempt(ticket, behind([]), at(NOW))), Denial::NotConfigured);
+    assert!(edge.take_callouts().is_empty());
+    let text = ticket.to_string();
+    assert!(text.len() == 32 && text.parse() == Ok(ticket), "{text}");
+}
+
+#[test]
+fn attempt_that_is_not_the_judged_request_gets_no_lease() {
+    for (case, sent) in [
+        ("method", plain("HEAD", "api.github.com", "/repos/acme/x")),
+        ("path", plain("GET", "api.github.com", "/repos/acme/y")),
+        ("query", plain("GET", "api.github.com", "/repos/acme/x?y")),
+        ("host", plain("GET", "api.evil.test", "/repos/acme/x")),
+        ("port", plain("GET", "api.github.com:8443", "/repos/acme/x")),
+    ] {
+        let mut edge = trying();
+        let (_, ticket) = judged(&mut edge);
+        assert_eq!(refused(edge.attempt(ticket, sent, at(NOW))), Denial::Internal, "{case}");
+        assert!(edge.take_callouts().is_empty(), "{case}: custody is not asked");
+        // The request that was judged still has its ticket.
+        attempt(&mut edge, ticket, behind([]), &lease_body(|_| {}), NOW);
+    }
 }

@@ -5,6 +5,7 @@ use super::await_lease::{AwaitLease, Pending};
 use super::denied::is_connect;
 use super::forwarded::Forwarded;
 use super::{AwaitKeys, Denied, Request, Verdict, Wait};
+use crate::attempts::Ticket;
 use crate::config::{Inject, Posture};
 use crate::denial::Denial;
 use crate::destination::Credential;
@@ -172,7 +173,8 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
     }
     let key = LeaseKey::of(&permit, &verified.token, edge.digester).ok_or(Denial::Internal)?;
     if edge.policy.inject == Inject::Upstream {
-        let ticket = edge.attempts.open(permit.clone(), key, Secret::new(token.bytes()));
+        let ticket = Ticket::draw(&mut edge.chance);
+        edge.attempts.open(ticket, permit.clone(), key, Secret::new(token.bytes()));
         return Ok(Admitted::Forward(Forwarded::ticketed(&permit, edits, ticket)));
     }
     Ok(match edge.lend(key, &permit, token.bytes(), now)? {

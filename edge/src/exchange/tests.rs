@@ -68,8 +68,12 @@ pub(super) fn config() -> Value {
 }
 
 pub(super) fn edge_of(config: &Value) -> TrustEdge {
+    edge_seeded(config, [7; 32])
+}
+
+pub(super) fn edge_seeded(config: &Value, seed: [u8; 32]) -> TrustEdge {
     let policy = Config::read(config.to_string().as_bytes());
-    TrustEdge::new(policy.unwrap_or_else(|errors| panic!("{errors}")), [7; 32], at(NOW))
+    TrustEdge::new(policy.unwrap_or_else(|errors| panic!("{errors}")), seed, at(NOW))
 }
 
 /// Both clocks agree, unless a test says otherwise.
