@@ -111,7 +111,7 @@ fn denials_that_envoy_makes_have_a_row() {
             let code = body["reason"].as_str().unwrap();
             assert_eq!(mapper["headers_to_add"][0]["header"]["value"], code, "{file}");
             assert_eq!(body["type"], format!("urn:leasehold:denial:{code}"), "{file}");
-            assert!(rows.contains(&format!("| `{code}` | 503 |")), "{file}: {code}");
+            assert!(rows.contains(&format!("| `{code}` | 403 |")), "{file}: {code}");
         }
     }
 }
