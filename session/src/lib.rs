@@ -30,6 +30,7 @@ mod jwks;
 mod jwks_error;
 mod public_key;
 mod refusal;
+mod roca;
 mod rules;
 mod signatures;
 mod strict_json;

@@ -19,6 +19,7 @@ use superboring::rsa::Padding;
 use superboring::sign::Verifier;
 
 use crate::algorithm::Algorithm;
+use crate::roca::has_fingerprint;
 use crate::signatures::{Said, Signatures, Signed};
 
 /// RSA moduli we take, in bits: below is weak (RFC 7518 section 3.3), above is slow for no gain.
@@ -71,6 +72,9 @@ impl PublicKey {
         let bits = u32::try_from(n.len() * 8).unwrap_or(u32::MAX) - first.leading_zeros();
         if !RSA_BITS.contains(&bits) {
             return Err("n must have 2048 to 4096 bits");
+        }
+        if has_fingerprint(n) {
+            return Err("n can be factored (CVE-2017-15361, ROCA); make a new key elsewhere");
         }
         let made = RS256PublicKey::from_components(n, e).and_then(|key| {
             let info = key.to_der()?.into();
