@@ -37,5 +37,5 @@ fn wildcard_below_a_public_suffix_is_refused_and_below_a_registrable_name_accept
             }
         }
     }
-    assert!(refused > 25 && accepted > 40, "{refused} refused, {accepted} accepted");
+    assert!(refused >= 25 && accepted >= 45, "{refused} refused, {accepted} accepted");
 }

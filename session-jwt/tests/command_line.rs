@@ -204,8 +204,8 @@ fn verdicts_with_their_codes() {
         assert_eq!(output.status.code(), Some(i32::from(code != "accepted")), "{report}");
         code
     };
-    assert_eq!(verdict(&token, &["--at", "2026-01-31T12:15:29Z"]), "accepted");
-    assert_eq!(verdict(&token, &["--at", "2026-01-31T12:15:30Z"]), "session_expired");
+    assert_eq!(verdict(&token, &["--at", "2026-01-31T12:14:59Z"]), "accepted");
+    assert_eq!(verdict(&token, &["--at", "2026-01-31T12:15:00Z"]), "session_expired");
     assert_eq!(verdict(&token, &["--at", "1769860799"]), "accepted");
     assert_eq!(verdict(&token, &["--at", "1769860769"]), "session_not_yet_valid");
     assert_eq!(verdict(&token, &["--at", "1769860799", "--leeway", "0s"]), "session_not_yet_valid");
