@@ -118,7 +118,11 @@ impl Server {
             admin: doors.admin.zip(apis.admin).map(|(door, routes)| listener(door, routes)),
             workers: doors.workers.zip(apis.workers).map(|(door, routes)| listener(door, routes)),
             feed: service.feed.clone(),
-            health: listener(doors.health, health_routes(service)),
+            health: Listener::for_health(
+                doors.health.socket,
+                health_routes(service),
+                &shared.metrics,
+            ),
             grants: shared.grants_file,
             ledger: shared.ledger,
             courier,

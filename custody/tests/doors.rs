@@ -94,6 +94,21 @@ async fn each_listener_has_its_own_routes() {
     assert_eq!(lease.status, 404);
 }
 
+#[tokio::test]
+async fn idle_connections_do_not_hold_the_health_listener_shut() {
+    let home = Home::new(Store::Sqlite);
+    let running = home.serve();
+    let mut idle = Vec::new();
+    // One more than the listener serves at once.
+    for _ in 0..=1024 {
+        idle.push(TcpStream::connect(running.health).await.unwrap());
+    }
+    let asked = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        plain_get(running.health, "/healthz").await.status
+    });
+    assert_eq!(asked.await, Ok(200));
+}
+
 const TLS: &str = "  tls:
     certificate: server.pem
     key: server.key

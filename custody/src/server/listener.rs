@@ -42,6 +42,8 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// How long an HTTP/1 connection may wait for the end of the next head; an idle one waits too.
 /// Long, because an edge that sends just as custody closes gets no answer.
 const HEAD_LIMIT: Duration = Duration::from_secs(300);
+/// The same for the health listener, which asks nobody who it is: idle connections must not keep a probe out.
+const HEALTH_HEAD_LIMIT: Duration = Duration::from_secs(1);
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 256;
 /// Bytes that an HTTP/2 client may send ahead of being read: a body, and a few.
@@ -69,6 +71,23 @@ impl Listener {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(Some(Duration::from_secs(30)));
+        Self::speaking(http, socket, tls, routes, metrics)
+    }
+
+    /// For whoever can connect, so for HTTP/1 alone and without patience.
+    pub fn for_health(socket: TcpListener, routes: Router, metrics: &Arc<Metrics>) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
+        http.http1().timer(TokioTimer::new()).header_read_timeout(HEALTH_HEAD_LIMIT);
+        Self::speaking(http, socket, None, routes, metrics)
+    }
+
+    fn speaking(
+        http: auto::Builder<TokioExecutor>,
+        socket: TcpListener,
+        tls: Option<TlsAcceptor>,
+        routes: Router,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
         let metrics = Arc::clone(metrics);
         let refused = Sampler::new(Instant::now());
         Self { socket, door: Arc::new(Door { tls, routes, http, metrics, refused }) }
