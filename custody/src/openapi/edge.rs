@@ -45,7 +45,7 @@ fn paths() -> Value {
                 Some("SyncAnswer"), &[(400, "not a cursor or a wait"), (503, "not now")],
             ),
             json!([
-                {"name": "cursor", "in": "query", "required": false, "schema": {"type": "string"}},
+                {"name": "cursor", "in": "query", "required": false, "schema": cursor()},
                 {"name": "wait", "in": "query", "required": false,
                  "schema": {"type": "integer", "minimum": 0, "maximum": 30}},
             ]),
@@ -54,11 +54,18 @@ fn paths() -> Value {
             "seen", "Sessions in use since the last report.", Some("SeenReport"), None,
             &[(400, "not a report"), (503, "not now")],
         )},
-        "/healthz": {"get": operation(
-            "health", "Whether a lease could be given; on the edge and the health listener.", None,
-            Some("Health"), &[],
-        )},
+        "/healthz": {"get": health()},
     })
+}
+
+/// Of the edge and the health listener; the answer says what fails in both cases.
+fn health() -> Value {
+    let mut operation =
+        operation("health", "Whether a lease could be given.", None, Some("Health"), &[]);
+    let mut unhealthy = operation["responses"]["200"].clone();
+    put(&mut unhealthy, "description", json!("the ledger or the audit log fails"));
+    put(&mut operation["responses"], "503", unhealthy);
+    operation
 }
 
 fn operation(
@@ -99,21 +106,36 @@ fn put(object: &mut Value, field: &str, value: Value) {
     }
 }
 
+/// As [`lease::is_cursor`] has it.
+fn cursor() -> Value {
+    json!({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"})
+}
+
+/// The members of a lease request, with the limits of [`lease::LeaseRequest::decode`].
+fn lease_request() -> Value {
+    let digest = json!({"type": "string", "pattern": "^[0-9a-f]{64}$"});
+    json!({
+        "session": {"type": "string", "description": "the Session JWT"},
+        "handle": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"},
+        "destination": {"type": "string", "description": "HOST or HOST:PORT"},
+        "method": {"type": "string", "pattern": "^[A-Za-z_-]{1,32}$"},
+        "path": {"type": "string", "pattern": "^/", "maxLength": 16384},
+        "fingerprint": digest,
+        "idempotency_key": {"type": "string", "pattern": "^[ -~]{1,256}$"},
+        "body_digest": digest,
+        "binding": {"enum": ["session", "single_use"]},
+    })
+}
+
 fn schemas() -> Value {
     let text = json!({"type": "string"});
     let seconds = json!({"type": "integer", "minimum": 0, "description": "Unix seconds"});
-    let digest = json!({"type": "string", "pattern": "^[0-9a-f]{64}$"});
     let binding = json!({"enum": ["session", "single_use"]});
     json!({
         "EdgeRefusal": object(json!({"code": text}), &["code"]),
         "Health": object(json!({"status": text}), &["status"]),
         "LeaseRequest": object(
-            json!({
-                "session": {"type": "string", "description": "the Session JWT"},
-                "handle": text, "destination": text, "method": text, "path": text,
-                "fingerprint": digest, "idempotency_key": text, "body_digest": digest,
-                "binding": binding,
-            }),
+            lease_request(),
             &["session", "handle", "destination", "method", "path", "binding"],
         ),
         "Lease": object(
@@ -133,7 +155,7 @@ fn schemas() -> Value {
         ),
         "SyncAnswer": object(
             json!({
-                "cursor": text, "full": {"type": "boolean"}, "kill_switch": {"type": "boolean"},
+                "cursor": cursor(), "full": {"type": "boolean"}, "kill_switch": {"type": "boolean"},
                 "changes": {"type": "array", "items": object(
                     json!({
                         "kind": {"enum": ["session", "lease", "handle"]}, "id": text,
@@ -145,7 +167,8 @@ fn schemas() -> Value {
             &["cursor", "full", "kill_switch", "changes"],
         ),
         "SeenReport": object(
-            json!({"sessions": {"type": "array", "maxItems": lease::SEEN_LIMIT, "items": text}}),
+            json!({"sessions": {"type": "array", "maxItems": lease::SEEN_LIMIT,
+                "items": {"type": "string", "minLength": 1, "maxLength": 8192}}}),
             &["sessions"],
         ),
     })
