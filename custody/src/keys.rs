@@ -5,8 +5,9 @@
 //!   in its set for the overlap; one that it takes out (a key that leaked, say) is out here too.
 //! * A `kid` that we do not know asks for the set once more, at most every [`UNKNOWN_KID_PAUSE`]:
 //!   tokens are free to forge, and their `kid`s must not become load on the issuer.
-//! * While the issuer is down the last good set stays, for a bounded time; then nobody is believed.
-//! * Without any set yet, every session is refused; custody runs and keeps trying.
+//! * While the issuer is down the last good set stays, for a bounded time; then every session is
+//!   answered 503.
+//! * Without any set yet, every session is answered 503; custody runs and keeps trying.
 
 mod remote;
 mod sessions;
@@ -22,12 +23,39 @@ use sessions::Sessions;
 pub use source::{HttpKeys, KeySource};
 use std::sync::Arc;
 
+/// Why a Session JWT was not verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyFault {
+    /// The token breaks a rule.
+    Refused(Refusal),
+    /// No keys were fetched yet, or the last good ones are too old: an outage, not a verdict.
+    NoKeys,
+}
+
 /// Verifies Session JWTs with whatever keys are good at the moment.
 pub struct SessionKeys(Held);
 
 enum Held {
     Fixed(Sessions),
     Remote(Remote),
+}
+
+// === impl VerifyFault ===
+
+impl VerifyFault {
+    /// For the audit log and the metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::NoKeys => "session_keys_unavailable",
+        }
+    }
+}
+
+impl From<Refusal> for VerifyFault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 // === impl SessionKeys ===
@@ -68,10 +96,14 @@ impl SessionKeys {
     /// As [`session::Verifier::verify`]; may wait for one fetch if the token names a key that we do not know.
     ///
     /// # Errors
-    /// The first rule that the token breaks; [`Refusal::UnknownKey`] as long as there are no keys.
-    pub async fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Arc<Session>, Refusal> {
+    /// [`VerifyFault`].
+    pub async fn verify(
+        &self,
+        token: &[u8],
+        now: UnixSeconds,
+    ) -> Result<Arc<Session>, VerifyFault> {
         match &self.0 {
-            Held::Fixed(sessions) => sessions.verify(token, now),
+            Held::Fixed(sessions) => Ok(sessions.verify(token, now)?),
             Held::Remote(remote) => remote.verify(token, now).await,
         }
     }

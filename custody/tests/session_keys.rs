@@ -86,12 +86,14 @@ async fn a_rotation_needs_no_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_without_the_issuer_believes_nobody_and_keeps_trying() {
+async fn start_without_the_issuer_answers_503_and_keeps_trying() {
     let published = Published::default();
     let issuer = issuer(&published).await;
     let home = home(&issuer, "5m");
     let running = home.serve();
-    assert_eq!(status(&home, &running, &home.key).await, 401);
+    let answer = home.lease(&running, &home.request()).await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("session_keys_unavailable"), "{}", answer.text());
     *published.lock().unwrap() = set(&[&home.key]);
     until(&home, &running, &home.key, 200).await;
 }
@@ -104,8 +106,8 @@ async fn an_issuer_of_another_ca_is_nobody() {
     home.edit(&issuer.ca().display().to_string(), &other.ca().display().to_string());
     *published.lock().unwrap() = set(&[&home.key]);
     let running = home.serve();
-    assert_eq!(status(&home, &running, &home.key).await, 401);
+    assert_eq!(status(&home, &running, &home.key).await, 503);
     let log = running.log.lock().unwrap().clone();
-    assert!(log.contains("every session is refused until the issuer answers"), "{log}");
+    assert!(log.contains("every session is answered 503 until the issuer answers"), "{log}");
     assert!(log.contains("invalid peer certificate"), "{log}");
 }

@@ -175,7 +175,9 @@ impl Denial {
             RefusalCode::SessionRefused | RefusalCode::NotGranted => Self::CustodyRefused,
             RefusalCode::ReplayRejected => Self::ReplayRejected,
             RefusalCode::RateLimited => Self::CustodyRateLimited,
-            RefusalCode::Unavailable => Self::CustodyUnavailable,
+            RefusalCode::Unavailable | RefusalCode::SessionKeysUnavailable => {
+                Self::CustodyUnavailable
+            }
             RefusalCode::BadRequest => Self::CustodyAnswer,
         }
     }

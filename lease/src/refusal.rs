@@ -18,6 +18,9 @@ pub enum RefusalCode {
     RateLimited,
     /// The audit sink, the store or the backend is not there.
     Unavailable,
+    /// Custody has no session keys that are fresh enough. An edge that does not know the code takes
+    /// any 503 for an outage.
+    SessionKeysUnavailable,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -28,13 +31,14 @@ struct Body<T> {
 // === impl RefusalCode ===
 
 impl RefusalCode {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BadRequest,
         Self::SessionRefused,
         Self::NotGranted,
         Self::ReplayRejected,
         Self::RateLimited,
         Self::Unavailable,
+        Self::SessionKeysUnavailable,
     ];
 
     pub const fn code(self) -> &'static str {
@@ -45,6 +49,7 @@ impl RefusalCode {
             Self::ReplayRejected => "replay_rejected",
             Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
+            Self::SessionKeysUnavailable => "session_keys_unavailable",
         }
     }
 
@@ -56,7 +61,7 @@ impl RefusalCode {
             Self::NotGranted => 403,
             Self::ReplayRejected => 409,
             Self::RateLimited => 429,
-            Self::Unavailable => 503,
+            Self::Unavailable | Self::SessionKeysUnavailable => 503,
         }
     }
 

@@ -18,7 +18,7 @@ const RETRY_AFTER: u64 = 1;
 /// `{"code": ...}`; a 429 or 503 says when to come back.
 pub(super) fn refusal(code: RefusalCode, retry_after: Option<u64>) -> Response {
     let mut response = coded(code.status(), code.code());
-    if matches!(code, RefusalCode::RateLimited | RefusalCode::Unavailable) {
+    if matches!(code.status(), 429 | 503) {
         let seconds = HeaderValue::from(retry_after.unwrap_or(RETRY_AFTER));
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }

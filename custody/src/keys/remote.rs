@@ -1,5 +1,6 @@
 //! A key set that one task fetches and everybody reads.
 
+use super::VerifyFault;
 use super::sessions::Sessions;
 use super::source::KeySource;
 use crate::clock;
@@ -91,10 +92,16 @@ impl Remote {
         Self { rules, keep: schedule.keep, published, wanted, fetching }
     }
 
-    pub async fn verify(&self, token: &[u8], now: UnixSeconds) -> Result<Arc<Session>, Refusal> {
+    pub async fn verify(
+        &self,
+        token: &[u8],
+        now: UnixSeconds,
+    ) -> Result<Arc<Session>, VerifyFault> {
         let (sessions, fetches) = self.current();
         let first = verify_with(sessions, token, now);
-        if !matches!(first, Err(Refusal::UnknownKey)) || !self.is_worth_a_fetch(token) {
+        let lacks_key =
+            matches!(first, Err(VerifyFault::NoKeys | VerifyFault::Refused(Refusal::UnknownKey)));
+        if !lacks_key || !self.is_worth_a_fetch(token) {
             return first;
         }
         self.wanted.notify_one();
@@ -135,8 +142,8 @@ fn verify_with(
     sessions: Option<Arc<Sessions>>,
     token: &[u8],
     now: UnixSeconds,
-) -> Result<Arc<Session>, Refusal> {
-    sessions.ok_or(Refusal::UnknownKey)?.verify(token, now)
+) -> Result<Arc<Session>, VerifyFault> {
+    Ok(sessions.ok_or(VerifyFault::NoKeys)?.verify(token, now)?)
 }
 
 // === impl Fetching ===
@@ -207,11 +214,11 @@ impl<S: KeySource> Fetching<S> {
             }
             Some(_) => tracing::error!(
                 fault,
-                "no session keys for too long; every session is refused until the issuer answers"
+                "no session keys for too long; every session is answered 503 until the issuer answers"
             ),
             None => tracing::error!(
                 fault,
-                "no session keys yet; every session is refused until the issuer answers"
+                "no session keys yet; every session is answered 503 until the issuer answers"
             ),
         }
         self.publish.send_modify(|published| {

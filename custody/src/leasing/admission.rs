@@ -6,6 +6,7 @@ use super::operation::unchanged;
 use super::{Leasing, Refused};
 use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
+use crate::keys::VerifyFault;
 use crate::ledger::{Blocker, Claimant, LedgerFault, Revocation, Row, Standing, Target};
 use crate::limits::Buckets;
 use crate::names::dated_id;
@@ -31,7 +32,13 @@ impl Leasing {
         let now = (self.parts.clock)();
         let session = match self.parts.keys.verify(request.session.expose(), now).await {
             Ok(session) => session,
-            Err(refusal) => return Err(self.session_refused(refusal.code(), request_id).await),
+            Err(fault) => {
+                let answer = match fault {
+                    VerifyFault::Refused(_) => RefusalCode::SessionRefused,
+                    VerifyFault::NoKeys => RefusalCode::SessionKeysUnavailable,
+                };
+                return Err(self.session_refused(answer, fault.code(), request_id).await);
+            }
         };
         let claim = Claim { request, session, request_id, now };
         self.within(self.per_session.as_ref(), claim.session.id(), "session", &claim).await?;
@@ -141,18 +148,23 @@ impl Leasing {
     }
 
     /// Counted always, written only as a sample: these cost an attacker nothing.
-    async fn session_refused(&self, code: &'static str, request_id: Option<String>) -> Refused {
-        self.parts.metrics.session_refused(code);
+    async fn session_refused(
+        &self,
+        answer: RefusalCode,
+        reason: &'static str,
+        request_id: Option<String>,
+    ) -> Refused {
+        self.parts.metrics.session_refused(reason);
         if let Some(suppressed) = self.refused.admit(Instant::now()) {
             let mut entry = Entry::new(Event::SessionRefused, Outcome::Deny);
-            entry.code = Some(RefusalCode::SessionRefused.code());
-            entry.reason = Some(code);
+            entry.code = Some(answer.code());
+            entry.reason = Some(reason);
             entry.request_id = request_id;
             entry.suppressed = Some(suppressed);
             // The answer is no in any case; the writer has logged why it could not be written.
             let _ = self.parts.audit.append(entry).await;
         }
-        RefusalCode::SessionRefused.into()
+        answer.into()
     }
 }
 

@@ -539,6 +539,7 @@ fn every_answer_of_custody_that_is_no_lease() {
         (409, r#"{"code":"replay_rejected"}"#, Denial::ReplayRejected),
         (429, r#"{"code":"rate_limited"}"#, Denial::CustodyRateLimited),
         (503, r#"{"code":"unavailable"}"#, Denial::CustodyUnavailable),
+        (503, r#"{"code":"session_keys_unavailable"}"#, Denial::CustodyUnavailable),
         (400, r#"{"code":"bad_request"}"#, Denial::CustodyAnswer),
         (503, "no healthy upstream", Denial::CustodyUnavailable),
         (504, "upstream request timeout", Denial::CustodyTimeout),

@@ -76,7 +76,7 @@ async fn code(remote: &Remote, key: &SigningKey) -> &'static str {
     refusal(remote.verify(token(key).as_bytes(), NOW).await)
 }
 
-fn refusal(outcome: Result<Arc<Session>, Refusal>) -> &'static str {
+fn refusal(outcome: Result<Arc<Session>, VerifyFault>) -> &'static str {
     outcome.err().map_or("fine", |refusal| refusal.code())
 }
 
@@ -108,6 +108,7 @@ impl Log {
 }
 
 const UNKNOWN: &str = "session_unknown_key";
+const NO_KEYS: &str = "session_keys_unavailable";
 
 #[tokio::test(start_paused = true)]
 async fn keys_that_change_are_seen_without_a_restart() {
@@ -217,7 +218,7 @@ async fn the_last_good_set_stays_for_its_time() {
     }
     // An hour after the last that was good.
     sleep(Duration::from_secs(900)).await;
-    assert_eq!(code(&remote, &known).await, UNKNOWN);
+    assert_eq!(code(&remote, &known).await, NO_KEYS);
     // It never stops trying, at its own pace.
     let before = issuer.fetches();
     issuer.publish(&[&known]);
@@ -232,7 +233,7 @@ async fn a_start_without_the_issuer() {
     let issuer = Issuer::with(&[&known]);
     issuer.fail();
     let remote = issuer.start().await;
-    assert_eq!(code(&remote, &known).await, UNKNOWN);
+    assert_eq!(code(&remote, &known).await, NO_KEYS);
     issuer.publish(&[&known]);
     sleep(BACK_OFF.0 * 2).await;
     assert_eq!(code(&remote, &known).await, "fine");
