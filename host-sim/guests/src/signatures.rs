@@ -1,8 +1,8 @@
 //! Judges signatures: with the filter's own code, compiled as the filter is, and by asking the host.
 //!
-//! `POST /own` with a line of JSON for each signature, `{jwk, message, signature}` in base64url: a letter for each,
-//! `y` if it fits, `n` if not, `k` if the key is refused. `POST /host` with the argument of `verify_signature`:
-//! what the host answers.
+//! The question is the header `x-question`, in base64url. `GET /own` with a line of JSON for each signature,
+//! `{jwk, message, signature}`: a letter for each, `y` if it fits, `n` if not, `k` if the key is refused. `GET /host`
+//! with the argument of `verify_signature`: what the host answers.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,17 +19,11 @@ impl Context for Signatures {}
 
 impl HttpContext for Signatures {
     fn on_http_request_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> Action {
-        Action::Pause
-    }
-
-    fn on_http_request_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
-        if !end_of_stream {
-            return Action::Pause;
-        }
-        let body = self.get_http_request_body(0, body_size).unwrap_or_default();
+        let question = self.get_http_request_header("x-question").unwrap_or_default();
+        let question = URL_SAFE_NO_PAD.decode(question).unwrap_or_default();
         let answer = match self.get_http_request_header(":path").as_deref() {
-            Some("/own") => body.split(|byte| *byte == b'\n').filter_map(judged).collect(),
-            _ => self.asked(&body),
+            Some("/own") => question.split(|byte| *byte == b'\n').filter_map(judged).collect(),
+            _ => self.asked(&question),
         };
         self.send_http_response(200, vec![], Some(&answer));
         Action::Pause

@@ -29,7 +29,7 @@ const TOGETHER: usize = 8;
 const YES: &[u8] = b"\x08\x01";
 const NO: &str = "Failed to verify digest.";
 
-/// Answers a path and a body as the guest on some host does.
+/// Answers a path and a question as the guest on some host does.
 type Ask<'a> = &'a mut dyn FnMut(&str, &[u8]) -> Vec<u8>;
 
 /// Keeps what a host would be asked.
@@ -105,15 +105,11 @@ fn on_host_sim(vectors: &[Vector]) -> usize {
     let module = Module::open(&Built::find().unwrap().target().join(MODULE)).unwrap();
     let plugin = Plugin::new(&module).name(GUEST.name).root_id(GUEST.root_id);
     let mut host = Host::builder().plugin(plugin).start().unwrap();
-    judge("host-sim", vectors, &mut |path, body| {
-        let request = Request::new("POST", "guest.test", path)
-            .header("content-length", body.len().to_string())
-            .unfinished()
-            .upstream(Upstream::answers(500, &[], ""));
-        let stream = host.send(request);
-        host.send_body(stream, body, true);
-        host.settle();
-        let received = host.outcome(stream).received.clone();
+    judge("host-sim", vectors, &mut |path, question| {
+        let request =
+            Request::get("guest.test", path).header("x-question", URL_SAFE_NO_PAD.encode(question));
+        let outcome = host.exchange(request.upstream(Upstream::answers(500, &[], "")));
+        let received = outcome.received.clone();
         received.unwrap_or_else(|| panic!("{path}: {}", host.transcript())).body.to_vec()
     })
 }
@@ -126,12 +122,11 @@ fn on_envoy(vectors: &[Vector]) -> usize {
     let config = real::config(&module, &[GUEST], &[real::cluster("origin", &origin)]).to_string();
     let envoy = Envoy::start(&binary, &config, folder.path()).unwrap();
     let mut wire = Wire::new(guest::dial(envoy.listen_address()).unwrap());
-    judge("Envoy", vectors, &mut |path, body| {
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: guest.test\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let reply = wire.exchange([head.as_bytes(), body].concat());
+    judge("Envoy", vectors, &mut |path, question| {
+        let question = URL_SAFE_NO_PAD.encode(question);
+        let head =
+            format!("GET {path} HTTP/1.1\r\nhost: guest.test\r\nx-question: {question}\r\n\r\n");
+        let reply = wire.exchange(head);
         let reply = reply.unwrap_or_else(|error| panic!("{error:#}\n{}", envoy.log().unwrap()));
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.body
