@@ -49,7 +49,8 @@ impl World {
         let mut changes = 0;
         self.change(&mut root, &mut changes);
         changes += inside_addresses::allow(&mut root).of_connections;
-        assert!(changes > 3, "{changes} places found");
+        // A file that was changed before has its resolvers to be changed again, and nothing else.
+        assert!(changes >= 3, "{changes} places found");
         fs::write(configuration, root.to_string()).unwrap();
     }
 
