@@ -8,7 +8,6 @@ use crate::lent::{Ending, Lent};
 use crate::{Moment, TrustEdge};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use session::Refusal;
 use std::time::Duration;
 
 fn ask() -> Request {
@@ -148,36 +147,6 @@ fn a_renewal_that_is_refused_ends_the_lease() {
     edge.answered(callout.purpose, answer, at(NOW + 261));
     assert!(matches!(admit_at(&mut edge, ask(), at(NOW + 261)), Verdict::Wait(_)));
 }
-
-/// Custody's clock may be ahead of the edge's by the leeway: what it says of a session's last seconds is that
-/// the session has ended. Of any other time it says what it said before.
-#[test]
-fn a_session_that_custody_refuses_at_its_end_has_expired() {
-    let expired = Denial::Session(Refusal::Expired);
-    let refused_at = |asked: u64, answered: u64, status: u16, body: &str| {
-        let mut edge = edge();
-        let Verdict::Wait(wait) = admit_at(&mut edge, ask(), at(NOW + asked)) else { panic!() };
-        let answer = Answer::Response { status, body: body.as_bytes() };
-        refused(settle(wait, &mut edge, answer, NOW + answered))
-    };
-    let (no, grant) = (r#"{"code":"session_refused"}"#, r#"{"code":"not_granted"}"#);
-    let busy = r#"{"code":"unavailable"}"#;
-    for (asked, answered, status, body, expected) in [
-        (100, 100, 401, no, Denial::CustodyRefused),
-        (569, 569, 401, no, Denial::CustodyRefused),
-        (570, 570, 401, no, expired),
-        (599, 600, 401, no, expired),
-        (599, 599, 403, grant, Denial::CustodyRefused),
-        (599, 600, 403, grant, expired),
-        (599, 600, 503, busy, expired),
-        (599, 600, 504, "", expired),
-    ] {
-        let denial = refused_at(asked, answered, status, body);
-        assert_eq!(denial, expected, "{asked} {answered} {status}");
-    }
-}
-
-// === clocks ===
 
 #[test]
 fn a_wall_clock_set_back_gives_a_lease_no_time() {

@@ -1,0 +1,47 @@
+//! Sessions that end while their request is decided.
+
+use super::tests::*;
+use super::*;
+use crate::TrustEdge;
+use crate::callout::Answer;
+use crate::denial::Denial;
+use crate::moment::Moment;
+use session::Refusal;
+
+fn ask() -> Request {
+    request("GET", "api.github.com", "/repos/acme/x", &token())
+}
+
+fn admit_at(edge: &mut TrustEdge, request: Request, now: Moment) -> Verdict {
+    AwaitRequest::default().admit(edge, request, now)
+}
+
+/// Custody's clock may be ahead of the edge's by the leeway: what it says of a session's last seconds is that
+/// the session has ended. Of any other time it says what it said before.
+#[test]
+fn a_session_that_custody_refuses_at_its_end_has_expired() {
+    let expired = Denial::Session(Refusal::Expired);
+    let refused_at = |asked: u64, answered: u64, status: u16, body: &str| {
+        let mut edge = edge();
+        let Verdict::Wait(wait) = admit_at(&mut edge, ask(), at(NOW + asked)) else { panic!() };
+        let answer = Answer::Response { status, body: body.as_bytes() };
+        refused(settle(wait, &mut edge, answer, NOW + answered))
+    };
+    let (no, grant) = (r#"{"code":"session_refused"}"#, r#"{"code":"not_granted"}"#);
+    let busy = r#"{"code":"unavailable"}"#;
+    for (asked, answered, status, body, expected) in [
+        (100, 100, 401, no, Denial::CustodyRefused),
+        (569, 569, 401, no, Denial::CustodyRefused),
+        (570, 570, 401, no, expired),
+        (599, 600, 401, no, expired),
+        (599, 599, 403, grant, Denial::CustodyRefused),
+        (599, 600, 403, grant, expired),
+        (599, 600, 503, busy, expired),
+        (599, 600, 504, "", expired),
+    ] {
+        let denial = refused_at(asked, answered, status, body);
+        assert_eq!(denial, expected, "{asked} {answered} {status}");
+    }
+}
+
+// === clocks ===
