@@ -9,12 +9,13 @@ pub mod resolver;
 pub mod sealed;
 
 pub mod github_app;
+mod live_tokens;
 mod long_lived;
 pub mod oauth;
 mod rs256;
 pub mod tokens;
 
-pub use long_lived::LongLived;
+pub use long_lived::{LongLived, StoredSecret};
 
 use crate::actor::Actor;
 use crate::credential::{CredentialType, Resolved};
@@ -49,6 +50,10 @@ pub trait CredentialBackend: Send + Sync + 'static {
     /// An upstream refused this credential. A backend that keeps what it was given asks for a new one
     /// next time; any other has nothing to forget.
     fn forget(&self, _actor: &Actor, _handle: &Handle) {}
+
+    /// Ends what is kept here and has lost what it was made from. Called about once a second; no
+    /// lease depends on it.
+    async fn sweep(&self) {}
 }
 
 /// What is asked of a backend.

@@ -1,5 +1,6 @@
 //! What the ledger need not remember any more is forgotten.
 
+use crate::backend::resolver::Resolver;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerFault};
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use tokio::sync::watch;
 
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_secs(60);
+/// Between two looks for tokens that have ended.
+const SWEEP: Duration = Duration::from_secs(1);
 /// How long leases and sessions are kept after their end, in seconds. A session that was last seen
 /// longer ago begins anew, so this is longer than any idle limit.
 const KEPT: u64 = 2 * 24 * 60 * 60;
@@ -23,6 +26,17 @@ pub async fn keep(ledger: Arc<dyn Ledger>, clock: Clock, mut stop: watch::Receiv
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+/// Has backends end what they keep and may not give any more, again and again, until `stop`.
+pub async fn sweep(resolver: Arc<Resolver>, mut stop: watch::Receiver<bool>) {
+    loop {
+        resolver.sweep().await;
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(SWEEP) => {}
         }
     }
 }

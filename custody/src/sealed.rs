@@ -128,10 +128,12 @@ impl SealedStore {
         let shape =
             serde_json::to_string(&credential.shape()).map_err(|_| StoreFault::Row("the shape"))?;
         let signer = self.keyring.active().await?;
+        let version = self.ledger.next_version().await?;
         let mut row = Row {
             actor: actor.clone(),
             handle: handle.clone(),
-            version: self.ledger.next_version().await?,
+            version,
+            origin: version,
             key: signer.key_id().to_owned(),
             shape,
             envelope: Vec::new(),
@@ -156,6 +158,47 @@ impl SealedStore {
             Some(row) => self.open_row(actor, handle, row).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// What the ledger has under this actor and handle, still sealed.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub async fn row(&self, actor: &Actor, handle: &Handle) -> Result<Option<Row>, StoreFault> {
+        Ok(self.ledger.get(actor, handle).await?)
+    }
+
+    /// Puts the next secret in the place of this version, which it carries on: the origin stays.
+    /// `false` if another version, or none, is there by now; then nothing changed.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; it is not certain that the new one is there.
+    pub async fn carry_on(
+        &self,
+        (actor, handle): (&Actor, &Handle),
+        version: u64,
+        secret: &Secret,
+    ) -> Result<bool, StoreFault> {
+        // Only a rotation of the root key comes between, once.
+        for _ in 0..3 {
+            let Some(old) = self.ledger.get(actor, handle).await? else { return Ok(false) };
+            if old.version != version {
+                return Ok(false);
+            }
+            let signer = self.keyring.active().await?;
+            let mut row = Row {
+                version: self.ledger.next_version().await?,
+                key: signer.key_id().to_owned(),
+                envelope: Vec::new(),
+                stored_at: clock::now(),
+                ..old.clone()
+            };
+            row.envelope = signer.seal(actor, &place_of(&row).aad(), secret).await?;
+            if self.ledger.rewrap(&old, &row).await? {
+                return Ok(true);
+            }
+        }
+        Err(StoreFault::Busy)
     }
 
     async fn open_row(

@@ -12,6 +12,7 @@ use crate::audit::writer::Writing;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
 use crate::backend::LongLived;
 use crate::backend::assembly::{AssemblyFault, Own, assemble};
+use crate::backend::resolver::Resolver;
 use crate::backend::sealed::SealedBackend;
 use crate::clock;
 use crate::config::{Config, SessionRules, Storage, WebhookPlace};
@@ -47,6 +48,7 @@ pub struct Server {
     feed: Arc<EdgeFeed>,
     grants: Arc<GrantsFile>,
     ledger: Arc<dyn Ledger>,
+    resolver: Arc<Resolver>,
     courier: Option<Courier>,
     audit: AuditLog,
     writing: Writing,
@@ -125,6 +127,7 @@ impl Server {
             ),
             grants: shared.grants_file,
             ledger: shared.ledger,
+            resolver: shared.resolver,
             courier,
             audit: shared.audit,
             writing,
@@ -166,6 +169,7 @@ impl Server {
             .collect();
         let (grants, watching) = (self.grants, stop.clone());
         tokio::spawn(async move { grants.watch(watching).await });
+        tokio::spawn(housekeeping::sweep(self.resolver, stop.clone()));
         tokio::spawn(housekeeping::keep(self.ledger, clock::system(), stop.clone()));
         let (end, ended) = watch::channel(false);
         let courier = self.courier.map(|courier| tokio::spawn(courier.run(ended)));
@@ -272,5 +276,5 @@ async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<Sealed
 
 fn own(store: &Arc<SealedStore>, ledger: &Arc<dyn Ledger>) -> Own {
     let sealed = Arc::new(SealedBackend(Arc::clone(store)));
-    Own { sealed: sealed.clone(), secrets: sealed, locks: ledger.clone() }
+    Own { sealed: sealed.clone(), secrets: sealed, ledger: ledger.clone() }
 }

@@ -8,11 +8,12 @@ use common::github::GitHub;
 use common::now;
 use common::peer::Peer;
 use common::shelf::{Shelf, actor, handle, shelf};
-use common::stores::Store;
-use custody::backend::github_app::{GitHubApp, InstallationSource};
+use common::stores::{Store, on_both_stores};
+use custody::backend::github_app::{App, GitHubApp, InstallationSource};
 use custody::backend::sealed::SealedBackend;
-use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow};
-use custody::credential::{Credential, Resolved};
+use custody::backend::{Asked, BackendFault, CredentialBackend, Narrow};
+use custody::credential::{Credential, Resolved, Shape};
+use custody::ledger::{Revocation, Target};
 use custody::outbound::{Endpoint, Reach};
 use futures_util::future::join_all;
 use lease::Secret;
@@ -20,41 +21,64 @@ use serde_json::{Value, json};
 use session::Algorithm;
 use session::mint::SigningKey;
 use std::sync::Arc;
+use std::time::Duration;
+
+on_both_stores! {
+    #[tokio::test(flavor = "multi_thread")]
+    tokens_end_on_every_replica_with_their_key_or_a_revocation_that_is_taken_back,
+}
 
 struct House {
     github: GitHub,
     source: InstallationSource,
-    secrets: Arc<dyn LongLived>,
-    _peer: Peer,
-    _shelf: Shelf,
+    pem: String,
+    peer: Peer,
+    shelf: Shelf,
 }
 
 impl House {
     async fn new(installation: u64) -> Self {
-        let (github, peer, pem) = GitHub::start().await;
         // What is under test here asks the store for one value, whichever it is.
-        let shelf = shelf(Store::Sqlite, &[("gh-app-key", pem.as_str())]).await;
-        let secrets: Arc<dyn LongLived> = Arc::new(SealedBackend(shelf.store.clone()));
-        let reach = Reach { ca: Some(peer.ca()), ..Reach::default() };
-        let api = Endpoint::parse(&format!("{}/api/v3", peer.url())).unwrap();
-        let private_key = (actor(), handle("gh-app-key"));
-        let outbound = reach.client().unwrap();
-        let app =
-            GitHubApp::new("gh".into(), outbound, api, "123".into(), private_key, secrets.clone());
-        let source = InstallationSource::new(app, installation);
-        Self { github, source, secrets, _peer: peer, _shelf: shelf }
+        Self::on(Store::Sqlite, installation).await
+    }
+
+    async fn on(store: Store, installation: u64) -> Self {
+        let (github, peer, pem) = GitHub::start().await;
+        let shelf = shelf(store, &[("gh-app-key", pem.as_str())]).await;
+        let source = replica(&peer, &shelf, installation);
+        Self { github, source, pem, peer, shelf }
+    }
+
+    async fn put(&self, pem: &str) {
+        let pem = Shape::Opaque.with(Secret::new(pem)).unwrap();
+        self.shelf.store.put(&actor(), &handle("gh-app-key"), &pem).await.unwrap();
     }
 
     async fn ask(&self, narrow: &Narrow) -> Result<Resolved, BackendFault> {
-        let (actor, handle) = (actor(), handle("github-ci"));
-        let asked = Asked::of(&actor, &handle, narrow, now() + 300);
-        assert!(self.source.is_capable(&asked));
-        self.source.resolve(&asked).await
+        ask(&self.source, narrow).await
     }
 
     fn requests(&self) -> Vec<Value> {
         self.github.requests()
     }
+}
+
+/// A custody of its own: nothing is shared but the store and the ledger.
+fn replica(peer: &Peer, shelf: &Shelf, installation: u64) -> InstallationSource {
+    let secrets = Arc::new(SealedBackend(shelf.store.clone()));
+    let reach = Reach { ca: Some(peer.ca()), ..Reach::default() };
+    let api = Endpoint::parse(&format!("{}/api/v3", peer.url())).unwrap();
+    let app = App { id: "123".into(), private_key: (actor(), handle("gh-app-key")) };
+    let outbound = reach.client().unwrap();
+    let app = GitHubApp::new("gh".into(), outbound, api, app, secrets, shelf.ledger.clone());
+    InstallationSource::new(app, installation)
+}
+
+async fn ask(source: &InstallationSource, narrow: &Narrow) -> Result<Resolved, BackendFault> {
+    let (actor, handle) = (actor(), handle("github-ci"));
+    let asked = Asked::of(&actor, &handle, narrow, now() + 300);
+    assert!(source.is_capable(&asked));
+    source.resolve(&asked).await
 }
 
 fn token(resolved: &Resolved) -> String {
@@ -125,16 +149,63 @@ async fn what_github_refuses_is_told_by_its_status_alone() {
 #[tokio::test]
 async fn without_the_right_key_github_is_not_asked_or_says_no() {
     let house = House::new(42).await;
-    let key = handle("gh-app-key");
-    house.secrets.replace(&actor(), &key, &Secret::new("canary, no key")).await.unwrap();
+    house.put("canary, no key").await;
     let fault = house.ask(&Narrow::default()).await.err().unwrap();
     assert_eq!(fault.code(), "credential_unreadable");
     assert!(!fault.to_string().contains("canary") && house.requests().is_empty());
     let other = SigningKey::generate(Algorithm::Rs256, None).unwrap().to_pem().unwrap();
-    house.secrets.replace(&actor(), &key, &Secret::new(other.as_bytes())).await.unwrap();
+    house.put(&other).await;
     let fault = house.ask(&narrow(&["x"], "read")).await.err().unwrap();
     assert_eq!(fault.code(), "backend_denied");
     let scoped = Narrow { scopes: vec!["repo".into()], ..Narrow::default() };
     assert!(matches!(house.ask(&scoped).await, Err(BackendFault::Denied(_))));
     assert_eq!(house.requests().len(), 1);
+}
+
+async fn tokens_end_on_every_replica_with_their_key_or_a_revocation_that_is_taken_back(
+    store: Store,
+) {
+    let house = House::on(store, 42).await;
+    let other = replica(&house.peer, &house.shelf, 42);
+    let replicas = [&house.source, &other];
+    let narrow = Narrow::default();
+    let mut leased: Vec<String> = Vec::new();
+    let key = handle("gh-app-key");
+    for change in ["nothing", "replace", "delete", "wipe", "revoke handle", "revoke actor"] {
+        let target = match change {
+            "revoke handle" => Target::Handle(handle("github-ci")),
+            _ => Target::Actor(actor()),
+        };
+        match change {
+            "nothing" => {}
+            "replace" => house.put(&house.pem).await,
+            "delete" => assert!(house.shelf.store.delete(&actor(), &key).await.unwrap()),
+            "wipe" => assert_eq!(house.shelf.store.wipe(&actor()).await.unwrap(), 1),
+            _ => {
+                let by = "operator".to_owned();
+                let revocation = Revocation { target: target.clone(), at: now(), until: None, by };
+                house.shelf.ledger.revoke(&revocation).await.unwrap();
+                assert!(house.shelf.ledger.restore(&target, now()).await.unwrap());
+            }
+        }
+        if matches!(change, "delete" | "wipe") {
+            for source in replicas {
+                assert_eq!(ask(source, &narrow).await.err(), Some(BackendFault::Absent));
+            }
+            house.put(&house.pem).await;
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+        }
+        let ended = leased.len();
+        for source in replicas {
+            let fresh = token(&ask(source, &narrow).await.ok().unwrap());
+            assert!(!leased.contains(&fresh), "{change}: {fresh} was leased again");
+            assert_eq!(token(&ask(source, &narrow).await.ok().unwrap()), fresh, "it is kept");
+            leased.push(fresh);
+        }
+        let begun = std::time::Instant::now();
+        while !leased[..ended].iter().all(|token| house.github.revoked().contains(token)) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{change}: not revoked at GitHub");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }

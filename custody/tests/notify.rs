@@ -12,7 +12,7 @@ use common::workers::WorkersHome;
 use common::{Home, Running, now};
 use custody::actor::Actor;
 use custody::audit::{AuditLog, recovery};
-use custody::backend::{BackendFault, LongLived};
+use custody::backend::{BackendFault, LongLived, StoredSecret};
 use custody::clock;
 use custody::config::WebhookPlace;
 use custody::ledger::{Ledger, Notice};
@@ -159,11 +159,21 @@ struct OneSecret;
 
 #[async_trait]
 impl LongLived for OneSecret {
-    async fn read(&self, _: &Actor, _: &Handle) -> Result<Secret, BackendFault> {
-        Ok(Secret::new(KEY))
+    async fn read(&self, _: &Actor, _: &Handle) -> Result<StoredSecret, BackendFault> {
+        Ok(StoredSecret { secret: Secret::new(KEY), version: 1, origin: 1 })
     }
 
-    async fn replace(&self, _: &Actor, _: &Handle, _: &Secret) -> Result<(), BackendFault> {
+    async fn origin(&self, _: &Actor, _: &Handle) -> Result<Option<u64>, BackendFault> {
+        Ok(Some(1))
+    }
+
+    async fn replace(
+        &self,
+        _: &Actor,
+        _: &Handle,
+        _: u64,
+        _: &Secret,
+    ) -> Result<bool, BackendFault> {
         Err(BackendFault::Absent)
     }
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
+#[path = "oauth/ended.rs"]
+mod ended;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -17,7 +19,7 @@ use custody::backend::oauth::{
     AuthorizationServer, Client, ClientAuth, Endpoints, Grant, OAuthSource, TokenRequest,
 };
 use custody::backend::sealed::SealedBackend;
-use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow};
+use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
 use custody::credential::{Credential, Resolved, Shape};
 use custody::outbound::{Endpoint, Reach};
 use futures_util::future::join_all;
@@ -56,21 +58,26 @@ struct Flaky {
 
 #[async_trait]
 impl LongLived for Flaky {
-    async fn read(&self, actor: &Actor, handle: &Handle) -> Result<Secret, BackendFault> {
+    async fn read(&self, actor: &Actor, handle: &Handle) -> Result<StoredSecret, BackendFault> {
         self.store.read(actor, handle).await
+    }
+
+    async fn origin(&self, actor: &Actor, handle: &Handle) -> Result<Option<u64>, BackendFault> {
+        self.store.origin(actor, handle).await
     }
 
     async fn replace(
         &self,
         actor: &Actor,
         handle: &Handle,
+        version: u64,
         secret: &Secret,
-    ) -> Result<(), BackendFault> {
+    ) -> Result<bool, BackendFault> {
         let less = |left: usize| left.checked_sub(1);
         if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
             return Err(BackendFault::Down("disk full".into()));
         }
-        self.store.replace(actor, handle, secret).await
+        self.store.replace(actor, handle, version, secret).await
     }
 }
 
@@ -158,7 +165,13 @@ impl House {
 
     async fn stored(&self) -> String {
         let secret = self.secrets.read(&actor(), &handle("corp-refresh")).await.ok().unwrap();
-        String::from_utf8(secret.expose().to_vec()).unwrap()
+        String::from_utf8(secret.secret.expose().to_vec()).unwrap()
+    }
+
+    /// As an operator does.
+    async fn put(&self, name: &str, secret: &str) {
+        let secret = Shape::Opaque.with(Secret::new(secret)).unwrap();
+        self.shelf.store.put(&actor(), &handle(name), &secret).await.unwrap();
     }
 
     /// The server's answer with this change, to an asker that never asked before.
@@ -188,7 +201,7 @@ async fn client_credentials_by_every_way_to_authenticate() {
     }
     let public = OAuthSource::new(house.replica(ClientAuth::None), client_credentials());
     assert!(ask(&public).await.is_ok());
-    house.secrets.replace(&actor, &key, &pem.secret()).await.unwrap();
+    house.shelf.store.put(&actor, &key, &pem).await.unwrap();
     let auth = ClientAuth::PrivateKey { actor, key, key_id: Some("k".into()) };
     let signing = OAuthSource::new(house.replica(auth), client_credentials());
     assert!(ask(&signing).await.is_ok(), "{:?}", house.authority.last());
@@ -198,8 +211,7 @@ async fn client_credentials_by_every_way_to_authenticate() {
 #[tokio::test]
 async fn a_wrong_secret_is_denied_and_nothing_of_it_told() {
     let house = House::new(Store::Sqlite).await;
-    let key = handle("corp-client");
-    house.secrets.replace(&actor(), &key, &Secret::new("canary-1")).await.unwrap();
+    house.put("corp-client", "canary-1").await;
     let fault = ask(&house.source(client_credentials())).await.err().unwrap();
     assert_eq!(fault.to_string(), "the backend refuses: invalid_client (status 401)");
     let auth = ClientAuth::Basic { actor: actor(), secret: handle("nowhere") };
@@ -318,8 +330,7 @@ async fn a_refresh_token_that_somebody_put_in_between_is_the_one_that_counts(sto
     assert!(ask(&source).await.is_err());
     let consent = "refresh-of-a-new-consent";
     house.authority.inner().refresh = Some(consent.into());
-    let refresh = handle("corp-refresh");
-    house.secrets.replace(&actor(), &refresh, &Secret::new(consent)).await.unwrap();
+    house.put("corp-refresh", consent).await;
     assert!(ask_for(&source, &narrow(&["a"]), None).await.is_ok());
     assert_eq!((house.authority.asked(), house.authority.inner().reused), (2, 0));
 }
@@ -417,7 +428,7 @@ async fn a_server_in_trouble() {
 async fn a_configured_endpoint_needs_no_metadata() {
     let house = House::new(Store::Sqlite).await;
     let token_endpoint = Endpoint::parse(&format!("{}/token", house.peer.url())).unwrap();
-    let server = house.replica_at(Endpoints::configured(token_endpoint), basic());
+    let server = house.replica_at(Endpoints::configured(token_endpoint, None), basic());
     assert!(ask(&OAuthSource::new(server, client_credentials())).await.is_ok());
     assert_eq!(house.authority.inner().metadata.asked, 0);
 }

@@ -1,6 +1,6 @@
 //! The resolver, made of what a configuration names.
 
-use crate::backend::github_app::{GitHubApp, InstallationSource};
+use crate::backend::github_app::{App, GitHubApp, InstallationSource};
 use crate::backend::oauth::{AuthorizationServer, Endpoints, OAuthSource};
 use crate::backend::openbao::{self, ClientFault};
 use crate::backend::resolver::{Resolver, Sources};
@@ -8,7 +8,7 @@ use crate::backend::{CredentialBackend, LongLived};
 use crate::config::{
     AppOnGitHub, Backend, Backends, Credentials, OAuth2, OAuth2Place, SourceAt, SourceOf,
 };
-use crate::ledger::Locks;
+use crate::ledger::Ledger;
 use crate::outbound::{EndpointFault, ReachFault};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct Own {
     pub sealed: Arc<dyn CredentialBackend>,
     /// The same store, for what the backends themselves live on.
     pub secrets: Arc<dyn LongLived>,
-    pub locks: Arc<dyn Locks + Send + Sync>,
+    pub ledger: Arc<dyn Ledger>,
 }
 
 /// One client a backend, which all its sources share.
@@ -82,17 +82,19 @@ impl Clients {
             Backend::OAuth2(settings) => {
                 let OAuth2 { place, reach, client } = settings;
                 let endpoints = match place {
-                    OAuth2Place::TokenEndpoint(token) => Endpoints::configured(token.clone()),
+                    OAuth2Place::TokenEndpoint { token, revocation } => {
+                        Endpoints::configured(token.clone(), revocation.clone())
+                    }
                     OAuth2Place::Issuer(issuer) => Endpoints::discovered(issuer)
                         .map_err(|fault| AssemblyFault::Issuer { name: owned(), fault })?,
                 };
                 let outbound = reach
                     .client()
                     .map_err(|fault| AssemblyFault::Reach { name: owned(), fault })?;
-                let (secrets, locks) = (self.own.secrets.clone(), self.own.locks.clone());
+                let (secrets, ledger) = (self.own.secrets.clone(), self.own.ledger.clone());
                 let client = client.clone();
                 let server =
-                    AuthorizationServer::new(owned(), outbound, endpoints, client, secrets, locks);
+                    AuthorizationServer::new(owned(), outbound, endpoints, client, secrets, ledger);
                 self.oauth2.insert(owned(), server);
             }
             Backend::GitHubApp(settings) => {
@@ -100,9 +102,10 @@ impl Clients {
                 let outbound = reach
                     .client()
                     .map_err(|fault| AssemblyFault::Reach { name: owned(), fault })?;
-                let (api, app_id, key) = (api.clone(), app_id.clone(), private_key.clone());
+                let app = App { id: app_id.clone(), private_key: private_key.clone() };
                 let secrets = self.own.secrets.clone();
-                let app = GitHubApp::new(owned(), outbound, api, app_id, key, secrets);
+                let changes = self.own.ledger.clone();
+                let app = GitHubApp::new(owned(), outbound, api.clone(), app, secrets, changes);
                 self.github.insert(owned(), app);
             }
         }

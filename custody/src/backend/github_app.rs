@@ -5,19 +5,19 @@
 //! says it minted is held against what was asked: minted is a subset of requested is a subset of
 //! granted.
 //!
-//! Tokens are not revoked with a lease. `DELETE /installation/token` ends a token, but one token
-//! serves every lease of the same handle and narrowing, and to revoke it with one of them would end
-//! the others; and what a guest could do with a revoked lease ends at the edge, which never shows it
-//! the token. An operator who wants all of them gone suspends the installation at GitHub.
+//! Tokens are not revoked with a lease: one token serves every lease of the same handle and narrowing,
+//! and to revoke it with one of them would end the others. A token ends with the app's key, and with
+//! a revocation of its handle or actor (`live_tokens`); GitHub is then asked to revoke it.
 
 mod answer;
 
-use super::tokens::{Token, TokenKey, Tokens, owner};
+use super::live_tokens::{Changes, Issuer, LiveTokens};
+use super::tokens::{MintedFrom, Token, TokenKey, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, rs256};
 use crate::actor::Actor;
 use crate::clock;
 use crate::credential::{Credential, CredentialType, Resolved};
-use crate::outbound::{Call, CallFault, Endpoint, Outbound};
+use crate::outbound::{Call, CallFault, Endpoint, Method, Outbound};
 use answer::Minted;
 use async_trait::async_trait;
 use lease::{Handle, Secret, UnixSeconds};
@@ -25,7 +25,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 
 /// The version of the REST API that this is written against.
 const API_VERSION: &str = "2022-11-28";
@@ -44,7 +45,14 @@ pub struct GitHubApp {
     /// PEM, in the sealed store.
     private_key: (Actor, Handle),
     secrets: Arc<dyn LongLived>,
-    tokens: Tokens,
+    tokens: LiveTokens,
+}
+
+/// Who we are to GitHub.
+pub struct App {
+    pub id: String,
+    /// PEM, in the sealed store.
+    pub private_key: (Actor, Handle),
 }
 
 /// One installation of an app.
@@ -76,12 +84,15 @@ impl GitHubApp {
         name: String,
         outbound: Outbound,
         api: Endpoint,
-        app_id: String,
-        private_key: (Actor, Handle),
+        app: App,
         secrets: Arc<dyn LongLived>,
+        changes: Changes,
     ) -> Arc<Self> {
-        let tokens = Tokens::default();
-        Arc::new(Self { name, outbound, api, app_id, private_key, secrets, tokens })
+        let App { id: app_id, private_key } = app;
+        Arc::new_cyclic(|me: &Weak<Self>| {
+            let tokens = LiveTokens::new(Arc::clone(&secrets), changes, me.clone());
+            Self { name, outbound, api, app_id, private_key, secrets, tokens }
+        })
     }
 
     /// A token of this installation, kept or new. Of a refusal only the status is told.
@@ -106,13 +117,16 @@ impl GitHubApp {
     async fn mint(self: Arc<Self>, errand: Errand) -> Result<Token, BackendFault> {
         let now = clock::now();
         let (actor, handle) = &self.private_key;
-        let pem = self.secrets.read(actor, handle).await?;
-        let jwt = rs256::sign(&pem, None, &app_claims(&self.app_id, now))?;
-        drop(pem);
+        let stored = self.secrets.read(actor, handle).await?;
+        let jwt = rs256::sign(&stored.secret, None, &app_claims(&self.app_id, now))?;
+        let (actor, handle) = (actor.clone(), handle.clone());
+        let minted_from = vec![MintedFrom { actor, handle, origin: stored.origin }];
+        drop(stored);
         let call = self.call(&errand, &jwt).map_err(down)?;
         let answer = self.outbound.send(call).await.map_err(down)?;
         let Minted { secret, scope, expires_at } = answer::read(&answer, &errand.narrow, now)?;
-        Ok(Token { secret, scope, minted_at: now, expires_at })
+        let ended = AtomicBool::default();
+        Ok(Token { secret, scope, minted_at: now, expires_at, minted_from, ended })
     }
 
     fn call(&self, errand: &Errand, jwt: &Secret) -> Result<Call, CallFault> {
@@ -123,6 +137,27 @@ impl GitHubApp {
             .header("x-github-api-version", API_VERSION)?
             .bearer(jwt)?
             .json(&Wanted::of(&errand.narrow))
+    }
+}
+
+#[async_trait]
+impl Issuer for GitHubApp {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `DELETE /installation/token`, which the token itself authorizes.
+    async fn revoke(&self, token: &Secret) -> Result<bool, BackendFault> {
+        let endpoint = self.api.below(["installation", "token"]);
+        let call = Call::new(Method::DELETE, &endpoint)
+            .header("accept", "application/vnd.github+json")
+            .and_then(|call| call.header("x-github-api-version", API_VERSION))
+            .and_then(|call| call.bearer(token));
+        let answer = self.outbound.send(call.map_err(down)?).await.map_err(down)?;
+        if answer.status.is_success() {
+            return Ok(true);
+        }
+        Err(BackendFault::Denied(format!("status {}", answer.status.as_u16())))
     }
 }
 
@@ -160,6 +195,12 @@ impl CredentialBackend for InstallationSource {
 
     fn forget(&self, actor: &Actor, handle: &Handle) {
         self.app.tokens.forget(&owner(actor, handle), clock::now());
+    }
+
+    async fn sweep(&self) {
+        if let Err(fault) = self.app.tokens.sweep().await {
+            tracing::warn!(backend = self.name(), %fault, "failed to look for tokens that ended");
+        }
     }
 }
 

@@ -5,15 +5,30 @@ use crate::actor::Actor;
 use async_trait::async_trait;
 use lease::{Handle, Secret};
 
+/// A secret, and which it is.
+pub struct StoredSecret {
+    pub secret: Secret,
+    pub version: u64,
+    /// Another one if somebody replaced the secret; the same if custody rotated it.
+    pub origin: u64,
+}
+
 /// A client secret, a refresh token, an app's private key: in the sealed store, by handle. A backend
 /// opens one for the moment in which it needs it.
 #[async_trait]
 pub trait LongLived: Send + Sync + 'static {
     /// # Errors
     /// [`BackendFault::Absent`] if there is none.
-    async fn read(&self, actor: &Actor, handle: &Handle) -> Result<Secret, BackendFault>;
+    async fn read(&self, actor: &Actor, handle: &Handle) -> Result<StoredSecret, BackendFault>;
 
-    /// Puts another secret in its place, with the type it had. Durable when it returns.
+    /// [`StoredSecret::origin`] as it is now; `None` if there is none.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    async fn origin(&self, actor: &Actor, handle: &Handle) -> Result<Option<u64>, BackendFault>;
+
+    /// Puts the next secret in the place of this version, with the type and origin it had. Durable
+    /// when it returns. `false` if somebody replaced or deleted that version; then nothing changed.
     ///
     /// # Errors
     /// It is not certain that the new one is there.
@@ -21,6 +36,7 @@ pub trait LongLived: Send + Sync + 'static {
         &self,
         actor: &Actor,
         handle: &Handle,
+        version: u64,
         secret: &Secret,
-    ) -> Result<(), BackendFault>;
+    ) -> Result<bool, BackendFault>;
 }

@@ -17,12 +17,13 @@ mod endpoints;
 mod rotation;
 mod scope;
 
-use super::tokens::{Token, TokenKey, Tokens, owner};
+use super::live_tokens::{Changes, Issuer, LiveTokens};
+use super::tokens::{Token, TokenKey, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived};
 use crate::actor::Actor;
 use crate::clock;
 use crate::credential::{Credential, CredentialType, Resolved};
-use crate::ledger::Locks;
+use crate::ledger::Ledger;
 use crate::outbound::{Call, Outbound};
 use answer::Granted;
 use async_trait::async_trait;
@@ -31,7 +32,8 @@ pub use endpoints::Endpoints;
 use lease::{Handle, Secret, UnixSeconds};
 use rotation::Rotation;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 
 /// RFC 8693 section 3: what the subject token is, and what we want.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -46,7 +48,7 @@ pub struct AuthorizationServer {
     client: Client,
     secrets: Arc<dyn LongLived>,
     rotation: Rotation,
-    tokens: Tokens,
+    tokens: LiveTokens,
 }
 
 /// By what right a token is asked for.
@@ -100,11 +102,14 @@ impl AuthorizationServer {
         endpoints: Endpoints,
         client: Client,
         secrets: Arc<dyn LongLived>,
-        locks: Arc<dyn Locks + Send + Sync>,
+        ledger: Arc<dyn Ledger>,
     ) -> Arc<Self> {
-        let rotation = Rotation::new(Arc::clone(&secrets), locks);
-        let tokens = Tokens::default();
-        Arc::new(Self { name, outbound, endpoints, client, secrets, rotation, tokens })
+        let rotation = Rotation::new(Arc::clone(&secrets), ledger.clone());
+        let changes: Changes = ledger;
+        Arc::new_cyclic(|me: &Weak<Self>| {
+            let tokens = LiveTokens::new(Arc::clone(&secrets), changes, me.clone());
+            Self { name, outbound, endpoints, client, secrets, rotation, tokens }
+        })
     }
 
     /// An access token for this credential, kept or new. Of an error the server answers with, only
@@ -190,14 +195,41 @@ impl AuthorizationServer {
         }
         let now = clock::now();
         let audience = self.endpoints.audience(&endpoint);
-        let proof = self.client.prove(&*self.secrets, audience, now).await?;
+        let (proof, minted_from) = self.client.prove(&*self.secrets, audience, now).await?;
+        let minted_from = minted_from.into_iter().collect();
         let call = proof.on(Call::post(&endpoint), fields).map_err(down)?;
         let answer = self.outbound.send(call).await.map_err(down)?;
         let exchanged = errand.request.grant == Grant::TokenExchange;
         let Granted { access, life, scope, refresh } = answer::read(&answer, exchanged)?;
         let scope = scope::checked(scope, &errand.scopes)?;
         let expires_at = life.map_or(errand.until, |life| now.saturating_add(life));
-        Ok((Token { secret: access, scope, minted_at: now, expires_at }, refresh))
+        let ended = AtomicBool::default();
+        let token = Token { secret: access, scope, minted_at: now, expires_at, minted_from, ended };
+        Ok((token, refresh))
+    }
+}
+
+#[async_trait]
+impl Issuer for AuthorizationServer {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// RFC 7009.
+    async fn revoke(&self, token: &Secret) -> Result<bool, BackendFault> {
+        let Some(endpoint) = self.endpoints.revocation(&self.outbound).await? else {
+            return Ok(false);
+        };
+        let place = self.endpoints.token(&self.outbound).await?;
+        let audience = self.endpoints.audience(&place);
+        let (proof, _) = self.client.prove(&*self.secrets, audience, clock::now()).await?;
+        let fields = vec![("token", token.expose()), ("token_type_hint", &b"access_token"[..])];
+        let call = proof.on(Call::post(&endpoint), fields).map_err(down)?;
+        let answer = self.outbound.send(call).await.map_err(down)?;
+        if answer.status.is_success() {
+            return Ok(true);
+        }
+        Err(BackendFault::Denied(format!("status {}", answer.status.as_u16())))
     }
 }
 
@@ -236,6 +268,12 @@ impl CredentialBackend for OAuthSource {
 
     fn forget(&self, actor: &Actor, handle: &Handle) {
         self.server.tokens.forget(&owner(actor, handle), clock::now());
+    }
+
+    async fn sweep(&self) {
+        if let Err(fault) = self.server.tokens.sweep().await {
+            tracing::warn!(backend = self.name(), %fault, "failed to look for tokens that ended");
+        }
     }
 }
 

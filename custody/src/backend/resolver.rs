@@ -164,6 +164,19 @@ impl Resolver {
         }
     }
 
+    /// Has every backend end what it keeps and may not give any more ([`CredentialBackend::sweep`]).
+    pub async fn sweep(&self) {
+        let mut backends = BTreeMap::new();
+        for Sources { primary, backup } in self.sources.values() {
+            for backend in [Some(primary), backup.as_ref()].into_iter().flatten() {
+                backends.insert(backend.name().to_owned(), Arc::clone(backend));
+            }
+        }
+        for backend in backends.into_values() {
+            backend.sweep().await;
+        }
+    }
+
     fn named(&self, name: &str) -> Option<Arc<dyn CredentialBackend>> {
         let sources = self.sources.values();
         let all = sources.flat_map(|one| [Some(&one.primary), one.backup.as_ref()]).flatten();

@@ -1,6 +1,6 @@
 //! The sealed store as a backend. It is always there, and called `sealed`.
 
-use super::{Asked, BackendFault, CredentialBackend, LongLived};
+use super::{Asked, BackendFault, CredentialBackend, LongLived, StoredSecret};
 use crate::actor::Actor;
 use crate::config::SEALED;
 use crate::credential::{Credential, Resolved};
@@ -51,22 +51,26 @@ impl SealedBackend {
 
 #[async_trait]
 impl LongLived for SealedBackend {
-    async fn read(&self, actor: &Actor, handle: &Handle) -> Result<Secret, BackendFault> {
-        Ok(self.0.resolve(actor, handle).await?.secret())
+    async fn read(&self, actor: &Actor, handle: &Handle) -> Result<StoredSecret, BackendFault> {
+        let row = self.0.row(actor, handle).await?.ok_or(BackendFault::Absent)?;
+        let (version, origin) = (row.version, row.origin);
+        let secret = self.0.resolve_row(actor, handle, Some(row)).await?.secret();
+        Ok(StoredSecret { secret, version, origin })
+    }
+
+    async fn origin(&self, actor: &Actor, handle: &Handle) -> Result<Option<u64>, BackendFault> {
+        Ok(self.0.row(actor, handle).await?.map(|row| row.origin))
     }
 
     async fn replace(
         &self,
         actor: &Actor,
         handle: &Handle,
+        version: u64,
         secret: &Secret,
-    ) -> Result<(), BackendFault> {
-        let shape = self.0.resolve(actor, handle).await?.shape();
-        let credential = shape
-            .with(secret.duplicate())
-            .map_err(|fault| BackendFault::Unreadable(fault.to_string()))?;
-        let stored = self.0.put(actor, handle, &credential).await;
-        stored.map(drop).map_err(|fault| BackendFault::Down(fault.to_string()))
+    ) -> Result<bool, BackendFault> {
+        let stored = self.0.carry_on((actor, handle), version, secret).await;
+        stored.map_err(|fault| BackendFault::Down(fault.to_string()))
     }
 }
 

@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -45,14 +46,31 @@ pub struct Token {
     pub scope: Vec<String>,
     pub minted_at: UnixSeconds,
     pub expires_at: UnixSeconds,
+    /// The long-lived secrets that proved who asked for it.
+    pub minted_from: Vec<MintedFrom>,
+    /// What it was minted for or from has ended; nobody is to get it.
+    pub(super) ended: AtomicBool,
+}
+
+/// A long-lived secret that a token was minted from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MintedFrom {
+    pub actor: Actor,
+    pub handle: Handle,
+    /// [`super::StoredSecret::origin`]
+    pub origin: u64,
 }
 
 /// Which token: [whose](owner) it is, and a digest of everything that it depends on, so that no
 /// session stands in the map.
 pub type TokenKey = (Owner, [u8; 32]);
 
-/// A digest of actor and handle.
-pub type Owner = [u8; 32];
+/// Digests of actor and handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    pub actor: [u8; 32],
+    pub handle: [u8; 32],
+}
 
 /// The tokens of one backend.
 #[derive(Clone, Default)]
@@ -65,6 +83,8 @@ pub type Outcome = Result<Arc<Token>, BackendFault>;
 struct Slot {
     kept: Option<Kept>,
     flight: Option<Shared<BoxFuture<'static, Outcome>>>,
+    /// What the flight brings has ended before it arrives.
+    is_flight_ended: bool,
     failed: Option<(Instant, BackendFault)>,
 }
 
@@ -108,7 +128,33 @@ impl Tokens {
         }
     }
 
+    /// Marks as ended what these owners have, and what is being minted for them.
+    pub fn end(&self, is_ended: impl Fn(&Owner) -> bool) {
+        for (_, slot) in self.slots().iter_mut().filter(|((owner, _), _)| is_ended(owner)) {
+            if let Some(kept) = &slot.kept {
+                kept.token.ended.store(true, Ordering::Release);
+            }
+            slot.is_flight_ended = slot.flight.is_some();
+        }
+    }
+
+    /// Takes this very token away; `false` if somebody else did.
+    pub fn remove(&self, key: &TokenKey, token: &Arc<Token>) -> bool {
+        let mut slots = self.slots();
+        let slot = slots.get_mut(key);
+        slot.and_then(|slot| slot.kept.take_if(|kept| Arc::ptr_eq(&kept.token, token))).is_some()
+    }
+
+    /// Everything that is kept.
+    pub fn kept(&self) -> Vec<(TokenKey, Arc<Token>)> {
+        let kept = |(key, slot): (&TokenKey, &Slot)| {
+            slot.kept.as_ref().map(|kept| (*key, Arc::clone(&kept.token)))
+        };
+        self.slots().iter().filter_map(kept).collect()
+    }
+
     /// The token that is kept under this key, which nobody gets any more.
+    #[cfg(test)]
     pub fn take(&self, key: &TokenKey) -> Option<Arc<Token>> {
         let kept = self.slots().get_mut(key).and_then(|slot| slot.kept.take());
         kept.map(|kept| kept.token)
@@ -161,9 +207,11 @@ impl Tokens {
         let mut slots = self.slots();
         let Some(slot) = slots.get_mut(&key) else { return };
         slot.flight = None;
+        let is_ended = std::mem::take(&mut slot.is_flight_ended);
         match outcome {
             Ok(token) => {
                 slot.failed = None;
+                token.ended.store(is_ended, Ordering::Release);
                 slot.kept = Some(Kept::new(Arc::clone(token)));
             }
             Err(fault) => slot.failed = Some((Instant::now(), fault.clone())),
@@ -178,8 +226,12 @@ impl Tokens {
 
 /// Whose token it is.
 pub fn owner(actor: &Actor, handle: &Handle) -> Owner {
-    // Neither has a line end in it.
-    Sha256::digest(format!("{actor}\n{handle}")).into()
+    Owner { actor: digest(actor.as_str()), handle: digest(handle.as_str()) }
+}
+
+/// As [`Owner`] has it.
+pub fn digest(name: &str) -> [u8; 32] {
+    Sha256::digest(name).into()
 }
 
 fn panicked() -> BackendFault {

@@ -12,6 +12,9 @@ pub struct Row {
     pub handle: Handle,
     /// Grows with every put into this store; never used twice.
     pub version: u64,
+    /// The version that somebody put. What custody itself rotates or seals anew keeps it, so it tells
+    /// a secret that was replaced from one that was carried on.
+    pub origin: u64,
     /// Which key sealed it ([`KeyRow::id`]).
     pub key: String,
     /// What may be read of it, as JSON ([`crate::credential::Shape`]).
@@ -36,8 +39,9 @@ pub struct KeyRow {
 pub trait Envelopes: Send + Sync + 'static {
     /// A version nobody has had.
     async fn next_version(&self) -> Result<u64, LedgerFault>;
-    /// Stores or replaces the row of this actor and handle. A row of a higher version stays, and
-    /// the answer is `false`: of two puts at once the later version wins, whoever arrives first.
+    /// Stores or replaces the row of this actor and handle. A row of a higher origin stays, and the
+    /// answer is `false`: of two puts at once the later version wins, whoever arrives first. A put
+    /// always wins over a rotation of what it replaces.
     async fn put(&self, row: &Row) -> Result<bool, LedgerFault>;
     async fn get(&self, actor: &Actor, handle: &Handle) -> Result<Option<Row>, LedgerFault>;
     /// All rows, in order of actor and handle.
@@ -48,7 +52,8 @@ pub trait Envelopes: Send + Sync + 'static {
     async fn wipe(&self, actor: &Actor) -> Result<u64, LedgerFault>;
     /// At most `limit` rows that another key than this one sealed.
     async fn sealed_by_others(&self, key: &str, limit: u32) -> Result<Vec<Row>, LedgerFault>;
-    /// Puts the same value, sealed anew, where the old row is. `false` if the row is not there any
+    /// Puts a row that carries the old one on where that is: its value sealed anew, or rotated. The
+    /// origin stays. `false` if the row is not there any
     /// more as `old` has it (version and key), and then nothing changed.
     async fn rewrap(&self, old: &Row, new: &Row) -> Result<bool, LedgerFault>;
     /// Every key known, oldest first.

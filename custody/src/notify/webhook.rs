@@ -71,7 +71,7 @@ impl Webhook {
         now: UnixSeconds,
     ) -> Result<(), DeliveryFault> {
         let (actor, handle) = &self.secret;
-        let secret = self.secrets.read(actor, handle).await.map_err(DeliveryFault::Secret)?;
+        let secret = self.secrets.read(actor, handle).await.map_err(DeliveryFault::Secret)?.secret;
         let secret = SigningSecret::read(&secret)?;
         let body = body(notice)?;
         let call = Call::post(&self.url)

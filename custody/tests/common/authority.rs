@@ -15,6 +15,7 @@ use session::Verifier;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 pub const CLIENT: &str = "leasehold client/1";
 /// Every character of it means something in a form or in Basic credentials.
@@ -39,6 +40,10 @@ pub struct Inner {
     spent: BTreeSet<String>,
     /// How often a spent refresh token came back.
     pub reused: usize,
+    /// Questions for a token, also those that are not answered yet.
+    pub arrived: usize,
+    /// Tokens that were revoked (RFC 7009).
+    pub revoked: Vec<String>,
     pub metadata: Metadata,
     /// Of clients that sign.
     pub client_keys: Option<Verifier>,
@@ -61,6 +66,8 @@ pub enum Trouble {
     Answers(StatusCode, String),
     RedirectsTo(String),
     IsSlow(Duration),
+    /// It answers when a permit is given.
+    IsHeld(Arc<Semaphore>),
 }
 
 impl Authority {
@@ -75,6 +82,8 @@ impl Authority {
             refresh: None,
             spent: BTreeSet::new(),
             reused: 0,
+            arrived: 0,
+            revoked: Vec::new(),
             metadata,
             client_keys: None,
             session_keys: None,
@@ -84,6 +93,7 @@ impl Authority {
             .route("/.well-known/oauth-authorization-server", get(oauth_metadata))
             .route("/.well-known/openid-configuration", get(openid_metadata))
             .route("/token", post(token))
+            .route("/revoke", post(revoke))
             .with_state(authority.clone());
         let peer = Peer::start(router).await;
         authority.inner().url = peer.url();
@@ -127,9 +137,11 @@ async fn token(State(authority): State<Authority>, headers: HeaderMap, body: Byt
         Ok(form) => form,
         Err(what) => return refuse(StatusCode::BAD_REQUEST, "invalid_request", what),
     };
+    authority.inner().arrived += 1;
     let trouble = authority.inner().trouble.clone();
     match trouble {
         Some(Trouble::IsSlow(delay)) => tokio::time::sleep(delay).await,
+        Some(Trouble::IsHeld(gate)) => gate.acquire().await.unwrap().forget(),
         Some(Trouble::Answers(status, body)) => {
             authority.inner().requests.push(form);
             return (status, body).into_response();
@@ -146,6 +158,17 @@ async fn token(State(authority): State<Authority>, headers: HeaderMap, body: Byt
         return refuse(StatusCode::UNAUTHORIZED, "invalid_client", what);
     }
     inner.grant(&form)
+}
+
+async fn revoke(State(authority): State<Authority>, headers: HeaderMap, body: Bytes) -> Response {
+    let form = read(&headers, &body).unwrap();
+    let mut inner = authority.inner();
+    if let Err(what) = inner.authenticate(&headers, &form) {
+        return refuse(StatusCode::UNAUTHORIZED, "invalid_client", what);
+    }
+    assert_eq!(form["token_type_hint"], "access_token");
+    inner.revoked.push(form["token"].clone());
+    StatusCode::OK.into_response()
 }
 
 /// RFC 6749 section 3.2: a form, no parameter twice but those that may be (RFC 8707).
@@ -182,7 +205,10 @@ impl Inner {
         let Metadata { issuer, token_endpoint, .. } = &self.metadata;
         let issuer = issuer.clone().unwrap_or_else(|| self.url.clone());
         let token = token_endpoint.clone().unwrap_or_else(|| format!("{}/token", self.url));
-        Json(json!({"issuer": issuer, "token_endpoint": token})).into_response()
+        let revocation = format!("{}/revoke", self.url);
+        let places = json!({"issuer": issuer, "token_endpoint": token,
+            "revocation_endpoint": revocation});
+        Json(places).into_response()
     }
 
     /// One way to authenticate and no more (RFC 6749 section 2.3).

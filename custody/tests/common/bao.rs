@@ -3,11 +3,11 @@
 use custody::actor::Actor;
 use custody::backend::assembly::{Own, assemble};
 use custody::backend::resolver::{Answered, InMemory, Resolver, Unresolved};
-use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow};
+use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
 use custody::config::Config;
 use custody::credential::{CredentialType, Resolved};
-use custody::ledger::{LedgerFault, Locks};
-use lease::{Handle, Secret, UnixSeconds};
+use custody::ledger::{Missing, SqliteLedger};
+use lease::{Handle, Secret};
 use serde_json::{Value, json};
 use stack::openbao::{OpenBao, Storage};
 use std::fs;
@@ -150,29 +150,22 @@ impl CredentialBackend for NoStore {
 
 #[async_trait::async_trait]
 impl LongLived for NoStore {
-    async fn read(&self, _: &Actor, _: &Handle) -> Result<Secret, BackendFault> {
+    async fn read(&self, _: &Actor, _: &Handle) -> Result<StoredSecret, BackendFault> {
         Err(BackendFault::Absent)
     }
 
-    async fn replace(&self, _: &Actor, _: &Handle, _: &Secret) -> Result<(), BackendFault> {
-        Err(BackendFault::Absent)
+    async fn origin(&self, _: &Actor, _: &Handle) -> Result<Option<u64>, BackendFault> {
+        Ok(None)
     }
-}
 
-#[async_trait::async_trait]
-impl Locks for NoStore {
-    async fn lock(
+    async fn replace(
         &self,
-        _: &str,
-        _: &str,
-        _: UnixSeconds,
-        _: UnixSeconds,
-    ) -> Result<bool, LedgerFault> {
-        Ok(false)
-    }
-
-    async fn unlock(&self, _: &str, _: &str) -> Result<(), LedgerFault> {
-        Ok(())
+        _: &Actor,
+        _: &Handle,
+        _: u64,
+        _: &Secret,
+    ) -> Result<bool, BackendFault> {
+        Err(BackendFault::Absent)
     }
 }
 
@@ -192,7 +185,9 @@ audit: {{path: audit.jsonl}}
         Err(faults) => panic!("{faults:?}"),
     };
     let none = Arc::new(NoStore);
-    let own = Own { sealed: none.clone(), secrets: none.clone(), locks: none };
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(&folder.path().join("custody.db"), Missing::Create).unwrap();
+    let own = Own { sealed: none.clone(), secrets: none, ledger: Arc::new(ledger) };
     assemble(&config.backends, &config.credentials, own).unwrap()
 }
 

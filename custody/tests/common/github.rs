@@ -5,7 +5,7 @@ use super::peer::Peer;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{delete, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,6 +29,8 @@ struct Inner {
     /// Put over the members of a good answer.
     change: Value,
     refusal: Option<StatusCode>,
+    /// Tokens that were revoked.
+    revoked: Vec<String>,
 }
 
 impl GitHub {
@@ -39,15 +41,23 @@ impl GitHub {
         let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).unwrap();
         let public_key = RsaKeyPair::from_pkcs8(der.secret_der()).unwrap();
         let public_key = public_key.public_key().as_ref().to_vec();
-        let inner = Inner { public_key, requests: Vec::new(), change: json!({}), refusal: None };
+        let (requests, revoked, refusal) = Default::default();
+        let inner = Inner { public_key, requests, change: json!({}), refusal, revoked };
         let github = Self(Arc::new(Mutex::new(inner)));
         let path = "/api/v3/app/installations/{installation}/access_tokens";
-        let router = Router::new().route(path, post(access_tokens)).with_state(github.clone());
+        let router = Router::new()
+            .route(path, post(access_tokens))
+            .route("/api/v3/installation/token", delete(revoke))
+            .with_state(github.clone());
         (github, Peer::start(router).await, pem.to_string())
     }
 
     pub fn requests(&self) -> Vec<Value> {
         self.0.lock().unwrap().requests.clone()
+    }
+
+    pub fn revoked(&self) -> Vec<String> {
+        self.0.lock().unwrap().revoked.clone()
     }
 
     /// From now on it answers with this status; `None`: as it should.
@@ -60,6 +70,12 @@ impl GitHub {
     pub fn changes(&self, change: Value) {
         self.0.lock().unwrap().change = change;
     }
+}
+
+async fn revoke(State(github): State<GitHub>, headers: HeaderMap) -> StatusCode {
+    let token = headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+    github.0.lock().unwrap().revoked.push(token.to_owned());
+    StatusCode::NO_CONTENT
 }
 
 async fn access_tokens(

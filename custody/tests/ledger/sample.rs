@@ -25,6 +25,7 @@ pub fn row(of: &str, under: &str, version: u64, key: &str) -> Row {
         actor: actor(of),
         handle: handle(under),
         version,
+        origin: version,
         key: key.into(),
         shape: r#"{"type":"bearer"}"#.into(),
         envelope: vec![0, 1, 255, 0],

@@ -1,7 +1,8 @@
 //! Who we are to an authorization server, and how that is shown (RFC 6749 section 2.3).
 
 use crate::actor::Actor;
-use crate::backend::{BackendFault, LongLived, rs256};
+use crate::backend::tokens::MintedFrom;
+use crate::backend::{BackendFault, LongLived, StoredSecret, rs256};
 use crate::names::fresh_id;
 use crate::outbound::{Call, CallFault};
 use form_urlencoded::byte_serialize;
@@ -44,34 +45,40 @@ pub(super) enum Proof<'a> {
 // === impl Client ===
 
 impl Client {
+    /// The proof, and the secret it was made with.
     pub(super) async fn prove<'a>(
         &'a self,
         secrets: &dyn LongLived,
         audience: &str,
         now: UnixSeconds,
-    ) -> Result<Proof<'a>, BackendFault> {
+    ) -> Result<(Proof<'a>, Option<MintedFrom>), BackendFault> {
         let id = self.id.as_str();
-        Ok(match &self.auth {
+        let (ClientAuth::Basic { actor, secret: handle }
+        | ClientAuth::Post { actor, secret: handle }
+        | ClientAuth::PrivateKey { actor, key: handle, .. }) = &self.auth
+        else {
+            return Ok((Proof::None { id }, None));
+        };
+        let StoredSecret { secret, origin, .. } = secrets.read(actor, handle).await?;
+        let minted_from = MintedFrom { actor: actor.clone(), handle: handle.clone(), origin };
+        let proof = match &self.auth {
             ClientAuth::None => Proof::None { id },
-            ClientAuth::Basic { actor, secret } => {
-                let secret = secrets.read(actor, secret).await?;
+            ClientAuth::Basic { .. } => {
                 // Both are form-encoded first (RFC 6749 section 2.3.1).
                 let user = byte_serialize(id.as_bytes()).collect();
                 Proof::Basic { user, password: encoded(&secret) }
             }
-            ClientAuth::Post { actor, secret } => {
-                Proof::Post { id, secret: secrets.read(actor, secret).await? }
-            }
-            ClientAuth::PrivateKey { actor, key, key_id } => {
-                let pem = secrets.read(actor, key).await?;
+            ClientAuth::Post { .. } => Proof::Post { id, secret },
+            ClientAuth::PrivateKey { key_id, .. } => {
                 let claims = json!({
                     "iss": id, "sub": id, "aud": audience, "jti": fresh_id("jti")?,
                     "iat": now, "exp": now + ASSERTION_LIFE,
                 });
-                let assertion = rs256::sign(&pem, key_id.as_deref(), &claims)?;
+                let assertion = rs256::sign(&secret, key_id.as_deref(), &claims)?;
                 Proof::Assertion { id, assertion }
             }
-        })
+        };
+        Ok((proof, Some(minted_from)))
     }
 }
 

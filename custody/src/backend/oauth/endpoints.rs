@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub struct Endpoints(Kind);
 
 enum Kind {
-    Configured(Endpoint),
+    Configured(Places),
     Discovered(Box<Discovery>),
 }
 
@@ -27,8 +27,16 @@ struct Discovery {
     found: Mutex<Option<Found>>,
 }
 
-struct Found {
+/// Where one server is.
+#[derive(Clone)]
+struct Places {
     token: Endpoint,
+    /// RFC 7009; not every server has one.
+    revocation: Option<Endpoint>,
+}
+
+struct Found {
+    places: Places,
     ask_again: Instant,
 }
 
@@ -36,13 +44,14 @@ struct Found {
 struct Metadata {
     issuer: String,
     token_endpoint: String,
+    revocation_endpoint: Option<String>,
 }
 
 // === impl Endpoints ===
 
 impl Endpoints {
-    pub fn configured(token: Endpoint) -> Self {
-        Self(Kind::Configured(token))
+    pub fn configured(token: Endpoint, revocation: Option<Endpoint>) -> Self {
+        Self(Kind::Configured(Places { token, revocation }))
     }
 
     /// Of the server with this issuer identifier, as the server itself writes it.
@@ -63,26 +72,38 @@ impl Endpoints {
     /// # Errors
     /// There is no metadata yet and now none either, or it is not this issuer's.
     pub async fn token(&self, outbound: &Outbound) -> Result<Endpoint, BackendFault> {
+        Ok(self.places(outbound).await?.token)
+    }
+
+    /// The revocation endpoint (RFC 7009), if the server has one.
+    ///
+    /// # Errors
+    /// Those of [`Self::token`].
+    pub async fn revocation(&self, outbound: &Outbound) -> Result<Option<Endpoint>, BackendFault> {
+        Ok(self.places(outbound).await?.revocation)
+    }
+
+    async fn places(&self, outbound: &Outbound) -> Result<Places, BackendFault> {
         let Discovery { issuer, documents, found } = match &self.0 {
-            Kind::Configured(token) => return Ok(token.clone()),
+            Kind::Configured(places) => return Ok(places.clone()),
             Kind::Discovered(discovery) => &**discovery,
         };
         // Held over the call: whoever comes meanwhile wants the same answer.
         let mut found = found.lock().await;
         if let Some(found) = found.as_ref().filter(|found| Instant::now() < found.ask_again) {
-            return Ok(found.token.clone());
+            return Ok(found.places.clone());
         }
         match discover(outbound, issuer, documents).await {
-            Ok(token) => {
+            Ok(places) => {
                 let ask_again = Instant::now() + FRESH;
-                *found = Some(Found { token: token.clone(), ask_again });
-                Ok(token)
+                *found = Some(Found { places: places.clone(), ask_again });
+                Ok(places)
             }
             Err(fault) => match found.as_mut() {
                 Some(found) => {
                     tracing::warn!(issuer, %fault, "no new metadata; the last stays");
                     found.ask_again = Instant::now() + PAUSE;
-                    Ok(found.token.clone())
+                    Ok(found.places.clone())
                 }
                 None => Err(fault),
             },
@@ -115,11 +136,11 @@ async fn discover(
     outbound: &Outbound,
     issuer: &str,
     documents: &[Endpoint],
-) -> Result<Endpoint, BackendFault> {
+) -> Result<Places, BackendFault> {
     for document in documents {
         let answer = outbound.send(Call::get(document)).await.map_err(super::down)?;
         if answer.status == StatusCode::OK {
-            return token_endpoint(answer.json().map_err(super::down)?, issuer);
+            return places_of(answer.json().map_err(super::down)?, issuer);
         }
         // Not there, under this name. Anything else is a server in trouble.
         if !answer.status.is_client_error() {
@@ -132,12 +153,18 @@ async fn discover(
 
 /// The issuer must be the very text that was asked for (RFC 8414 section 3.3), or one server could
 /// speak for another.
-fn token_endpoint(metadata: Metadata, issuer: &str) -> Result<Endpoint, BackendFault> {
+fn places_of(metadata: Metadata, issuer: &str) -> Result<Places, BackendFault> {
     if metadata.issuer != issuer {
         return Err(BackendFault::Unfit("its metadata names another issuer"));
     }
-    Endpoint::parse(&metadata.token_endpoint)
-        .map_err(|_| BackendFault::Unfit("the token_endpoint of its metadata is no https URL"))
+    let token = Endpoint::parse(&metadata.token_endpoint)
+        .map_err(|_| BackendFault::Unfit("the token_endpoint of its metadata is no https URL"))?;
+    let revocation = metadata.revocation_endpoint.as_deref().map(Endpoint::parse).transpose();
+    let revocation = revocation.unwrap_or_else(|fault| {
+        tracing::warn!(issuer, %fault, "the revocation_endpoint of its metadata is not used");
+        None
+    });
+    Ok(Places { token, revocation })
 }
 
 #[cfg(test)]
@@ -175,14 +202,15 @@ mod tests {
         let metadata = |issuer: &str, token_endpoint: &str| Metadata {
             issuer: issuer.into(),
             token_endpoint: token_endpoint.into(),
+            revocation_endpoint: None,
         };
         let (issuer, token) = ("https://a.example", "https://t.example/token");
-        assert!(token_endpoint(metadata(issuer, token), issuer).is_ok());
+        assert!(places_of(metadata(issuer, token), issuer).is_ok());
         for other in ["https://a.example/", "https://A.example", "https://b.example", ""] {
-            assert!(token_endpoint(metadata(other, token), issuer).is_err(), "{other}");
+            assert!(places_of(metadata(other, token), issuer).is_err(), "{other}");
         }
         for bad in ["http://t.example/token", "/token", ""] {
-            assert!(token_endpoint(metadata(issuer, bad), issuer).is_err(), "{bad}");
+            assert!(places_of(metadata(issuer, bad), issuer).is_err(), "{bad}");
         }
     }
 }

@@ -12,8 +12,8 @@
 //!   Then the server's own grace, or a new consent (`custody cred put`), is what helps.
 
 use crate::actor::Actor;
-use crate::backend::tokens::Token;
-use crate::backend::{BackendFault, LongLived};
+use crate::backend::tokens::{MintedFrom, Token};
+use crate::backend::{BackendFault, LongLived, StoredSecret};
 use crate::clock;
 use crate::ledger::{LedgerFault, Locks};
 use crate::names::fresh_id;
@@ -98,8 +98,10 @@ impl Rotation {
                 "the store is too slow to spend a refresh token".into(),
             ));
         }
-        let (token, next) = ask(&current).await?;
-        if let Some(next) = next.filter(|next| next.expose() != current.expose()) {
+        let (mut token, next) = ask(&current.secret).await?;
+        let (whose, origin) = (actor.clone(), current.origin);
+        token.minted_from.push(MintedFrom { actor: whose, handle: handle.clone(), origin });
+        if let Some(next) = next.filter(|next| next.expose() != current.secret.expose()) {
             self.store(actor, handle, &current, next).await?;
             tracing::info!(%actor, %handle, "the refresh token was rotated");
         }
@@ -107,14 +109,13 @@ impl Rotation {
     }
 
     /// The refresh token to spend: of the store, once it has what it is owed.
-    async fn current(&self, actor: &Actor, handle: &Handle) -> Result<Secret, BackendFault> {
+    async fn current(&self, actor: &Actor, handle: &Handle) -> Result<StoredSecret, BackendFault> {
         let stored = self.secrets.read(actor, handle).await?;
         let owed = self.owed().remove(&(actor.clone(), handle.clone()));
         match owed {
-            Some(owed) if owed.spent == digest(&stored) => {
-                let next = owed.next.duplicate();
+            Some(owed) if owed.spent == digest(&stored.secret) => {
                 self.store(actor, handle, &stored, owed.next).await?;
-                Ok(next)
+                self.secrets.read(actor, handle).await
             }
             // Somebody put another; that one is meant.
             Some(_) | None => Ok(stored),
@@ -125,25 +126,31 @@ impl Rotation {
         &self,
         actor: &Actor,
         handle: &Handle,
-        spent: &Secret,
+        spent: &StoredSecret,
         next: Secret,
     ) -> Result<(), BackendFault> {
-        let mut stored = self.secrets.replace(actor, handle, &next).await;
+        let mut stored = self.secrets.replace(actor, handle, spent.version, &next).await;
         for wait in STORE_AGAIN {
             if stored.is_ok() {
                 break;
             }
             sleep(wait).await;
-            stored = self.secrets.replace(actor, handle, &next).await;
+            stored = self.secrets.replace(actor, handle, spent.version, &next).await;
         }
-        stored.map_err(|fault| {
+        let stored = stored.map_err(|fault| {
             tracing::error!(%actor, %handle, %fault,
                 "a rotated refresh token cannot be stored; it is kept in memory and tried again \
                  at the next request. Do not stop custody before it is");
-            let owed = Owed { spent: digest(spent), next };
+            let owed = Owed { spent: digest(&spent.secret), next: next.duplicate() };
             self.owed().insert((actor.clone(), handle.clone()), owed);
             BackendFault::Down("the rotated refresh token cannot be stored".into())
-        })
+        })?;
+        if !stored {
+            // Also after a write that failed for all we know, and was made.
+            tracing::warn!(%actor, %handle,
+                "the store has another refresh token than the one that was spent; that one stays");
+        }
+        Ok(())
     }
 
     async fn lock(&self, actor: &Actor, handle: &Handle) -> Result<Held, BackendFault> {

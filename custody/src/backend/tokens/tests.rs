@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 const NOW: UnixSeconds = 1_000_000;
-const OWNER: Owner = [7; 32];
+const OWNER: Owner = Owner { actor: [7; 32], handle: [7; 32] };
 const KEY: TokenKey = (OWNER, [1; 32]);
 
 /// An issuer that counts, and answers when it is told to.
@@ -26,7 +26,9 @@ impl Issuer {
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         self.may.acquire().await.unwrap().forget();
         let secret = Secret::new(format!("token-{number}"));
-        Ok(Token { secret, scope: Vec::new(), minted_at: now, expires_at: now + life })
+        let (scope, minted_from, ended) = Default::default();
+        let expires_at = now + life;
+        Ok(Token { secret, scope, minted_at: now, expires_at, minted_from, ended })
     }
 
     async fn fail(self) -> Result<Token, BackendFault> {
@@ -166,7 +168,7 @@ async fn the_shelf_is_bounded() {
 #[tokio::test(start_paused = true)]
 async fn what_an_upstream_refused_is_minted_anew_but_not_all_the_time() {
     let (tokens, issuer) = (Tokens::default(), Issuer::new(100));
-    let other = ([8; 32], [1; 32]);
+    let other = (Owner { actor: [8; 32], ..OWNER }, [1; 32]);
     let get = async |key, at| {
         text(tokens.get(key, NOW + at, || issuer.clone().mint(NOW + at, 3600)).await)
     };

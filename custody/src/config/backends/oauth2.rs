@@ -23,7 +23,10 @@ pub struct OAuth2 {
 pub enum OAuth2Place {
     /// By the metadata of this issuer (RFC 8414).
     Issuer(String),
-    TokenEndpoint(Endpoint),
+    TokenEndpoint {
+        token: Endpoint,
+        revocation: Option<Endpoint>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -31,6 +34,7 @@ pub enum OAuth2Place {
 struct RawOAuth2 {
     issuer: Option<String>,
     token_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
     ca: Option<PathBuf>,
     timeout: Option<String>,
     client_id: String,
@@ -81,7 +85,8 @@ struct RawRefreshToken {
 
 pub(super) fn read(path: &str, value: Value, folder: &Path, faults: &mut Faults) -> Option<OAuth2> {
     let raw: RawOAuth2 = faults.section(path, Some(value))?;
-    let place = read_place(path, raw.issuer.as_deref(), raw.token_endpoint.as_deref(), faults);
+    let endpoints = (raw.token_endpoint.as_deref(), raw.revocation_endpoint.as_deref());
+    let place = read_place(path, raw.issuer.as_deref(), endpoints, faults);
     let reach = read_reach(path, raw.ca, raw.timeout, folder, faults);
     if raw.client_id.is_empty() {
         faults.add(format!("{path}.client_id"), "is empty");
@@ -95,9 +100,17 @@ pub(super) fn read(path: &str, value: Value, folder: &Path, faults: &mut Faults)
 fn read_place(
     path: &str,
     issuer: Option<&str>,
-    token_endpoint: Option<&str>,
+    (token_endpoint, revocation): (Option<&str>, Option<&str>),
     faults: &mut Faults,
 ) -> Option<OAuth2Place> {
+    if issuer.is_some() && revocation.is_some() {
+        let what = "goes with token_endpoint; with issuer, its metadata says where it is";
+        faults.add(format!("{path}.revocation_endpoint"), what);
+    }
+    let mut parse = |name: &str, text: &str| {
+        let field = format!("{path}.{name}");
+        Endpoint::parse(text).map_err(|fault| faults.add(field, fault)).ok()
+    };
     match (issuer, token_endpoint) {
         (Some(issuer), None) => match Endpoints::discovered(issuer) {
             Ok(_) => Some(OAuth2Place::Issuer(issuer.to_owned())),
@@ -106,13 +119,12 @@ fn read_place(
                 None
             }
         },
-        (None, Some(token)) => match Endpoint::parse(token) {
-            Ok(token) => Some(OAuth2Place::TokenEndpoint(token)),
-            Err(fault) => {
-                faults.add(format!("{path}.token_endpoint"), fault);
-                None
-            }
-        },
+        (None, Some(token)) => {
+            let token = parse("token_endpoint", token);
+            let revocation = revocation.map(|text| parse("revocation_endpoint", text));
+            let revocation = revocation.map_or(Some(None), |parsed| parsed.map(Some));
+            Some(OAuth2Place::TokenEndpoint { token: token?, revocation: revocation? })
+        }
         _ => {
             faults.add(path, "has either issuer, whose metadata is asked for, or token_endpoint");
             None

@@ -20,19 +20,21 @@ impl Envelopes for PostgresLedger {
     }
 
     async fn put(&self, row: &Row) -> Result<bool, LedgerFault> {
-        let Row { actor, handle, version, key, shape, envelope, stored_at } = row;
+        let Row { actor, handle, version, origin, key, shape, envelope, stored_at } = row;
         let (actor, handle) = (actor.as_str(), handle.as_str());
         let (version, stored_at) = (number(*version), number(*stored_at));
+        let origin = number(*origin);
         let statement = "INSERT INTO credential
-                (actor, handle, version, key, shape, envelope, stored_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+                (actor, handle, version, key, shape, envelope, stored_at, origin)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (actor, handle) DO UPDATE
                 SET version = excluded.version, key = excluded.key, shape = excluded.shape,
-                    envelope = excluded.envelope, stored_at = excluded.stored_at
-                WHERE credential.version <= excluded.version";
-        self.change(statement, &[&actor, &handle, &version, key, shape, envelope, &stored_at])
-            .await
-            .map(|changed| changed > 0)
+                    envelope = excluded.envelope, stored_at = excluded.stored_at,
+                    origin = excluded.origin
+                WHERE credential.origin <= excluded.origin";
+        let values: Values<'_> =
+            &[&actor, &handle, &version, key, shape, envelope, &stored_at, &origin];
+        Ok(self.change(statement, values).await? > 0)
     }
 
     async fn get(&self, actor: &Actor, handle: &Handle) -> Result<Option<Row>, LedgerFault> {
@@ -67,7 +69,7 @@ impl Envelopes for PostgresLedger {
     }
 
     async fn rewrap(&self, old: &Row, new: &Row) -> Result<bool, LedgerFault> {
-        let Row { actor, handle, version, key, shape, envelope, stored_at } = new;
+        let Row { actor, handle, version, key, shape, envelope, stored_at, .. } = new;
         let (actor, handle, was) = (actor.as_str(), handle.as_str(), number(old.version));
         let (version, stored_at) = (number(*version), number(*stored_at));
         let statement = "UPDATE credential
@@ -133,7 +135,7 @@ impl PostgresLedger {
 }
 
 /// What [`read`] reads.
-pub(super) const COLUMNS: &str = "actor, handle, version, key, shape, envelope, stored_at";
+pub(super) const COLUMNS: &str = "actor, handle, version, key, shape, envelope, stored_at, origin";
 
 /// The row whose columns begin with this one.
 pub(super) fn read(row: &tokio_postgres::Row, first: usize) -> Result<Row, LedgerFault> {
@@ -145,5 +147,6 @@ pub(super) fn read(row: &tokio_postgres::Row, first: usize) -> Result<Row, Ledge
         shape: get(row, first + 4)?,
         envelope: get(row, first + 5)?,
         stored_at: unsigned(get(row, first + 6)?)?,
+        origin: unsigned(get(row, first + 7)?)?,
     })
 }

@@ -7,7 +7,11 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// Each brings the layout of its position to the next one. One that was released never changes.
-const MIGRATIONS: [&str; 2] = [include_str!("tables.sql"), include_str!("record_lease.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("tables.sql"),
+    include_str!("record_lease.sql"),
+    include_str!("credential_origin.sql"),
+];
 
 /// "LHld": the advisory lock of whoever changes the tables.
 const LOCK: i64 = 0x4c48_6c64;

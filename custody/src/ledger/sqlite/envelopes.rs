@@ -23,17 +23,19 @@ impl Envelopes for SqliteLedger {
     async fn put(&self, row: &Row) -> Result<bool, LedgerFault> {
         let row = row.clone();
         let statement = "INSERT INTO credential
-                (actor, handle, version, key, shape, envelope, stored_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                (actor, handle, version, key, shape, envelope, stored_at, origin)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (actor, handle) DO UPDATE
                 SET version = excluded.version, key = excluded.key, shape = excluded.shape,
-                    envelope = excluded.envelope, stored_at = excluded.stored_at
-                WHERE credential.version <= excluded.version";
+                    envelope = excluded.envelope, stored_at = excluded.stored_at,
+                    origin = excluded.origin
+                WHERE credential.origin <= excluded.origin";
         self.writer
             .write(Care::DURABLE, move |connection| {
-                let Row { actor, handle, version, key, shape, envelope, stored_at } = row;
+                let Row { actor, handle, version, origin, key, shape, envelope, stored_at } = row;
                 let (actor, handle) = (actor.as_str(), handle.as_str());
-                let values = params![actor, handle, version, key, shape, envelope, stored_at];
+                let values =
+                    params![actor, handle, version, key, shape, envelope, stored_at, origin];
                 Ok(connection.prepare_cached(statement)?.execute(values)? > 0)
             })
             .await
@@ -82,7 +84,7 @@ impl Envelopes for SqliteLedger {
              WHERE actor = ?1 AND handle = ?2 AND version = ?3 AND key = ?4";
         self.writer
             .write(Care::DURABLE, move |connection| {
-                let Row { actor, handle, version, key, shape, envelope, stored_at } = is;
+                let Row { actor, handle, version, key, shape, envelope, stored_at, .. } = is;
                 let (actor, handle) = (actor.as_str(), handle.as_str());
                 let values =
                     params![actor, handle, was.0, was.1, version, key, shape, envelope, stored_at];
@@ -148,7 +150,7 @@ fn select(
     rest: &str,
     values: impl Params,
 ) -> Result<Vec<Row>, LedgerFault> {
-    let columns = "actor, handle, version, key, shape, envelope, stored_at";
+    let columns = "actor, handle, version, key, shape, envelope, stored_at, origin";
     let statement = format!("SELECT {columns} FROM credential {rest}");
     let mut statement = connection.prepare_cached(&statement)?;
     let mut found = statement.query(values)?;
@@ -162,6 +164,7 @@ fn select(
             shape: row.get(4)?,
             envelope: row.get(5)?,
             stored_at: row.get(6)?,
+            origin: row.get(7)?,
         });
     }
     Ok(rows)

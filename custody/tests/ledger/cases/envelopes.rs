@@ -111,6 +111,8 @@ pub async fn rewrapping_is_of_the_row_that_was_read(home: Arc<dyn Home>) {
     new.envelope = vec![42];
     assert_eq!(ledger.rewrap(&old[0], &new).await, Ok(true));
     assert_eq!(ledger.rewrap(&old[0], &new).await, Ok(false), "it is not there any more");
+    // What somebody put is carried on, and not replaced.
+    new.origin = old[0].origin;
     assert_eq!(ledger.get(&actor("a"), &handle("x")).await, Ok(Some(new)));
     // Somebody stores a new value in between.
     ledger.put(&row("a", "y", 5, "k2")).await.unwrap();

@@ -1,0 +1,3 @@
+-- The version that somebody put: custody's own rotations keep it.
+ALTER TABLE credential ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;
+UPDATE credential SET origin = version;
