@@ -62,9 +62,11 @@ fn paths() -> Value {
 fn health() -> Value {
     let mut operation =
         operation("health", "Whether a lease could be given.", None, Some("Health"), &[]);
-    let mut unhealthy = operation["responses"]["200"].clone();
-    put(&mut unhealthy, "description", json!("the ledger or the audit log fails"));
-    put(&mut operation["responses"], "503", unhealthy);
+    let healthy = operation.pointer("/responses/200").cloned();
+    if let (Some(mut unhealthy), Some(responses)) = (healthy, operation.get_mut("responses")) {
+        put(&mut unhealthy, "description", json!("the ledger or the audit log fails"));
+        put(responses, "503", unhealthy);
+    }
     operation
 }
 
