@@ -70,8 +70,11 @@ fn native(vector: &Vector) -> u8 {
 fn question(vector: &Vector) -> Option<Vec<u8>> {
     let keys = KeySet::from_jwks(&json!({"keys": [vector.jwk]})).ok()?;
     let asked = Asked::default();
-    assert!(!keys.signature_fits(KID, &vector.message, &vector.signature, &asked));
-    asked.0.into_inner()
+    let fits = keys.signature_fits(KID, &vector.message, &vector.signature, &asked);
+    let question = asked.0.into_inner();
+    // The host said no; of EdDSA it is not asked.
+    assert!(question.is_none() || !fits, "{}", vector.name);
+    question
 }
 
 /// Holds a host against the native verdicts; how many signatures `verify_signature` judged.
