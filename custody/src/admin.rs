@@ -20,7 +20,7 @@ pub mod vault;
 
 use crate::api::operation::router;
 use crate::audit::AuditLog;
-use crate::backend::resolver::Resolver;
+use crate::bulk_revocation::BulkRevocation;
 use crate::clock::Clock;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::ledger::Ledger;
@@ -38,7 +38,7 @@ pub struct Admin {
     pub audit: AuditLog,
     pub grants: Arc<LiveGrants>,
     pub grants_file: Arc<GrantsFile>,
-    pub resolver: Arc<Resolver>,
+    pub bulk_revocation: Arc<BulkRevocation>,
     pub vault: Arc<dyn Vault>,
     /// When custody began to serve.
     pub started_at: UnixSeconds,

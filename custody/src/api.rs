@@ -11,11 +11,17 @@ pub mod refusal;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use refusal::Refusal;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
-/// The routes, each answered in time; and a refusal in JSON for what is none of them.
+/// An extension of an answer: what is to be done if whoever asked has hung up by then.
+#[derive(Clone)]
+pub struct Undelivered(pub Arc<dyn Fn() + Send + Sync>);
+
+/// The routes, each answered in time and brought to its end; and a refusal in JSON for what is none of them.
 pub fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>, limit: Duration) -> Router<S> {
     router
         .fallback(async || Refusal::not_found("there is no such path; see /openapi.json"))
@@ -24,12 +30,29 @@ pub fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>, limit: Durat
             Refusal::new(status, "method_not_allowed", "the path has other methods")
         })
         .layer(middleware::from_fn(move |request: Request, next: Next| async move {
-            match tokio::time::timeout(limit, next.run(request)).await {
-                Ok(response) => response,
+            match tokio::time::timeout(limit, to_its_end(request, next)).await {
+                Ok(Some(response)) => response,
+                Ok(None) => {
+                    Refusal::unavailable("failed", "custody's log says why").into_response()
+                }
                 Err(_elapsed) => {
                     Refusal::unavailable("too_slow", "it took too long; it may have been done")
                         .into_response()
                 }
             }
         }))
+}
+
+/// Answers on a task of its own: whoever asked may hang up, what was begun is brought to an end.
+/// `None`: it panicked, and has printed why.
+async fn to_its_end(request: Request, next: Next) -> Option<Response> {
+    let (answer, answered) = oneshot::channel();
+    tokio::spawn(async move {
+        if let Err(response) = answer.send(next.run(request).await)
+            && let Some(Undelivered(then)) = response.extensions().get()
+        {
+            then();
+        }
+    });
+    answered.await.ok()
 }

@@ -20,7 +20,9 @@ pub mod sqlite;
 mod words;
 
 pub use envelopes::{Envelopes, KeyRow, Row};
-pub use leases::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, Recorded, Told};
+pub use leases::{
+    FORGOTTEN_AT_ONCE, LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, PAGE, Recorded, Told,
+};
 pub use locks::Locks;
 pub use notices::{Notice, Notices};
 pub use place::{LedgerPlace, PlaceFault};

@@ -16,6 +16,7 @@ pub mod api;
 pub mod audit;
 pub mod backend;
 mod batch;
+pub mod bulk_revocation;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -14,6 +14,7 @@ use crate::backend::LongLived;
 use crate::backend::assembly::{AssemblyFault, Own, assemble};
 use crate::backend::resolver::Resolver;
 use crate::backend::sealed::SealedBackend;
+use crate::bulk_revocation::BulkRevocation;
 use crate::clock;
 use crate::config::{Config, SessionRules, Storage, WebhookPlace};
 use crate::failures::Failures;
@@ -49,6 +50,7 @@ pub struct Server {
     grants: Arc<GrantsFile>,
     ledger: Arc<dyn Ledger>,
     resolver: Arc<Resolver>,
+    bulk_revocation: Arc<BulkRevocation>,
     courier: Option<Courier>,
     audit: AuditLog,
     writing: Writing,
@@ -100,7 +102,14 @@ impl Server {
         let metrics = Arc::new(Metrics::default());
         let (failures, courier) = failures(webhook, secrets, &ledger, &audit, &metrics)?;
         let grants = Arc::new(LiveGrants::new(grants));
+        let bulk_revocation = Arc::new(BulkRevocation::new(
+            ledger.clone(),
+            resolver.clone(),
+            audit.clone(),
+            clock::system(),
+        ));
         let shared = Shared {
+            bulk_revocation,
             grants_file: Arc::new(GrantsFile::new(file.to_owned(), grants.clone(), audit.clone())),
             vault: Arc::new(SealedVault(store)),
             clock: clock::system(),
@@ -128,6 +137,7 @@ impl Server {
             grants: shared.grants_file,
             ledger: shared.ledger,
             resolver: shared.resolver,
+            bulk_revocation: shared.bulk_revocation,
             courier,
             audit: shared.audit,
             writing,
@@ -183,6 +193,7 @@ impl Server {
             // They end by themselves; one that panicked has printed why.
             let _ = listener.await;
         }
+        self.bulk_revocation.finish().await;
         // The last lease that failed is behind it; what is on its way may want the audit log.
         end.send_replace(true);
         if let Some(courier) = courier {

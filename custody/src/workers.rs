@@ -20,6 +20,7 @@ use crate::api::operation::router;
 use crate::audit::AuditLog;
 use crate::audit::sampling::Sampler;
 use crate::backend::resolver::Resolver;
+use crate::bulk_revocation::BulkRevocation;
 use crate::clock::Clock;
 use crate::failures::Failures;
 use crate::ledger::Ledger;
@@ -42,6 +43,7 @@ pub struct Parts {
     pub ledger: Arc<dyn Ledger>,
     pub audit: AuditLog,
     pub resolver: Arc<Resolver>,
+    pub bulk_revocation: Arc<BulkRevocation>,
     pub failures: Failures,
     pub vault: Arc<dyn Vault>,
     pub metrics: Arc<Metrics>,

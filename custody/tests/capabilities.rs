@@ -1,6 +1,6 @@
 //! In process: a capability token is verified, held against the request and spent, and the audit
 //! record is durable, before a store or a backend is touched.
-#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail where it stands")]
 
 use async_trait::async_trait;
 use axum::body::Body;
@@ -9,9 +9,11 @@ use custody::admin::vault::{CredentialShown, Vault, VaultFault};
 use custody::audit::{AuditLog, recovery};
 use custody::backend::resolver::Resolver;
 use custody::backend::{Asked, BackendFault, CredentialBackend};
+use custody::bulk_revocation::BulkRevocation;
+use custody::clock::Clock;
 use custody::credential::{Credential, Resolved};
 use custody::failures::Failures;
-use custody::ledger::{Missing, SqliteLedger};
+use custody::ledger::{LeaseFilter, Ledger, Missing, SqliteLedger};
 use custody::metrics::Metrics;
 use custody::sealed::Rotated;
 use custody::workers::capability::Capabilities;
@@ -25,8 +27,10 @@ use serde_json::{Value, json};
 use session::mint::SigningKey;
 use session::{Algorithm, KeySet, Rules, Verifier};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -34,21 +38,27 @@ const NOW: u64 = 1_800_000_000;
 struct Watched {
     touched: AtomicUsize,
     audit: PathBuf,
+    /// Whoever touches it waits for a permit, once the test has taken the first.
+    go: Semaphore,
+    done: AtomicUsize,
+    taken_back: Mutex<Vec<String>>,
 }
 
 impl Watched {
-    fn touch(&self, action: &str) {
+    async fn touch(&self, action: &str) {
         self.touched.fetch_add(1, Ordering::SeqCst);
         let log = std::fs::read_to_string(&self.audit).unwrap();
         let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
         assert_eq!((&last["event"], &last["action"]), (&json!("credential"), &json!(action)));
+        drop(self.go.acquire().await.unwrap());
+        self.done.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 #[async_trait]
 impl Vault for Watched {
     async fn put(&self, _: &Actor, _: &Handle, _: Credential) -> Result<u64, VaultFault> {
-        self.touch("cred.store");
+        self.touch("cred.store").await;
         Ok(1)
     }
 
@@ -61,7 +71,7 @@ impl Vault for Watched {
     }
 
     async fn wipe(&self, _: &Actor) -> Result<u64, VaultFault> {
-        self.touch("cred.teardown");
+        self.touch("cred.teardown").await;
         Ok(3)
     }
 
@@ -81,19 +91,23 @@ impl CredentialBackend for Watched {
     }
 
     async fn resolve(&self, _: &Asked<'_>) -> Result<Resolved, BackendFault> {
-        self.touch("cred.fetch");
+        self.touch("cred.fetch").await;
         let credential = Credential::Bearer { token: Secret::new("t") };
-        let (target, scope, expires_at, revocation) = (None, Vec::new(), None, None);
+        let (target, scope, expires_at) = (None, Vec::new(), None);
+        let revocation = Some("value".to_owned());
         Ok(Resolved { credential, target, scope, expires_at, revocation })
     }
 
-    async fn revoke(&self, _: &str) {}
+    async fn revoke(&self, revocation: &str) {
+        self.taken_back.lock().unwrap().push(revocation.to_owned());
+    }
 }
 
 struct Scene {
     _folder: tempfile::TempDir,
     routes: axum::Router,
     watched: Arc<Watched>,
+    ledger: Arc<dyn Ledger>,
     key: SigningKey,
 }
 
@@ -102,25 +116,37 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let (audit, _writing) = AuditLog::start(recovery::open(&path).unwrap()).await.unwrap();
-        let watched = Arc::new(Watched { touched: AtomicUsize::new(0), audit: path });
+        let watched = Arc::new(Watched {
+            touched: AtomicUsize::new(0),
+            audit: path,
+            go: Semaphore::new(1),
+            done: AtomicUsize::new(0),
+            taken_back: Mutex::default(),
+        });
         let key = SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap();
         let keys = KeySet::from_jwks(&key.public_jwks()).unwrap();
         let rules = Rules { issuer: "i".into(), audience: "leasehold-custody".into(), leeway: 30 };
         let ledger = SqliteLedger::open(&folder.path().join("l"), Missing::Create).unwrap();
         let backend: Arc<dyn CredentialBackend> = watched.clone();
         let metrics = Arc::new(Metrics::default());
+        let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+        let resolver = Arc::new(Resolver::new(vec![backend], Default::default()));
+        // The resolver asks the machine's own clock.
+        let clock: Clock = Arc::new(custody::clock::now);
+        let bulk_revocation =
+            BulkRevocation::new(ledger.clone(), resolver.clone(), audit.clone(), clock.clone());
         let workers = Workers::new(Parts {
             capabilities: Capabilities::new(Verifier::new(rules, keys), 60, 30),
-            ledger: Arc::new(ledger),
+            ledger: ledger.clone(),
             audit,
-            resolver: Arc::new(Resolver::new(vec![backend], Default::default())),
+            resolver,
+            bulk_revocation: Arc::new(bulk_revocation),
             vault: watched.clone(),
             metrics: metrics.clone(),
             failures: Failures::new(metrics, None),
-            // The resolver asks the machine's own clock.
-            clock: Arc::new(custody::clock::now),
+            clock,
         });
-        Self { _folder: folder, routes: routes(Arc::new(workers)), watched, key }
+        Self { _folder: folder, routes: routes(Arc::new(workers)), watched, ledger, key }
     }
 
     fn token(&self, jti: &str, op: &str, service: &str) -> String {
@@ -141,6 +167,26 @@ impl Scene {
         let status = response.status().as_u16();
         let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// It is recorded, its backend has it back, and the audit log says that nobody got it.
+    async fn nobody_has_the_value(&self) {
+        let is_so = async {
+            while self.watched.taken_back.lock().unwrap().is_empty()
+                || !self.log().contains("lease_undelivered")
+            {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), is_so).await.unwrap();
+        let all = LeaseFilter { limit: 10, ..LeaseFilter::default() };
+        let leases = self.ledger.leases(&all).await.unwrap();
+        assert_eq!(leases.len(), 1, "{leases:?}");
+        assert!(self.log().contains(&leases[0].lease_id));
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.watched.audit).unwrap()
     }
 
     fn touched(&self) -> usize {
@@ -197,6 +243,38 @@ async fn whoever_is_let_in_is_in_the_audit_log_first_and_only_once() {
         let (status, refused) = scene.call(what, Some(&token), body(what)).await;
         assert_eq!((status, &refused["code"]), (401, &json!("capability_replayed")));
         assert_eq!(scene.touched(), at + 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_begun_for_a_worker_that_hangs_up_is_brought_to_its_end() {
+    for what in ["store", "fetch", "teardown"] {
+        let scene = Scene::new().await;
+        let permit = scene.watched.go.acquire().await.unwrap();
+        let service = if what == "teardown" { "*" } else { "s" };
+        let token = scene.token(what, &format!("cred.{what}"), service);
+        {
+            let call = scene.call(what, Some(&token), body(what));
+            let begun = async {
+                while scene.touched() == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::select! {
+                answer = call => panic!("{what}: nobody may be answered yet: {answer:?}"),
+                () = begun => {}
+            }
+        }
+        drop(permit);
+        let ends = async {
+            while scene.watched.done.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ends).await.expect(what);
+        if what == "fetch" {
+            scene.nobody_has_the_value().await;
+        }
     }
 }
 

@@ -76,7 +76,10 @@ async fn every_type_is_stored_fetched_and_torn_down(store: Store) {
 
     let token = workers.token("cred.teardown", "tenant-a", "*");
     let gone = workers.call(&running, "teardown", &token, json!({"actor": "tenant-a"})).await;
-    assert_eq!(gone.json(), json!({"actor": "tenant-a", "credentials": 7, "leases": 7}));
+    assert_eq!(
+        gone.json(),
+        json!({"actor": "tenant-a", "credentials": 7, "leases": 7, "complete": true})
+    );
     for credential in &all {
         let kind = credential["type"].as_str().unwrap();
         let (status, _) = fetch(&workers, &running, "tenant-a", kind, Some(kind)).await;

@@ -14,7 +14,9 @@ use super::target::{Kind, spelled};
 use crate::api::answer::ok;
 use crate::api::body;
 use crate::api::refusal::Refusal;
-use crate::ledger::{LeaseFilter, LeaseRow, Revocation, Target};
+use crate::audit::entry::Order;
+use crate::bulk_revocation::{Means, Progress};
+use crate::ledger::{LeasePlace, Revocation, Target};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use lease::{LEASE_CEILING, UnixSeconds};
@@ -49,8 +51,11 @@ pub struct RevocationShown {
 #[serde(deny_unknown_fields)]
 pub struct Revoked {
     pub revocation: RevocationShown,
-    /// Leases it ends before their time. Their backends are asked to take the values back.
+    /// Leases it ended before their time, so far. Their backends are asked to take the values back.
     pub leases: u64,
+    /// `false`: there are more, and custody goes on; the audit log says when it is done
+    /// (`leases_revoked`), and so does the same order again.
+    pub complete: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -67,9 +72,6 @@ pub struct Restored {
     pub id: String,
 }
 
-/// Leases that are taken back from their backends for one order.
-const LEASES: u32 = 10_000;
-
 pub async fn revoke(
     State(admin): State<Arc<Admin>>,
     by: Operator,
@@ -83,7 +85,7 @@ pub async fn revoke(
     }
     let (kind, id) = spelled(&target);
     let order = admin.order(&by, "revoke", Some((kind.name(), id))).await?;
-    let outcome = admin.revoke(target, until, by.name(), now).await;
+    let outcome = admin.revoke(target, until, &order, now).await;
     let revoked = admin.done(order, outcome).await?;
     Ok(ok(&revoked))
 }
@@ -124,37 +126,20 @@ impl Admin {
         &self,
         target: Target,
         until: Option<UnixSeconds>,
-        by: &str,
+        order: &Order,
         now: UnixSeconds,
     ) -> Result<Revoked, Refusal> {
         let until = match until {
             Some(until) => Some(until),
             None => self.end_of(&target, now).await,
         };
-        let revocation = Revocation { target, at: now, until, by: by.to_owned() };
+        let revocation = Revocation { target, at: now, until, by: order.by.clone() };
         self.ledger.revoke(&revocation).await?;
-        // No lease is written from here on, so these are all.
-        let leases = self.live_leases_of(&revocation.target, now).await;
-        let count = leases.len() as u64;
-        self.resolver.take_back(leases.into_iter().map(LeaseRow::source));
-        Ok(Revoked { revocation: shown(&revocation), leases: count })
-    }
-
-    /// What a revocation ends besides. That the ledger cannot say which must not keep a revocation
-    /// from being made.
-    async fn live_leases_of(&self, target: &Target, now: UnixSeconds) -> Vec<LeaseRow> {
-        let mut filter =
-            LeaseFilter { live_at: Some(now), limit: LEASES, ..LeaseFilter::default() };
-        match target {
-            Target::Session(id) => filter.session = Some(id.clone()),
-            Target::Lease(id) => filter.lease_id = Some(id.clone()),
-            Target::Handle(handle) => filter.handle = Some(handle.clone()),
-            Target::Actor(actor) => filter.actor = Some(actor.clone()),
-        }
-        self.ledger.leases(&filter).await.unwrap_or_else(|fault| {
-            tracing::warn!(%fault, "which leases a revocation ends is not known");
-            Vec::new()
-        })
+        // No lease is written from here on, so those that are live are all.
+        let target = revocation.target.clone();
+        let ended = self.bulk_revocation.end(target, Means::OfTarget, order.clone()).await;
+        let Progress { leases, complete } = ended;
+        Ok(Revoked { revocation: shown(&revocation), leases, complete })
     }
 
     /// When a revocation that names no end may be forgotten; see the module.
@@ -166,8 +151,10 @@ impl Admin {
             }
             Target::Lease(_) => {
                 let unknown = now.saturating_add(LEASE_CEILING).saturating_add(self.leeway);
-                let leases = self.live_leases_of(target, now).await;
-                Some(leases.first().map_or(unknown, |lease| lease.expires_at))
+                let found = self.ledger.leases_after(target, LeasePlace::live_at(now)).await;
+                // That the ledger cannot say must not keep a revocation from being made.
+                let lease = found.ok().and_then(|page| page.leases.into_iter().next());
+                Some(lease.map_or(unknown, |lease| lease.expires_at))
             }
             Target::Handle(_) | Target::Actor(_) => None,
         }

@@ -27,6 +27,8 @@ pub enum Event {
     Order,
     /// What was ordered was not done.
     OrderFailed,
+    /// What an order to end leases came to: how many ended before their time.
+    LeasesRevoked,
     /// A worker with a capability token stores, fetches or tears down; written before it happens.
     Credential,
     /// What a worker was allowed to do could not be done.
@@ -89,6 +91,9 @@ pub struct Entry {
     /// For samples: how many alike were not written since the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suppressed: Option<u64>,
+    /// How many leases ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leases: Option<u64>,
     #[serde(flatten)]
     pub undelivered: Option<Undelivered>,
     #[serde(flatten)]
@@ -207,6 +212,7 @@ impl Entry {
             order: None,
             request_id: None,
             suppressed: None,
+            leases: None,
             undelivered: None,
             torn: None,
             day: None,

@@ -134,6 +134,7 @@ fn kind(event: Event) -> (Activity, &'static str) {
         Event::LeaseUndelivered => (API_UPDATE, "lease_delivery"),
         Event::LeaseSettled => (API_UPDATE, "lease_outcome"),
         Event::GrantsReloaded | Event::GrantsRefused => (LIFECYCLE, "grants_reload"),
+        Event::LeasesRevoked => (API_UPDATE, "leases"),
         Event::Order | Event::OrderFailed => (API_UPDATE, "order"),
         Event::Credential | Event::CredentialFailed => (API_OTHER, "credential"),
         Event::CapabilityRefused => (LOGON, "capability"),

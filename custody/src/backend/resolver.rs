@@ -19,10 +19,11 @@ use crate::credential::{CredentialType, Resolved};
 use crate::ledger::{Attempt, LedgerFault};
 use futures_util::FutureExt;
 use lease::{Handle, LEASE_CEILING, UnixSeconds};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// A source behind which another waits must leave that one time: an edge waits two seconds.
@@ -38,6 +39,8 @@ pub struct Resolver {
     registered: Vec<Arc<dyn CredentialBackend>>,
     sources: BTreeMap<Handle, Sources>,
     clock: Clock,
+    /// How many values of a backend may be taken back at once, by its name.
+    taking_back: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 /// Where a handle's credential comes from.
@@ -98,7 +101,7 @@ impl Resolver {
         registered: Vec<Arc<dyn CredentialBackend>>,
         sources: BTreeMap<Handle, Sources>,
     ) -> Self {
-        Self { registered, sources, clock: clock::system() }
+        Self { registered, sources, clock: clock::system(), taking_back: Mutex::default() }
     }
 
     /// With another clock than the machine's.

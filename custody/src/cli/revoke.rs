@@ -74,6 +74,12 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<()> {
             1 => "1 live lease ends".to_owned(),
             many => format!("{many} live leases end"),
         };
+        let ended = match revoked.complete {
+            true => ended,
+            false => {
+                format!("{ended} so far, and custody goes on; the audit log says when all have")
+            }
+        };
         format!("revoked {} {} {until}; {ended}\n", kind.name(), plain(id))
     })
 }

@@ -1,6 +1,6 @@
 //! Which leases were given, and which sessions are awake.
 
-use super::{Blocker, Closed, LedgerFault};
+use super::{Blocker, Closed, LedgerFault, Target};
 use crate::actor::Actor;
 use crate::config::SEALED;
 use async_trait::async_trait;
@@ -58,8 +58,48 @@ pub struct LeaseFilter {
     pub limit: u32,
 }
 
+/// A place among the leases of one target, which are in the order of their ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeasePlace {
+    pub expires_at: UnixSeconds,
+    /// The ledger's own count of the lease.
+    pub number: u64,
+}
+
+/// Some of the leases of one target, at most [`PAGE`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasePage {
+    pub leases: Vec<LeaseRow>,
+    /// Where the next page begins; `None`: this is the last.
+    pub next: Option<LeasePlace>,
+}
+
+/// Leases of one [`LeasePage`]. So many are revoked in one transaction, and no lease waits long behind
+/// it.
+pub const PAGE: u32 = 1000;
+
 /// What is forgotten in one transaction, so that no lease waits long behind it.
 pub const FORGOTTEN_AT_ONCE: u32 = 1000;
+
+// === impl LeasePlace ===
+
+impl LeasePlace {
+    /// In front of every lease that has not ended at this time.
+    pub fn live_at(now: UnixSeconds) -> Self {
+        Self { expires_at: now.saturating_add(1), number: 0 }
+    }
+}
+
+// === impl LeasePage ===
+
+impl LeasePage {
+    /// Of the leases of a page and the place of each.
+    pub(super) fn of(found: Vec<(LeasePlace, LeaseRow)>) -> Self {
+        let is_full = found.len() >= PAGE as usize;
+        let next = found.last().map(|(place, _)| *place).filter(|_| is_full);
+        Self { leases: found.into_iter().map(|(_, lease)| lease).collect(), next }
+    }
+}
 
 // === impl LeaseRow ===
 
@@ -88,6 +128,22 @@ pub trait Leases {
     /// a session that was in use when the request came stays so, whatever time a source takes.
     async fn record(&self, lease: &LeaseRow) -> Result<Recorded, LedgerFault>;
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault>;
+    /// The leases of a session, handle or actor, or the one of this id, that end after this place; in
+    /// the order of their ends.
+    async fn leases_after(
+        &self,
+        target: &Target,
+        after: LeasePlace,
+    ) -> Result<LeasePage, LedgerFault>;
+    /// As [`leases_after`](Self::leases_after), but those alone that are not revoked until their ends, and in
+    /// the same transaction each is, by this operator or worker.
+    async fn revoke_leases_after(
+        &self,
+        target: &Target,
+        after: LeasePlace,
+        now: UnixSeconds,
+        by: &str,
+    ) -> Result<LeasePage, LedgerFault>;
     /// These sessions were in use at `now`. One that was last seen at or before `asleep` stays as
     /// it is: a session that ended by idling does not come back. Unknown ones are ignored.
     async fn seen(

@@ -8,6 +8,7 @@ mod call;
 mod connect;
 mod envelopes;
 mod layout;
+mod lease_pages;
 mod leases;
 mod listener;
 mod locks;

@@ -9,6 +9,7 @@
 
 mod envelopes;
 mod file;
+mod lease_pages;
 mod leases;
 mod locks;
 mod notices;

@@ -63,6 +63,16 @@ pub(super) fn read_told(
     Ok(Some(Told { outcome, failure_code }))
 }
 
+/// Where the table `lease` names a target.
+pub(super) fn lease_column(target: &Target) -> &'static str {
+    match target {
+        Target::Session(_) => "session",
+        Target::Lease(_) => "lease_id",
+        Target::Handle(_) => "handle",
+        Target::Actor(_) => "actor",
+    }
+}
+
 pub(super) fn read_handle(text: String) -> Result<Handle, LedgerFault> {
     Handle::try_from(text).map_err(|_| LedgerFault::Row("the handle"))
 }

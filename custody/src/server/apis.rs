@@ -4,6 +4,7 @@ use crate::admin::vault::Vault;
 use crate::admin::{self, Admin};
 use crate::audit::AuditLog;
 use crate::backend::resolver::Resolver;
+use crate::bulk_revocation::BulkRevocation;
 use crate::clock::Clock;
 use crate::config::{Config, WorkersListener};
 use crate::failures::Failures;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub(super) struct Shared {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) bulk_revocation: Arc<BulkRevocation>,
     pub(super) failures: Failures,
     pub(super) vault: Arc<dyn Vault>,
     pub(super) grants: Arc<LiveGrants>,
@@ -61,7 +63,7 @@ fn admin_of(shared: &Shared, settings: &Settings) -> Admin {
         audit: shared.audit.clone(),
         grants: shared.grants.clone(),
         grants_file: shared.grants_file.clone(),
-        resolver: shared.resolver.clone(),
+        bulk_revocation: shared.bulk_revocation.clone(),
         vault: shared.vault.clone(),
         started_at: (shared.clock)(),
         session_ceiling: settings.session_ceiling,
@@ -78,6 +80,7 @@ fn workers_of(shared: &Shared, listener: &WorkersListener) -> Workers {
         ledger: shared.ledger.clone(),
         audit: shared.audit.clone(),
         resolver: shared.resolver.clone(),
+        bulk_revocation: shared.bulk_revocation.clone(),
         failures: shared.failures.clone(),
         vault: shared.vault.clone(),
         metrics: shared.metrics.clone(),

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 /// A worker that was let in; its audit record is durable.
 pub struct Admitted {
-    order: Order,
+    pub order: Order,
     /// For leases that are recorded under this token's name.
     pub session: String,
     pub worker: String,

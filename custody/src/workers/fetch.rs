@@ -4,10 +4,13 @@ use super::Workers;
 use super::admission::Admitted;
 use super::capability::Power;
 use crate::actor::Actor;
+use crate::api::Undelivered;
 use crate::api::answer;
 use crate::api::body;
 use crate::api::credential::{Shown, show};
 use crate::api::refusal::Refusal;
+use crate::audit::entry::Ended;
+use crate::audit::{Entry, Event, Outcome};
 use crate::backend::resolver::{Answered, Failure, InMemory, Unresolved};
 use crate::backend::{Asked, BackendFault, Narrow};
 use crate::credential::CredentialType;
@@ -66,7 +69,12 @@ pub async fn fetch(
     }
     let admitted = workers.admit(capability, &order.actor, Some(&order.service)).await?;
     match workers.fetched(&order, ttl, &admitted).await {
-        Ok(body) => Ok(answer::secret(&body)),
+        Ok((row, body)) => {
+            let mut response = answer::secret(&body);
+            let undelivered = Undelivered(Arc::new(move || workers.undelivered(&row, &admitted)));
+            response.extensions_mut().insert(undelivered);
+            Ok(response)
+        }
         Err(refusal) => Err(workers.failed(admitted, refusal).await),
     }
 }
@@ -79,7 +87,7 @@ impl Workers {
         order: &FetchOrder,
         ttl: u64,
         admitted: &Admitted,
-    ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    ) -> Result<(LeaseRow, Zeroizing<Vec<u8>>), Refusal> {
         self.may_be_used(order).await?;
         let (narrow, until) = (Narrow::default(), (self.parts.clock)().saturating_add(ttl));
         let asked = Asked::of(&order.actor, &order.service, &narrow, until);
@@ -100,7 +108,7 @@ impl Workers {
             return Err(refusal);
         }
         let resolved = &answered.resolved;
-        show(&resolved.credential, |credential, out| {
+        let body = show(&resolved.credential, |credential, out| {
             let fetched = Fetched {
                 lease_id: &row.lease_id,
                 credential,
@@ -109,8 +117,26 @@ impl Workers {
                 scope: &resolved.scope,
             };
             serde_json::to_writer(out, &fetched)
-        })
-        .map_err(|fault| Refusal::unavailable("credential_unreadable", fault.to_string()))
+        });
+        match body {
+            Ok(body) => Ok((row, body)),
+            Err(fault) => {
+                self.parts.resolver.take_back([row.source()]);
+                Err(Refusal::unavailable("credential_unreadable", fault.to_string()))
+            }
+        }
+    }
+
+    /// The worker has hung up, so nobody has the value.
+    fn undelivered(self: &Arc<Self>, row: &LeaseRow, admitted: &Admitted) {
+        self.parts.resolver.take_back([row.clone().source()]);
+        let mut entry = Entry::new(Event::LeaseUndelivered, Outcome::Note);
+        let lease_id = row.lease_id.clone();
+        entry.ended = Some(Ended { lease_id, reported: None, failure_code: None });
+        entry.order = Some(admitted.order.clone());
+        let audit = self.parts.audit.clone();
+        // The writer has logged why it could not be written, and there is nobody to tell.
+        tokio::spawn(async move { audit.append(entry).await });
     }
 
     /// The kill switch denies workers as it denies edges.

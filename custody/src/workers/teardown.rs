@@ -6,7 +6,8 @@ use crate::actor::Actor;
 use crate::api::answer::ok;
 use crate::api::body;
 use crate::api::refusal::Refusal;
-use crate::ledger::{LeaseFilter, LeaseRow, Revocation, Target};
+use crate::bulk_revocation::{Means, Progress};
+use crate::ledger::Target;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -26,12 +27,12 @@ pub struct TornDown {
     pub actor: String,
     /// Stored credentials that were deleted.
     pub credentials: u64,
-    /// Leases that were revoked before their end.
+    /// Leases that were revoked before their end, so far.
     pub leases: u64,
+    /// `false`: there are more, and custody goes on; the audit log says when it is done
+    /// (`leases_revoked`), and so does another teardown.
+    pub complete: bool,
 }
-
-/// Live leases of one actor that are revoked one by one.
-const LEASES: u32 = 10_000;
 
 pub async fn teardown(
     State(workers): State<Arc<Workers>>,
@@ -40,31 +41,16 @@ pub async fn teardown(
     let capability = workers.verify(request.headers(), Power::Teardown).await?;
     let TeardownOrder { actor } = body::json(request).await?;
     let admitted = workers.admit(capability, &actor, None).await?;
-    match workers.tear_down(&actor, &admitted.worker).await {
-        Ok(torn_down) => Ok(ok(&torn_down)),
-        Err(refusal) => Err(workers.failed(admitted, refusal).await),
-    }
-}
-
-// === impl Workers ===
-
-impl Workers {
-    /// Stored credentials first, so that no lease is given of them any more while the leases go.
-    /// The actor itself is not revoked: it may store anew.
-    async fn tear_down(&self, actor: &Actor, by: &str) -> Result<TornDown, Refusal> {
-        let credentials = self.parts.vault.wipe(actor).await?;
-        let now = (self.parts.clock)();
-        let (actor_of, live_at) = (Some(actor.clone()), Some(now));
-        let filter =
-            LeaseFilter { actor: actor_of, live_at, limit: LEASES, ..LeaseFilter::default() };
-        let leases = self.parts.ledger.leases(&filter).await?;
-        for LeaseRow { lease_id, expires_at, .. } in &leases {
-            let target = Target::Lease(lease_id.clone());
-            let (until, by) = (Some(*expires_at), by.to_owned());
-            self.parts.ledger.revoke(&Revocation { target, at: now, until, by }).await?;
+    let order = admitted.order.clone();
+    match workers.parts.vault.wipe(&actor).await {
+        // What was stored goes first, so that nothing of it is leased while the leases go. The actor
+        // itself is not revoked: it may store anew.
+        Ok(credentials) => {
+            let target = Target::Actor(actor.clone());
+            let ended = workers.parts.bulk_revocation.end(target, Means::OfEach, order).await;
+            let Progress { leases, complete } = ended;
+            Ok(ok(&TornDown { actor: actor.to_string(), credentials, leases, complete }))
         }
-        let count = leases.len() as u64;
-        self.parts.resolver.take_back(leases.into_iter().map(LeaseRow::source));
-        Ok(TornDown { actor: actor.to_string(), credentials, leases: count })
+        Err(fault) => Err(workers.failed(admitted, fault.into()).await),
     }
 }

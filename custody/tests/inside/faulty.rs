@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use custody::actor::Actor;
 use custody::ledger::{
-    Attempt, Claimant, Closed, Envelopes, Feed, KeyRow, LeaseFilter, LeaseRow, Leases, Ledger,
-    LedgerFault, Locks, Notice, Notices, Opened, Recorded, Reservation, Reservations, Revocation,
-    Revocations, Row, Settled, Standing, Target,
+    Attempt, Claimant, Closed, Envelopes, Feed, KeyRow, LeaseFilter, LeasePage, LeasePlace,
+    LeaseRow, Leases, Ledger, LedgerFault, Locks, Notice, Notices, Opened, Recorded, Reservation,
+    Reservations, Revocation, Revocations, Row, Settled, Standing, Target,
 };
 use lease::{Handle, UnixSeconds};
 use std::sync::{Arc, Mutex};
@@ -101,6 +101,19 @@ impl Leases for Faulty {
     }
     async fn leases(&self, filter: &LeaseFilter) -> Told<Vec<LeaseRow>> {
         self.through("leases", self.real.leases(filter)).await
+    }
+    async fn leases_after(&self, target: &Target, after: LeasePlace) -> Told<LeasePage> {
+        self.through("leases_after", self.real.leases_after(target, after)).await
+    }
+    async fn revoke_leases_after(
+        &self,
+        target: &Target,
+        after: LeasePlace,
+        now: UnixSeconds,
+        by: &str,
+    ) -> Told<LeasePage> {
+        let revoked = self.real.revoke_leases_after(target, after, now, by);
+        self.through("revoke_leases_after", revoked).await
     }
     async fn seen(&self, sessions: &[String], now: UnixSeconds, asleep: UnixSeconds) -> Told<()> {
         self.through("seen", self.real.seen(sessions, now, asleep)).await

@@ -99,6 +99,47 @@ fn what_an_operator_revokes_is_denied_on_every_worker_until_it_is_restored() {
     }
 }
 
+/// As a teardown of a large actor leaves them: the news come in one answer to those that listen, and
+/// whole to an edge that starts.
+#[test]
+fn a_hundred_thousand_revoked_leases_do_not_hold_up_the_news_behind_them() {
+    let mut scene = Scene::start(builder());
+    let mut guests = connections(&scene);
+    let (one, other) = (named(&scene, "feed-many"), named(&scene, "feed-fine"));
+    for session in [&one, &other] {
+        everywhere(&scene, &mut guests, (API, session), None);
+    }
+    revoke_many(&scene, 100_000);
+    operate(&scene, &["revoke", "session", "feed-many"]);
+    everywhere(&scene, &mut guests, (API, &one), Some("session_revoked"));
+    everywhere(&scene, &mut guests, (API, &other), None);
+    scene.stack.restart_edge(|_| ()).unwrap();
+    let mut guests = connections(&scene);
+    everywhere(&scene, &mut guests, (API, &one), Some("session_revoked"));
+    everywhere(&scene, &mut guests, (API, &other), None);
+}
+
+/// So many revoked leases, straight into custody's ledger.
+fn revoke_many(scene: &Scene, count: u64) {
+    let ledger = rusqlite::Connection::open(scene.stack.custody().beside("custody.db")).unwrap();
+    let until = now() + 900;
+    ledger.busy_timeout(Duration::from_secs(10)).unwrap();
+    let statement = format!(
+        "BEGIN IMMEDIATE;
+         CREATE TEMP TABLE many AS WITH RECURSIVE count(n) AS
+             (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < {count})
+             SELECT n + (SELECT max(sequence) FROM change) AS sequence,
+                 'crd_0123456789abcdef' || n AS name FROM count;
+         INSERT INTO revocation (kind, name, at, until, by_whom, sequence)
+             SELECT 'lease', name, {until} - 900, {until}, 'worker', sequence FROM many;
+         INSERT INTO change (sequence, tag, what, kind, name, until)
+             SELECT sequence, lower(hex(randomblob(16))), 'revoked', 'lease', name, {until}
+             FROM many;
+         COMMIT;"
+    );
+    ledger.execute_batch(&statement).unwrap();
+}
+
 /// The lease is not used again: each worker that held it asks for another, which custody gives.
 #[test]
 fn a_lease_that_is_revoked_is_not_used_again() {

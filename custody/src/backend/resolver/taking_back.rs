@@ -2,27 +2,41 @@
 
 use super::Resolver;
 use futures_util::stream::{self, StreamExt};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
-/// How many are asked for at a time.
+/// How many a backend is asked for at a time, for all orders together.
 const AT_ONCE: usize = 8;
 
 impl Resolver {
     /// Asks the backends to take back what they gave: each by its name, and with what it knows the
-    /// value by. Nobody waits: it is best-effort, and what cannot be taken back still ends by itself.
-    pub fn take_back(self: &Arc<Self>, given: impl IntoIterator<Item = (String, Option<String>)>) {
+    /// value by. It is best-effort, and what cannot be taken back still ends by itself. The task ends
+    /// when every backend has been asked; nobody has to wait for it.
+    pub fn take_back(
+        self: &Arc<Self>,
+        given: impl IntoIterator<Item = (String, Option<String>)>,
+    ) -> JoinHandle<()> {
         let known = given.into_iter().filter_map(|(backend, known)| Some((backend, known?)));
         let known: Vec<_> = known.collect();
-        if known.is_empty() {
-            return;
-        }
         let resolver = Arc::clone(self);
         tokio::spawn(async move {
             let each = stream::iter(known).for_each_concurrent(AT_ONCE, |(backend, revocation)| {
                 let resolver = Arc::clone(&resolver);
-                async move { resolver.revoke(&backend, &revocation).await }
+                async move {
+                    // Nobody closes it.
+                    let _turn = resolver.turns(&backend).acquire_owned().await;
+                    resolver.revoke(&backend, &revocation).await;
+                }
             });
             each.await;
-        });
+        })
+    }
+
+    /// A backend that hangs keeps only its own values waiting.
+    fn turns(&self, backend: &str) -> Arc<Semaphore> {
+        let mut turns = self.taking_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Semaphore::new(AT_ONCE));
+        turns.entry(backend.to_owned()).or_insert_with(new).clone()
     }
 }

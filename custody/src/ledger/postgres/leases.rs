@@ -1,15 +1,18 @@
 //! Leases that were given, and sessions that are awake.
 
 use super::call::Values;
+use super::lease_pages;
+use super::revocations::commit;
 use super::{PostgresLedger, get, number, unsigned};
 use crate::ledger::words;
 use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
+use crate::ledger::{LeasePage, LeasePlace, Target};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
+pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
                        issued_at, expires_at, backend, revocation, outcome, failure_code";
 
 #[async_trait]
@@ -63,6 +66,30 @@ impl Leases for PostgresLedger {
         rows.iter().map(read).collect()
     }
 
+    async fn leases_after(
+        &self,
+        target: &Target,
+        after: LeasePlace,
+    ) -> Result<LeasePage, LedgerFault> {
+        let call = self.call().await?;
+        let page = lease_pages::find(&call, target, after).await?;
+        call.finish();
+        Ok(page)
+    }
+
+    async fn revoke_leases_after(
+        &self,
+        target: &Target,
+        after: LeasePlace,
+        now: UnixSeconds,
+        by: &str,
+    ) -> Result<LeasePage, LedgerFault> {
+        let call = self.change_feed().await?;
+        let page = lease_pages::revoke_found(&call, target, after, now, by).await?;
+        commit(call).await?;
+        Ok(page)
+    }
+
     async fn seen(
         &self,
         sessions: &[String],
@@ -108,7 +135,7 @@ impl Leases for PostgresLedger {
     }
 }
 
-fn read(row: &Row) -> Result<LeaseRow, LedgerFault> {
+pub(super) fn read(row: &Row) -> Result<LeaseRow, LedgerFault> {
     Ok(LeaseRow {
         lease_id: get(row, 0)?,
         session: get(row, 1)?,

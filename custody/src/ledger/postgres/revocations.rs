@@ -180,7 +180,7 @@ impl Revocations for PostgresLedger {
 
 impl PostgresLedger {
     /// A transaction that is alone in changing the feed.
-    async fn change_feed(&self) -> Result<Call, LedgerFault> {
+    pub(super) async fn change_feed(&self) -> Result<Call, LedgerFault> {
         let call = self.call().await?;
         // A statement before those that look for the highest number: each sees what was committed
         // when it began.
@@ -213,7 +213,7 @@ async fn tell(
     call.plain(&format!("NOTIFY {CHANNEL}")).await
 }
 
-async fn commit(call: Call) -> Result<(), LedgerFault> {
+pub(super) async fn commit(call: Call) -> Result<(), LedgerFault> {
     call.plain("COMMIT").await?;
     call.finish();
     Ok(())

@@ -1,15 +1,17 @@
 //! Leases that were given, and sessions that are awake.
 
 use super::SqliteLedger;
+use super::lease_pages;
 use super::writer::Care;
 use crate::ledger::words;
 use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
+use crate::ledger::{LeasePage, LeasePlace, Target};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
+pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
                        issued_at, expires_at, backend, revocation, outcome, failure_code";
 
 /// The leases that may have ended. They are numbered as they come and live for minutes, so these stand
@@ -36,6 +38,29 @@ impl Leases for SqliteLedger {
                 Ok(leases)
             })
             .await
+    }
+
+    async fn leases_after(
+        &self,
+        target: &Target,
+        after: LeasePlace,
+    ) -> Result<LeasePage, LedgerFault> {
+        let target = target.clone();
+        self.slow.ask(move |connection| lease_pages::find(connection, &target, after)).await
+    }
+
+    async fn revoke_leases_after(
+        &self,
+        target: &Target,
+        after: LeasePlace,
+        now: UnixSeconds,
+        by: &str,
+    ) -> Result<LeasePage, LedgerFault> {
+        let (target, by) = (target.clone(), by.to_owned());
+        let statement = move |connection: &Connection| {
+            lease_pages::revoke_found(connection, &target, after, now, &by)
+        };
+        self.writer.write(Care::TOLD, statement).await
     }
 
     async fn seen(
@@ -160,7 +185,7 @@ fn select(filter: &LeaseFilter) -> Result<(String, Vec<Value>), LedgerFault> {
     Ok((statement, values))
 }
 
-fn read(row: &Row<'_>) -> Result<LeaseRow, LedgerFault> {
+pub(super) fn read(row: &Row<'_>) -> Result<LeaseRow, LedgerFault> {
     Ok(LeaseRow {
         lease_id: row.get(0)?,
         session: row.get(1)?,

@@ -118,7 +118,7 @@ impl Revocations for SqliteLedger {
     }
 }
 
-fn revoke(connection: &Connection, revocation: &Revocation) -> Result<(), LedgerFault> {
+pub(super) fn revoke(connection: &Connection, revocation: &Revocation) -> Result<(), LedgerFault> {
     let Revocation { target, at, until, by } = revocation;
     // What ends later, or never, stays.
     let statement = "INSERT INTO revocation (kind, name, at, until, by_whom, sequence)

@@ -8,7 +8,11 @@ const APPLICATION: i64 = 0x4c48_6c64;
 
 /// Each brings the layout of its position to the next one; `PRAGMA user_version` counts those that
 /// were applied. One that was released never changes.
-const MIGRATIONS: [&str; 2] = [include_str!("tables.sql"), include_str!("credential_origin.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("tables.sql"),
+    include_str!("credential_origin.sql"),
+    include_str!("lease_ends.sql"),
+];
 
 /// Applies what is missing, in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenFault> {

@@ -1,0 +1,268 @@
+//! In process, on both stores: everything live of an actor ends, however much it is, whoever waits for
+//! it, and whatever fails meanwhile.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod inside;
+
+use async_trait::async_trait;
+use custody::audit::entry::Order;
+use custody::audit::{AuditLog, recovery};
+use custody::backend::resolver::Resolver;
+use custody::backend::{Asked, BackendFault, CredentialBackend};
+use custody::bulk_revocation::{BulkRevocation, Means, Progress};
+use custody::credential::Resolved;
+use custody::ledger::{Change, LeaseRow, Ledger, Revocation, Target};
+use inside::faulty::{Faulty, When};
+use inside::stores::{self, Database, Store, on_both_stores};
+use lease::Binding;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+on_both_stores! {
+    #[tokio::test(flavor = "multi_thread")]
+    a_hundred_thousand_live_leases_end,
+    leases_end_when_whoever_ordered_it_has_hung_up,
+    leases_end_after_the_ledger_failed_for_a_while,
+    the_same_order_twice_at_once_is_done_once,
+    what_a_revocation_of_the_target_ended_is_only_taken_back,
+}
+
+const NOW: u64 = 1_800_000_000;
+const MANY: u64 = 100_000;
+
+/// Gives nothing, and counts what it is given back.
+#[derive(Default)]
+struct Back(AtomicU64);
+
+#[async_trait]
+impl CredentialBackend for Back {
+    fn name(&self) -> &str {
+        "back"
+    }
+
+    fn is_capable(&self, _: &Asked<'_>) -> bool {
+        false
+    }
+
+    async fn resolve(&self, _: &Asked<'_>) -> Result<Resolved, BackendFault> {
+        Err(BackendFault::Absent)
+    }
+
+    async fn revoke(&self, _: &str) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct Scene {
+    bulk: Arc<BulkRevocation>,
+    ledger: Arc<Faulty>,
+    back: Arc<Back>,
+    audit: PathBuf,
+    store_file: PathBuf,
+    database: Option<Database>,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn new(store: Store) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (audit_path, store_file) = (folder.path().join("audit"), folder.path().join("ledger"));
+        let database = store.database();
+        let real = stores::ledger(database.as_ref(), &store_file).await;
+        let ledger = Arc::new(Faulty::new(real));
+        let (audit, _) = AuditLog::start(recovery::open(&audit_path).unwrap()).await.unwrap();
+        let back = Arc::new(Back::default());
+        let resolver = Arc::new(Resolver::new(vec![back.clone()], BTreeMap::new()));
+        let shared: Arc<dyn Ledger> = ledger.clone();
+        let clock = Arc::new(|| NOW);
+        let bulk = Arc::new(BulkRevocation::new(shared, resolver, audit, clock));
+        Self { bulk, ledger, back, audit: audit_path, store_file, database, _folder: folder }
+    }
+
+    /// So many live leases of this actor, each with a value that can be taken back. They end at four
+    /// different times.
+    fn give(&self, actor: &str, count: u64) {
+        let columns = "lease_id, session, subject, actor, handle, destination, binding, issued_at,
+            expires_at, backend, revocation";
+        let row = format!(
+            "'{actor}-' || n, 's', 'w', '{actor}', 'h', 'worker', 'session', {NOW},
+             {NOW} + 1 + n % 4, 'back', 'v' || n"
+        );
+        match &self.database {
+            Some(database) => database.run(&format!(
+                "INSERT INTO lease ({columns}) SELECT {row} FROM generate_series(1, {count}) AS n"
+            )),
+            None => {
+                let file = rusqlite::Connection::open(&self.store_file).unwrap();
+                let statement = format!(
+                    "WITH RECURSIVE count(n) AS
+                        (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < {count})
+                     INSERT INTO lease ({columns}) SELECT {row} FROM count"
+                );
+                file.execute_batch(&statement).unwrap();
+            }
+        }
+    }
+
+    /// Orders it until it is complete.
+    async fn end(&self, target: &Target, means: Means) -> Progress {
+        for _ in 0..12 {
+            let progress = self.bulk.end(target.clone(), means, order()).await;
+            if progress.complete {
+                return progress;
+            }
+        }
+        panic!("it is not complete after a minute");
+    }
+
+    /// The leases that are revoked, and that custody was told of as changes since this cursor.
+    async fn revoked_since(&self, cursor: &str) -> Vec<String> {
+        let feed = self.ledger.real.changes(Some(cursor)).await.unwrap();
+        assert!(!feed.full);
+        let ids = feed.changes.into_iter().filter_map(|change| match change {
+            Change::Revoked { target: Target::Lease(id), until: Some(until) } if until > NOW => {
+                Some(id)
+            }
+            other => panic!("{other:?}"),
+        });
+        ids.collect()
+    }
+
+    async fn cursor(&self) -> String {
+        self.ledger.real.changes(None).await.unwrap().cursor
+    }
+
+    /// Waits for the audit record of an order.
+    async fn record(&self) -> Value {
+        for _ in 0..600 {
+            let log = std::fs::read_to_string(&self.audit).unwrap();
+            let mut lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            if let Some(record) = lines.find(|record| record["event"] == "leases_revoked") {
+                return record;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no record is written");
+    }
+
+    fn taken_back(&self) -> u64 {
+        self.back.0.load(Ordering::SeqCst)
+    }
+}
+
+fn order() -> Order {
+    let (target_kind, target) = (Some("actor"), Some("a".to_owned()));
+    Order { by: "op".into(), action: "cred.teardown", target_kind, target }
+}
+
+fn of(actor: &str) -> Target {
+    Target::Actor(actor.parse().unwrap())
+}
+
+async fn a_hundred_thousand_live_leases_end(store: Store) {
+    let scene = Scene::new(store).await;
+    scene.give("a", MANY);
+    scene.give("b", 10);
+    // Once more the first ones, which have ended.
+    let ended = LeaseRow {
+        lease_id: "ended".into(),
+        session: "s".into(),
+        subject: "w".into(),
+        actor: "a".parse().unwrap(),
+        handle: "h".parse().unwrap(),
+        destination: "worker".into(),
+        binding: Binding::Session,
+        issued_at: NOW - 300,
+        expires_at: NOW,
+        backend: "back".into(),
+        revocation: Some("ended".into()),
+        outcome: None,
+    };
+    scene.ledger.real.record(&ended).await.unwrap();
+    // Revoked already, but not to its end.
+    let (target, by) = (Target::Lease("a-3".into()), "op".to_owned());
+    let early = Revocation { target, at: NOW, until: Some(NOW + 1), by };
+    scene.ledger.real.revoke(&early).await.unwrap();
+    let before = scene.cursor().await;
+
+    let progress = scene.end(&of("a"), Means::OfEach).await;
+    assert_eq!(progress, Progress { leases: MANY, complete: true });
+    let mut revoked = scene.revoked_since(&before).await;
+    revoked.sort();
+    let mut all: Vec<_> = (1..=MANY).map(|number| format!("a-{number}")).collect();
+    all.sort();
+    assert!(revoked == all, "{} are revoked", revoked.len());
+    assert_eq!(scene.ledger.real.revoked().await.unwrap().len() as u64, MANY);
+    let record = scene.record().await;
+    assert_eq!(
+        (&record["leases"], &record["action"], &record["outcome"], &record["by"]),
+        (&json!(MANY), &json!("cred.teardown"), &json!("allow"), &json!("op"))
+    );
+    assert_eq!(scene.taken_back(), MANY);
+    let again = scene.bulk.end(of("a"), Means::OfEach, order()).await;
+    assert_eq!(again, Progress { leases: 0, complete: true });
+}
+
+async fn leases_end_when_whoever_ordered_it_has_hung_up(store: Store) {
+    let scene = Scene::new(store).await;
+    scene.give("a", 5000);
+    let before = scene.cursor().await;
+    let ordered = scene.bulk.end(of("a"), Means::OfEach, order());
+    assert!(tokio::time::timeout(Duration::from_millis(1), ordered).await.is_err());
+    assert_eq!(scene.record().await["leases"], 5000);
+    assert_eq!(scene.revoked_since(&before).await.len(), 5000);
+    assert_eq!(scene.taken_back(), 5000);
+}
+
+async fn leases_end_after_the_ledger_failed_for_a_while(store: Store) {
+    let scene = Scene::new(store).await;
+    scene.give("a", 1500);
+    scene.ledger.fail(Some(("revoke_leases_after", When::After)));
+    let progress = scene.bulk.end(of("a"), Means::OfEach, order()).await;
+    assert_eq!(progress, Progress { leases: 0, complete: false });
+    scene.ledger.fail(None);
+    // The page whose answer was lost is revoked, and not told again.
+    let progress = scene.end(&of("a"), Means::OfEach).await;
+    assert!(progress.complete && progress.leases <= 500, "{progress:?}");
+    assert_eq!(scene.ledger.real.revoked().await.unwrap().len(), 1500);
+}
+
+async fn the_same_order_twice_at_once_is_done_once(store: Store) {
+    let scene = Scene::new(store).await;
+    scene.give("a", 3000);
+    let twice = tokio::join!(
+        scene.bulk.end(of("a"), Means::OfEach, order()),
+        scene.bulk.end(of("a"), Means::OfEach, order()),
+    );
+    let all = Progress { leases: 3000, complete: true };
+    assert_eq!(twice, (all, all));
+    assert_eq!(scene.record().await["leases"], 3000);
+    assert_eq!(scene.taken_back(), 3000);
+}
+
+async fn what_a_revocation_of_the_target_ended_is_only_taken_back(store: Store) {
+    let scene = Scene::new(store).await;
+    scene.give("a", 2500);
+    scene.give("b", 10);
+    for target in [of("a"), Target::Session("s".into()), Target::Handle("h".parse().unwrap())] {
+        let (until, by) = (None, "op".to_owned());
+        let revocation = Revocation { target: target.clone(), at: NOW, until, by };
+        scene.ledger.real.revoke(&revocation).await.unwrap();
+        let before = scene.taken_back();
+        let all = if target == of("a") { 2500 } else { 2510 };
+        let progress = scene.bulk.end(target, Means::OfTarget, order()).await;
+        assert_eq!(progress, Progress { leases: all, complete: true });
+        for _ in 0..100 {
+            if scene.taken_back() == before + all {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(scene.taken_back(), before + all);
+    }
+    assert_eq!(scene.ledger.real.revoked().await.unwrap().len(), 3, "no lease for itself");
+}
