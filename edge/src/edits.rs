@@ -88,7 +88,8 @@ impl Edits {
     pub fn inject(mut self, headers: &Headers, lease: &Rc<LiveLease>) -> Self {
         for header in &lease.lease().headers {
             let name = header.name.as_str();
-            for (own, _) in headers.iter().filter(|(own, _)| is_read_as(name, &read_as(own))) {
+            let same = |own: &[u8]| own.len() == name.len() && is_read_as(name, &read_as(own));
+            for (own, _) in headers.iter().filter(|(own, _)| same(own)) {
                 self.remove(own);
             }
         }

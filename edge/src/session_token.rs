@@ -19,11 +19,12 @@ const BASIC: GeneralPurpose = GeneralPurpose::new(
 pub enum Token<'r> {
     /// It stands in the request, and is copied only for custody.
     Sent(&'r [u8]),
-    Basic(Password),
+    Basic(Password<'r>),
 }
 
-/// Basic credentials, decoded, and where in them the password begins.
-pub struct Password {
+/// Basic credentials: as sent, decoded, and where in them the password begins.
+pub struct Password<'r> {
+    sent: &'r [u8],
     pair: Secret,
     start: usize,
 }
@@ -53,9 +54,15 @@ pub fn find<'r>(carriers: &[Carrier], request: &'r Request) -> Result<Token<'r>,
 /// Is this the token that Envoy carries from the CONNECT into its tunnel? Envoy carries the first
 /// `Proxy-Authorization` there is.
 pub fn is_carried(token: &Token<'_>, connect: &Request) -> bool {
-    let value = connect.headers.single(Carrier::ProxyAuthorization.header());
-    let carried = value.map(|value| token_in(&Carrier::ProxyAuthorization, value));
-    matches!(carried, Some(Ok(Some(carried))) if carried.bytes() == token.bytes())
+    let Some(value) = connect.headers.single(Carrier::ProxyAuthorization.header()) else {
+        return false;
+    };
+    // Decoding it again, or comparing, would cost a third of a warm CONNECT.
+    if token.stands_in(value.trim_ascii()) {
+        return true;
+    }
+    let carried = token_in(&Carrier::ProxyAuthorization, value);
+    matches!(carried, Ok(Some(carried)) if carried.bytes() == token.bytes())
 }
 
 /// The session that the CONNECT was judged by. Every request in the tunnel belongs to it, whatever the
@@ -98,17 +105,26 @@ impl Token<'_> {
             Self::Basic(password) => password.bytes(),
         }
     }
+
+    /// Was it read from these very bytes, and not from others like them?
+    fn stands_in(&self, value: &[u8]) -> bool {
+        let (scheme, own) = match self {
+            Self::Sent(token) => ("bearer", *token),
+            Self::Basic(password) => ("basic", password.sent),
+        };
+        after_scheme(value, scheme.as_bytes()).is_some_and(|sent| std::ptr::eq(sent, own))
+    }
 }
 
 // === impl Password ===
 
-impl Password {
+impl<'r> Password<'r> {
     /// All behind the first colon (RFC 7617 section 2).
-    fn decode(credentials: &[u8]) -> Result<Self, Denial> {
+    fn decode(credentials: &'r [u8]) -> Result<Self, Denial> {
         let malformed = Denial::Session(Refusal::Malformed);
         let pair = Secret::new(BASIC.decode(credentials).map_err(|_| malformed)?);
         let colon = pair.expose().iter().position(|b| *b == b':').ok_or(malformed)?;
-        Ok(Self { pair, start: colon + 1 })
+        Ok(Self { sent: credentials, pair, start: colon + 1 })
     }
 
     fn bytes(&self) -> &[u8] {
