@@ -4,41 +4,63 @@
 //! revoked actor is told as its handles by the grants in force ([`told`]), so a change of the grants
 //! may be news too: the cursor carries a mark of whose handles are which ([`cursor`]), and one of
 //! another mark is answered with the whole state.
+//!
+//! One task follows the ledger for all edges ([`tail`]). An edge that knows everything waits for the next
+//! head and gets bytes that were encoded once for all of them ([`head`]). One that is behind makes custody
+//! read the ledger; edges that are behind alike share the answer.
 
 mod ask;
 mod cursor;
+mod head;
+mod tail;
 mod told;
 
 use crate::clock::Clock;
-use crate::grants::{Grants, LiveGrants};
+use crate::grants::LiveGrants;
 use crate::leasing::SessionLimits;
-use crate::ledger::{Change, Feed, Ledger, LedgerFault, Target};
+use crate::ledger::{Ledger, LedgerFault};
 pub use ask::{Ask, AskError};
-use cursor::Cursor;
-use lease::{SeenReport, SyncAnswer};
+use bytes::Bytes;
+use head::{Head, Position};
+use lease::SeenReport;
 use std::sync::Arc;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use std::time::Duration;
+use tail::Tail;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout};
 
 /// Answers edges.
 pub struct EdgeFeed {
     ledger: Arc<dyn Ledger>,
-    grants: Arc<LiveGrants>,
+    tail: Tail,
+    /// One read at a time for edges that are behind, so that the tail finds the ledger's readers free.
+    behind: Semaphore,
     session_limits: SessionLimits,
     clock: Clock,
     closing: watch::Sender<bool>,
 }
 
+/// How long an edge that is behind waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
+
 // === impl EdgeFeed ===
 
 impl EdgeFeed {
+    /// Starts the task that follows the ledger: to be called within a runtime.
     pub fn new(
         ledger: Arc<dyn Ledger>,
         grants: Arc<LiveGrants>,
         session_limits: SessionLimits,
         clock: Clock,
     ) -> Self {
-        Self { ledger, grants, session_limits, clock, closing: watch::Sender::new(false) }
+        Self {
+            tail: Tail::start(ledger.clone(), grants),
+            ledger,
+            behind: Semaphore::new(1),
+            session_limits,
+            clock,
+            closing: watch::Sender::new(false),
+        }
     }
 
     /// Whoever waits is answered now, with nothing new, so that custody can end.
@@ -46,28 +68,35 @@ impl EdgeFeed {
         self.closing.send_replace(true);
     }
 
-    /// Returns when there is news, or the time the edge gives is up.
+    /// The encoded [`lease::SyncAnswer`]; returns when there is news, or the time the edge gives is up.
+    ///
+    /// An answer is never older than its question: the ledger was looked at since, or the edge waited
+    /// for the next head. What was published before the edge began to wait is at the head already.
     ///
     /// # Errors
     /// The ledger failed. An edge that hears nothing knows that it knows nothing.
-    pub async fn answer(&self, ask: &Ask) -> Result<SyncAnswer, LedgerFault> {
+    pub async fn answer(&self, ask: &Ask) -> Result<Bytes, LedgerFault> {
+        let arrived = std::time::Instant::now();
         let deadline = Instant::now() + ask.wait;
-        // Before the first look, so that no change falls between look and wait.
-        let mut reloads = self.grants.subscribe();
+        let _edge = self.tail.attend();
         let mut closing = self.closing.subscribe();
-        loop {
-            let (answer, news) = self.look(ask.cursor.as_deref()).await?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            if news || left.is_zero() || *closing.borrow_and_update() {
-                return Ok(answer);
-            }
-            let known = Cursor::parse(&answer.cursor).feed.to_owned();
+        let mut heads = self.tail.heads();
+        let cursor = ask.cursor.as_deref();
+        let is_current = |head: &tail::Newest| head.as_ref().is_ok_and(|head| head.is_at(cursor));
+        if ask.wait.is_zero() || !is_current(&heads.borrow_and_update()) {
+            self.tail.look(arrived).await?;
+        }
+        if is_current(&heads.borrow_and_update()) {
+            let next = async { heads.wait_for(|head| !is_current(head)).await.map(drop) };
+            let closed = async { closing.wait_for(|closing| *closing).await.map(drop) };
             tokio::select! {
-                woken = self.ledger.wait(&known, left) => woken?,
-                _ = reloads.changed() => {}
-                _ = closing.changed() => {}
+                next = next => next.map_err(|_| tail::ended())?,
+                () = tokio::time::sleep_until(deadline) => self.tail.look(arrived).await?,
+                _ = closed => {}
             }
         }
+        let head = heads.borrow_and_update().clone()?;
+        if head.is_at(cursor) { Ok(head.nothing_new()) } else { self.catch_up(&head, cursor).await }
     }
 
     /// Sessions that edges say are in use.
@@ -80,40 +109,27 @@ impl EdgeFeed {
         self.ledger.seen(&report.sessions, now, asleep).await
     }
 
-    /// The answer as of now, and whether there is anything in it. The kill switch is news that stands
-    /// beside the changes.
-    async fn look(&self, cursor: Option<&str>) -> Result<(SyncAnswer, bool), LedgerFault> {
-        let grants = self.grants.current();
-        let mark = cursor::mark(&grants);
-        let known = cursor.map(Cursor::parse).filter(|known| known.mark == mark);
-        let feed = self.ledger.changes(known.as_ref().map(|known| known.feed)).await?;
-        let changes = self.tell(&feed, &grants).await?;
-        let answer = SyncAnswer {
-            cursor: Cursor { feed: &feed.cursor, mark: &mark }.to_string(),
-            full: feed.full,
-            kill_switch: feed.kill_switch,
-            changes,
-        };
-        Ok((answer, feed.full || !feed.changes.is_empty()))
+    /// The answer to an edge that is behind; one read for all that stand where it does.
+    async fn catch_up(&self, head: &Head, cursor: Option<&str>) -> Result<Bytes, LedgerFault> {
+        let position = head.position(cursor);
+        match head.answer(&position) {
+            Some(answer) => answer.get_or_try_init(|| self.read(head, &position)).await.cloned(),
+            None => self.read(head, &position).await,
+        }
     }
 
-    /// A handle may be revoked twice over, for itself and for its actor; what is left of that after
-    /// a change, only the whole state says.
-    async fn tell(
-        &self,
-        feed: &Feed,
-        grants: &Grants,
-    ) -> Result<Vec<lease::SyncChange>, LedgerFault> {
-        let about_handles = feed.changes.iter().any(|change| match change {
-            Change::Revoked { target, .. } | Change::Restored { target } => {
-                matches!(target, Target::Handle(_) | Target::Actor(_))
+    async fn read(&self, head: &Head, position: &Position) -> Result<Bytes, LedgerFault> {
+        let late = || LedgerFault::Down("too many edges ask for changes of long ago".into());
+        let turn = timeout(TURN, self.behind.acquire()).await;
+        let _turn = turn.map_err(|_| late())?.map_err(|_| late())?;
+        let update = self.ledger.feed_update(position.as_deref()).await?;
+        let answer = head.encode(&update)?;
+        // Of the whole state one copy is kept, wherever those stand who get it.
+        match head.answer(&None) {
+            Some(whole) if update.feed.full && position.is_some() => {
+                whole.get_or_try_init(|| async { Ok(answer) }).await.cloned()
             }
-            Change::KillSwitch { .. } => false,
-        });
-        if feed.full || !about_handles {
-            return Ok(told::whole(&feed.changes, grants));
+            _ => Ok(answer),
         }
-        let revoked = self.ledger.revoked().await?;
-        Ok(told::since(&feed.changes, &revoked, grants))
     }
 }

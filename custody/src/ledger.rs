@@ -28,8 +28,11 @@ pub use notices::{Notice, Notices};
 pub use place::{LedgerPlace, PlaceFault};
 pub use postgres::{PostgresLedger, PostgresPlace};
 pub use reservations::{Attempt, Closed, Opened, Reservation, Reservations, Settled};
-pub use revocations::{Blocker, Change, Claimant, Feed, Revocation, Revocations, Standing, Target};
+pub use revocations::{
+    Blocker, Change, Claimant, Feed, FeedUpdate, Revocation, Revocations, Standing, Target,
+};
 pub use sqlite::{Missing, OpenFault, SqliteLedger};
+use std::sync::OnceLock;
 
 /// Everything at once.
 pub trait Ledger:
@@ -40,6 +43,15 @@ pub trait Ledger:
 impl<T> Ledger for T where
     T: Envelopes + Leases + Locks + Notices + Reservations + Revocations + Send + Sync + 'static
 {
+}
+
+/// Gets the text of every statement, if it is set.
+static OBSERVER: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Shows `observer` every statement of the ledgers that are opened from now on, so that a test can
+/// explain each of them. Without values: those are not in the text. Counts once in a process.
+pub fn observe_statements(observer: fn(&str)) {
+    OBSERVER.get_or_init(|| observer);
 }
 
 /// The ledger did not answer. The text is for the operator's log.

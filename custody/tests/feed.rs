@@ -3,13 +3,16 @@
 
 mod inside;
 
-use custody::ledger::Target;
+use custody::ledger::{Revocation, Target};
 use inside::Inside;
 use inside::faulty::When;
 use inside::stores::{Store, on_both_stores};
 use lease::SyncAnswer;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 // The others are refused before the ledger is asked.
 on_both_stores! {
@@ -20,6 +23,9 @@ on_both_stores! {
     a_cursor_of_another_ledger_or_none_at_all_is_told_everything,
     a_revoked_actor_is_its_handles_also_after_a_reload,
     a_feed_that_fails_says_so,
+    a_thousand_pollers_cost_the_ledger_what_one_costs,
+    pollers_that_are_behind_alike_ask_the_ledger_together,
+    no_revocation_is_lost_to_a_poller,
 }
 
 async fn ask(inside: &Inside, query: &str) -> SyncAnswer {
@@ -136,17 +142,128 @@ async fn a_revoked_actor_is_its_handles_also_after_a_reload(store: Store) {
 async fn a_feed_that_fails_says_so(store: Store) {
     let inside = Inside::new(store).await;
     let known = ask(&inside, "").await;
-    for call in ["changes", "wait", "revoked"] {
-        inside.revoke(Target::Handle("h".parse().unwrap())).await;
-        let current = if call == "wait" { ask(&inside, "").await } else { known.clone() };
-        inside.ledger.fail(Some((call, When::Before)));
-        let answer = inside.get(&format!("/v1/sync?cursor={}&wait=5", current.cursor)).await;
-        assert_eq!(answer.refusal(), (503, "unavailable".into()), "{call}");
-        inside.ledger.fail(None);
+    inside.revoke(Target::Handle("h".parse().unwrap())).await;
+    let current = ask(&inside, "").await;
+    // One that waits is told when the ledger begins to fail; one that comes then, at once.
+    let waiting = async {
+        let query = format!("/v1/sync?cursor={}&wait=30", current.cursor);
+        tokio::time::timeout(SOON, inside.get(&query)).await.unwrap()
+    };
+    let failing = async {
+        tokio::task::yield_now().await;
+        inside.ledger.fail(Some(("feed_update", When::Before)));
+    };
+    let (answer, ()) = tokio::join!(waiting, failing);
+    assert_eq!(answer.refusal(), (503, "unavailable".into()));
+    for query in [
+        String::new(),
+        format!("?cursor={}&wait=5", known.cursor),
+        format!("?cursor={}&wait=5", current.cursor),
+    ] {
+        let answer = inside.get(&format!("/v1/sync{query}")).await;
+        assert_eq!(answer.refusal(), (503, "unavailable".into()), "{query}");
     }
+    // A wait that fails is no reason to tell nothing: the feed is looked at in its place.
+    inside.ledger.fail(Some(("wait", When::Before)));
+    let late = since(&inside, &current, 1).await;
+    assert!(!late.full && late.changes.is_empty());
+    inside.ledger.fail(None);
+    assert_eq!(words(&since(&inside, &known, 30).await), ["h+"]);
     inside.ledger.fail(Some(("seen", When::Before)));
     let answer = inside.post("/v1/seen", r#"{"sessions":["j"]}"#).await;
     assert_eq!(answer.refusal(), (503, "unavailable".into()));
+}
+
+/// So many that a query of each would be seen.
+const POLLERS: usize = 1000;
+
+/// Polls that are waiting, from this cursor; they end with the next change.
+fn polls(inside: &Arc<Inside>, cursor: &str, wait: u64) -> Vec<JoinHandle<SyncAnswer>> {
+    let poll = |_| {
+        let (inside, query) = (Arc::clone(inside), format!("?cursor={cursor}&wait={wait}"));
+        tokio::spawn(async move { ask(&inside, &query).await })
+    };
+    (0..POLLERS).map(poll).collect()
+}
+
+async fn a_thousand_pollers_cost_the_ledger_what_one_costs(store: Store) {
+    let inside = Arc::new(Inside::new(store).await);
+    let known = ask(&inside, "").await;
+    let polls_at_rest = polls(&inside, &known.cursor, 30);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    inside.ledger.take_calls();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let at_rest = inside.ledger.take_calls().len();
+    assert!((1..=20).contains(&at_rest), "{at_rest} calls of the ledger in two seconds at rest");
+    inside.revoke(session("s1")).await;
+    for poll in polls_at_rest {
+        let answer = tokio::time::timeout(SOON, poll).await.unwrap().unwrap();
+        assert!(!answer.full);
+        assert_eq!(words(&answer), ["s1+"]);
+    }
+    let after = inside.ledger.take_calls().len();
+    assert!(after <= 20, "{after} calls of the ledger for one revocation");
+}
+
+async fn pollers_that_are_behind_alike_ask_the_ledger_together(store: Store) {
+    let inside = Arc::new(Inside::new(store).await);
+    let old = ask(&inside, "").await;
+    for name in ["s1", "s2", "s3"] {
+        inside.revoke(session(name)).await;
+    }
+    inside.revoke(Target::Actor("ada".parse().unwrap())).await;
+    ask(&inside, "").await;
+    for (cursor, full) in [(old.cursor.as_str(), false), ("0", true)] {
+        inside.ledger.take_calls();
+        for poll in polls(&inside, cursor, 30) {
+            let answer = tokio::time::timeout(SOON, poll).await.unwrap().unwrap();
+            assert_eq!(answer.full, full, "{cursor}");
+            assert_eq!(words(&answer), ["s1+", "s2+", "s3+", "of-ada+"]);
+        }
+        let calls = inside.ledger.take_calls().len();
+        assert!(calls <= POLLERS / 10, "{calls} calls of the ledger for {POLLERS} pollers");
+    }
+}
+
+/// Polls in every rhythm while two replicas revoke: whatever falls between a look of the tail and a
+/// poller's registration would be missing in the end.
+async fn no_revocation_is_lost_to_a_poller(store: Store) {
+    let inside = Arc::new(Inside::new(store).await);
+    let begin = ask(&inside, "").await;
+    let pollers: Vec<_> = (0..30_u64)
+        .map(|number| {
+            let (inside, mut known) = (Arc::clone(&inside), begin.clone());
+            tokio::spawn(async move {
+                let mut heard = BTreeSet::new();
+                while heard.len() < 200 {
+                    let wait = if number % 3 == 0 { 0 } else { 30 };
+                    known = tokio::time::timeout(SOON, since(&inside, &known, wait)).await.unwrap();
+                    assert!(!known.full, "nothing is told twice");
+                    for change in &known.changes {
+                        assert!(heard.insert(change.id.clone()), "{} twice", change.id);
+                    }
+                    tokio::time::sleep(Duration::from_micros(number * 137)).await;
+                }
+                heard.len()
+            })
+        })
+        .collect();
+    let replica = inside.replica().await;
+    for number in 0..100 {
+        let order = |name: String| Revocation {
+            target: session(&name),
+            at: 0,
+            until: None,
+            by: "test".into(),
+        };
+        inside.ledger.real.revoke(&order(format!("own-{number}"))).await.unwrap();
+        replica.revoke(&order(format!("other-{number}"))).await.unwrap();
+        tokio::time::sleep(Duration::from_micros(number * 53 % 3000)).await;
+    }
+    for poller in pollers {
+        let heard = tokio::time::timeout(SOON * 2, poller).await.unwrap().unwrap();
+        assert_eq!(heard, 200);
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub struct Wanted {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseList {
-    /// Newest first.
+    /// Those that end last first.
     pub leases: Vec<LeaseShown>,
 }
 

@@ -26,7 +26,7 @@ pub struct LeasesArguments {
     /// Also those that have ended.
     #[arg(long)]
     all: bool,
-    /// At most so many, newest first.
+    /// At most so many, those that end last first.
     #[arg(long, default_value_t = 100)]
     limit: u32,
     #[command(flatten)]

@@ -4,6 +4,7 @@ use super::Service;
 use super::reply::{empty, read, refusal};
 use crate::api::answer;
 use crate::feed::Ask;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,20 +15,19 @@ pub const SEEN_BODY_LIMIT: usize = 256 * 1024;
 
 pub(super) async fn sync(State(service): State<Service>, request: Request) -> Response {
     match news(&service, request).await {
-        Ok(body) => answer::of(StatusCode::OK, body.into()),
+        Ok(body) => answer::of(StatusCode::OK, body),
         Err(code) => refusal(code, None),
     }
 }
 
-async fn news(service: &Service, request: Request) -> Result<Vec<u8>, RefusalCode> {
+async fn news(service: &Service, request: Request) -> Result<Bytes, RefusalCode> {
     let ask = Ask::parse(request.uri().query().unwrap_or(""));
     let ask = ask.map_err(|_| RefusalCode::BadRequest)?;
     let _place = service.places.poller().ok_or(RefusalCode::Unavailable)?;
-    let answer = service.feed.answer(&ask).await.map_err(|fault| {
-        tracing::error!(%fault, "an edge is not told what is revoked");
+    service.feed.answer(&ask).await.map_err(|fault| {
+        tracing::error!(%fault, "failed to answer an edge's poll for revocations");
         RefusalCode::Unavailable
-    })?;
-    answer.encode().map_err(|_| RefusalCode::Unavailable)
+    })
 }
 
 pub(super) async fn seen(State(service): State<Service>, request: Request) -> Response {

@@ -54,7 +54,7 @@ pub struct LeaseFilter {
     pub actor: Option<Actor>,
     /// Only those that have not ended at this time.
     pub live_at: Option<UnixSeconds>,
-    /// Newest first, at most so many.
+    /// Those that end last first, at most so many.
     pub limit: u32,
 }
 
@@ -153,6 +153,7 @@ pub trait Leases {
         asleep: UnixSeconds,
     ) -> Result<(), LedgerFault>;
     /// Forgets leases and settled reservations that ended, and sessions last seen, before this
-    /// time; how many rows, which are at most [`FORGOTTEN_AT_ONCE`] of each kind.
+    /// time. Returns how many rows it changed, which are at most [`FORGOTTEN_AT_ONCE`] of each kind; 0
+    /// says that nothing is left. A session in use that was looked at counts, and stays.
     async fn forget(&self, before: UnixSeconds) -> Result<u64, LedgerFault>;
 }

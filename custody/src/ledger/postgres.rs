@@ -29,6 +29,8 @@ use tokio_postgres::types::FromSql;
 /// An open ledger. Dropping it closes its connections.
 pub struct PostgresLedger {
     pool: Pool,
+    /// For the edges' feed.
+    feed: Pool,
     listener: Listener,
 }
 
@@ -50,6 +52,8 @@ pub enum ConnectFault {
     Foreign,
 }
 
+/// Connections for the edges' feed: one for the task that follows it, one for edges that are behind.
+const FEED_CONNECTIONS: usize = 2;
 /// The longest any call takes, waiting for a connection included.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -64,7 +68,8 @@ impl PostgresLedger {
         let connector = Connector::new(place)?;
         layout::migrate(&connector, missing).await?;
         let pool = connector.pool(place.connections)?;
-        let ledger = Self { pool, listener: Listener::start(connector) };
+        let feed = connector.pool(FEED_CONNECTIONS)?;
+        let ledger = Self { pool, feed, listener: Listener::start(connector) };
         // What goes wrong with the pool's own connections shows now.
         ledger.call().await?.finish();
         Ok(ledger)
@@ -73,6 +78,11 @@ impl PostgresLedger {
     /// A connection for one call.
     async fn call(&self) -> Result<Call, LedgerFault> {
         Call::begin(&self.pool, LIMIT).await
+    }
+
+    /// A connection for one call about the edges' feed.
+    async fn feed_call(&self) -> Result<Call, LedgerFault> {
+        Call::begin(&self.feed, LIMIT).await
     }
 }
 

@@ -50,6 +50,15 @@ pub struct Feed {
     pub changes: Vec<Change>,
 }
 
+/// What the edges' reader gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedUpdate {
+    pub feed: Feed,
+    /// The revocations of handles and actors that are in force, if the changes concern them
+    /// ([`Feed::concerns_handles`]); else none. Not older than the feed.
+    pub revoked: Vec<Revocation>,
+}
+
 /// Who asks for a lease of what.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant<'a> {
@@ -80,6 +89,21 @@ pub enum Blocker {
     Handle,
     Actor,
     Lease,
+}
+
+// === impl Feed ===
+
+impl Feed {
+    /// Does a change since the cursor revoke or restore a handle or an actor?
+    pub fn concerns_handles(&self) -> bool {
+        let concerns = |change: &Change| match change {
+            Change::Revoked { target, .. } | Change::Restored { target } => {
+                matches!(target, Target::Handle(_) | Target::Actor(_))
+            }
+            Change::KillSwitch { .. } => false,
+        };
+        !self.full && self.changes.iter().any(concerns)
+    }
 }
 
 // === impl Blocker ===
@@ -127,8 +151,10 @@ pub trait Revocations {
     async fn revoked(&self) -> Result<Vec<Revocation>, LedgerFault>;
     /// What changed since; the whole state if `cursor` is `None` or not known.
     async fn changes(&self, cursor: Option<&str>) -> Result<Feed, LedgerFault>;
+    /// As [`changes`](Self::changes), for the edges, by a reader that no list and no lease can delay.
+    async fn feed_update(&self, cursor: Option<&str>) -> Result<FeedUpdate, LedgerFault>;
     /// Returns when something may have changed after `cursor`, or the time is up. Wakes within
-    /// milliseconds of a change on any replica.
+    /// milliseconds of a change on any replica. By the reader of [`feed_update`](Self::feed_update).
     async fn wait(&self, cursor: &str, at_most: Duration) -> Result<(), LedgerFault>;
     /// Forgets revocations whose `until` has passed, and changes older than that; readers of
     /// before get the whole state. How many rows.

@@ -1,9 +1,9 @@
 //! The ledger of a single custody: one SQLite file.
 //!
 //! SQLite blocks, so it is never asked on an async thread. One thread writes and commits what waits
-//! together with one sync ([`writer`]); two read, one of them only what every lease asks for, so
-//! that a long list delays nobody ([`reader`]). Readers and the writer do not wait for each other
-//! (WAL).
+//! together with one sync ([`writer`]); three read, one of them only what every lease asks for, and one
+//! only the edges' feed, so that a long list delays nobody ([`reader`]). Readers and the writer do not
+//! wait for each other (WAL).
 //!
 //! Another process may have the same file open (`custody cred put` beside `custody serve`).
 
@@ -20,9 +20,10 @@ mod schema;
 mod thread;
 mod writer;
 
-use super::LedgerFault;
+use super::{LedgerFault, OBSERVER};
 pub use file::Missing;
 use reader::Reader;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct SqliteLedger {
     quick: Reader,
     /// For lists.
     slow: Reader,
+    /// For the edges' feed.
+    feed: Reader,
     /// Told at every change of the feed by this process.
     changed: Arc<watch::Sender<()>>,
 }
@@ -78,17 +81,20 @@ impl SqliteLedger {
         file::prepare(path, missing)?;
         let mut writing = connect(path)?;
         schema::migrate(&mut writing)?;
+        observe(&mut writing)?;
         let changed = Arc::new(watch::Sender::new(()));
         let reading = || -> Result<Connection, OpenFault> {
-            let connection = connect(path)?;
+            let mut connection = connect(path)?;
             connection.pragma_update(None, "query_only", "ON")?;
+            observe(&mut connection)?;
             Ok(connection)
         };
-        let (quick, slow) = (reading()?, reading()?);
+        let (quick, slow, feed) = (reading()?, reading()?, reading()?);
         Ok(Self {
             writer: Writer::start(writing, Arc::clone(&changed)).map_err(OpenFault::Thread)?,
             quick: Reader::start("ledger-quick", quick).map_err(OpenFault::Thread)?,
             slow: Reader::start("ledger-slow", slow).map_err(OpenFault::Thread)?,
+            feed: Reader::start("ledger-feed", feed).map_err(OpenFault::Thread)?,
             changed,
         })
     }
@@ -107,6 +113,19 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     Ok(connection)
+}
+
+/// Shows its statements to whoever wants them.
+fn observe(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    if let Some(observer) = OBSERVER.get() {
+        let observe = |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(_, statement) = event {
+                observer(statement);
+            }
+        };
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(observe))?;
+    }
+    Ok(())
 }
 
 // === impl OpenFault ===

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use custody::actor::Actor;
 use custody::ledger::{
-    Attempt, Claimant, Closed, Envelopes, Feed, KeyRow, LeaseFilter, LeasePage, LeasePlace,
-    LeaseRow, Leases, Ledger, LedgerFault, Locks, Notice, Notices, Opened, Recorded, Reservation,
-    Reservations, Revocation, Revocations, Row, Settled, Standing, Target,
+    Attempt, Claimant, Closed, Envelopes, Feed, FeedUpdate, KeyRow, LeaseFilter, LeasePage,
+    LeasePlace, LeaseRow, Leases, Ledger, LedgerFault, Locks, Notice, Notices, Opened, Recorded,
+    Reservation, Reservations, Revocation, Revocations, Row, Settled, Standing, Target,
 };
 use lease::{Handle, UnixSeconds};
 use std::sync::{Arc, Mutex};
@@ -205,6 +205,9 @@ impl Revocations for Faulty {
     }
     async fn changes(&self, cursor: Option<&str>) -> Told<Feed> {
         self.through("changes", self.real.changes(cursor)).await
+    }
+    async fn feed_update(&self, cursor: Option<&str>) -> Told<FeedUpdate> {
+        self.through("feed_update", self.real.feed_update(cursor)).await
     }
     async fn wait(&self, cursor: &str, at_most: Duration) -> Told<()> {
         self.through("wait", self.real.wait(cursor, at_most)).await

@@ -158,6 +158,11 @@ impl Inside {
         }
     }
 
+    /// The same ledger, opened once more.
+    pub async fn replica(&self) -> Arc<dyn Ledger> {
+        stores::ledger(self.database.as_ref(), &self.folder.path().join("ledger")).await
+    }
+
     pub fn pass(&self, seconds: u64) {
         self.now.fetch_add(seconds, Ordering::SeqCst);
     }

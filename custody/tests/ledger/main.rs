@@ -5,6 +5,7 @@
 mod cases;
 mod crash;
 mod outage;
+mod plans;
 mod sample;
 mod store;
 
@@ -28,12 +29,18 @@ async fn run_all(store: &dyn Store) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_on_sqlite() {
+    custody::ledger::observe_statements(plans::observe);
     let folder = tempfile::tempdir().unwrap();
-    run_all(&Sqlite::in_folder(folder.path())).await;
+    let store = Sqlite::in_folder(folder.path());
+    run_all(&store).await;
+    plans::none_scans_on_sqlite(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_on_postgres() {
+    custody::ledger::observe_statements(plans::observe);
     let folder = tempfile::tempdir().unwrap();
-    run_all(&OnServer::in_folder(folder.path()).await).await;
+    let store = OnServer::in_folder(folder.path()).await;
+    run_all(&store).await;
+    plans::none_scans_on_postgres(&store).await;
 }

@@ -32,6 +32,10 @@ impl Sqlite {
     pub fn in_folder(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
 }
 
 #[async_trait]

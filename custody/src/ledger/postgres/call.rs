@@ -1,6 +1,7 @@
 //! One call: a connection, and the time there is for it.
 
 use super::{LedgerFault, down};
+use crate::ledger::OBSERVER;
 use deadpool_postgres::{Object, Pool, PoolError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -35,7 +36,7 @@ impl Call {
         statement: &str,
         values: Values<'_>,
     ) -> Result<Vec<Row>, LedgerFault> {
-        let connection = self.connection()?;
+        let connection = self.observed(statement)?;
         self.bounded(async {
             let statement = connection.prepare_cached(statement).await?;
             connection.query(&statement, values).await
@@ -58,7 +59,7 @@ impl Call {
         statement: &str,
         values: Values<'_>,
     ) -> Result<u64, LedgerFault> {
-        let connection = self.connection()?;
+        let connection = self.observed(statement)?;
         self.bounded(async {
             let statement = connection.prepare_cached(statement).await?;
             connection.execute(&statement, values).await
@@ -75,6 +76,14 @@ impl Call {
     /// All went well: the connection may be used again.
     pub(super) fn finish(mut self) {
         drop(self.connection.take());
+    }
+
+    /// The connection, for this statement.
+    fn observed(&self, statement: &str) -> Result<&Object, LedgerFault> {
+        if let Some(observer) = OBSERVER.get() {
+            observer(statement);
+        }
+        self.connection()
     }
 
     fn connection(&self) -> Result<&Object, LedgerFault> {

@@ -20,7 +20,7 @@ pub struct PostgresPlace {
     config: Config,
     /// Who signs the server's certificate (PEM); `None`: whom the operating system trusts.
     pub ca: Option<PathBuf>,
-    /// The most connections at once, besides one that listens.
+    /// The most connections at once, besides one that listens and two for the edges' feed.
     pub connections: usize,
 }
 

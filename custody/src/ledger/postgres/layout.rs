@@ -11,7 +11,7 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("tables.sql"),
     include_str!("record_lease.sql"),
     include_str!("credential_origin.sql"),
-    include_str!("lease_ends.sql"),
+    include_str!("indexes.sql"),
 ];
 
 /// "LHld": the advisory lock of whoever changes the tables.

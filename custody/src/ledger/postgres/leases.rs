@@ -44,22 +44,21 @@ impl Leases for PostgresLedger {
         let LeaseFilter { session, lease_id, handle, actor, live_at, limit } = filter;
         let handle = handle.as_ref().map(lease::Handle::as_str);
         let actor = actor.as_ref().map(crate::actor::Actor::as_str);
-        let (live_at, limit) = (live_at.map(number), i64::from(*limit));
-        let mut statement = format!("SELECT {COLUMNS} FROM lease");
-        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&limit];
-        let conditions: [(&str, bool, &(dyn ToSql + Sync)); 5] = [
-            ("session =", session.is_some(), session),
-            ("lease_id =", lease_id.is_some(), lease_id),
-            ("handle =", handle.is_some(), &handle),
-            ("actor =", actor.is_some(), &actor),
-            ("expires_at >", live_at.is_some(), &live_at),
+        // Every lease ends after 1970: the list is a range of an index, whatever is asked for.
+        let (live_at, limit) = (live_at.map_or(-1, number), i64::from(*limit));
+        let mut statement = format!("SELECT {COLUMNS} FROM lease WHERE expires_at > $2");
+        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&limit, &live_at];
+        let conditions: [(&str, bool, &(dyn ToSql + Sync)); 4] = [
+            ("lease_id", lease_id.is_some(), lease_id),
+            ("session", session.is_some(), session),
+            ("handle", handle.is_some(), &handle),
+            ("actor", actor.is_some(), &actor),
         ];
-        for (condition, _, value) in conditions.into_iter().filter(|(_, given, _)| *given) {
-            statement.push_str(if values.len() == 1 { " WHERE " } else { " AND " });
+        for (column, _, value) in conditions.into_iter().filter(|(_, given, _)| *given) {
             values.push(value);
-            statement.push_str(&format!("{condition} ${}", values.len()));
+            statement.push_str(&format!(" AND {column} = ${}", values.len()));
         }
-        statement.push_str(" ORDER BY number DESC LIMIT $1");
+        statement.push_str(" ORDER BY expires_at DESC, number DESC LIMIT $1");
         let call = self.call().await?;
         let rows = call.rows(&statement, &values).await?;
         call.finish();
@@ -111,19 +110,26 @@ impl Leases for PostgresLedger {
         let before = number(before);
         let call = self.call().await?;
         let mut forgotten = 0;
-        // Each on its own: what one forgets, the others need not wait for.
-        for (table, key, ended, end) in [
-            ("lease", "lease_id", "expires_at < $1", "expires_at"),
-            ("reservation", "key", "keep_until < $1 AND held_until < $1", "keep_until"),
-            ("session", "id", "last_seen < $1", "last_seen"),
-            ("held_lock", "name", "held_until < $1", "held_until"),
+        // Each on its own: what one forgets, the others need not wait for. An array and not a join, for
+        // which PostgreSQL might read the whole table. What ended is asked again of each row: another
+        // replica may have seen the session meanwhile.
+        for statement in [
+            "DELETE FROM lease WHERE expires_at < $1 AND lease_id = ANY (ARRAY(
+                SELECT lease_id FROM lease WHERE expires_at < $1 ORDER BY expires_at LIMIT $2))",
+            "DELETE FROM reservation
+             WHERE keep_until < $1 AND held_until < $1 AND key = ANY (ARRAY(
+                SELECT key FROM reservation WHERE keep_until < $1 AND held_until < $1
+                ORDER BY keep_until LIMIT $2))",
+            "DELETE FROM session WHERE last_seen < $1 AND id = ANY (ARRAY(
+                SELECT id FROM session WHERE check_after < $1 ORDER BY check_after LIMIT $2))",
+            // These were in use since.
+            "UPDATE session SET check_after = last_seen WHERE last_seen >= $1 AND id = ANY (ARRAY(
+                SELECT id FROM session WHERE check_after < $1 ORDER BY check_after LIMIT $2))",
+            "DELETE FROM held_lock WHERE held_until < $1 AND name = ANY (ARRAY(
+                SELECT name FROM held_lock WHERE held_until < $1 ORDER BY held_until LIMIT $2))",
         ] {
-            // In the order of the index, or it might not be used.
-            let some = format!("SELECT {key} FROM {table} WHERE {ended} ORDER BY {end} LIMIT $2");
-            // Asked again of each row: another replica may have seen the session meanwhile.
-            let statement = format!("DELETE FROM {table} WHERE {key} IN ({some}) AND {ended}");
             let values: Values<'_> = &[&before, &i64::from(FORGOTTEN_AT_ONCE)];
-            let some = call.execute(&statement, values).await?;
+            let some = call.execute(statement, values).await?;
             forgotten += some;
             // The next part goes on here, and the other tables are not read for each part.
             if some == u64::from(FORGOTTEN_AT_ONCE) {

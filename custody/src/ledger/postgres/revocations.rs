@@ -10,7 +10,7 @@ use crate::ledger::cursor::Cursor;
 use crate::ledger::feed::{KEPT, Watch};
 use crate::ledger::words::{self, ChangeRow};
 use crate::ledger::{
-    Change, Claimant, Feed, LedgerFault, Revocation, Revocations, Standing, Target,
+    Change, Claimant, Feed, FeedUpdate, LedgerFault, Revocation, Revocations, Standing, Target,
 };
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -114,47 +114,28 @@ impl Revocations for PostgresLedger {
         let call = self.call().await?;
         let rows = call.rows(statement, &[]).await?;
         call.finish();
-        let read = |row: &Row| {
-            let until: Option<i64> = get(row, 3)?;
-            Ok(Revocation {
-                target: Target::read(get(row, 0)?, get(row, 1)?)?,
-                at: unsigned(get(row, 2)?)?,
-                until: until.map(unsigned).transpose()?,
-                by: get(row, 4)?,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(read_revoked).collect()
     }
 
     async fn changes(&self, cursor: Option<&str>) -> Result<Feed, LedgerFault> {
-        // One statement: all of the answer is of one moment. A row for each change, and one without
-        // if there is none; the first columns are the same in all.
-        let statement = "WITH
-                known AS (SELECT sequence FROM change WHERE sequence = $1 AND tag = $2),
-                newest AS (SELECT sequence, tag FROM change ORDER BY sequence DESC LIMIT 1),
-                told AS (
-                    SELECT sequence, what, kind, name, until FROM change
-                    WHERE sequence > (SELECT sequence FROM known)
-                    UNION ALL
-                    SELECT sequence, 'revoked', kind, name, until FROM revocation
-                    WHERE NOT EXISTS (SELECT 1 FROM known))
-             SELECT newest.sequence, newest.tag, EXISTS (SELECT 1 FROM known), is_on,
-                    what, kind, name, until
-             FROM newest CROSS JOIN kill_switch LEFT JOIN told ON true ORDER BY told.sequence";
-        let cursor = cursor.and_then(Cursor::parse);
-        let (sequence, tag) = cursor.map(|cursor| (cursor.sequence, cursor.tag)).unzip();
         let call = self.call().await?;
-        let rows = call.rows(statement, &[&sequence, &tag]).await?;
+        let feed = read_feed(&call, cursor).await?;
         call.finish();
-        let first = rows.first().ok_or(LedgerFault::Row("the feed"))?;
-        let known: bool = get(first, 2)?;
-        let changes = rows.iter().filter_map(|row| read_change(row).transpose());
-        Ok(Feed {
-            cursor: Cursor { sequence: get(first, 0)?, tag: get(first, 1)? }.to_string(),
-            full: !known,
-            kill_switch: get(first, 3)?,
-            changes: changes.collect::<Result<_, _>>()?,
-        })
+        Ok(feed)
+    }
+
+    async fn feed_update(&self, cursor: Option<&str>) -> Result<FeedUpdate, LedgerFault> {
+        let of_handles = "SELECT kind, name, at, until, by_whom FROM revocation
+             WHERE kind IN ('handle', 'actor')";
+        let call = self.feed_call().await?;
+        let feed = read_feed(&call, cursor).await?;
+        let rows = match feed.concerns_handles() {
+            true => call.rows(of_handles, &[]).await?,
+            false => Vec::new(),
+        };
+        call.finish();
+        let revoked = rows.iter().map(read_revoked).collect::<Result<_, _>>()?;
+        Ok(FeedUpdate { feed, revoked })
     }
 
     async fn wait(&self, cursor: &str, at_most: Duration) -> Result<(), LedgerFault> {
@@ -191,7 +172,7 @@ impl PostgresLedger {
     /// Where a reader stands that knows everything.
     async fn newest(&self) -> Result<Cursor, LedgerFault> {
         let statement = "SELECT sequence, tag FROM change ORDER BY sequence DESC LIMIT 1";
-        let call = self.call().await?;
+        let call = self.feed_call().await?;
         let row = call.row(statement, &[]).await?.ok_or(LedgerFault::Row("the feed"))?;
         call.finish();
         Ok(Cursor { sequence: get(&row, 0)?, tag: get(&row, 1)? })
@@ -217,6 +198,45 @@ pub(super) async fn commit(call: Call) -> Result<(), LedgerFault> {
     call.plain("COMMIT").await?;
     call.finish();
     Ok(())
+}
+
+async fn read_feed(call: &Call, cursor: Option<&str>) -> Result<Feed, LedgerFault> {
+    // One statement: all of the answer is of one moment. A row for each change, and one without
+    // if there is none; the first columns are the same in all.
+    let statement = "WITH
+            known AS (SELECT sequence FROM change WHERE sequence = $1 AND tag = $2),
+            newest AS (SELECT sequence, tag FROM change ORDER BY sequence DESC LIMIT 1),
+            told AS (
+                SELECT sequence, what, kind, name, until FROM change
+                WHERE sequence > (SELECT sequence FROM known)
+                UNION ALL
+                SELECT sequence, 'revoked', kind, name, until FROM revocation
+                WHERE NOT EXISTS (SELECT 1 FROM known))
+         SELECT newest.sequence, newest.tag, EXISTS (SELECT 1 FROM known), is_on,
+                what, kind, name, until
+         FROM newest CROSS JOIN kill_switch LEFT JOIN told ON true ORDER BY told.sequence";
+    let cursor = cursor.and_then(Cursor::parse);
+    let (sequence, tag) = cursor.map(|cursor| (cursor.sequence, cursor.tag)).unzip();
+    let rows = call.rows(statement, &[&sequence, &tag]).await?;
+    let first = rows.first().ok_or(LedgerFault::Row("the feed"))?;
+    let known: bool = get(first, 2)?;
+    let changes = rows.iter().filter_map(|row| read_change(row).transpose());
+    Ok(Feed {
+        cursor: Cursor { sequence: get(first, 0)?, tag: get(first, 1)? }.to_string(),
+        full: !known,
+        kill_switch: get(first, 3)?,
+        changes: changes.collect::<Result<_, _>>()?,
+    })
+}
+
+fn read_revoked(row: &Row) -> Result<Revocation, LedgerFault> {
+    let until: Option<i64> = get(row, 3)?;
+    Ok(Revocation {
+        target: Target::read(get(row, 0)?, get(row, 1)?)?,
+        at: unsigned(get(row, 2)?)?,
+        until: until.map(unsigned).transpose()?,
+        by: get(row, 4)?,
+    })
 }
 
 /// `None`: the row stands for no change.

@@ -14,10 +14,6 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
                        issued_at, expires_at, backend, revocation, outcome, failure_code";
 
-/// The leases that may have ended. They are numbered as they come and live for minutes, so these stand
-/// first; an index of their ends would cost each lease more than it saves.
-const OLDEST: &str = "(SELECT number, expires_at FROM lease ORDER BY number LIMIT 10000)";
-
 #[async_trait]
 impl Leases for SqliteLedger {
     async fn record(&self, lease: &LeaseRow) -> Result<Recorded, LedgerFault> {
@@ -84,19 +80,25 @@ impl Leases for SqliteLedger {
     }
 
     async fn forget(&self, before: UnixSeconds) -> Result<u64, LedgerFault> {
-        let ended = [
-            (OLDEST, "lease", "number", "expires_at < ?1"),
-            ("reservation", "reservation", "key", "keep_until < ?1 AND held_until < ?1"),
-            ("session", "session", "id", "last_seen < ?1"),
-            ("held_lock", "held_lock", "name", "held_until < ?1"),
+        let statements = [
+            "DELETE FROM lease WHERE number IN
+                (SELECT number FROM lease WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+            "DELETE FROM reservation WHERE key IN
+                (SELECT key FROM reservation WHERE keep_until < ?1 AND held_until < ?1
+                 ORDER BY keep_until LIMIT ?2)",
+            "DELETE FROM session WHERE last_seen < ?1 AND id IN
+                (SELECT id FROM session WHERE check_after < ?1 ORDER BY check_after LIMIT ?2)",
+            // These were in use since.
+            "UPDATE session SET check_after = last_seen WHERE last_seen >= ?1 AND id IN
+                (SELECT id FROM session WHERE check_after < ?1 ORDER BY check_after LIMIT ?2)",
+            "DELETE FROM held_lock WHERE name IN
+                (SELECT name FROM held_lock WHERE held_until < ?1 ORDER BY held_until LIMIT ?2)",
         ];
         self.writer
             .write(Care::DURABLE, move |connection| {
                 let mut forgotten = 0;
-                for (among, table, key, ended) in ended {
-                    let some = format!("SELECT {key} FROM {among} WHERE {ended} LIMIT ?2");
-                    let statement = format!("DELETE FROM {table} WHERE {key} IN ({some})");
-                    let mut statement = connection.prepare_cached(&statement)?;
+                for statement in statements {
+                    let mut statement = connection.prepare_cached(statement)?;
                     let some = statement.execute((before, FORGOTTEN_AT_ONCE))? as u64;
                     forgotten += some;
                     // The next part goes on here, and the other tables are not read for each part.
@@ -152,35 +154,36 @@ fn write(connection: &Connection, lease: &LeaseRow) -> Result<(), LedgerFault> {
         lease.backend,
         lease.revocation,
     ])?;
-    let statement = "INSERT INTO session (id, last_seen) VALUES (?1, ?2)
+    let statement = "INSERT INTO session (id, last_seen, check_after) VALUES (?1, ?2, ?2)
          ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen
              WHERE session.last_seen < excluded.last_seen";
     connection.prepare_cached(statement)?.execute((&lease.session, lease.issued_at))?;
     Ok(())
 }
 
-/// Only conditions that restrict are in the text, so that SQLite can use an index.
+/// Only conditions that restrict are in the text. SQLite searches the index of the first: a `+` keeps a
+/// column from being searched by, and the rows of a session are fewer than those of a handle.
 fn select(filter: &LeaseFilter) -> Result<(String, Vec<Value>), LedgerFault> {
     let LeaseFilter { session, lease_id, handle, actor, live_at, limit } = filter;
     let text = |text: &str| Value::Text(text.to_owned());
-    let live_at = live_at.map(|at| i64::try_from(at).map(Value::Integer)).transpose();
+    // Every lease ends after 1970: the list is a range of an index, whatever is asked for.
+    let live_at = live_at.map_or(Ok(-1), i64::try_from);
+    let live_at = live_at.map_err(|_| LedgerFault::Row("live_at"))?;
     let conditions = [
-        ("session =", session.as_deref().map(text)),
-        ("lease_id =", lease_id.as_deref().map(text)),
-        ("handle =", handle.as_ref().map(|handle| text(handle.as_str()))),
-        ("actor =", actor.as_ref().map(|actor| text(actor.as_str()))),
-        ("expires_at >", live_at.map_err(|_| LedgerFault::Row("live_at"))?),
+        ("lease_id", lease_id.as_deref().map(text)),
+        ("session", session.as_deref().map(text)),
+        ("handle", handle.as_ref().map(|handle| text(handle.as_str()))),
+        ("actor", actor.as_ref().map(|actor| text(actor.as_str()))),
     ];
-    let mut statement = format!("SELECT {COLUMNS} FROM lease");
-    let mut values = Vec::new();
-    for (condition, value) in conditions {
+    let mut statement = format!("SELECT {COLUMNS} FROM lease WHERE expires_at > ?");
+    let mut values = vec![Value::Integer(live_at)];
+    for (column, value) in conditions {
         let Some(value) = value else { continue };
-        statement.push_str(if values.is_empty() { " WHERE " } else { " AND " });
-        statement.push_str(condition);
-        statement.push_str(" ?");
+        let searched = if values.len() == 1 { "" } else { "+" };
+        statement.push_str(&format!(" AND {searched}{column} = ?"));
         values.push(value);
     }
-    statement.push_str(" ORDER BY number DESC LIMIT ?");
+    statement.push_str(" ORDER BY expires_at DESC, number DESC LIMIT ?");
     values.push(Value::Integer((*limit).into()));
     Ok((statement, values))
 }

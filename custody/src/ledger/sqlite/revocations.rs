@@ -6,7 +6,7 @@ use crate::ledger::cursor::Cursor;
 use crate::ledger::feed::{KEPT, Watch};
 use crate::ledger::words::{self, ChangeRow};
 use crate::ledger::{
-    Change, Claimant, Feed, LedgerFault, Revocation, Revocations, Standing, Target,
+    Change, Claimant, Feed, FeedUpdate, LedgerFault, Revocation, Revocations, Standing, Target,
 };
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -88,29 +88,33 @@ impl Revocations for SqliteLedger {
     async fn revoked(&self) -> Result<Vec<Revocation>, LedgerFault> {
         let statement =
             "SELECT kind, name, at, until, by_whom FROM revocation ORDER BY sequence DESC";
-        self.slow
-            .ask(move |connection| {
-                let mut statement = connection.prepare_cached(statement)?;
-                let mut rows = statement.query(())?;
-                let mut revoked = Vec::new();
-                while let Some(row) = rows.next()? {
-                    let target = Target::read(&row.get::<_, String>(0)?, row.get(1)?)?;
-                    let (at, until, by) = (row.get(2)?, row.get(3)?, row.get(4)?);
-                    revoked.push(Revocation { target, at, until, by });
-                }
-                Ok(revoked)
-            })
-            .await
+        self.slow.ask(move |connection| read_revoked(connection, statement)).await
     }
 
     async fn changes(&self, cursor: Option<&str>) -> Result<Feed, LedgerFault> {
         let cursor = cursor.and_then(Cursor::parse);
-        self.slow.ask(move |connection| feed(connection, cursor)).await
+        self.quick.ask(move |connection| feed(connection, cursor)).await
+    }
+
+    async fn feed_update(&self, cursor: Option<&str>) -> Result<FeedUpdate, LedgerFault> {
+        let cursor = cursor.and_then(Cursor::parse);
+        let of_handles = "SELECT kind, name, at, until, by_whom FROM revocation
+             WHERE kind IN ('handle', 'actor')";
+        self.feed
+            .ask(move |connection| {
+                let feed = feed(connection, cursor)?;
+                let revoked = match feed.concerns_handles() {
+                    true => read_revoked(connection, of_handles)?,
+                    false => Vec::new(),
+                };
+                Ok(FeedUpdate { feed, revoked })
+            })
+            .await
     }
 
     async fn wait(&self, cursor: &str, at_most: Duration) -> Result<(), LedgerFault> {
         let watch = Watch { changed: self.changed.subscribe(), look: LOOK };
-        watch.wait(cursor, at_most, || self.quick.ask(newest)).await
+        watch.wait(cursor, at_most, || self.feed.ask(newest)).await
     }
 
     async fn forget_revocations(&self, now: UnixSeconds) -> Result<u64, LedgerFault> {
@@ -187,6 +191,18 @@ fn feed(connection: &Connection, cursor: Option<Cursor>) -> Result<Feed, LedgerF
         kill_switch: kill_switch(connection)?,
         changes,
     })
+}
+
+fn read_revoked(connection: &Connection, statement: &str) -> Result<Vec<Revocation>, LedgerFault> {
+    let mut statement = connection.prepare_cached(statement)?;
+    let mut rows = statement.query(())?;
+    let mut revoked = Vec::new();
+    while let Some(row) = rows.next()? {
+        let target = Target::read(&row.get::<_, String>(0)?, row.get(1)?)?;
+        let (at, until, by) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        revoked.push(Revocation { target, at, until, by });
+    }
+    Ok(revoked)
 }
 
 fn read_changes(

@@ -11,7 +11,7 @@ const APPLICATION: i64 = 0x4c48_6c64;
 const MIGRATIONS: [&str; 3] = [
     include_str!("tables.sql"),
     include_str!("credential_origin.sql"),
-    include_str!("lease_ends.sql"),
+    include_str!("indexes.sql"),
 ];
 
 /// Applies what is missing, in one transaction.
