@@ -1,9 +1,9 @@
 -- Lists are in the order in which leases end, so that the live ones of a handle, an actor or a session
 -- stand together in an index.
-CREATE INDEX lease_by_handle ON lease (handle, expires_at);
-CREATE INDEX lease_by_actor ON lease (actor, expires_at);
+CREATE INDEX lease_by_handle ON lease (handle, expires_at, number);
+CREATE INDEX lease_by_actor ON lease (actor, expires_at, number);
 DROP INDEX lease_by_session;
-CREATE INDEX lease_by_session ON lease (session, expires_at);
+CREATE INDEX lease_by_session ON lease (session, expires_at, number);
 
 -- When housekeeping looks at the session next. An index of `last_seen` would change with every use of a
 -- session, and PostgreSQL would write no update of it in place (HOT). This column is at most
