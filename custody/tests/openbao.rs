@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
+#[path = "openbao/policies.rs"]
+mod policies;
 
 use common::bao::{Bao, headers, resolve, resolver};
 use common::client::plain_get;
@@ -219,12 +221,10 @@ async fn a_token_file_is_read_again_when_it_changes() {
     until(async || says("chmod 600").await).await;
 }
 
-#[tokio::test]
-async fn a_jwt_logs_custody_in() {
+/// Logins by JWT at `auth/k8s`, with a role `custody` of these settings; makes a subject's JWT.
+fn jwt_logins(bao: &Bao, mut role: Value) -> impl Fn(&str) -> String {
     use base64::Engine;
     use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-    let bao = Bao::start(Storage::Memory);
-    bao.kv("app/llm", json!({"key": "v"}));
     let workload =
         session::mint::SigningKey::generate(session::Algorithm::EdDsa, Some("w")).unwrap();
     let jwk = workload.public_jwk();
@@ -239,16 +239,28 @@ async fn a_jwt_logs_custody_in() {
         json!({"jwt_validation_pubkeys": [key],
         "jwt_supported_algs": ["EdDSA"], "bound_issuer": "https://cluster"}),
     );
-    bao.root(
-        "auth/k8s/role/custody",
-        json!({"role_type": "jwt", "user_claim": "sub",
-        "bound_audiences": ["openbao"], "bound_subject": "custody", "token_policies": ["custody"]}),
-    );
-    let jwt = |subject: &str| {
+    for (name, value) in [
+        ("role_type", json!("jwt")),
+        ("user_claim", json!("sub")),
+        ("bound_audiences", json!(["openbao"])),
+        ("bound_subject", json!("custody")),
+        ("token_policies", json!(["custody"])),
+    ] {
+        role[name] = value;
+    }
+    bao.root("auth/k8s/role/custody", role);
+    move |subject| {
         let claims = json!({"iss": "https://cluster", "aud": "openbao", "sub": subject,
             "iat": now(), "exp": now() + 600});
         workload.sign(&claims).unwrap()
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_jwt_logs_custody_in() {
+    let bao = Bao::start(Storage::Memory);
+    bao.kv("app/llm", json!({"key": "v"}));
+    let jwt = jwt_logins(&bao, json!({}));
     let file = bao.file("jwt", &jwt("somebody"));
     let auth = json!({"jwt": {"role": "custody", "jwt_file": file, "mount": "k8s"}});
     let resolver = resolver(&format!("{}{KEYS}", bao.backend_with(auth, Value::Null)));

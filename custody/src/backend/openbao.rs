@@ -6,6 +6,7 @@
 
 mod answer;
 mod client;
+mod denials;
 mod source;
 mod token;
 

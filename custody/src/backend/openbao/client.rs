@@ -1,6 +1,7 @@
 //! Calls to one OpenBao server, logged in.
 
-use super::token::{Token, Tokens};
+use super::denials::policy_line;
+use super::token::{Refusal, Token, Tokens};
 use crate::backend::BackendFault;
 use crate::config::OpenBao;
 use crate::outbound::{
@@ -53,8 +54,8 @@ impl Client {
         &self.name
     }
 
-    /// Calls `path` (below `/v1/`). The token goes with it; if it is no longer one, custody logs in
-    /// again and calls once more.
+    /// Calls `path` (below `/v1/`). The token goes with it. If OpenBao refuses it and the token may
+    /// be dead, custody logs in again and calls once more.
     ///
     /// # Errors
     /// [`BackendFault::Denied`] for an answer that says no, [`BackendFault::Down`] if there is no
@@ -68,12 +69,35 @@ impl Client {
     ) -> Result<Granted, BackendFault> {
         let token = self.tokens.current().await?;
         let answer = self.door.knock(Some(&token), method.clone(), path, query, body).await?;
-        if answer.status != StatusCode::FORBIDDEN || self.tokens.is_good(&token).await? {
-            return judged(answer, path).map(|answer| Granted { answer, token });
+        if answer.status != StatusCode::FORBIDDEN {
+            return self.granted(answer, token, path);
         }
-        let token = self.tokens.instead_of(&token).await?;
-        let answer = self.door.knock(Some(&token), method, path, query, body).await?;
-        judged(answer, path).map(|answer| Granted { answer, token })
+        let denial = |more: &str| BackendFault::Denied(forbidden(&method, path) + more);
+        let token = match self.tokens.judge(&token, path).await {
+            Ok(Refusal::Replaced(token)) => token,
+            Ok(Refusal::Stands(more)) => return Err(denial(&more)),
+            Err(BackendFault::Denied(login)) => {
+                return Err(denial(&format!("; or the token is dead, and no login: {login}")));
+            }
+            Err(fault) => return Err(fault),
+        };
+        let answer = self.door.knock(Some(&token), method.clone(), path, query, body).await?;
+        if answer.status == StatusCode::FORBIDDEN {
+            self.tokens.note_denial(&token, path);
+            return Err(denial(""));
+        }
+        self.granted(answer, token, path)
+    }
+
+    fn granted(
+        &self,
+        answer: Answer,
+        token: Arc<Token>,
+        path: &str,
+    ) -> Result<Granted, BackendFault> {
+        let answer = judged(answer, path)?;
+        self.tokens.denials.remove(path);
+        Ok(Granted { answer, token })
     }
 }
 
@@ -119,6 +143,19 @@ impl Door {
 
 pub(super) fn down(path: &str, fault: &CallFault) -> BackendFault {
     BackendFault::Down(format!("{path}: {fault}"))
+}
+
+/// As [`judged`], of a call that needs a policy: a 403 names the line that is missing.
+pub(super) fn allowed(answer: Answer, method: &Method, path: &str) -> Result<Answer, BackendFault> {
+    match answer.status {
+        StatusCode::FORBIDDEN => Err(BackendFault::Denied(forbidden(method, path))),
+        _ => judged(answer, path),
+    }
+}
+
+fn forbidden(method: &Method, path: &str) -> String {
+    let line = policy_line(method, path);
+    format!("{path}: permission denied (403); fix: a policy of custody's token that has {line}")
 }
 
 /// Yes, no, or neither. What OpenBao says beside the status is not repeated: an engine may quote

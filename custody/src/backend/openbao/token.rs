@@ -1,8 +1,9 @@
 //! The token custody has at OpenBao: got by a login, renewed ahead of its end, replaced when it is
-//! none any more.
+//! dead. One login at a time, and at most one a second.
 
 use super::answer::{Auth, LoggedIn, LookedUp};
-use super::client::{Door, NOTHING, down, judged};
+use super::client::{Door, NOTHING, allowed, down, judged};
+use super::denials::{Denials, policy_line};
 use crate::backend::BackendFault;
 use crate::config::OpenBaoAuth;
 use crate::files::{FileFault, read_private};
@@ -17,8 +18,14 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep_until};
 
-/// How long after a login that failed the next one is tried: many wait for a server that is down.
+/// The time between two logins, at least; a request waits for it.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A login that OpenBao refused is repeated after twice as long each time, up to this.
+const PAUSE_MAX: Duration = Duration::from_secs(16);
+/// A token that is refused when it is no older than this was alive: the path is denied.
+const NEW: Duration = Duration::from_secs(30);
+const LOOK_UP: &str = "auth/token/lookup-self";
+const RENEW: &str = "auth/token/renew-self";
 
 /// One token.
 pub(super) struct Token {
@@ -30,6 +37,8 @@ pub(super) struct Token {
     renewable: bool,
     /// Its life when it was new, or first seen.
     life: Duration,
+    /// When custody got it.
+    since: Instant,
     /// The state of the file it was read from.
     file: Option<FileState>,
 }
@@ -47,8 +56,26 @@ pub(super) struct Tokens {
     auth: OpenBaoAuth,
     current: RwLock<Option<Arc<Token>>>,
     /// Held over a login, so that those who come meanwhile wait for that one.
-    login: Mutex<Option<(Instant, BackendFault)>>,
+    login: Mutex<Pace>,
     changed: Arc<Notify>,
+    pub denials: Denials,
+}
+
+/// When the next login may be.
+struct Pace {
+    next: Instant,
+    /// After a login that OpenBao refused.
+    pause: Duration,
+    /// Of the last login, if it failed.
+    fault: Option<BackendFault>,
+}
+
+/// What follows from a 403.
+pub(super) enum Refusal {
+    /// The token may have been dead. This one is newer.
+    Replaced(Arc<Token>),
+    /// The denial stands, with what the operator has to know beside it.
+    Stands(String),
 }
 
 #[derive(Serialize)]
@@ -67,8 +94,9 @@ struct JwtLogin<'a> {
 
 impl Tokens {
     pub(super) fn start(door: Arc<Door>, auth: OpenBaoAuth) -> Arc<Self> {
-        let (current, login, changed) = (RwLock::default(), Mutex::default(), Arc::default());
-        let tokens = Arc::new(Self { door, auth, current, login, changed });
+        let (current, changed, denials) = (RwLock::default(), Arc::default(), Denials::default());
+        let login = Mutex::new(Pace { next: Instant::now(), pause: PAUSE, fault: None });
+        let tokens = Arc::new(Self { door, auth, current, login, changed, denials });
         tokio::spawn(keep(Arc::downgrade(&tokens)));
         tokens
     }
@@ -81,21 +109,53 @@ impl Tokens {
         }
     }
 
-    /// Another one than this, which is none any more.
-    pub(super) async fn instead_of(&self, old: &Arc<Token>) -> Result<Arc<Token>, BackendFault> {
-        match self.usable() {
-            Some(token) if !Arc::ptr_eq(&token, old) => Ok(token),
-            _ => self.log_in(Some(old)).await,
+    /// What a 403 at `path` says of this token. Custody logs in anew only if the token cannot be
+    /// looked up and the path is not known to be denied.
+    pub(super) async fn judge(
+        &self,
+        token: &Arc<Token>,
+        path: &str,
+    ) -> Result<Refusal, BackendFault> {
+        if let Some(newer) = self.usable().filter(|newer| !Arc::ptr_eq(newer, token)) {
+            return Ok(Refusal::Replaced(newer));
+        }
+        if self.denials.has(path) || self.can_look_up(token).await? {
+            return Ok(Refusal::Stands(String::new()));
+        }
+        if let OpenBaoAuth::TokenFile(file) = &self.auth {
+            return Ok(Refusal::Stands(format!(
+                "; or the token in {} is dead. Custody can tell with: {}",
+                file.display(),
+                policy_line(&Method::GET, LOOK_UP)
+            )));
+        }
+        self.log_in(Some(token)).await.map(Refusal::Replaced)
+    }
+
+    /// Records that this token was refused at `path` after an older one. If it is new, the policy
+    /// denies the path.
+    pub(super) fn note_denial(&self, token: &Token, path: &str) {
+        if token.since.elapsed() > NEW {
+            return;
+        }
+        if let Some(holds) = self.denials.add(path) {
+            tracing::warn!(
+                path,
+                seconds = holds.as_secs(),
+                "OpenBao denies this path to a new token too, so a policy does; custody does not \
+                 log in for this path again before these seconds are over. Custody can tell a \
+                 denial from a dead token without a login if its policy has: {}",
+                policy_line(&Method::GET, LOOK_UP)
+            );
         }
     }
 
-    /// Does the server still know the token? Asked after a 403, which may also be a policy's.
-    pub(super) async fn is_good(&self, token: &Token) -> Result<bool, BackendFault> {
-        let path = "auth/token/lookup-self";
-        let answer = self.door.knock(Some(token), Method::GET, path, &[], NOTHING).await?;
+    /// `true`: the token is alive. `false` says nothing: it may be dead, or lack a policy for it.
+    async fn can_look_up(&self, token: &Token) -> Result<bool, BackendFault> {
+        let answer = self.door.knock(Some(token), Method::GET, LOOK_UP, &[], NOTHING).await?;
         match answer.status {
             StatusCode::FORBIDDEN => Ok(false),
-            _ => judged(answer, path).map(|_| true),
+            _ => judged(answer, LOOK_UP).map(|_| true),
         }
     }
 
@@ -111,24 +171,36 @@ impl Tokens {
 
     /// `old`: the token that shall not be used again.
     async fn log_in(&self, old: Option<&Arc<Token>>) -> Result<Arc<Token>, BackendFault> {
-        let mut failed = self.login.lock().await;
+        let mut pace = self.login.lock().await;
         // Somebody may have done it while we waited.
         if let Some(token) = self.usable()
             && old.is_none_or(|old| !Arc::ptr_eq(&token, old))
         {
             return Ok(token);
         }
-        if let Some((at, fault)) = failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
-            tracing::debug!(ago = ?at.elapsed(), "the last login failed; not tried again yet");
+        if let Some(fault) = pace.fault.as_ref().filter(|_| Instant::now() < pace.next) {
+            tracing::debug!("the last login failed; not tried again yet");
             return Err(fault.clone());
+        }
+        sleep_until(pace.next).await;
+        // Before the login: also one that nobody waits for to its end counts.
+        if !matches!(self.auth, OpenBaoAuth::TokenFile(_)) {
+            pace.next = Instant::now() + PAUSE;
         }
         match self.fresh().await {
             Ok(token) => {
-                *failed = None;
+                (pace.pause, pace.fault) = (PAUSE, None);
                 Ok(self.replace(token))
             }
             Err(fault) => {
-                *failed = Some((Instant::now(), fault.clone()));
+                // A server that is down is not hurt by another try.
+                pace.pause = match fault {
+                    BackendFault::Denied(_) => pace.pause,
+                    _ => PAUSE,
+                };
+                pace.next = Instant::now() + pace.pause;
+                pace.pause = (pace.pause * 2).min(PAUSE_MAX);
+                pace.fault = Some(fault.clone());
                 Err(fault)
             }
         }
@@ -174,22 +246,28 @@ impl Tokens {
         let file = FileState::of(path);
         let asked = Instant::now();
         let value = text_of(path)?;
-        let mut token =
-            Token { value, ends: None, due: None, renewable: false, life: Duration::ZERO, file };
-        let at = "auth/token/lookup-self";
-        let answer = self.door.knock(Some(&token), Method::GET, at, &[], NOTHING).await?;
-        let LookedUp { data } = judged(answer, at)?.json().map_err(|fault| down(at, &fault))?;
+        let mut token = Token::new(value, asked);
+        token.file = file;
+        let answer = self.door.knock(Some(&token), Method::GET, LOOK_UP, &[], NOTHING).await?;
+        if answer.status == StatusCode::FORBIDDEN {
+            // Its first call shows which it is.
+            tracing::warn!(file = %path.display(),
+                "the token in this file cannot be looked up: it is dead, or no policy allows it. \
+                 Custody uses it, and knows no end of it. Fix: the policy {}",
+                policy_line(&Method::GET, LOOK_UP));
+            return Ok(token);
+        }
+        let LookedUp { data } =
+            judged(answer, LOOK_UP)?.json().map_err(|fault| down(LOOK_UP, &fault))?;
         token.live(data.ttl, data.renewable, asked);
         Ok(token)
     }
 
     async fn renew(&self, token: &Token) -> Result<Token, BackendFault> {
-        let (path, asked) = ("auth/token/renew-self", Instant::now());
-        let answer = self
-            .door
-            .knock(Some(token), Method::POST, path, &[], Some(&serde_json::json!({})))
-            .await?;
-        let LoggedIn { auth } = judged(answer, path)?.json().map_err(|fault| down(path, &fault))?;
+        let (asked, body) = (Instant::now(), serde_json::json!({}));
+        let answer = self.door.knock(Some(token), Method::POST, RENEW, &[], Some(&body)).await?;
+        let answer = allowed(answer, &Method::POST, RENEW)?;
+        let LoggedIn { auth } = answer.json().map_err(|fault| down(RENEW, &fault))?;
         let mut renewed = Token::of(auth, asked);
         renewed.file = token.file;
         Ok(renewed)
@@ -251,16 +329,15 @@ async fn keep(tokens: Weak<Tokens>) {
 impl Token {
     fn of(auth: Auth, asked: Instant) -> Self {
         let Auth { client_token, lease_duration, renewable } = auth;
-        let mut token = Self {
-            value: client_token,
-            ends: None,
-            due: None,
-            renewable,
-            life: Duration::ZERO,
-            file: None,
-        };
+        let mut token = Self::new(client_token, asked);
         token.live(lease_duration, renewable, asked);
         token
+    }
+
+    /// One whose end is not known.
+    fn new(value: Secret, since: Instant) -> Self {
+        let (ends, due, renewable, life, file) = (None, None, false, Duration::ZERO, None);
+        Self { value, ends, due, renewable, life, since, file }
     }
 
     /// Counted from when it was asked for, so that it ends here before it ends there.
