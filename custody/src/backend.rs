@@ -98,6 +98,9 @@ pub enum BackendFault {
     Denied(String),
     #[error("the backend is not there: {0}")]
     Down(String),
+    /// The issuer replaced it, and custody does not have the next one.
+    #[error("the refresh token is lost: {0}")]
+    RefreshTokenLost(String),
     #[error("no backend is registered that has credentials of type {}", kind.map_or("header", CredentialType::name))]
     NoBackendAvailable { kind: Option<CredentialType> },
     /// What it gave has no life left, or more than it may have.
@@ -152,6 +155,7 @@ impl BackendFault {
             Self::Unreadable(_) => "credential_unreadable",
             Self::Denied(_) => "backend_denied",
             Self::Down(_) => "backend_down",
+            Self::RefreshTokenLost(_) => "refresh_token_lost",
             Self::NoBackendAvailable { .. } => "no_backend_available",
             Self::Unfit(_) => "credential_unfit",
         }

@@ -5,6 +5,8 @@
 mod common;
 #[path = "oauth/ended.rs"]
 mod ended;
+#[path = "oauth/lost.rs"]
+mod lost;
 
 use async_trait::async_trait;
 use axum::Router;

@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 on_both_stores! {
     #[tokio::test]
     a_refresh_token_rotates_and_survives_kill_9,
+    a_rotation_that_kill_9_cut_off_is_said_to_be_lost_until_a_new_token_is_put,
 }
 
 const REFRESH: &str = "refresh-0";
@@ -158,6 +159,56 @@ async fn a_refresh_token_rotates_and_survives_kill_9(store: Store) {
         scene.holds_none_of(&running, &[&format!("refresh-{round}"), &header[7..]]);
     }
     assert_eq!((authority.asked(), authority.inner().reused), (3, 0));
+}
+
+/// SIGKILL after the server has rotated the refresh token and before custody has its answer.
+async fn kill_within_a_rotation(scene: &Scene, authority: &Authority) -> Running {
+    let running = scene.home.serve();
+    let asked = authority.asked();
+    authority.inner().trouble = Some(Trouble::KeepsItsAnswer);
+    tokio::select! {
+        answer = scene.lease(&running, "corp-user") => panic!("{}", answer.text()),
+        () = until(async || authority.asked() > asked) => {}
+    }
+    drop(running);
+    authority.inner().trouble = None;
+    scene.home.serve()
+}
+
+async fn a_rotation_that_kill_9_cut_off_is_said_to_be_lost_until_a_new_token_is_put(store: Store) {
+    let (scene, authority, _peer) = oauth(store).await;
+    let consent = |authority: &Authority, token: &str| {
+        authority.inner().refresh = Some(token.into());
+        scene.home.put("corp-refresh", &["--type", "opaque"], token);
+    };
+    // A new refresh token does not wait for the lock of the custody that is dead.
+    let running = kill_within_a_rotation(&scene, &authority).await;
+    consent(&authority, "consent-1");
+    assert_eq!(scene.header(&running, "corp-user").await, "Bearer access-user-2");
+    drop(running);
+
+    let running = kill_within_a_rotation(&scene, &authority).await;
+    assert_eq!(scene.lease(&running, "corp-user").await.status, 503);
+    // The lock runs out.
+    scene.home.tamper("UPDATE held_lock SET held_until = 0 WHERE name LIKE 'refresh-token/%'");
+    scene.fails(&running, ("corp", "corp-user"), "refresh_token_lost").await;
+    assert_eq!(authority.inner().reused, 1);
+    let log = running.log.lock().unwrap().clone();
+    for part in ["custody cred put corp-refresh --type opaque --actor default", "was stopped"] {
+        assert!(log.contains(part), "{part}\n{log}");
+    }
+    // Said again after a restart, and by nobody called another custody's doing.
+    drop(running);
+    let running = scene.home.serve();
+    scene.fails(&running, ("corp", "corp-user"), "refresh_token_lost").await;
+    assert!(!running.log.lock().unwrap().contains("another custody"));
+    consent(&authority, "consent-2");
+    scene.recovers(&running, "corp-user").await;
+    // From here on a refusal is the server's own.
+    authority.inner().refresh = None;
+    drop(running);
+    let running = scene.home.serve();
+    scene.fails(&running, ("corp", "corp-user"), "backend_denied").await;
 }
 
 #[tokio::test]

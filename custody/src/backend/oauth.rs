@@ -25,12 +25,12 @@ use crate::clock;
 use crate::credential::{Credential, CredentialType, Resolved};
 use crate::ledger::Ledger;
 use crate::outbound::{Call, Outbound};
-use answer::Granted;
+use answer::{Access, Granted};
 use async_trait::async_trait;
 pub use client::{Client, ClientAuth};
 pub use endpoints::Endpoints;
 use lease::{Handle, Secret, UnixSeconds};
-use rotation::Rotation;
+use rotation::{Rotation, Spent};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
@@ -152,7 +152,7 @@ impl AuthorizationServer {
         self.endpoints.token(&self.outbound).await?;
         match &errand.request.grant {
             Grant::ClientCredentials => {
-                Ok(self.ask(&errand, &[("grant_type", b"client_credentials")]).await?.0)
+                self.ask(&errand, &[("grant_type", b"client_credentials")]).await?.0
             }
             Grant::TokenExchange => {
                 let session = errand.session.as_ref().map_or(&b""[..], Secret::expose);
@@ -162,7 +162,7 @@ impl AuthorizationServer {
                     ("subject_token_type", JWT.as_bytes()),
                     ("requested_token_type", ACCESS_TOKEN.as_bytes()),
                 ];
-                Ok(self.ask(&errand, &fields).await?.0)
+                self.ask(&errand, &fields).await?.0
             }
             Grant::RefreshToken { handle } => {
                 let spend = async |refresh: &Secret| {
@@ -175,12 +175,9 @@ impl AuthorizationServer {
         }
     }
 
-    /// One token request: the grant's own fields, what is wanted, and who asks.
-    async fn ask(
-        &self,
-        errand: &Errand,
-        grant: &[(&str, &[u8])],
-    ) -> Result<(Token, Option<Secret>), BackendFault> {
+    /// One token request: the grant's own fields, what is wanted, and who asks. Of an answer that
+    /// says yes: the access token, if it is fit, and the next refresh token.
+    async fn ask(&self, errand: &Errand, grant: &[(&str, &[u8])]) -> Spent {
         let endpoint = self.endpoints.token(&self.outbound).await?;
         let scope = errand.scopes.join(" ");
         let mut fields = grant.to_vec();
@@ -200,11 +197,13 @@ impl AuthorizationServer {
         let call = proof.on(Call::post(&endpoint), fields).map_err(down)?;
         let answer = self.outbound.send(call).await.map_err(down)?;
         let exchanged = errand.request.grant == Grant::TokenExchange;
-        let Granted { access, life, scope, refresh } = answer::read(&answer, exchanged)?;
-        let scope = scope::checked(scope, &errand.scopes)?;
-        let expires_at = life.map_or(errand.until, |life| now.saturating_add(life));
-        let ended = AtomicBool::default();
-        let token = Token { secret: access, scope, minted_at: now, expires_at, minted_from, ended };
+        let Granted { access, refresh } = answer::read(&answer, exchanged)?;
+        let token = access.and_then(|Access { token: secret, life, scope }| {
+            let scope = scope::checked(scope, &errand.scopes)?;
+            let expires_at = life.map_or(errand.until, |life| now.saturating_add(life));
+            let ended = AtomicBool::default();
+            Ok(Token { secret, scope, minted_at: now, expires_at, minted_from, ended })
+        });
         Ok((token, refresh))
     }
 }

@@ -15,6 +15,8 @@ pub trait Locks {
         now: UnixSeconds,
         until: UnixSeconds,
     ) -> Result<bool, LedgerFault>;
+    /// Who holds it; `None` also if it has run out.
+    async fn holder(&self, name: &str, now: UnixSeconds) -> Result<Option<String>, LedgerFault>;
     /// Gives it back; of somebody else's lock nothing happens.
     async fn unlock(&self, name: &str, owner: &str) -> Result<(), LedgerFault>;
 }

@@ -68,6 +68,8 @@ pub enum Trouble {
     IsSlow(Duration),
     /// It answers when a permit is given.
     IsHeld(Arc<Semaphore>),
+    /// It does what it is asked, and does not answer.
+    KeepsItsAnswer,
 }
 
 impl Authority {
@@ -150,14 +152,13 @@ async fn token(State(authority): State<Authority>, headers: HeaderMap, body: Byt
             return (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)])
                 .into_response();
         }
+        Some(Trouble::KeepsItsAnswer) => {
+            drop(authority.inner().judge(&headers, &form));
+            std::future::pending::<()>().await;
+        }
         None => {}
     }
-    let mut inner = authority.inner();
-    inner.requests.push(form.clone());
-    if let Err(what) = inner.authenticate(&headers, &form) {
-        return refuse(StatusCode::UNAUTHORIZED, "invalid_client", what);
-    }
-    inner.grant(&form)
+    authority.inner().judge(&headers, &form)
 }
 
 async fn revoke(State(authority): State<Authority>, headers: HeaderMap, body: Bytes) -> Response {
@@ -209,6 +210,14 @@ impl Inner {
         let places = json!({"issuer": issuer, "token_endpoint": token,
             "revocation_endpoint": revocation});
         Json(places).into_response()
+    }
+
+    fn judge(&mut self, headers: &HeaderMap, form: &Form) -> Response {
+        self.requests.push(form.clone());
+        if let Err(what) = self.authenticate(headers, form) {
+            return refuse(StatusCode::UNAUTHORIZED, "invalid_client", what);
+        }
+        self.grant(form)
     }
 
     /// One way to authenticate and no more (RFC 6749 section 2.3).

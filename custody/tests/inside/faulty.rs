@@ -134,6 +134,9 @@ impl Locks for Faulty {
     ) -> Told<bool> {
         self.through("lock", self.real.lock(name, owner, now, until)).await
     }
+    async fn holder(&self, name: &str, now: UnixSeconds) -> Told<Option<String>> {
+        self.through("holder", self.real.holder(name, now)).await
+    }
     async fn unlock(&self, name: &str, owner: &str) -> Told<()> {
         self.through("unlock", self.real.unlock(name, owner)).await
     }

@@ -6,14 +6,20 @@ use lease::Secret;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A token, not yet held against what was asked.
+/// The server said yes.
 pub(super) struct Granted {
-    pub access: Secret,
+    /// [`BackendFault::Unfit`] for a token that is not to be used.
+    pub access: Result<Access, BackendFault>,
+    /// A new refresh token, in place of the one that was spent; also beside an unfit access token.
+    pub refresh: Option<Secret>,
+}
+
+/// A token, not yet held against what was asked.
+pub(super) struct Access {
+    pub token: Secret,
     /// Seconds; `None` if the server did not say.
     pub life: Option<u64>,
     pub scope: Option<Vec<String>>,
-    /// A new refresh token, in place of the one that was spent.
-    pub refresh: Option<Secret>,
 }
 
 #[derive(Deserialize)]
@@ -33,12 +39,13 @@ struct RawRefused {
     error: String,
 }
 
+const INVALID_GRANT: &str = "invalid_grant";
 /// Codes of RFC 6749 section 5.2, RFC 8707 and RFC 8693 (`invalid_target`), RFC 9449 and the two of
 /// RFC 6749 section 4.1.2.1 that servers also use here. Another code could be any text at all.
 const REGISTERED: [&str; 11] = [
     "invalid_request",
     "invalid_client",
-    "invalid_grant",
+    INVALID_GRANT,
     "unauthorized_client",
     "unsupported_grant_type",
     "invalid_scope",
@@ -51,12 +58,17 @@ const REGISTERED: [&str; 11] = [
 
 /// # Errors
 /// [`BackendFault::Denied`] if the server says no, [`BackendFault::Down`] if it cannot answer, or
-/// answers with something that is none, [`BackendFault::Unfit`] for a token that is not to be used.
+/// answers with something that is none.
 pub(super) fn read(answer: &Answer, exchanged: bool) -> Result<Granted, BackendFault> {
     if answer.status != StatusCode::OK {
         return Err(refused(answer));
     }
-    let raw: RawGranted = answer.json().map_err(super::down)?;
+    let mut raw: RawGranted = answer.json().map_err(super::down)?;
+    let refresh = raw.refresh_token.take().filter(|token| !token.expose().is_empty());
+    Ok(Granted { access: access(raw, exchanged), refresh })
+}
+
+fn access(raw: RawGranted, exchanged: bool) -> Result<Access, BackendFault> {
     if !raw.token_type.eq_ignore_ascii_case("Bearer") {
         return Err(BackendFault::Unfit("its token_type is not Bearer"));
     }
@@ -70,11 +82,10 @@ pub(super) fn read(answer: &Answer, exchanged: bool) -> Result<Granted, BackendF
     if text.is_empty() || !text.iter().all(u8::is_ascii_graphic) {
         return Err(BackendFault::Unfit("its access_token is empty or not printable ASCII"));
     }
-    Ok(Granted {
+    Ok(Access {
         life: raw.expires_in.as_ref().map_or(Ok(None), life)?,
         scope: raw.scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect()),
-        refresh: raw.refresh_token.filter(|token| !token.expose().is_empty()),
-        access: raw.access_token,
+        token: raw.access_token,
     })
 }
 
@@ -94,6 +105,11 @@ fn life(expires_in: &Value) -> Result<Option<u64>, BackendFault> {
         Some(seconds) if seconds > 0 => Ok(Some(seconds)),
         Some(_) | None => Err(BackendFault::Unfit("its expires_in is no time ahead")),
     }
+}
+
+/// Does the server say that the refresh token is not good: spent, expired or revoked?
+pub(super) fn is_invalid_grant(fault: &BackendFault) -> bool {
+    matches!(fault, BackendFault::Denied(text) if text.starts_with(INVALID_GRANT))
 }
 
 fn refused(answer: &Answer) -> BackendFault {
@@ -140,17 +156,17 @@ mod tests {
     }
 
     fn life_of(expires_in: Value) -> Result<Option<u64>, BackendFault> {
-        granted(&[("expires_in", expires_in)]).map(|granted| granted.life)
+        granted(&[("expires_in", expires_in)])?.access.map(|access| access.life)
     }
 
     #[test]
     fn a_granted_token_is_read_with_its_refresh_token() {
         let change = [("token_type", json!("bEARER")), ("refresh_token", json!("r"))];
         let granted = granted(&change).ok().unwrap();
-        assert_eq!(granted.access.expose(), b"t");
+        assert_eq!(granted.access.ok().unwrap().token.expose(), b"t");
         assert_eq!(granted.refresh.unwrap().expose(), b"r");
         let both = super::super::ACCESS_TOKEN;
-        assert!(self::granted(&[("issued_token_type", json!(both))]).is_ok());
+        assert!(self::granted(&[("issued_token_type", json!(both))]).ok().unwrap().access.is_ok());
     }
 
     #[test]
@@ -177,8 +193,11 @@ mod tests {
             ("access_token", json!("a\nb")),
             ("access_token", json!("tökn")),
         ] {
-            let fault = granted(&[(name, value.clone())]).err().unwrap();
+            let granted = granted(&[(name, value.clone()), ("refresh_token", json!("r"))]);
+            let Granted { access, refresh } = granted.ok().unwrap();
+            let fault = access.err().unwrap();
             assert!(matches!(fault, BackendFault::Unfit(_)), "{name} {value}: {fault}");
+            assert_eq!(refresh.unwrap().expose(), b"r", "the next refresh token is kept");
         }
         for body in ["", "<html>", "[]", "{}", r#"{"access_token":"t"}"#] {
             let fault = read(&answer(200, body), false).err().unwrap();
@@ -207,5 +226,8 @@ mod tests {
             let fault = refused(&answer(status, body));
             assert!(matches!(fault, BackendFault::Down(_)), "{status}: {fault}");
         }
+        let told = |body: &str| is_invalid_grant(&refused(&answer(400, body)));
+        assert!(told(r#"{"error":"invalid_grant"}"#));
+        assert!(!told(r#"{"error":"invalid_client"}"#) && !told("invalid_grant"));
     }
 }

@@ -1,6 +1,6 @@
 //! Locks, as rows that run out. Not PostgreSQL's own: those end with a connection.
 
-use super::{PostgresLedger, number};
+use super::{PostgresLedger, get, number};
 use crate::ledger::{LedgerFault, Locks};
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -24,6 +24,14 @@ impl Locks for PostgresLedger {
         let changed = call.execute(statement, &values).await?;
         call.finish();
         Ok(changed > 0)
+    }
+
+    async fn holder(&self, name: &str, now: UnixSeconds) -> Result<Option<String>, LedgerFault> {
+        let statement = "SELECT owner FROM held_lock WHERE name = $1 AND held_until > $2";
+        let call = self.call().await?;
+        let row = call.row(statement, &[&name, &number(now)]).await?;
+        call.finish();
+        row.map(|row| get(&row, 0)).transpose()
     }
 
     async fn unlock(&self, name: &str, owner: &str) -> Result<(), LedgerFault> {

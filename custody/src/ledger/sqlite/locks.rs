@@ -5,6 +5,7 @@ use super::writer::Care;
 use crate::ledger::{LedgerFault, Locks};
 use async_trait::async_trait;
 use lease::UnixSeconds;
+use rusqlite::OptionalExtension;
 
 #[async_trait]
 impl Locks for SqliteLedger {
@@ -25,6 +26,17 @@ impl Locks for SqliteLedger {
                 let changed =
                     connection.prepare_cached(statement)?.execute((name, owner, now, until))?;
                 Ok(changed > 0)
+            })
+            .await
+    }
+
+    async fn holder(&self, name: &str, now: UnixSeconds) -> Result<Option<String>, LedgerFault> {
+        let name = name.to_owned();
+        let statement = "SELECT owner FROM held_lock WHERE name = ?1 AND held_until > ?2";
+        self.quick
+            .ask(move |connection| {
+                let mut statement = connection.prepare_cached(statement)?;
+                Ok(statement.query_row((name, now), |row| row.get(0)).optional()?)
             })
             .await
     }
