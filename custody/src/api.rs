@@ -5,6 +5,7 @@ pub mod answer;
 pub mod body;
 pub mod credential;
 pub mod description;
+pub mod limits;
 pub mod operation;
 pub mod refusal;
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
+#[path = "openapi/limits.rs"]
+mod limits;
 
 use common::client::{Answer, plain_get};
 use common::stores::{Store, on_both_stores};
@@ -279,50 +281,5 @@ fn the_document_is_openapi() {
     for reference in text.split("\"$ref\":\"#").skip(1) {
         let pointer = reference.split('"').next().unwrap();
         assert!(document.pointer(pointer).is_some(), "{pointer}");
-    }
-}
-
-/// The limits of a lease request: the description and the decoder agree on each side of every limit.
-#[test]
-fn limits_of_a_lease_request_are_described_as_they_are_enforced() {
-    let described = Described::read();
-    let request = json!({"session": "s", "handle": "h", "destination": "api.github.com",
-        "method": "GET", "path": "/", "binding": "session"});
-    let cases: Vec<(&str, Vec<String>, Vec<String>)> = vec![
-        ("handle", vec!["a".repeat(128)], vec!["a".repeat(129), "-a".into(), String::new()]),
-        ("method", vec!["M-_".into(), "M".repeat(32)], vec!["M".repeat(33), "G1".into()]),
-        (
-            "path",
-            vec![format!("/{}", "a".repeat(16383))],
-            vec!["a".into(), format!("/{}", "a".repeat(16384))],
-        ),
-        ("idempotency_key", vec!["~ ".repeat(128)], vec!["k".repeat(257), "\u{e9}".into()]),
-        ("fingerprint", vec!["0f".repeat(32)], vec!["0F".repeat(32), "0f".repeat(31)]),
-        ("body_digest", vec!["0f".repeat(32)], vec!["0g".repeat(32)]),
-    ];
-    for (member, good, bad) in cases {
-        for (value, is_good) in good.iter().map(|v| (v, true)).chain(bad.iter().map(|v| (v, false)))
-        {
-            let mut sent = request.clone();
-            sent[member] = json!(value);
-            let decoded = lease::LeaseRequest::decode(sent.to_string().as_bytes()).is_ok();
-            let allowed = described.allows("POST", "/v1/leases", &sent);
-            assert_eq!((decoded, allowed), (is_good, is_good), "{member} of {} bytes", value.len());
-        }
-    }
-}
-
-#[test]
-fn limits_of_a_report_are_described_as_they_are_enforced() {
-    let described = Described::read();
-    for (ids, is_good) in [
-        (vec!["s".repeat(8192)], true),
-        (vec!["s".repeat(8193)], false),
-        (vec![String::new()], false),
-        (vec!["s".to_owned(); lease::SEEN_LIMIT + 1], false),
-    ] {
-        let sent = json!({"sessions": ids});
-        let decoded = lease::SeenReport::decode(sent.to_string().as_bytes()).is_ok();
-        assert_eq!((decoded, described.allows("POST", "/v1/seen", &sent)), (is_good, is_good));
     }
 }

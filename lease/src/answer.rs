@@ -62,7 +62,7 @@ struct WireHeader<'a> {
     value: Cow<'a, str>,
 }
 
-const MAX_LEASE_ID: usize = 128;
+pub const LEASE_ID_LENGTH: usize = 128;
 
 // === impl Lease ===
 
@@ -129,7 +129,7 @@ impl Lease {
 /// Ids go into logs and paths: 1 to 128 of `A-Z a-z 0-9 . _ -`.
 pub fn is_lease_id(id: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    !id.is_empty() && id.len() <= MAX_LEASE_ID && id.bytes().all(plain)
+    !id.is_empty() && id.len() <= LEASE_ID_LENGTH && id.bytes().all(plain)
 }
 
 // === impl LiveLease ===

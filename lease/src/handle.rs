@@ -16,11 +16,12 @@ pub struct Handle(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandleError;
 
-const MAX_LENGTH: usize = 128;
-
 // === impl Handle ===
 
 impl Handle {
+    /// Bytes, at most.
+    pub const MAX_LENGTH: usize = 128;
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -41,7 +42,7 @@ impl TryFrom<String> for Handle {
         let begins_well = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
         let all_allowed =
             text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        if begins_well && all_allowed && text.len() <= MAX_LENGTH {
+        if begins_well && all_allowed && text.len() <= Self::MAX_LENGTH {
             Ok(Self(text))
         } else {
             Err(HandleError)
@@ -65,9 +66,10 @@ impl fmt::Display for Handle {
 
 impl fmt::Display for HandleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let longest = Handle::MAX_LENGTH;
         write!(
             f,
-            "a handle is 1 to {MAX_LENGTH} of A-Z a-z 0-9 . _ - and begins with a letter or digit"
+            "a handle is 1 to {longest} of A-Z a-z 0-9 . _ - and begins with a letter or digit"
         )
     }
 }

@@ -32,12 +32,14 @@ pub enum HostError {
     AmbiguousAddress,
 }
 
-const MAX_NAME: usize = 253;
-const MAX_LABEL: usize = 63;
-
 // === impl Host ===
 
 impl Host {
+    /// Bytes of a name, at most, without the dot at its end.
+    pub const MAX_LENGTH: usize = 253;
+    /// Bytes of a label, at most.
+    pub const MAX_LABEL: usize = 63;
+
     /// Reads a host as it stands in an authority; an IPv6 address is in brackets.
     pub fn parse(bytes: &[u8]) -> Result<Self, HostError> {
         if let Some(inner) = bytes.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
@@ -50,7 +52,7 @@ impl Host {
         if name.is_empty() {
             return Err(HostError::Empty);
         }
-        if name.len() > MAX_NAME {
+        if name.len() > Self::MAX_LENGTH {
             return Err(HostError::TooLong);
         }
         name.split(|b| *b == b'.').try_for_each(check_label)?;
@@ -90,7 +92,7 @@ fn check_label(label: &[u8]) -> Result<(), HostError> {
     if label.is_empty() {
         return Err(HostError::EmptyLabel);
     }
-    if label.len() > MAX_LABEL {
+    if label.len() > Host::MAX_LABEL {
         return Err(HostError::TooLong);
     }
     // Underscores are no hostname letters, but DNS carries them and real services use them.

@@ -29,7 +29,9 @@ mod request;
 mod secret;
 mod sync;
 
-pub use answer::{LEASE_CEILING, LEASE_DEFAULT, Lease, LeaseFault, LiveLease, is_lease_id};
+pub use answer::{
+    LEASE_CEILING, LEASE_DEFAULT, LEASE_ID_LENGTH, Lease, LeaseFault, LiveLease, is_lease_id,
+};
 pub use authority::{Authority, AuthorityError, HTTPS_PORT};
 pub use body_digest::BodyDigest;
 pub use fingerprint::fingerprint;
@@ -37,14 +39,17 @@ pub use handle::{Handle, HandleError};
 pub use header::{HeaderFault, HeaderName, LeaseHeader, is_hop_by_hop};
 pub use hex::hex;
 pub use host::{Host, HostError};
-pub use outcome::{Outcome, OutcomeRefusal, OutcomeReport};
+pub use outcome::{FAILURE_CODE_LENGTH, Outcome, OutcomeRefusal, OutcomeReport};
 pub use pattern::{HostPattern, PatternError};
 pub use refusal::RefusalCode;
-pub use request::{Binding, LeaseRequest, Malformed, is_idempotency_key};
+pub use request::{
+    Binding, IDEMPOTENCY_KEY_LENGTH, LeaseRequest, METHOD_LENGTH, Malformed, PATH_LENGTH,
+    is_idempotency_key, is_method,
+};
 pub use secret::Secret;
 pub use sync::{
-    CURSOR_LENGTH, SEEN_LIMIT, SYNC_WAIT_CEILING, SeenReport, SyncAnswer, SyncChange, SyncKind,
-    is_cursor,
+    CURSOR_LENGTH, SEEN_LIMIT, SESSION_ID_LENGTH, SYNC_WAIT_CEILING, SeenReport, SyncAnswer,
+    SyncChange, SyncKind, is_cursor,
 };
 
 /// Seconds since the Unix epoch, whole (RFC 7519 `NumericDate`).

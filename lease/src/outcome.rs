@@ -54,9 +54,12 @@ impl OutcomeReport {
     }
 }
 
+/// Bytes of a failure code, at most.
+pub const FAILURE_CODE_LENGTH: usize = 64;
+
 fn is_failure_code(code: &str) -> bool {
     let mut bytes = code.bytes();
-    code.len() <= 64
+    code.len() <= FAILURE_CODE_LENGTH
         && bytes.next().is_some_and(|b| b.is_ascii_lowercase())
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }

@@ -60,9 +60,12 @@ struct Wire<'a> {
     binding: Binding,
 }
 
-const MAX_METHOD: usize = 32;
-const MAX_PATH: usize = 16 * 1024;
-const MAX_IDEMPOTENCY_KEY: usize = 256;
+/// Bytes of a method, at most.
+pub const METHOD_LENGTH: usize = 32;
+/// Bytes of a path, at most.
+pub const PATH_LENGTH: usize = 16 * 1024;
+/// Characters of an idempotency key, at most.
+pub const IDEMPOTENCY_KEY_LENGTH: usize = 256;
 
 // === impl LeaseRequest ===
 
@@ -112,9 +115,10 @@ impl LeaseRequest {
 }
 
 /// They go into audit records, where nothing without bounds belongs.
-fn is_method(method: &str) -> bool {
+/// Letters, `-` and `_`.
+pub fn is_method(method: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_');
-    (1..=MAX_METHOD).contains(&method.len()) && method.bytes().all(plain)
+    (1..=METHOD_LENGTH).contains(&method.len()) && method.bytes().all(plain)
 }
 
 /// SHA-256 in lower-case hex.
@@ -124,11 +128,12 @@ fn is_digest(text: &str) -> bool {
 
 /// 1 to 256 visible ASCII characters and spaces.
 pub fn is_idempotency_key(key: &str) -> bool {
-    (1..=MAX_IDEMPOTENCY_KEY).contains(&key.len()) && key.bytes().all(|b| (0x20..0x7f).contains(&b))
+    (1..=IDEMPOTENCY_KEY_LENGTH).contains(&key.len())
+        && key.bytes().all(|b| (0x20..0x7f).contains(&b))
 }
 
 fn is_path(path: &str) -> bool {
-    path.starts_with('/') && path.len() <= MAX_PATH
+    path.starts_with('/') && path.len() <= PATH_LENGTH
 }
 
 // === impl Malformed ===

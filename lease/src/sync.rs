@@ -58,6 +58,9 @@ pub struct SeenReport {
 }
 
 pub const SEEN_LIMIT: usize = 1000;
+/// Bytes of a session's id, at most: a claim of at most 256 bytes, or a `jti` of whatever length a
+/// token has.
+pub const SESSION_ID_LENGTH: usize = 8192;
 
 // === impl SyncAnswer ===
 
@@ -88,7 +91,7 @@ impl SeenReport {
     pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
         let report: Self = serde_json::from_slice(body).map_err(|_| Malformed)?;
         let fits = report.sessions.len() <= SEEN_LIMIT
-            && report.sessions.iter().all(|id| (1..=8192).contains(&id.len()));
+            && report.sessions.iter().all(|id| (1..=SESSION_ID_LENGTH).contains(&id.len()));
         if fits { Ok(report) } else { Err(Malformed) }
     }
 }

@@ -4,12 +4,15 @@ use super::Admin;
 use super::operator::Operator;
 use crate::api::answer::ok;
 use crate::api::body;
+use crate::api::limits;
 use crate::api::refusal::Refusal;
 use crate::grants::{Gap, Grant};
 use crate::ledger::{Claimant, Standing};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use lease::{Authority, Binding, HTTPS_PORT, Handle, LeaseRequest, Secret};
+use lease::{
+    Authority, Binding, HTTPS_PORT, Handle, LeaseRequest, METHOD_LENGTH, Secret, is_method,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -21,9 +24,12 @@ use std::sync::Arc;
 pub struct Question {
     /// Of the session, as in its token. With `sid` or `jti`, revocation is looked at too.
     pub claims: Map<String, Value>,
+    #[schemars(schema_with = "limits::handle")]
     pub handle: String,
     /// `api.github.com`, or with a port.
+    #[schemars(schema_with = "limits::destination")]
     pub destination: String,
+    #[schemars(schema_with = "limits::method")]
     pub method: String,
     #[serde(default)]
     pub binding: AskedBinding,
@@ -72,6 +78,10 @@ pub async fn check(
         handle.parse().map_err(|error| Refusal::bad_request(format!("handle: {error}")))?;
     let destination = Authority::parse(destination.as_bytes(), HTTPS_PORT)
         .map_err(|error| Refusal::bad_request(format!("destination: {error}")))?;
+    if !is_method(&method) {
+        let what = format!("method: is 1 to {METHOD_LENGTH} of A-Z a-z _ -");
+        return Err(Refusal::bad_request(what));
+    }
     let asked = LeaseRequest {
         session: Secret::new(Vec::new()),
         handle: handle.clone(),

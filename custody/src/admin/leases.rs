@@ -2,6 +2,7 @@
 
 use super::Admin;
 use super::operator::Operator;
+use super::target::Kind;
 use crate::api::answer::ok;
 use crate::api::refusal::Refusal;
 use crate::ledger::{LeaseFilter, LeaseRow};
@@ -78,6 +79,11 @@ fn filter_of(wanted: Wanted, now: UnixSeconds) -> Result<LeaseFilter, Refusal> {
     }
     let handle = handle.map(|handle| handle.parse()).transpose();
     let actor = actor.map(|actor| actor.parse()).transpose();
+    for (kind, id) in [(Kind::Session, &session), (Kind::Lease, &lease)] {
+        if let Some(id) = id {
+            kind.target_in(kind.name(), id.clone())?;
+        }
+    }
     Ok(LeaseFilter {
         session,
         lease_id: lease,

@@ -14,6 +14,7 @@ use super::{
     Admin, check, credentials, grants, kill_switch, leases, revocations, root_key, sessions, status,
 };
 use crate::api::credential::Shown;
+use crate::api::limits;
 use crate::api::operation::{Answered, Operation, Parameter, Place, SchemaOf, Verb, schema_of};
 use crate::openapi;
 use crate::sealed::Rotated;
@@ -52,12 +53,12 @@ pub fn all() -> Vec<Operation<Arc<Admin>>> {
 
 fn listings() -> Vec<Operation<Arc<Admin>>> {
     const FILTERS: &[Parameter] = &[
-        query("session", "only of this session", schema_of::<String>),
-        query("lease", "only this lease", schema_of::<String>),
-        query("handle", "only of this handle", schema_of::<String>),
-        query("actor", "only of this actor", schema_of::<String>),
+        query("session", "only of this session", limits::session_id),
+        query("lease", "only this lease", limits::lease_id),
+        query("handle", "only of this handle", limits::handle),
+        query("actor", "only of this actor", limits::handle),
         query("all", "also those that have ended", schema_of::<bool>),
-        query("limit", "at most so many, 1 to 10000; default 100", schema_of::<u32>),
+        query("limit", "at most so many; default 100", limits::limit),
     ];
     vec![
         Operation {
@@ -113,8 +114,8 @@ fn revoking() -> Vec<Operation<Arc<Admin>>> {
         Parameter {
             name: "id",
             place: Place::Path,
-            meaning: "percent-encoded",
-            schema: schema_of::<String>,
+            meaning: "percent-encoded; a lease's, handle's or actor's as in a list of those",
+            schema: limits::target_id,
         },
     ];
     vec![
@@ -160,17 +161,12 @@ fn revoking() -> Vec<Operation<Arc<Admin>>> {
 fn storing() -> Vec<Operation<Arc<Admin>>> {
     const PATH: &str = "/v1/credentials/{actor}/{handle}";
     const PLACE: &[Parameter] = &[
-        Parameter {
-            name: "actor",
-            place: Place::Path,
-            meaning: "whose",
-            schema: schema_of::<String>,
-        },
+        Parameter { name: "actor", place: Place::Path, meaning: "whose", schema: limits::handle },
         Parameter {
             name: "handle",
             place: Place::Path,
             meaning: "its name",
-            schema: schema_of::<String>,
+            schema: limits::handle,
         },
     ];
     let here = |id, summary, schema, handler| Operation {

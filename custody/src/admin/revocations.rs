@@ -27,8 +27,10 @@ use std::sync::Arc;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = crate::api::limits::id_of_kind)]
 pub struct RevocationOrder {
     pub kind: Kind,
+    #[schemars(schema_with = "crate::api::limits::target_id")]
     pub id: String,
     /// Unix seconds after which it may be forgotten. Default: see the kind.
     pub until: Option<UnixSeconds>,

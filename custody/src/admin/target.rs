@@ -2,6 +2,7 @@
 
 use crate::api::refusal::Refusal;
 use crate::ledger::Target;
+use lease::{LEASE_ID_LENGTH, SESSION_ID_LENGTH, is_lease_id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -19,10 +20,6 @@ pub enum Kind {
     Actor,
 }
 
-/// A session's id is a claim of at most 256 bytes, or a `jti` of whatever length a token has.
-const MAX_SESSION: usize = 8192;
-const MAX_LEASE: usize = 128;
-
 // === impl Kind ===
 
 impl Kind {
@@ -38,23 +35,28 @@ impl Kind {
     /// # Errors
     /// The id cannot be one of this kind.
     pub fn target(self, id: String) -> Result<Target, Refusal> {
-        let fault = |text: &dyn fmt::Display| Refusal::bad_request(format!("id: {text}"));
+        self.target_in("id", id)
+    }
+
+    /// [`Self::target`], of a field of this name.
+    ///
+    /// # Errors
+    /// The text cannot be an id of this kind.
+    pub fn target_in(self, field: &str, id: String) -> Result<Target, Refusal> {
+        let fault = |text: &dyn fmt::Display| Refusal::bad_request(format!("{field}: {text}"));
         match self {
-            Self::Session if (1..=MAX_SESSION).contains(&id.len()) => Ok(Target::Session(id)),
-            Self::Session => Err(fault(&format!("a session's id is 1 to {MAX_SESSION} bytes"))),
+            Self::Session if (1..=SESSION_ID_LENGTH).contains(&id.len()) => Ok(Target::Session(id)),
+            Self::Session => {
+                Err(fault(&format!("a session's id is 1 to {SESSION_ID_LENGTH} bytes")))
+            }
             Self::Lease if is_lease_id(&id) => Ok(Target::Lease(id)),
             Self::Lease => {
-                Err(fault(&format!("a lease's id is 1 to {MAX_LEASE} of A-Z a-z 0-9 . _ -")))
+                Err(fault(&format!("a lease's id is 1 to {LEASE_ID_LENGTH} of A-Z a-z 0-9 . _ -")))
             }
             Self::Handle => id.parse().map(Target::Handle).map_err(|error| fault(&error)),
             Self::Actor => id.parse().map(Target::Actor).map_err(|error| fault(&error)),
         }
     }
-}
-
-fn is_lease_id(id: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    (1..=MAX_LEASE).contains(&id.len()) && id.bytes().all(plain)
 }
 
 /// Kind and id of a target.

@@ -2,6 +2,8 @@
 //! too and which therefore knows no schemas; so they are written down here, and held against real
 //! answers by the tests.
 
+use crate::api::limits;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 /// Adds them to the document.
@@ -37,7 +39,8 @@ fn paths() -> Value {
                 &[(400, "not a report"), (404, "no such operation"), (409, "settled before, otherwise"),
                   (503, "not now")],
             ),
-            json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}]),
+            json!([{"name": "id", "in": "path", "required": true,
+                "schema": of(limits::lease_id)}]),
         )},
         "/v1/sync": {"get": with_parameters(
             operation(
@@ -45,9 +48,8 @@ fn paths() -> Value {
                 Some("SyncAnswer"), &[(400, "not a cursor or a wait"), (503, "not now")],
             ),
             json!([
-                {"name": "cursor", "in": "query", "required": false, "schema": cursor()},
-                {"name": "wait", "in": "query", "required": false,
-                 "schema": {"type": "integer", "minimum": 0, "maximum": 30}},
+                {"name": "cursor", "in": "query", "required": false, "schema": of(limits::cursor)},
+                {"name": "wait", "in": "query", "required": false, "schema": of(limits::wait)},
             ]),
         )},
         "/v1/seen": {"post": operation(
@@ -108,25 +110,39 @@ fn put(object: &mut Value, field: &str, value: Value) {
     }
 }
 
-/// As [`lease::is_cursor`] has it.
-fn cursor() -> Value {
-    json!({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"})
+fn of(limit: fn(&mut SchemaGenerator) -> Schema) -> Value {
+    limit(&mut SchemaGenerator::default()).to_value()
 }
 
 /// The members of a lease request, with the limits of [`lease::LeaseRequest::decode`].
 fn lease_request() -> Value {
-    let digest = json!({"type": "string", "pattern": "^[0-9a-f]{64}$"});
+    let digest = of(limits::digest);
     json!({
         "session": {"type": "string", "description": "the Session JWT"},
-        "handle": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"},
-        "destination": {"type": "string", "description": "HOST or HOST:PORT"},
-        "method": {"type": "string", "pattern": "^[A-Za-z_-]{1,32}$"},
-        "path": {"type": "string", "pattern": "^/", "maxLength": 16384},
+        "handle": of(limits::handle),
+        "destination": of(limits::destination),
+        "method": of(limits::method),
+        "path": of(limits::path),
         "fingerprint": digest,
-        "idempotency_key": {"type": "string", "pattern": "^[ -~]{1,256}$"},
+        "idempotency_key": of(limits::idempotency_key),
         "body_digest": digest,
         "binding": {"enum": ["session", "single_use"]},
     })
+}
+
+/// A failure has a code, and nothing else has.
+fn outcome_report() -> Value {
+    let mut report = object(
+        json!({
+            "outcome": {"enum": ["accepted", "delivered", "failed"]},
+            "failure_code": of(limits::failure_code),
+        }),
+        &["outcome"],
+    );
+    put(&mut report, "if", json!({"properties": {"outcome": {"const": "failed"}}}));
+    put(&mut report, "then", json!({"required": ["failure_code"]}));
+    put(&mut report, "else", json!({"properties": {"failure_code": false}}));
+    report
 }
 
 fn schemas() -> Value {
@@ -148,16 +164,10 @@ fn schemas() -> Value {
             }),
             &["lease_id", "expires_at", "renew_after", "headers", "binding"],
         ),
-        "OutcomeReport": object(
-            json!({
-                "outcome": {"enum": ["accepted", "delivered", "failed"]},
-                "failure_code": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"},
-            }),
-            &["outcome"],
-        ),
+        "OutcomeReport": outcome_report(),
         "SyncAnswer": object(
             json!({
-                "cursor": cursor(), "full": {"type": "boolean"}, "kill_switch": {"type": "boolean"},
+                "cursor": of(limits::cursor), "full": {"type": "boolean"}, "kill_switch": {"type": "boolean"},
                 "changes": {"type": "array", "items": object(
                     json!({
                         "kind": {"enum": ["session", "lease", "handle"]}, "id": text,
@@ -170,7 +180,7 @@ fn schemas() -> Value {
         ),
         "SeenReport": object(
             json!({"sessions": {"type": "array", "maxItems": lease::SEEN_LIMIT,
-                "items": {"type": "string", "minLength": 1, "maxLength": 8192}}}),
+                "items": of(limits::session_id)}}),
             &["sessions"],
         ),
     })

@@ -27,16 +27,17 @@ use zeroize::Zeroizing;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchOrder {
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::api::limits::handle")]
     actor: Actor,
     /// The handle.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::api::limits::handle")]
     service: Handle,
     /// The one type the caller can use. Without it, any that is made of headers; an SSH
     /// certificate, a Kerberos ticket and opaque bytes are given only to who asks for them.
     #[serde(rename = "type")]
     kind: Option<CredentialType>,
     /// Seconds, 1 to 900; default 300.
+    #[schemars(schema_with = "crate::api::limits::ttl")]
     ttl: Option<u64>,
 }
 

@@ -18,10 +18,10 @@ use std::sync::Arc;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StoreOrder {
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::api::limits::handle")]
     actor: Actor,
     /// The handle.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::api::limits::handle")]
     service: Handle,
     #[schemars(with = "Shown<'static>")]
     credential: Sent,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeardownOrder {
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::api::limits::handle")]
     actor: Actor,
 }
 
