@@ -1,7 +1,9 @@
 //! Which names belong to a registry rather than to somebody (`com`, `co.uk`, `github.io`).
 //!
-//! The list is embedded: a filter inside Envoy has no file to read. It is searched only while a
-//! configuration is read, so 10,000 lines and a binary search are fast enough and small enough.
+//! The list is embedded: a filter inside Envoy has no file to read. It is searched as the text it is, so that no
+//! VM keeps 10,000 references to it.
+
+use std::cmp::Ordering;
 
 /// Made by `public-suffixes.py`; `#` lines first, then the rules, sorted bytewise.
 const LIST: &str = include_str!("../public-suffixes.txt");
@@ -11,15 +13,14 @@ const LIST: &str = include_str!("../public-suffixes.txt");
 ///
 /// `name` is canonical: lower-case A-labels without a trailing dot.
 pub fn is_public_suffix(name: &str) -> bool {
-    let rules = Rules::of_list();
-    if rules.has("!", name) {
+    if has_rule("!", name) {
         return false;
     }
-    if rules.has("", name) {
+    if has_rule("", name) {
         return true;
     }
     match name.split_once('.') {
-        Some((_, parent)) => rules.has("*.", parent),
+        Some((_, parent)) => has_rule("*.", parent),
         None => true,
     }
 }
@@ -27,22 +28,35 @@ pub fn is_public_suffix(name: &str) -> bool {
 /// Does `*.name` cover names that belong to a registry: is this name a public suffix, or is every name right
 /// below it one (`*.compute.amazonaws.com`)?
 pub fn is_covering_public_suffixes(name: &str) -> bool {
-    is_public_suffix(name) || Rules::of_list().has("*.", name)
+    is_public_suffix(name) || has_rule("*.", name)
 }
 
-struct Rules(Vec<&'static str>);
-
-// === impl Rules ===
-
-impl Rules {
-    fn of_list() -> Self {
-        Self(LIST.lines().filter(|line| !line.starts_with('#')).collect())
+/// The rules, a line each.
+fn rules() -> &'static str {
+    let mut text = LIST;
+    while let Some((_, rest)) = text.split_once('\n').filter(|(line, _)| line.starts_with('#')) {
+        text = rest;
     }
+    text
+}
 
-    fn has(&self, mark: &str, name: &str) -> bool {
-        let wanted = mark.bytes().chain(name.bytes());
-        self.0.binary_search_by(|rule| rule.bytes().cmp(wanted.clone())).is_ok()
+/// A binary search: the line around the middle, then the half before or behind it.
+fn has_rule(mark: &str, name: &str) -> bool {
+    let mut text = rules();
+    while !text.is_empty() {
+        // The list is ASCII, so every place is between two characters.
+        let Some((before, behind)) = text.split_at_checked(text.len() / 2) else { return false };
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let end = behind.find('\n').map_or(text.len(), |at| before.len() + at);
+        let Some(rule) = text.get(start..end) else { return false };
+        let rest = match rule.bytes().cmp(mark.bytes().chain(name.bytes())) {
+            Ordering::Equal => return true,
+            Ordering::Less => text.get(end + 1..),
+            Ordering::Greater => text.get(..start),
+        };
+        text = rest.unwrap_or_default();
     }
+    false
 }
 
 #[cfg(test)]
@@ -51,15 +65,18 @@ mod tests {
 
     #[test]
     fn the_list_is_sorted_and_whole() {
-        let rules = Rules::of_list().0;
-        assert!(rules.is_sorted());
+        let rules: Vec<_> = rules().lines().collect();
+        assert!(rules.is_sorted() && LIST.is_ascii());
         assert!(rules.len() > 9_000, "{} rules", rules.len());
+        for rule in rules {
+            assert!(has_rule("", rule), "{rule}");
+            assert!(!has_rule("", &format!("{rule}-")) && !has_rule("-", rule), "{rule}");
+        }
     }
 
     #[test]
     fn every_parent_of_a_wildcard_rule_is_refused_as_a_wildcard() {
-        let rules = Rules::of_list().0;
-        let parents: Vec<_> = rules.iter().filter_map(|rule| rule.strip_prefix("*.")).collect();
+        let parents: Vec<_> = rules().lines().filter_map(|rule| rule.strip_prefix("*.")).collect();
         assert!(parents.len() > 250, "{} parents", parents.len());
         for parent in parents {
             let pattern = format!("*.{parent}");

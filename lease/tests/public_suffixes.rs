@@ -4,6 +4,9 @@
 
 use lease::HostPattern;
 
+/// Ours, which is newer than the test file may be.
+const RULES: &str = include_str!("../public-suffixes.txt");
+
 /// `checkPublicSuffix('INPUT', 'REGISTRABLE')`, where `null` is the registrable name of a public suffix.
 const CASES: &str = include_str!("test_psl.txt");
 
@@ -38,4 +41,29 @@ fn wildcard_below_a_public_suffix_is_refused_and_below_a_registrable_name_accept
         }
     }
     assert!(refused >= 25 && accepted >= 45, "{refused} refused, {accepted} accepted");
+}
+
+#[test]
+fn wildcard_of_every_rule_is_refused_and_of_every_exception_accepted() {
+    let mut refused = 0;
+    for rule in RULES.lines().filter(|line| !line.starts_with('#')) {
+        match rule.strip_prefix('!') {
+            Some(name) => assert!(is_wildcard_accepted(name), "*.{name}"),
+            None => {
+                let suffix = rule.strip_prefix("*.").unwrap_or(rule);
+                assert!(!is_wildcard_accepted(suffix), "*.{suffix}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 9_000, "{refused}");
+}
+
+/// The decision of docs/threat-model.md: a name that is no suffix itself is accepted, also where suffixes stand
+/// deeper below it (`s3.amazonaws.com`).
+#[test]
+fn wildcard_above_a_deeper_suffix_is_accepted() {
+    for name in ["amazonaws.com", "windows.net", "af-south-1.amazonaws.com"] {
+        assert!(is_wildcard_accepted(name), "*.{name}");
+    }
 }
