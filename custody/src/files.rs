@@ -23,10 +23,42 @@ pub enum FileFault {
     TooLarge { path: PathBuf, limit: u64 },
 }
 
+/// What tells one state of some files from the next: device, inode, length and time of change of each, or
+/// that it is not there. Of a symbolic link, those of the file it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp(Vec<Option<State>>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct State {
+    device: u64,
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
+}
+
 const LIMIT: u64 = 1 << 20;
 /// Writing by the group, anything by others. Kubernetes hands secrets to a pod through its group
 /// (`fsGroup`).
 const FORBIDDEN: u32 = 0o037;
+
+// === impl Stamp ===
+
+impl Stamp {
+    pub fn of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Self {
+        let of = |file: fs::Metadata| State {
+            device: file.dev(),
+            inode: file.ino(),
+            length: file.len(),
+            changed: (file.ctime(), file.ctime_nsec()),
+        };
+        Self(paths.into_iter().map(|path| fs::metadata(path).ok().map(of)).collect())
+    }
+
+    /// Whether every file is there.
+    pub fn is_whole(&self) -> bool {
+        self.0.iter().all(Option::is_some)
+    }
+}
 
 /// The whole of a private file, at most 1 MiB.
 ///

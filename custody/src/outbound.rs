@@ -8,6 +8,7 @@
 mod call;
 mod endpoint;
 mod json;
+mod renewed;
 mod tls;
 
 pub use call::Call;
@@ -101,7 +102,7 @@ impl Default for Reach {
 }
 
 impl Reach {
-    /// Builds the client. Reads the files now; a renewed one takes a new client.
+    /// Builds the client. Reads the files now, and again when they have been renewed.
     ///
     /// # Errors
     /// A file is not there or does not read; the text begins with the field's name.

@@ -5,6 +5,7 @@ pub mod doors;
 pub mod listener;
 mod named;
 pub mod peer;
+pub mod renewal;
 pub mod tls;
 
 use crate::admin::vault::SealedVault;
@@ -33,6 +34,7 @@ use crate::sealed::{NewKey, SealedStore, StoreFault};
 use apis::Shared;
 use doors::{Door, Doors};
 use listener::Listener;
+use renewal::Renewal;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -54,6 +56,7 @@ pub struct Server {
     courier: Option<Courier>,
     audit: AuditLog,
     writing: Writing,
+    renewal: Renewal,
 }
 
 /// Custody cannot start.
@@ -141,6 +144,7 @@ impl Server {
             courier,
             audit: shared.audit,
             writing,
+            renewal: doors.renewal,
         })
     }
 
@@ -179,6 +183,7 @@ impl Server {
             .collect();
         let (grants, watching) = (self.grants, stop.clone());
         tokio::spawn(async move { grants.watch(watching).await });
+        tokio::spawn(self.renewal.watch(stop.clone()));
         tokio::spawn(housekeeping::sweep(self.resolver, stop.clone()));
         tokio::spawn(housekeeping::keep(self.ledger, clock::system(), stop.clone()));
         let (end, ended) = watch::channel(false);

@@ -5,9 +5,10 @@
 mod common;
 
 use axum::body::Body;
-use common::client::{TLS13, get, over_http1, over_http2, plain_get, post};
+use common::client::{Conversation, TLS13, get, over_http1, over_http2, plain_get, post};
 use common::stores::Store;
 use common::{Home, custody, run, text};
+use hyper::Request;
 use std::fs;
 use tokio::net::TcpStream;
 
@@ -242,4 +243,52 @@ async fn without_the_section_there_is_no_admin_listener() {
     let running = home.serve();
     assert_eq!(running.admin.port(), 0);
     assert_eq!(plain_get(running.health, "/healthz").await.status, 200);
+}
+
+/// A file of this name in `home`, replaced by a rename with what `from` has.
+fn renew(home: &Home, name: &str, from: &std::path::Path) {
+    fs::copy(from, home.path("renewed")).unwrap();
+    fs::rename(home.path("renewed"), home.path(name)).unwrap();
+}
+
+/// Certificate, key and client CA: who was let in by the old ones is let out, whoever the new ones let in
+/// gets in, and custody is not restarted.
+#[tokio::test]
+async fn renewed_tls_files_are_in_force_without_a_restart() {
+    let (home, next) = (Home::new(Store::Sqlite), Home::bare(Store::Sqlite));
+    let mut running = home.serve();
+    let mut old = home.knock();
+    (old.alpn, old.ca) = (b"h2", next.path("ca.pem"));
+    let mut first = home.knock();
+    first.alpn = b"h2";
+    let open = Conversation::open(first, running.edge).await;
+    let ask = || Request::get("https://custody.internal/healthz").body(Body::empty()).unwrap();
+    assert_eq!(open.ask(ask()).await.unwrap().status, 200);
+
+    for name in ["server.key", "server.pem", "ca.pem"] {
+        renew(&home, name, &next.path(name));
+    }
+    running.wait_for("renewed TLS files are in force");
+    assert_eq!(next.knock().get(running.edge, "/healthz").await.unwrap().status, 200);
+    assert!(old.get(running.edge, "/healthz").await.is_err(), "a certificate of the old CA");
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while open.ask(ask()).await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    closed.await.expect("a connection of the old CA is still served");
+
+    // Files that do not serve change nothing: a broken one, and a CA that would open two doors.
+    renew(&home, "server.pem", &home.config());
+    running.wait_for("failed to read renewed TLS files");
+    renew(&home, "server.pem", &next.path("server.pem"));
+    running.wait_for("renewed TLS files are in force");
+    renew(&home, "operator-ca.pem", &next.path("ca.pem"));
+    running.wait_for("whoever may call there could call here");
+    assert_eq!(next.knock().get(running.edge, "/healthz").await.unwrap().status, 200);
+    assert!(next.knock().get(running.admin, "/v1/status").await.is_err());
+    let mut operator = home.knock_as_operator();
+    operator.ca = next.path("ca.pem");
+    assert_eq!(operator.get(running.admin, "/v1/status").await.unwrap().status, 200);
+    assert!(running.child.try_wait().unwrap().is_none());
 }

@@ -164,6 +164,7 @@ impl CustodyHome {
             server_name: CUSTODY_AUTHORITY.to_owned(),
             certificate: self.beside("edge-client.pem"),
             key: self.beside("edge-client.key"),
+            secrets: self.beside("sds"),
         };
         CustodyLink { address: self.edge, tls: Some(tls) }
     }

@@ -12,6 +12,7 @@ pub mod error;
 mod place;
 mod render;
 pub mod running;
+mod secrets;
 pub mod settings;
 
 pub use admin::Admin;

@@ -62,7 +62,12 @@ pub async fn serve(config: &Path) {
     let Protection::MutualTls(files) = &config.edge.protection else { panic!("TLS") };
     let acceptor = tls::acceptor(files, tls::EDGES).unwrap();
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let listener = Listener::new(socket, Some(acceptor), routes, &Arc::new(Metrics::default()));
+    let listener = Listener::new(
+        socket,
+        Some(watch::channel(acceptor).1),
+        routes,
+        &Arc::new(Metrics::default()),
+    );
     println!("{}", listener.address().unwrap());
     let (_never, stop) = watch::channel(false);
     listener.serve(stop).await;

@@ -35,6 +35,13 @@ pub struct TlsFiles {
     pub client_names: Option<Vec<String>>,
 }
 
+impl TlsFiles {
+    /// The files, for whoever watches them.
+    pub fn paths(&self) -> [&Path; 3] {
+        [&self.certificate, &self.key, &self.client_ca].map(PathBuf::as_path)
+    }
+}
+
 /// Where operators and workers call: TLS 1.3 with a client certificate, always.
 #[derive(Debug, Clone)]
 pub struct AdminListener {

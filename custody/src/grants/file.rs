@@ -4,8 +4,7 @@ use super::LiveGrants;
 use crate::audit::entry::Reload;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome};
 use crate::config::{Config, ConfigFaults};
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use crate::files::Stamp;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,20 +87,15 @@ impl GrantsFile {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let now = self.look().await;
-            if now.is_some() && now != loaded && now == before {
-                loaded = now;
+            let now = Some(Stamp::of([self.path.as_path()]));
+            let is_whole = now.as_ref().is_some_and(Stamp::is_whole);
+            if is_whole && now != loaded && now == before {
+                loaded.clone_from(&now);
                 // What is wrong is in the log.
                 let _ = self.reload("file").await;
             }
             before = now;
         }
-    }
-
-    /// What tells one state of the file from the next; `None` while there is none.
-    async fn look(&self) -> Option<(u64, u64, i64, i64)> {
-        let of = |file: Metadata| (file.ino(), file.len(), file.mtime(), file.mtime_nsec());
-        tokio::fs::metadata(&self.path).await.ok().map(of)
     }
 }
 

@@ -169,3 +169,95 @@ fn a_file_that_does_not_serve_is_named() {
         assert!(fault.starts_with("ca: ") && fault.contains("ca.pem"), "{fault}");
     }
 }
+
+/// What `custody init` makes, as files of somebody else's server and of its client.
+fn files(folder: &std::path::Path, name: &str) -> PathBuf {
+    let folder = folder.join(name);
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let wishes = crate::init::Wishes {
+        folder: folder.clone(),
+        issuer: "https://control-plane.example".into(),
+        audience: "leasehold-edge".into(),
+        jwks: None,
+        edge_listen: any,
+        admin_listen: any,
+        health_listen: any,
+        names: vec!["127.0.0.1".into()],
+    };
+    crate::init::init(&wishes).unwrap();
+    folder
+}
+
+/// Answers over TLS, to clients with a certificate of the CA of these files.
+async fn answering_over_tls(files: &std::path::Path) -> SocketAddr {
+    let tls = crate::server::tls::acceptor(
+        &crate::config::TlsFiles {
+            certificate: files.join("server.pem"),
+            key: files.join("server.key"),
+            client_ca: files.join("ca.pem"),
+            client_names: None,
+        },
+        crate::server::tls::EDGES,
+    )
+    .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = tls.accept(stream).await else { continue };
+            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                continue; // The test offers HTTP/1.1 alone.
+            }
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(&http("200 OK", "connection: close\r\n", "{}")).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    address
+}
+
+/// A client lives as long as custody; the files that it was built with do not.
+#[tokio::test]
+async fn renewed_files_serve_the_next_handshake_of_the_same_client() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (old, new) = (files(temporary.path(), "old"), files(temporary.path(), "new"));
+    let (old_server, new_server) = (answering_over_tls(&old).await, answering_over_tls(&new).await);
+    let here = temporary.path().join("here");
+    std::fs::create_dir(&here).unwrap();
+    let names = ["ca.pem", "edge-client.key", "edge-client.pem"];
+    let put = |from: &std::path::Path, name: &str| {
+        std::fs::copy(from.join(name), here.join("new")).unwrap();
+        std::fs::rename(here.join("new"), here.join(name)).unwrap();
+    };
+    names.iter().for_each(|name| put(&old, name));
+    let reach = Reach {
+        ca: Some(here.join("ca.pem")),
+        identity: Some(Identity {
+            certificate: here.join("edge-client.pem"),
+            key: here.join("edge-client.key"),
+        }),
+        ..Reach::default()
+    };
+    let mut config = tls_config(&reach).unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let client = Client::builder().tls_backend_preconfigured(config).no_proxy().build().unwrap();
+    let outbound = Outbound { client, body_limit: 1 << 20 };
+    let ask = async |server: SocketAddr| {
+        let endpoint = Endpoint::parse(&format!("https://{server}/")).unwrap();
+        outbound.send(Call::get(&endpoint)).await.map(|answer| answer.status)
+    };
+    assert_eq!(ask(old_server).await, Ok(StatusCode::OK));
+    assert!(ask(new_server).await.is_err(), "a stranger is believed");
+    // The key alone: certificate and key do not belong together, and the old ones stay.
+    put(&new, "edge-client.key");
+    assert_eq!(ask(old_server).await, Ok(StatusCode::OK));
+    put(&new, "edge-client.pem");
+    put(&new, "ca.pem");
+    assert_eq!(ask(new_server).await, Ok(StatusCode::OK));
+    assert!(ask(old_server).await.is_err(), "the CA that is out is believed");
+    // What does not serve changes nothing.
+    std::fs::write(here.join("new"), "no PEM").unwrap();
+    std::fs::rename(here.join("new"), here.join("ca.pem")).unwrap();
+    assert_eq!(ask(new_server).await, Ok(StatusCode::OK));
+}

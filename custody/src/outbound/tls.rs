@@ -1,9 +1,11 @@
 //! Whom a client trusts, and who it says it is.
 
 use super::Reach;
-use crate::server::tls::{TlsFault, certificates, private_key};
+use super::renewed::Renewed;
+use crate::server::tls::TlsFault;
+use rustls::client::Resumption;
 use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore, version};
+use rustls::{ClientConfig, version};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ pub enum ReachFault {
     #[error(transparent)]
     Pem(#[from] TlsFault),
     #[error("ca: {0}")]
-    Ca(rustls::Error),
+    Ca(String),
     #[error("ca: is not given, and the operating system's own cannot be used: {0}")]
     System(rustls::Error),
     #[error("certificate: does not go with the key: {0}")]
@@ -22,29 +24,25 @@ pub enum ReachFault {
     Client(String),
 }
 
-/// TLS 1.3 and 1.2 with ring; HTTP/2 and HTTP/1.1.
+/// TLS 1.3 and 1.2 with ring; HTTP/2 and HTTP/1.1. Files are read now, and again for the handshake after
+/// they have changed.
 pub fn config(reach: &Reach) -> Result<ClientConfig, ReachFault> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .map_err(ReachFault::System)?;
+    let renewed = Arc::new(Renewed::read(reach.ca.clone(), reach.identity.clone())?);
     let builder = match &reach.ca {
         None => builder.with_platform_verifier().map_err(ReachFault::System)?,
-        Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for ca in certificates("ca", path)? {
-                roots.add(ca).map_err(ReachFault::Ca)?;
-            }
-            builder.with_root_certificates(roots)
-        }
+        Some(_) => builder.dangerous().with_custom_certificate_verifier(renewed.clone()),
     };
     let mut config = match &reach.identity {
         None => builder.with_no_client_auth(),
-        Some(identity) => {
-            let chain = certificates("certificate", &identity.certificate)?;
-            let key = private_key(&identity.key)?;
-            builder.with_client_auth_cert(chain, key).map_err(ReachFault::Pair)?
-        }
+        Some(_) => builder.with_client_cert_resolver(renewed),
     };
+    if reach.ca.is_some() || reach.identity.is_some() {
+        // A resumed session would believe, and show, the files of its first handshake.
+        config.resumption = Resumption::disabled();
+    }
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -1,8 +1,10 @@
 //! The sockets custody listens on, and who is let in at each.
 
 use super::StartFault;
+use super::renewal::{Acceptors, Renewal};
 use super::tls::{self, TlsFault};
 use crate::config::{Config, Protection, TlsFiles};
+use crate::files::Stamp;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -13,20 +15,28 @@ pub struct Doors {
     pub admin: Option<Door>,
     pub workers: Option<Door>,
     pub health: Door,
+    pub renewal: Renewal,
 }
 
 /// A socket and how connections to it are secured.
 pub struct Door {
     pub socket: TcpListener,
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Acceptors,
+}
+
+/// The TLS files of each listener that has some.
+pub(super) struct Protected {
+    edge: Option<TlsFiles>,
+    admin: Option<TlsFiles>,
+    workers: Option<TlsFiles>,
 }
 
 /// The keys of the doors.
 #[derive(Default)]
-struct Locks {
-    edge: Option<TlsAcceptor>,
-    admin: Option<TlsAcceptor>,
-    workers: Option<TlsAcceptor>,
+pub(super) struct Locks {
+    pub(super) edge: Option<TlsAcceptor>,
+    pub(super) admin: Option<TlsAcceptor>,
+    pub(super) workers: Option<TlsAcceptor>,
 }
 
 // === impl Doors ===
@@ -35,7 +45,8 @@ impl Doors {
     /// # Errors
     /// A file does not serve, an address is taken, or two listeners trust one CA.
     pub async fn open(config: &Config) -> Result<Self, StartFault> {
-        let Locks { edge, admin, workers } = Locks::of(config)?;
+        let renewal = Renewal::start(Protected::of(config))?;
+        let [edge, admin, workers] = renewal.acceptors();
         let admin_at = config.admin.as_ref().map(|admin| admin.listen);
         let workers_at = config.workers.as_ref().map(|workers| workers.listen);
         Ok(Self {
@@ -43,6 +54,7 @@ impl Doors {
             admin: Door::open_if("admin.listen", admin_at, admin).await?,
             workers: Door::open_if("workers.listen", workers_at, workers).await?,
             health: Door::open("health.listen", config.health.listen, None).await?,
+            renewal,
         })
     }
 }
@@ -52,22 +64,36 @@ impl Doors {
 /// # Errors
 /// A file does not serve, or two listeners trust one CA.
 pub fn check(config: &Config) -> Result<(), StartFault> {
-    Locks::of(config).map(|_| ())
+    Protected::of(config).locks().map(|_| ())
 }
 
-// === impl Locks ===
+// === impl Protected ===
 
-impl Locks {
-    /// Whoever is let in at one door must not be at another: an edge's certificate is in a machine
-    /// that guests talk to, a worker's in many.
-    fn of(config: &Config) -> Result<Self, StartFault> {
+impl Protected {
+    fn of(config: &Config) -> Self {
         let edge = match &config.edge.protection {
-            Protection::MutualTls(files) => Some(files),
+            Protection::MutualTls(files) => Some(files.clone()),
             Protection::LoopbackPlaintext => None,
         };
-        let admin = config.admin.as_ref().map(|admin| &admin.tls);
-        let workers = config.workers.as_ref().map(|workers| &workers.tls);
-        let locks = Self {
+        let admin = config.admin.as_ref().map(|admin| admin.tls.clone());
+        let workers = config.workers.as_ref().map(|workers| workers.tls.clone());
+        Self { edge, admin, workers }
+    }
+
+    /// Of the listeners for edges, operators and workers.
+    pub(super) fn each(&self) -> [Option<&TlsFiles>; 3] {
+        [&self.edge, &self.admin, &self.workers].map(Option::as_ref)
+    }
+
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp::of(self.each().into_iter().flatten().flat_map(TlsFiles::paths))
+    }
+
+    /// Reads them. Whoever is let in at one door must not be at another: an edge's certificate is in a
+    /// machine that guests talk to, a worker's in many.
+    pub(super) fn locks(&self) -> Result<Locks, StartFault> {
+        let [edge, admin, workers] = self.each();
+        let locks = Locks {
             edge: acceptor(edge, tls::EDGES, StartFault::EdgeTls)?,
             admin: acceptor(admin, tls::YOUNG, StartFault::AdminTls)?,
             workers: acceptor(workers, tls::YOUNG, StartFault::WorkersTls)?,
@@ -104,7 +130,7 @@ impl Door {
     async fn open(
         field: &'static str,
         address: SocketAddr,
-        tls: Option<TlsAcceptor>,
+        tls: Acceptors,
     ) -> Result<Self, StartFault> {
         let socket = TcpListener::bind(address).await;
         let socket = socket.map_err(|source| StartFault::Listen { field, address, source })?;
@@ -114,7 +140,7 @@ impl Door {
     async fn open_if(
         field: &'static str,
         address: Option<SocketAddr>,
-        tls: Option<TlsAcceptor>,
+        tls: Acceptors,
     ) -> Result<Option<Self>, StartFault> {
         match address {
             Some(address) => Self::open(field, address, tls).await.map(Some),

@@ -3,6 +3,7 @@
 use crate::audit::sampling::Sampler;
 use crate::metrics::Metrics;
 use crate::server::peer::Peer;
+use crate::server::renewal::Acceptors;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -23,12 +24,19 @@ use tokio_rustls::TlsAcceptor;
 /// A socket and what is served on it.
 pub struct Listener {
     socket: TcpListener,
+    tls: Acceptors,
     door: Arc<Door>,
+}
+
+/// The connections that were let in by the same TLS files.
+struct Generation {
+    graceful: GracefulShutdown,
+    /// Dropped when they have had their time.
+    cut: watch::Sender<()>,
 }
 
 /// What every connection of a listener shares.
 struct Door {
-    tls: Option<TlsAcceptor>,
     routes: Router,
     http: auto::Builder<TokioExecutor>,
     metrics: Arc<Metrics>,
@@ -59,7 +67,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 impl Listener {
     pub fn new(
         socket: TcpListener,
-        tls: Option<TlsAcceptor>,
+        tls: Acceptors,
         routes: Router,
         metrics: &Arc<Metrics>,
     ) -> Self {
@@ -84,43 +92,78 @@ impl Listener {
     fn speaking(
         http: auto::Builder<TokioExecutor>,
         socket: TcpListener,
-        tls: Option<TlsAcceptor>,
+        tls: Acceptors,
         routes: Router,
         metrics: &Arc<Metrics>,
     ) -> Self {
         let metrics = Arc::clone(metrics);
         let refused = Sampler::new(Instant::now());
-        Self { socket, door: Arc::new(Door { tls, routes, http, metrics, refused }) }
+        Self { socket, tls, door: Arc::new(Door { routes, http, metrics, refused }) }
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Serves until `stop` turns true (or its sender is gone), then finishes what is in flight.
-    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
-        let graceful = GracefulShutdown::new();
+    /// Serves until `stop` turns true (or its sender is gone), then finishes what is in flight. So does
+    /// every connection that was let in by TLS files which are in force no more.
+    pub async fn serve(mut self, mut stop: watch::Receiver<bool>) {
+        let mut generation = Generation::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let (stream, place) = tokio::select! {
                 biased;
                 () = stopped(&mut stop) => break,
+                () = renewed(&mut self.tls) => {
+                    tokio::spawn(std::mem::replace(&mut generation, Generation::new()).end());
+                    continue;
+                }
                 accepted = accept(&self.socket, &places) => match accepted {
                     Some(accepted) => accepted,
                     None => continue,
                 },
             };
-            let served = Arc::clone(&self.door).serve(stream, graceful.watcher());
+            let tls = self.tls.as_ref().map(|tls| tls.borrow().clone());
+            let served = Arc::clone(&self.door).serve(stream, tls, generation.graceful.watcher());
+            let mut cut = generation.cut.subscribe();
             tokio::spawn(async move {
-                served.await;
+                tokio::select! {
+                    () = served => {}
+                    // Never sent to: its sender is gone.
+                    _ = cut.changed() => {}
+                }
                 drop(place);
             });
         }
         drop(self.socket);
-        if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+        generation.end().await;
+    }
+}
+
+// === impl Generation ===
+
+impl Generation {
+    fn new() -> Self {
+        Self { graceful: GracefulShutdown::new(), cut: watch::Sender::new(()) }
+    }
+
+    /// Finishes what is in flight, then cuts what is still open.
+    async fn end(self) {
+        if tokio::time::timeout(GRACE, self.graceful.shutdown()).await.is_err() {
             tracing::warn!("connections were still open after {GRACE:?}; they are cut");
         }
+        drop(self.cut);
     }
+}
+
+/// Never without TLS.
+async fn renewed(tls: &mut Acceptors) {
+    if let Some(acceptors) = tls
+        && acceptors.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
@@ -146,10 +189,10 @@ async fn accept(
 // === impl Door ===
 
 impl Door {
-    async fn serve(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, tls: Option<TlsAcceptor>, watcher: Watcher) {
         // Small answers, waited for: nothing to gain from holding them back.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else {
+        let Some(tls) = tls else {
             return self.http(stream, None, watcher).await;
         };
         match tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await {

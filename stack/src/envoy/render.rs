@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::place::{at, each_of_type};
+use super::secrets::Secrets;
 use super::{
     CustodyCluster, CustodyLink, EdgeSettings, EnvoyError, LeafCaLink, MutualTls, Posture,
 };
@@ -262,20 +263,18 @@ impl Shipped {
     fn put_mutual_tls(&mut self, tls: &MutualTls) -> Result<(), EnvoyError> {
         let context = "static_resources.clusters[custody].transport_socket.typed_config";
         let common = format!("{context}.common_tls_context");
-        let names = "validation_context.match_typed_subject_alt_names[0].matcher.exact";
-        for (place, value) in [
-            (format!("{context}.sni"), json!(tls.server_name)),
-            (
-                format!("{common}.tls_certificates[0].certificate_chain.filename"),
-                json!(tls.certificate),
-            ),
-            (format!("{common}.tls_certificates[0].private_key.filename"), json!(tls.key)),
-            (format!("{common}.validation_context.trusted_ca.filename"), json!(tls.server_ca)),
-            (format!("{common}.{names}"), json!(tls.server_name)),
-        ] {
-            self.put(&place, value)?;
+        let client = format!("{common}.tls_certificate_sds_secret_configs[edge-client].sds_config");
+        let validation = format!("{common}.combined_validation_context");
+        let name = "default_validation_context.match_typed_subject_alt_names[0].matcher.exact";
+        let ca = format!("{validation}.validation_context_sds_secret_config.sds_config");
+        let Secrets { edge_client, custody_ca } = Secrets::write(tls)?;
+        for (source, file) in [(client, edge_client), (ca, custody_ca)] {
+            let source = format!("{source}.path_config_source");
+            self.put(&format!("{source}.watched_directory.path"), json!(tls.secrets))?;
+            self.put(&format!("{source}.path"), json!(file))?;
         }
-        Ok(())
+        self.put(&format!("{context}.sni"), json!(tls.server_name))?;
+        self.put(&format!("{validation}.{name}"), json!(tls.server_name))
     }
 
     fn put_endpoint(&mut self, cluster: &str, address: &Value) -> Result<(), EnvoyError> {

@@ -48,6 +48,9 @@ pub struct MutualTls {
     pub certificate: PathBuf,
     /// Its key (PEM).
     pub key: PathBuf,
+    /// The folder of the files in which Envoy finds all this: `envoy/sds/*.yaml` as shipped, with these
+    /// paths put in.
+    pub secrets: PathBuf,
 }
 
 /// What Envoy knows of custody.
@@ -100,10 +103,12 @@ pub struct EdgeSettings {
 // === impl EdgeSettings ===
 
 impl EdgeSettings {
-    /// The shipped file with these settings put in, as JSON for [`super::Envoy::start`].
+    /// The shipped file with these settings put in, as JSON for [`super::Envoy::start`]. Writes the files
+    /// of secrets that it names, [`MutualTls::secrets`].
     ///
     /// # Errors
-    /// [`EnvoyError::Template`] when the shipped file lacks a place that a setting belongs to.
+    /// [`EnvoyError::Template`] when the shipped file lacks a place that a setting belongs to,
+    /// [`EnvoyError::Io`] when a file of secrets cannot be written.
     pub fn render(&self) -> Result<String, EnvoyError> {
         render::render(self)
     }

@@ -16,6 +16,7 @@ mod monitoring;
 mod operations;
 mod refusals;
 mod reload;
+mod renewal;
 mod retry;
 mod safety_net;
 mod session_binding;

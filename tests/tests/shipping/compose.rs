@@ -17,11 +17,7 @@ use crate::schema;
 
 const FILE: &str = "docker-compose.yml";
 /// What the cluster of custody has otherwise than in `envoy/explicit.yaml`, as JSON pointers.
-const OWN: [&str; 3] = [
-    "/load_assignment/endpoints",
-    "/transport_socket/typed_config/common_tls_context/tls_certificates",
-    "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca",
-];
+const OWN: [&str; 1] = ["/load_assignment/endpoints"];
 /// What it has in addition.
 const ADDED: [&str; 3] = ["health_checks", "common_lb_config", "outlier_detection"];
 
@@ -89,6 +85,19 @@ fn said(command: &mut Command) -> String {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {complaint}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The files of secrets, with the keys where they were seeded.
+pub fn secrets(seeded: &Path) -> PathBuf {
+    let folder = seeded.join("sds");
+    fs::create_dir(&folder).unwrap();
+    for name in ["edge-client.yaml", "custody-ca.yaml"] {
+        let text = fs::read_to_string(Built::root().join("envoy/sds").join(name)).unwrap();
+        let keys = seeded.join("edge");
+        fs::write(folder.join(name), text.replace("/etc/leasehold/keys", keys.to_str().unwrap()))
+            .unwrap();
+    }
+    folder
 }
 
 #[test]
@@ -273,7 +282,8 @@ fn envoy_takes_what_is_seeded() {
     let at = |name: &str| seeded.path().join(name);
     let text = fs::read_to_string(at("edge/envoy.yaml")).unwrap();
     let filter = Built::find().unwrap().filter().unwrap();
-    let text = text.replace("/etc/edge/", &format!("{}/", at("edge").display()));
+    let secrets = secrets(seeded.path());
+    let text = text.replace("/etc/leasehold/sds", secrets.to_str().unwrap());
     let text = text.replace("/etc/leasehold/leasehold_filter.wasm", filter.to_str().unwrap());
     let file = at("validated.yaml");
     fs::write(&file, &text).unwrap();

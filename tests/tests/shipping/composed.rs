@@ -20,7 +20,7 @@ use stack::postgres::Postgres;
 use tests::namespace::succeeded;
 use tokio::runtime::Runtime;
 
-use crate::compose::{seeded, yaml};
+use crate::compose::{secrets, seeded, yaml};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The sealed store's destination, and OpenBao's.
@@ -141,7 +141,7 @@ fn envoy(places: &Places<'_>, custodies: [SocketAddr; 2], origin: SocketAddr) ->
     let text = replace(
         text,
         &[
-            ("/etc/edge/", format!("{}/", path(places.at("edge")))),
+            ("/etc/leasehold/sds", path(secrets(places.volumes))),
             ("/etc/leasehold/leasehold_filter.wasm", path(filter)),
             ("/run/leasehold/leaf-ca.sock", path(places.at("leaf-ca.sock"))),
             ("address: custody-1, port_value: 8443", socket(custodies[0])),

@@ -95,9 +95,13 @@ fn what_is_mounted_is_there() {
         }
     }
     let documents = rendered("edge");
-    let map = documents.iter().find(|document| document["kind"] == "ConfigMap").unwrap();
-    let shipped = fs::read_to_string(Built::root().join("envoy/explicit.yaml")).unwrap();
-    assert_eq!(map["data"]["explicit.yaml"], shipped);
+    for name in ["explicit.yaml", "sds/edge-client.yaml", "sds/custody-ca.yaml"] {
+        let file = Built::root().join("envoy").join(name);
+        let shipped = fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let is_it = |document: &&Value| document["data"].get(name).is_some();
+        assert_eq!(documents.iter().find(is_it).unwrap()["data"][name], shipped, "{name}");
+    }
 }
 
 /// Custody itself reads the configuration, with the keys that `custody init` makes in the places where

@@ -14,6 +14,7 @@ fn settings(posture: Posture) -> EdgeSettings {
                 server_name: "custody.test".to_owned(),
                 certificate: "/somewhere/edge.pem".into(),
                 key: "/somewhere/edge.key".into(),
+                secrets: concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tmp/sds").into(),
             }),
         }),
         custody_cluster: CustodyCluster::Shipped,
@@ -118,6 +119,50 @@ fn custody_without_tls_keeps_no_certificate() {
         let mut root = rendered(&settings);
         assert_eq!(at(&mut root, "static_resources.clusters[custody].transport_socket"), None);
         assert!(!root.to_string().contains("edge-client"));
+    }
+}
+
+/// What Envoy reads once ends with the first certificate.
+#[test]
+fn certificate_key_and_ca_are_files_that_envoy_watches() {
+    let folder = tempfile::tempdir().unwrap();
+    for mut settings in both() {
+        let tls = settings.custody.as_mut().unwrap().tls.as_mut().unwrap();
+        tls.secrets = folder.path().join("sds");
+        let mut root = rendered(&settings);
+        let common =
+            "static_resources.clusters[custody].transport_socket.typed_config.common_tls_context";
+        let common = at(&mut root, common).unwrap();
+        assert!(!common.to_string().contains("filename"), "{common}");
+        for (source, secret, files) in [
+            (
+                "tls_certificate_sds_secret_configs[edge-client]",
+                "tls_certificate",
+                [
+                    ("certificate_chain.filename", "/somewhere/edge.pem"),
+                    ("private_key.filename", "/somewhere/edge.key"),
+                ]
+                .as_slice(),
+            ),
+            (
+                "combined_validation_context.validation_context_sds_secret_config",
+                "validation_context",
+                &[("trusted_ca.filename", "/somewhere/ca.pem")],
+            ),
+        ] {
+            let source = at(common, source).unwrap();
+            let name = source["name"].clone();
+            let source = at(source, "sds_config.path_config_source").unwrap();
+            assert_eq!(source["watched_directory"]["path"], json!(folder.path().join("sds")));
+            let text = std::fs::read_to_string(source["path"].as_str().unwrap()).unwrap();
+            let mut file: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(file["resources"][0]["name"], name);
+            let secret = at(&mut file, &format!("resources[0].{secret}")).unwrap();
+            assert_eq!(secret["watched_directory"]["path"], "/somewhere");
+            for (place, path) in files {
+                assert_eq!(at(secret, place), Some(&mut json!(path)), "{place}");
+            }
+        }
     }
 }
 

@@ -1,0 +1,116 @@
+//! TLS files that are renewed while custody serves: read again when they change, all or none.
+
+use super::StartFault;
+use super::doors::{Locks, Protected};
+use crate::config::TlsFiles;
+use crate::files::Stamp;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// The certificates in force at each listener, and the files that they were read from.
+pub struct Renewal {
+    files: Protected,
+    /// What was read last, whether it served or not.
+    read: Stamp,
+    edge: InForce,
+    admin: InForce,
+    workers: InForce,
+}
+
+/// What a listener serves with.
+struct InForce {
+    stamp: Stamp,
+    acceptor: Option<watch::Sender<TlsAcceptor>>,
+}
+
+/// What a listener is told of each later acceptor by; `None` without TLS.
+pub type Acceptors = Option<watch::Receiver<TlsAcceptor>>;
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+// === impl Renewal ===
+
+impl Renewal {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One does not serve, or two listeners trust one CA.
+    pub(super) fn start(files: Protected) -> Result<Self, StartFault> {
+        // Before they are read, so that a change meanwhile is one.
+        let stamps = files.each().map(stamp);
+        let read = files.stamp();
+        let Locks { edge, admin, workers } = files.locks()?;
+        let [of_edge, of_admin, of_workers] = stamps;
+        Ok(Self {
+            files,
+            read,
+            edge: InForce::new(of_edge, edge),
+            admin: InForce::new(of_admin, admin),
+            workers: InForce::new(of_workers, workers),
+        })
+    }
+
+    /// Of the listeners for edges, operators and workers.
+    pub(super) fn acceptors(&self) -> [Acceptors; 3] {
+        [&self.edge, &self.admin, &self.workers].map(InForce::subscribe)
+    }
+
+    /// Reads the files again whenever they have become others and stayed those for a look; until `stop`.
+    pub(super) async fn watch(mut self, mut stop: watch::Receiver<bool>) {
+        let mut before = self.read.clone();
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = self.files.stamp();
+            if now != self.read && now == before {
+                self.read = now.clone();
+                self.renew();
+            }
+            before = now;
+        }
+    }
+
+    fn renew(&mut self) {
+        let [of_edge, of_admin, of_workers] = self.files.each().map(stamp);
+        let Locks { edge, admin, workers } = match self.files.locks() {
+            Ok(locks) => locks,
+            Err(fault) => {
+                tracing::error!(%fault, "failed to read renewed TLS files; the old ones stay in force");
+                return;
+            }
+        };
+        self.edge.renew("edge", of_edge, edge);
+        self.admin.renew("admin", of_admin, admin);
+        self.workers.renew("workers", of_workers, workers);
+    }
+}
+
+fn stamp(files: Option<&TlsFiles>) -> Stamp {
+    Stamp::of(files.into_iter().flat_map(TlsFiles::paths))
+}
+
+// === impl InForce ===
+
+impl InForce {
+    fn new(stamp: Stamp, acceptor: Option<TlsAcceptor>) -> Self {
+        Self { stamp, acceptor: acceptor.map(watch::Sender::new) }
+    }
+
+    fn subscribe(&self) -> Acceptors {
+        self.acceptor.as_ref().map(watch::Sender::subscribe)
+    }
+
+    fn renew(&mut self, listener: &'static str, stamp: Stamp, renewed: Option<TlsAcceptor>) {
+        if let (Some(acceptor), Some(renewed)) = (&self.acceptor, renewed)
+            && self.stamp != stamp
+        {
+            acceptor.send_replace(renewed);
+            tracing::info!(listener, "renewed TLS files are in force");
+        }
+        self.stamp = stamp;
+    }
+}
