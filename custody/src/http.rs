@@ -21,7 +21,6 @@ pub use leases::BODY_LIMIT;
 pub use places::Places;
 use std::sync::Arc;
 use std::time::Duration;
-pub use sync::SEEN_BODY_LIMIT;
 use tokio::time::timeout;
 
 /// A probe that hears nothing for so long has its answer.

@@ -117,7 +117,7 @@ async fn every_body_has_a_limit() {
     let seen = || json!({"sessions": ["j"]}).to_string();
     let outcome = || json!({"outcome": "delivered"}).to_string();
     let small = custody::http::BODY_LIMIT;
-    let large = custody::http::SEEN_BODY_LIMIT;
+    let large = lease::SEEN_BODY_LIMIT;
     for (path, text, limit, fine) in [
         ("/v1/leases", lease(), small, 200),
         ("/v1/leases/lse_1/outcome", outcome(), small, 404),

@@ -47,6 +47,10 @@ impl<V> Bounded<V> {
         }
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&Digest, &V)> {
+        self.entries.iter().map(|(key, (_, value))| (key, value))
+    }
+
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.values_mut().map(|(_, value)| value)
     }

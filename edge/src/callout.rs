@@ -26,9 +26,9 @@ pub enum Purpose {
     Keys(FlightId),
     /// `GET /v1/sync`.
     Sync,
-    /// `POST /v1/seen`: nobody waits for its answer.
+    /// `POST /v1/seen`: no request waits for its answer.
     Seen,
-    /// `POST /v1/leases/{id}/outcome`: nor for this one's.
+    /// `POST /v1/leases/{id}/outcome`: no request waits for its answer.
     Outcome,
 }
 

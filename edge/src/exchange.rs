@@ -63,6 +63,8 @@ mod life_tests;
 #[cfg(test)]
 mod operation_tests;
 #[cfg(test)]
+mod report_tests;
+#[cfg(test)]
 mod session_end_tests;
 #[cfg(test)]
 mod sync_tests;

@@ -15,6 +15,8 @@ pub enum Notice {
         fault: String,
         left: Left,
     },
+    /// Custody refuses the name of a session in use, whatever else is in the report.
+    SessionNotReported,
 }
 
 /// What sessions are verified with when the keys cannot be fetched.
@@ -57,6 +59,9 @@ impl fmt::Display for Notice {
                 };
                 write!(f, "{what}, {fault}; {then}")
             }
+            Self::SessionNotReported => f.write_str(
+                "failed to report a session in use: custody refuses its name; the session may end as idle",
+            ),
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::bounded::Bounded;
 use crate::digest::{Digest, Digester};
 use crate::moment::Moment;
 use session::{Refusal, Session, Signatures, Unaided, Verifier};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The signature of a token never changes its mind; its times are checked on every use.
@@ -26,6 +25,8 @@ struct Known {
     session: Session,
     /// Since the last report.
     seen: bool,
+    /// Under the keys of now. Whoever is not is kept for the report alone.
+    is_verified: bool,
 }
 
 struct Forged {
@@ -66,7 +67,9 @@ impl Sessions {
             return Err(Refusal::TooLarge);
         }
         let key = self.digester.digest(&[token]);
-        if let Some(Known { session, seen }) = self.authenticated.get_mut(&key) {
+        let known = self.authenticated.get_mut(&key);
+        let was_seen = known.as_ref().is_some_and(|known| known.seen);
+        if let Some(Known { session, seen, is_verified: true }) = known {
             verifier.check_time(session, now.unix())?;
             *seen = true;
             return Ok(Verified { session: session.clone(), token: key });
@@ -77,7 +80,8 @@ impl Sessions {
         match verifier.authenticate_with(token, &*self.signatures) {
             Ok(session) => {
                 let timely = verifier.check_time(&session, now.unix());
-                let known = Known { session: session.clone(), seen: timely.is_ok() };
+                let seen = was_seen || timely.is_ok();
+                let known = Known { session: session.clone(), seen, is_verified: true };
                 self.authenticated.insert(key, known);
                 timely?;
                 Ok(Verified { session, token: key })
@@ -100,24 +104,36 @@ impl Sessions {
     /// to be reported first.
     pub fn forget_ended(&mut self, leeway: u64, reports: bool, now: Moment) {
         let is_over = |session: &Session| session.expires_at().saturating_add(leeway) <= now.unix();
-        self.authenticated.retain(|known| (reports && known.seen) || !is_over(&known.session));
+        self.authenticated.retain(|Known { session, seen, is_verified }| {
+            (reports && *seen) || (*is_verified && !is_over(session))
+        });
     }
 
-    /// The keys are others: everybody is verified anew.
-    pub fn forget(&mut self) {
-        self.authenticated = Bounded::new(CAPACITY);
+    /// The keys are others: everybody is verified anew. Sessions that are to be reported still are.
+    pub fn forget(&mut self, reports: bool) {
+        self.authenticated.retain(|known| reports && known.seen);
+        for known in self.authenticated.values_mut() {
+            known.is_verified = false;
+        }
         self.forged = Bounded::new(FORGED_CAPACITY);
     }
 
-    /// The sessions that were seen since this was last asked, each once.
-    pub fn take_seen(&mut self) -> BTreeSet<String> {
-        let mut seen = BTreeSet::new();
-        for known in self.authenticated.values_mut() {
-            if std::mem::take(&mut known.seen) {
-                seen.insert(known.session.id().to_owned());
-            }
+    /// The tokens whose sessions are to be reported as in use.
+    pub fn in_use(&self) -> impl Iterator<Item = Digest> {
+        self.authenticated.iter().filter(|(_, known)| known.seen).map(|(token, _)| *token)
+    }
+
+    /// The session of this token, if it is to be reported.
+    pub fn name_in_use(&self, token: &Digest) -> Option<&str> {
+        let known = self.authenticated.get(token).filter(|known| known.seen)?;
+        Some(known.session.id())
+    }
+
+    /// The report has the session of this token.
+    pub fn mark_reported(&mut self, token: &Digest) {
+        if let Some(known) = self.authenticated.get_mut(token) {
+            known.seen = false;
         }
-        seen
     }
 
     #[cfg(test)]

@@ -17,6 +17,18 @@ impl TrustEdge {
         !self.attempts.is_empty()
     }
 
+    /// Reports the sessions in use now instead of at the usual time.
+    pub fn report_now(&mut self, now: Moment) {
+        if let Some(report) = &mut self.report {
+            report.hurry(now);
+        }
+    }
+
+    /// Are there sessions in use that custody has not confirmed?
+    pub fn has_unreported(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.is_owed(&self.sessions))
+    }
+
     /// The same policy, with nothing remembered: as if it were configured now.
     #[must_use]
     pub fn renewed(self, seed: [u8; 32], now: Moment) -> Self {

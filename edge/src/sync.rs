@@ -2,7 +2,9 @@
 
 mod feed;
 mod poll;
+mod report;
 mod revoked;
 
 pub use feed::Feed;
 pub use poll::Poll;
+pub use report::Report;

@@ -17,8 +17,8 @@ use crate::operation::Operation;
 use crate::permit::Permit;
 use crate::policy::Policy;
 use crate::sessions::Sessions;
-use crate::sync::{Feed, Poll};
-use lease::{LeaseRequest, OutcomeReport, Secret, SeenReport, SyncAnswer};
+use crate::sync::{Feed, Poll, Report};
+use lease::{LeaseRequest, OutcomeReport, Secret, SyncAnswer};
 use session::Signatures;
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub struct TrustEdge {
     pub(crate) attempts: Attempts,
     pub(crate) digester: Digester,
     poll: Option<Poll>,
+    pub(crate) report: Option<Report>,
     pub(crate) chance: Chance,
     /// When what has ended is forgotten next, by the steady clock.
     tidy_at: Duration,
@@ -61,6 +62,7 @@ impl TrustEdge {
         Self {
             feed: Feed::new(sync, now),
             poll: sync.map(|sync| Poll::new(sync, now)),
+            report: sync.map(|_| Report::new(now)),
             keys: SessionKeys::new(&policy.rules, &policy.keys, now),
             policy,
             sessions: Sessions::new(digester),
@@ -123,7 +125,11 @@ impl TrustEdge {
                 self.hear(answer, now);
                 None
             }
-            Purpose::Seen | Purpose::Outcome => None,
+            Purpose::Seen => {
+                self.take_report(answer, now);
+                None
+            }
+            Purpose::Outcome => None,
         }
     }
 
@@ -136,13 +142,10 @@ impl TrustEdge {
         if self.tidy_at <= now.steady {
             self.tidy_at = now.steady.saturating_add(TIDY);
             self.leases.drop_ended(now);
-            self.sessions.forget_ended(self.policy.rules.leeway, self.poll.is_some(), now);
+            self.sessions.forget_ended(self.policy.rules.leeway, self.report.is_some(), now);
         }
         self.listen(now);
-        let Some(poll) = &mut self.poll else { return };
-        if poll.seen_due(now, &mut self.chance) {
-            self.report_seen();
-        }
+        self.report_seen(now);
     }
 
     /// How long ago custody was last heard of; `None` where it is not asked for news.
@@ -283,7 +286,7 @@ impl TrustEdge {
         if let Some(Notice::KeysChanged { change, .. }) = &notice
             && !change.is_empty()
         {
-            self.sessions.forget();
+            self.sessions.forget(self.report.is_some());
         }
         self.notices.extend(notice);
     }
@@ -327,15 +330,20 @@ impl TrustEdge {
         self.outbox.push(Callout { body: body.into(), ..callout });
     }
 
-    fn report_seen(&mut self) {
-        let Some(custody) = &self.policy.custody else { return };
-        let seen: Vec<String> = self.sessions.take_seen().into_iter().collect();
-        for sessions in seen.chunks(SEEN_AT_ONCE) {
-            let report = SeenReport { sessions: sessions.to_vec() };
-            let Ok(body) = report.encode() else { return };
-            let callout = custody.callout(Purpose::Seen, "POST", "/v1/seen".to_owned());
-            self.outbox.push(Callout { body: body.into(), ..callout });
-        }
+    /// Reports the sessions in use, if it is time.
+    fn report_seen(&mut self, now: Moment) {
+        let (Some(report), Some(custody)) = (&mut self.report, &self.policy.custody) else {
+            return;
+        };
+        let Some(body) = report.due(&mut self.sessions, now, &mut self.chance) else { return };
+        let callout = custody.callout(Purpose::Seen, "POST", "/v1/seen".to_owned());
+        self.outbox.push(Callout { body: body.into(), ..callout });
+    }
+
+    fn take_report(&mut self, answer: Answer<'_>, now: Moment) {
+        let Some(report) = &mut self.report else { return };
+        self.notices.extend(report.answered(answer, now, &mut self.chance));
+        self.report_seen(now);
     }
 
     fn land(&mut self, id: FlightId, answer: Answer<'_>, now: Moment) -> Option<Landed> {
@@ -369,5 +377,3 @@ impl TrustEdge {
 
 /// How often that is. Ticks come each second.
 const TIDY: Duration = Duration::from_secs(5);
-/// A report's body has a bound in custody, 256 KiB, and names have up to 256 bytes.
-const SEEN_AT_ONCE: usize = 500;

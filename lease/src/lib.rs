@@ -48,8 +48,8 @@ pub use request::{
 };
 pub use secret::Secret;
 pub use sync::{
-    CURSOR_LENGTH, SEEN_LIMIT, SESSION_ID_LENGTH, SYNC_WAIT_CEILING, SeenReport, SyncAnswer,
-    SyncChange, SyncKind, is_cursor,
+    CURSOR_LENGTH, SEEN_BODY_LIMIT, SEEN_LIMIT, SESSION_ID_LENGTH, SYNC_WAIT_CEILING, SeenReport,
+    SyncAnswer, SyncChange, SyncKind, is_cursor,
 };
 
 /// Seconds since the Unix epoch, whole (RFC 7519 `NumericDate`).

@@ -57,10 +57,13 @@ pub struct SeenReport {
     pub sessions: Vec<String>,
 }
 
+/// Most names in a report.
 pub const SEEN_LIMIT: usize = 1000;
 /// Bytes of a session's id, at most: a claim of at most 256 bytes, or a `jti` of whatever length a
 /// token has.
 pub const SESSION_ID_LENGTH: usize = 8192;
+/// Longest report, bytes of JSON: a thousand names of ordinary length, or some forty of the longest.
+pub const SEEN_BODY_LIMIT: usize = 256 * 1024;
 
 // === impl SyncAnswer ===
 
@@ -84,6 +87,14 @@ pub fn is_cursor(text: &str) -> bool {
 // === impl SeenReport ===
 
 impl SeenReport {
+    /// Bytes of JSON that this name adds to a report, with a comma.
+    pub fn room(name: &str) -> usize {
+        serde_json::to_vec(name).map_or(usize::MAX, |json| json.len() + 1)
+    }
+
+    /// Bytes of JSON of a report without names.
+    pub const FRAME: usize = r#"{"sessions":[]}"#.len();
+
     pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         serde_json::to_vec(self).map_err(|_| Malformed)
     }
@@ -135,5 +146,18 @@ mod tests {
         assert!(SeenReport::decode(&report(SEEN_LIMIT)).is_ok());
         assert!(SeenReport::decode(&report(SEEN_LIMIT + 1)).is_err());
         assert!(SeenReport::decode(br#"{"sessions":[""]}"#).is_err());
+    }
+
+    #[test]
+    fn names_of_every_kind_take_the_room_that_is_counted() {
+        let names =
+            ["j", "\"\\\n\u{1}\u{7f}", "\u{e9}\u{1f600}", &"x".repeat(8192)].map(str::to_owned);
+        for count in 1..=names.len() {
+            let sessions = names[..count].to_vec();
+            let counted = sessions.iter().map(|name| SeenReport::room(name)).sum::<usize>();
+            let encoded = SeenReport { sessions }.encode().unwrap().len();
+            // The first name has no comma before it.
+            assert_eq!(SeenReport::FRAME + counted, encoded + 1);
+        }
     }
 }

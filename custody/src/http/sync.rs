@@ -8,10 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use lease::{RefusalCode, SeenReport};
-
-/// The largest report of sessions in use, in bytes: a thousand names of ordinary length.
-pub const SEEN_BODY_LIMIT: usize = 256 * 1024;
+use lease::{RefusalCode, SEEN_BODY_LIMIT, SeenReport};
 
 pub(super) async fn sync(State(service): State<Service>, request: Request) -> Response {
     match news(&service, request).await {

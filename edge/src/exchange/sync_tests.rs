@@ -198,37 +198,3 @@ fn off_is_off() {
     assert_eq!(edge.revocations_age(at(NOW + 100)), None);
     asked(&mut edge, ask());
 }
-
-#[test]
-fn sessions_in_use_are_reported() {
-    let mut edge = informed();
-    let reports = |edge: &mut TrustEdge, now| -> Vec<Value> {
-        edge.tick(at(now));
-        let callouts = edge.take_callouts().into_iter();
-        let seen = callouts.filter(|callout| callout.purpose == Purpose::Seen);
-        seen.map(|callout| serde_json::from_slice(&callout.body).unwrap()).collect()
-    };
-    assert!(reports(&mut edge, NOW + 19).is_empty());
-    assert_eq!(reports(&mut edge, NOW + 20), [json!({"sessions": ["j-1"]})]);
-    assert!(reports(&mut edge, NOW + 60).is_empty(), "nobody was there");
-    verdict(&mut edge, open(), NOW + 60);
-    assert_eq!(reports(&mut edge, NOW + 120).len(), 1);
-}
-
-#[test]
-fn a_session_that_has_ended_is_reported_before_it_is_forgotten() {
-    let mut edge = informed();
-    for second in 570..599 {
-        edge.tick(at(NOW + second));
-    }
-    edge.take_callouts();
-    // In its last second, and soon after a report.
-    verdict(&mut edge, open(), NOW + 599);
-    let mut reported = false;
-    for second in 600..680 {
-        edge.tick(at(NOW + second));
-        reported |= edge.take_callouts().iter().any(|callout| callout.purpose == Purpose::Seen);
-        assert!(reported || edge.sessions.len() == 1, "{second}");
-    }
-    assert_eq!((reported, edge.sessions.len()), (true, 0));
-}

@@ -15,7 +15,6 @@ pub struct Poll {
     /// asked without end.
     spare: u8,
     spared_at: Duration,
-    seen_next: Duration,
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -23,8 +22,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 const SPARE: u8 = 20;
 const SPARED_EVERY: Duration = Duration::from_secs(1);
-/// Between two reports of the sessions in use. Custody's shortest idle time is a minute or more.
-const SEEN_EVERY: Duration = Duration::from_secs(20);
 
 // === impl Poll ===
 
@@ -37,7 +34,6 @@ impl Poll {
             failures: 0,
             spare: SPARE,
             spared_at: now.steady,
-            seen_next: now.steady.saturating_add(SEEN_EVERY),
         }
     }
 
@@ -69,16 +65,6 @@ impl Poll {
         self.failures = self.failures.saturating_add(1);
         // Half of it is jitter: custody comes back to a few at a time.
         self.next = now.steady.saturating_add(pause / 2 + chance.up_to(pause / 2));
-    }
-
-    /// Is it time to report the sessions in use?
-    pub fn seen_due(&mut self, now: Moment, chance: &mut Chance) -> bool {
-        let due = self.seen_next <= now.steady;
-        if due {
-            let next = SEEN_EVERY + chance.up_to(SEEN_EVERY / 4);
-            self.seen_next = now.steady.saturating_add(next);
-        }
-        due
     }
 }
 

@@ -1,7 +1,7 @@
 //! A newer configuration of the same policy judges in place of this one, also for the connections of a
 //! listener that drains.
 //!
-//! Requests that were admitted before are finished here. Then the root rests: it has no timer and polls
+//! Requests that were admitted before are finished here, and the sessions in use are reported. Then the root rests: it has no timer and polls
 //! nobody, and forgets what it had cached. It resumes when the newer configuration is gone first.
 
 use super::{Root, TICK, seeded};
@@ -18,8 +18,9 @@ pub(super) struct Superseded {
     is_resting: bool,
 }
 
-/// A request that gets its lease once an attempt may begin its next attempt as long as this.
-const ATTEMPTS: Duration = Duration::from_secs(30);
+/// A request that gets its lease once an attempt may begin its next attempt as long as this, and the sessions
+/// in use are reported as long, should custody not answer.
+const LONGEST: Duration = Duration::from_secs(30);
 
 // === impl Root ===
 
@@ -42,7 +43,11 @@ impl Root {
         match (self.superseded.take(), judge) {
             (None, None) => {}
             (None, Some(by)) => {
-                let since = self.now().steady;
+                let now = self.now();
+                let since = now.steady;
+                if let Some(edge) = &mut self.edge {
+                    edge.report_now(now);
+                }
                 self.superseded = Some(Superseded { by, since, is_resting: false });
             }
             (Some(superseded), Some(by)) => self.superseded = Some(Superseded { by, ..superseded }),
@@ -57,9 +62,10 @@ impl Root {
     /// Has nothing to finish any more, but for requests that wait.
     pub fn may_rest(&self, now: Moment) -> bool {
         let Some(Superseded { since, is_resting, .. }) = &self.superseded else { return false };
-        let has_attempts = self.edge.as_ref().is_some_and(TrustEdge::has_open_attempts);
-        let is_over = since.saturating_add(ATTEMPTS) <= now.steady;
-        !is_resting && (is_over || !has_attempts) && !self.has_work()
+        let is_needed = |edge: &TrustEdge| edge.has_open_attempts() || edge.has_unreported();
+        let is_needed = self.edge.as_ref().is_some_and(is_needed);
+        let is_over = since.saturating_add(LONGEST) <= now.steady;
+        !is_resting && (is_over || !is_needed) && !self.has_work()
     }
 
     /// Called in its own tick.

@@ -201,6 +201,13 @@ fn without_custody_news_are_soon_too_old_and_the_edge_recovers_by_itself() {
     wait_until("the news are new", || stat(&scene, age) < MAX_STALENESS);
 }
 
+/// Another method needs another lease.
+fn lease_anew(scene: &Scene, connection: &mut Connection, session: &str) -> Reply {
+    let host = scene.at(API);
+    let head = format!("HEAD /v1 HTTP/1.1\r\nHost: {host}\r\nX-Leasehold-Session: {session}");
+    connection.exchange(format!("{head}\r\n\r\n")).unwrap()
+}
+
 /// Custody hears from the edge that a session is in use though it leases nothing, and that another is
 /// not: the first goes on for longer than the limit, the second has ended.
 #[test]
@@ -221,14 +228,35 @@ fn a_session_in_use_does_not_fall_asleep_and_one_that_is_not_does() {
         assert_eq!(ask(&scene, &mut guests[0], API, &awake).status, 200);
         thread::sleep(NOW_AND_THEN);
     }
-    // Another method needs another lease.
-    let lease = |connection: &mut Connection, session: &str| {
-        let host = scene.at(API);
-        let head = format!("HEAD /v1 HTTP/1.1\r\nHost: {host}\r\nX-Leasehold-Session: {session}");
-        connection.exchange(format!("{head}\r\n\r\n")).unwrap()
+    assert_eq!(lease_anew(&scene, &mut guests[0], &awake).status, 200);
+    let refused = lease_anew(&scene, &mut guests[0], &asleep);
+    assert_eq!(refused.reason().as_deref(), Some("custody_refused"));
+}
+
+/// Custody is down when the first report comes, after 20 s, and would have ended the session before the
+/// second, after 40 s.
+#[test]
+fn the_report_of_a_session_in_use_is_lost_and_the_session_goes_on() {
+    const IDLE: u64 = 33;
+    let limits = json!({"idle": format!("{IDLE}s")});
+    let mut scene = Scene::start(builder().custody_session(limits));
+    let mut guests = connections(&scene);
+    let session = named(&scene, "feed-lost");
+    assert_eq!(ask(&scene, &mut guests[0], API, &session).status, 200);
+    let began = now();
+    let mut use_until = |scene: &Scene, seconds| {
+        while now() - began <= seconds {
+            // Custody is not asked for this.
+            assert_eq!(ask(scene, &mut guests[0], OPEN, &session).status, 200);
+            thread::sleep(NOW_AND_THEN);
+        }
     };
-    assert_eq!(lease(&mut guests[0], &awake).status, 200);
-    assert_eq!(lease(&mut guests[0], &asleep).reason().as_deref(), Some("custody_refused"));
+    use_until(&scene, 7);
+    scene.stack.stop_custody();
+    use_until(&scene, 22);
+    scene.stack.start_custody().unwrap();
+    use_until(&scene, IDLE + 1);
+    assert_eq!(lease_anew(&scene, &mut guests[0], &session).status, 200);
 }
 
 /// Whatever its tokens say: custody gives no lease that ends later.
