@@ -2,6 +2,7 @@
 """Rewrites public-suffixes.txt from a public_suffix_list.dat given on standard input.
 
 usage: python3 lease/public-suffixes.py < public_suffix_list.dat
+`cargo xtask suffix-list` fetches the newest list and runs this.
 """
 import pathlib
 import sys

@@ -11,9 +11,11 @@ mod guests;
 mod interrupt;
 mod reload;
 mod schema;
+mod schemathesis;
 mod soak;
 mod spoken;
 mod story;
+mod suffix_list;
 mod sweep;
 mod test;
 mod up;
@@ -59,6 +61,11 @@ enum Command {
     Soak(soak::Soak),
     /// Replaces the policy a hundred times under load, and counts what must stay flat
     Reload(reload::Reload),
+    /// Sends custody's listeners what their OpenAPI description allows and what it forbids (Schemathesis);
+    /// takes minutes
+    Schemathesis(schemathesis::Schemathesis),
+    /// Replaces the embedded public suffix list by the newest one, and has every rule of it judged
+    SuffixList(suffix_list::SuffixList),
     /// Writes the JSON Schema of the plugin configuration to edge/leasehold.schema.json
     Schema(schema::Schema),
 }
@@ -83,6 +90,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Dist(dist) => dist.run(),
         Command::Soak(soak) => soak.run(),
         Command::Reload(reload) => reload.run(),
+        Command::Schemathesis(schemathesis) => schemathesis.run(),
+        Command::SuffixList(list) => list.run(),
         Command::Schema(schema) => schema.run(),
     }
 }

@@ -21,10 +21,11 @@ use crate::cargo::{self, cargo};
 use crate::conformance;
 use crate::schema;
 use crate::spoken;
+use crate::suffix_list;
 use crate::sweep;
 
 /// The wasm modules are no native libraries; everything else is tested natively.
-const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
+pub const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
 
 /// Steps with and without the checks that need no running.
 const STEPS: usize = 17;
@@ -143,6 +144,10 @@ fn check(progress: &mut Progress) -> Result<()> {
     let step = progress.step("checking the schema of the plugin configuration");
     schema::check()?;
     step.finish();
+    // Not a fault of the tree: it was right on its day.
+    if let Some(old) = suffix_list::old()? {
+        eprintln!("warning: {old}");
+    }
     check_dependencies(progress)
 }
 
