@@ -20,6 +20,7 @@ mod renewal;
 mod retry;
 mod safety_net;
 mod session_binding;
+mod statistics;
 mod topology;
 mod transfers;
 mod wide;
