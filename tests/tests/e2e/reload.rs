@@ -1,6 +1,9 @@
 //! Policies that change while guests are connected, on a real Envoy whose listeners are in a file.
 
+mod discovered;
 mod load;
+mod remote_code;
+mod under_way;
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -37,10 +40,20 @@ struct Edge {
 
 impl Edge {
     fn start(builder: StackBuilder, drain: Duration, version: Option<u64>) -> Self {
+        Self::start_with(builder, drain, version, |_| {})
+    }
+
+    fn start_with(
+        builder: StackBuilder,
+        drain: Duration,
+        version: Option<u64>,
+        change: impl FnOnce(&mut EdgeSettings),
+    ) -> Self {
         let scene = Scene::start(builder);
         let folder = tempfile::tempdir().unwrap();
         let mut settings = scene.stack.settings().clone();
         settings.listen = ports::free(ports::address()).unwrap();
+        change(&mut settings);
         let config = rendered(&settings, version, |_| {});
         let (bootstrap, listeners) = ListenerFile::split(&config, folder.path()).unwrap();
         let binary = EnvoyBinary::locate_or_fetch(&|_| {}).unwrap();

@@ -4,4 +4,4 @@ mod bulk;
 mod events;
 mod h2_guest;
 mod waiting;
-mod websocket;
+pub mod websocket;

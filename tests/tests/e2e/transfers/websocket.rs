@@ -11,10 +11,10 @@ use super::h2_guest;
 use crate::wide;
 
 /// The key and the answer to it of RFC 6455 section 1.3.
-const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-const TEXT: u8 = 1;
+pub const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 
@@ -116,7 +116,7 @@ fn wide_open(scene: &Scene) -> stack::origin::Seen {
 // === frames (RFC 6455 section 5.2) ===
 
 /// A whole message in one frame, masked as a client must.
-fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = vec![0x80 | kind];
     match payload.len() {
@@ -135,7 +135,7 @@ fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn read_frame(socket: &mut impl Read, got: &mut Vec<u8>) -> (u8, Vec<u8>) {
+pub fn read_frame(socket: &mut impl Read, got: &mut Vec<u8>) -> (u8, Vec<u8>) {
     loop {
         if let Some(frame) = take_frame(got) {
             return frame;
