@@ -41,7 +41,9 @@ pub enum InitFault {
     #[error("--jwks {}: {reason}", path.display())]
     Jwks { path: PathBuf, reason: String },
     #[error("the certificates: {0} (--name takes DNS names and IP addresses)")]
-    Certificates(#[from] rcgen::Error),
+    Certificates(rcgen::Error),
+    #[error("the certificates: the clock is before 1970; set it, then run custody init again")]
+    Clock,
     #[error("the operating system gave no randomness")]
     Randomness(#[from] getrandom::Error),
 }
@@ -90,7 +92,10 @@ pub fn init(wishes: &Wishes) -> Result<PathBuf, InitFault> {
 }
 
 fn outputs(wishes: &Wishes) -> Result<Vec<Output>, InitFault> {
-    let certificates = Certificates::make(&wishes.names)?;
+    let certificates = Certificates::make(&wishes.names).map_err(|error| match error {
+        rcgen::Error::Time => InitFault::Clock,
+        error => InitFault::Certificates(error),
+    })?;
     let mut root_key = RootKey::generate()?;
     let public = |name, text: String| Output {
         name,

@@ -16,17 +16,22 @@ pub fn fresh_id(prefix: &str) -> Result<String, getrandom::Error> {
 }
 
 /// `PREFIX_`, the time, and 80 random bits, laid out as a UUIDv7 is (RFC 9562, section 5.7): names of one
-/// moment are neighbours in an index, so that many rows change few pages. Nothing reads the time.
+/// moment are neighbours in an index, so that many rows change few pages. Nothing reads the time; it is random
+/// too while the clock is before 1970.
 ///
 /// # Errors
 /// The operating system gives no randomness.
 pub fn dated_id(prefix: &str) -> Result<String, getrandom::Error> {
     let mut id = [0; 16];
     let (time, random) = id.split_at_mut(6);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // The lower 48 bits of the milliseconds.
-    let [_, _, milliseconds @ ..] = (now.as_millis() as u64).to_be_bytes();
-    time.copy_from_slice(&milliseconds);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(now) => {
+            // The lower 48 bits of the milliseconds.
+            let [_, _, milliseconds @ ..] = (now.as_millis() as u64).to_be_bytes();
+            time.copy_from_slice(&milliseconds);
+        }
+        Err(_) => getrandom::fill(time)?,
+    }
     getrandom::fill(random)?;
     Ok(format!("{prefix}_{}", URL_SAFE_NO_PAD.encode(id)))
 }

@@ -199,7 +199,8 @@ fn check(
         return Err("does not belong to the ca.key beside it");
     }
     let is_ca = certificate.basic_constraints().ok().flatten().is_some_and(|c| c.value.ca);
-    let signs = certificate.key_usage().ok().flatten().is_none_or(|u| u.value.key_cert_sign());
+    // A certificate without the extension may sign; one whose extension cannot be read may not.
+    let signs = certificate.key_usage().is_ok_and(|u| u.is_none_or(|u| u.value.key_cert_sign()));
     if !is_ca || !signs {
         return Err("is no authority's certificate (needs CA:TRUE and keyCertSign)");
     }

@@ -187,6 +187,30 @@ fn files_that_make_no_authority() {
 }
 
 #[test]
+fn the_key_usage_cannot_be_read_there_is_no_authority() {
+    use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, KeyPair};
+    let key_usage = [2, 5, 29, 15];
+    let key = KeyPair::generate().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    authority(dir.path());
+    fs::write(dir.path().join("ca.key"), key.serialize_pem()).unwrap();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Without the extension a key may sign, with a broken one nobody knows.
+    for broken in [None, Some(vec![0x03, 0x7f, 0x05])] {
+        let is_broken = broken.is_some();
+        params.custom_extensions = broken
+            .map(|broken| CustomExtension::from_oid_content(&key_usage, broken))
+            .into_iter()
+            .collect();
+        let pem = params.clone().self_signed(&key).unwrap().pem();
+        fs::write(dir.path().join("ca.pem"), pem).unwrap();
+        let loaded = Authority::load(dir.path(), SystemTime::now());
+        assert_eq!(loaded.is_err(), is_broken);
+    }
+}
+
+#[test]
 fn no_leaf_outlives_the_authority() {
     let dir = tempfile::tempdir().unwrap();
     let now = SystemTime::now();

@@ -64,7 +64,7 @@ fn new_key() -> Result<KeyPair, Error> {
 }
 
 fn authority(common_name: &str) -> Result<Authority, Error> {
-    let mut ca = lasting(CertificateParams::default(), CA_DAYS);
+    let mut ca = lasting(CertificateParams::default(), CA_DAYS)?;
     ca.distinguished_name.push(DnType::CommonName, common_name);
     // Signs leaves only, no further CA.
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -82,7 +82,7 @@ fn leaf(
     purpose: ExtendedKeyUsagePurpose,
     authority: &Authority,
 ) -> Result<Pair, Error> {
-    let mut leaf = lasting(CertificateParams::new(names)?, LEAF_DAYS);
+    let mut leaf = lasting(CertificateParams::new(names)?, LEAF_DAYS)?;
     leaf.distinguished_name.push(DnType::CommonName, common_name);
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![purpose];
@@ -91,13 +91,31 @@ fn leaf(
     Ok(Pair { certificate: leaf.signed_by(&key, authority)?.pem(), key: key.serialize_pem() })
 }
 
-fn lasting(mut certificate: CertificateParams, days: u32) -> CertificateParams {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// # Errors
+/// The clock is before 1970: a certificate from then on would have ended long ago when the clock is right.
+fn since_epoch(now: SystemTime) -> Result<Duration, Error> {
+    now.duration_since(UNIX_EPOCH).map_err(|_| Error::Time)
+}
+
+fn lasting(mut certificate: CertificateParams, days: u32) -> Result<CertificateParams, Error> {
+    let now = since_epoch(SystemTime::now())?;
     let epoch = date_time_ymd(1970, 1, 1);
     certificate.distinguished_name = rcgen::DistinguishedName::new();
     let begin = now.saturating_sub(BACKDATED);
     certificate.not_before = epoch + begin;
     // Both ends are part of the validity (RFC 5280 section 4.1.2.5).
     certificate.not_after = epoch + begin + DAY * days - Duration::from_secs(1);
-    certificate
+    Ok(certificate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_before_1970_no_certificate_is_made() {
+        let before = UNIX_EPOCH - Duration::from_secs(1);
+        assert!(matches!(since_epoch(before), Err(Error::Time)));
+        assert_eq!(since_epoch(UNIX_EPOCH).unwrap(), Duration::ZERO);
+    }
 }

@@ -23,10 +23,10 @@ impl Peer {
     }
 
     /// The first subject alternative name that is an e-mail address, a URI or a DNS name; without
-    /// any, the common name.
+    /// any, the common name. One whose alternative names cannot be read has no name.
     fn of_certificate(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        let alternatives = certificate.subject_alternative_name().ok().flatten();
+        let alternatives = certificate.subject_alternative_name().ok()?;
         let named = alternatives.into_iter().flat_map(|names| &names.value.general_names);
         let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
         named.filter_map(text_of).chain(common).find_map(Self::named)
@@ -56,7 +56,7 @@ fn text_of<'n>(name: &GeneralName<'n>) -> Option<&'n str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+    use rcgen::{CertificateParams, CustomExtension, DnType, KeyPair, SanType};
 
     fn name_of(common: &str, names: Vec<SanType>) -> Option<String> {
         let mut params = CertificateParams::default();
@@ -79,6 +79,18 @@ mod tests {
         );
         assert_eq!(name_of("", vec![mail]).as_deref(), Some("ada@example.com"));
         assert_eq!(name_of("", vec![address]), None);
+    }
+
+    #[test]
+    fn the_alternative_names_cannot_be_read_the_common_name_does_not_count() {
+        let subject_alternative_name = [2, 5, 29, 17];
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "ada");
+        let broken = vec![0x30, 0x03, 0x82, 0x7f, b'x'];
+        params.custom_extensions =
+            vec![CustomExtension::from_oid_content(&subject_alternative_name, broken)];
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        assert_eq!(Peer::of_certificate(certificate.der()), None);
     }
 
     #[test]
