@@ -1,6 +1,6 @@
 //! The audit log: who was given which lease, and who was not.
 //!
-//! A file of JSON lines. Each line ends in the SHA-256 of itself, which covers the hash of the line
+//! JSON lines, in a file that is closed and begun anew now and then ([`segments`]). Each line ends in the SHA-256 of itself, which covers the hash of the line
 //! before it ([`chain`]); so a line that is changed, removed, added or moved breaks the chain from
 //! there on. What the chain cannot show is that the newest lines were cut off: keep the last hash
 //! (`custody audit verify` prints it) somewhere else for that.
@@ -15,8 +15,10 @@ pub mod merkle;
 pub mod ocsf;
 pub mod recovery;
 pub mod sampling;
+pub mod segments;
 pub mod verify;
 pub mod writer;
 
 pub use entry::{Entry, Event, Outcome};
+pub use segments::Segments;
 pub use writer::{AuditFault, AuditLog};

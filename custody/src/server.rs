@@ -168,6 +168,10 @@ impl Server {
         Arc::clone(&self.grants)
     }
 
+    pub fn audit(&self) -> AuditLog {
+        self.audit.clone()
+    }
+
     pub fn health_address(&self) -> io::Result<SocketAddr> {
         self.health.address()
     }
@@ -216,7 +220,8 @@ async fn open_audit(
     storage: &Storage,
     ledger_is_new: bool,
 ) -> Result<(AuditLog, Writing), StartFault> {
-    let opened = recovery::open(&storage.audit)?;
+    let mut opened = recovery::open(&storage.audit)?;
+    opened.segments = storage.segments;
     if ledger_is_new && opened.end.head.seq > 0 {
         tracing::warn!(
             "{} is new, the audit log is not: what was revoked before, and the kill switch, hold no \

@@ -9,6 +9,7 @@ use common::{Home, custody, run, text};
 use serde_json::json;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 // The others are about the file of the audit log alone, which no store holds.
@@ -197,6 +198,45 @@ async fn verify_names_the_first_broken_record() {
     assert_eq!(code, Some(1));
     assert!(words.contains("cut off"), "{words}");
     assert_eq!(run(custody().args(["audit", "verify", "/nowhere"]), b"").status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_log_that_was_moved_away_is_begun_anew_on_sighup() {
+    let home = Home::new(Store::Sqlite);
+    let running = home.serve();
+    assert_eq!(home.lease(&running, &home.request()).await.status, 200);
+    let moved = home.path("audit-000000000001-2026-01-01.jsonl");
+    fs::rename(home.audit(), &moved).unwrap();
+    assert_eq!(home.lease(&running, &home.request()).await.status, 503);
+    running.signal("HUP");
+    let began = std::time::Instant::now();
+    while home.lease(&running, &home.request()).await.status != 200 {
+        assert!(began.elapsed().as_secs() < 20, "no new log");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(running.stop(), 0);
+    let folder = home.path("");
+    let verify = |what: &Path, more: &[&str]| {
+        let output = run(custody().args(["audit", "verify"]).arg(what).args(more), b"");
+        (output.status.code(), text(&output))
+    };
+    let (code, words) = verify(&folder, &["--complete", "--json"]);
+    assert_eq!(code, Some(0), "{words}");
+    let report: serde_json::Value = serde_json::from_str(&words).unwrap();
+    let (records, segments) = (report["records"].as_u64().unwrap(), &report["segments"]);
+    assert_eq!((&segments[0]["last"], &segments[1]["first"]), (&json!(2), &json!(3)));
+    assert_eq!((&segments[1]["last"], &report["absent"]), (&json!(records), &json!([])));
+    // Each alone.
+    assert_eq!(verify(&moved, &["--complete"]).0, Some(0));
+    let (code, words) = verify(&home.audit(), &[]);
+    assert!(code == Some(0) && words.contains("records 1 to 2 are absent"), "{words}");
+    assert_eq!(verify(&home.audit(), &["--complete"]).0, Some(1));
+    let hash = report["last_hash"].as_str().unwrap();
+    assert_eq!(verify(&folder, &["--contains", hash]).0, Some(0));
+    assert_eq!(verify(&moved, &["--contains", hash]).0, Some(1));
+    let tail = ["audit", "tail", "-n", "1000", "--json"];
+    let shown = text(&run(custody().args(tail).arg(home.audit()), b""));
+    assert_eq!(shown.lines().count() as u64, records, "with the closed segment");
 }
 
 #[tokio::test]

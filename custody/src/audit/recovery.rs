@@ -4,6 +4,7 @@ use crate::audit::chain::{Head, MARK, read};
 use crate::audit::day::Day;
 use crate::audit::entry::{Entry, Event, Outcome, Torn};
 use crate::audit::medium::{AuditFile, Medium};
+use crate::audit::segments::Segments;
 use crate::audit::verify::{ChainFault, From, Intact, follow};
 use crate::clock;
 use crate::files;
@@ -18,6 +19,7 @@ pub struct Opened {
     pub end: End,
     /// To be written first, if a torn line was set aside.
     pub recovered: Option<Entry>,
+    pub segments: Segments,
 }
 
 /// What the next record follows.
@@ -55,30 +57,27 @@ const WINDOW: u64 = 1 << 20;
 /// No whole line is ever dropped: a last line that only lacks its line end is given one.
 pub fn open(path: &Path) -> Result<Opened, OpenFault> {
     let io = |source| OpenFault::Io { path: path.to_owned(), source };
-    let is_new = !path.exists();
-    let mut file = AuditFile::open(path).map_err(io)?;
-    if is_new {
-        files::sync_folder_of(path).map_err(io)?;
-    }
+    let mut file = AuditFile::recover(path).map_err(io)?;
     let (marked, intact) =
         tail(file.file()).map_err(|fault| OpenFault::Broken { path: path.to_owned(), fault })?;
     let Intact { head, today, whole_bytes, torn, .. } = intact;
     let mut end = End { head, today, length: marked + whole_bytes, marked };
+    let segments = Segments::default();
     if torn.is_empty() {
-        return Ok(Opened { file, end, recovered: None });
+        return Ok(Opened { file, end, recovered: None, segments });
     }
     if let Ok(next) = end.head.follow(&torn) {
         file.append(b"\n").and_then(|()| file.sync()).map_err(io)?;
         end.length += torn.len() as u64 + 1;
         end.today.add(&next.time, &next.head.hash);
         end.head = next.head;
-        return Ok(Opened { file, end, recovered: None });
+        return Ok(Opened { file, end, recovered: None, segments });
     }
     let torn = set_aside(path, &end.head, &torn).map_err(io)?;
     file.cut(end.length).map_err(io)?;
     let mut recovered = Entry::new(Event::Recovered, Outcome::Note);
     recovered.torn = Some(torn);
-    Ok(Opened { file, end, recovered: Some(recovered) })
+    Ok(Opened { file, end, recovered: Some(recovered), segments })
 }
 
 /// The bytes before the part that was verified, and what it holds: everything from the last mark on.
@@ -86,7 +85,7 @@ fn tail(file: &File) -> Result<(u64, Intact), ChainFault> {
     let begin = last_mark(file)?;
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(begin))?;
-    let from = if begin == 0 { From::Genesis } else { From::Anywhere };
+    let from = if begin == 0 { From::Start } else { From::Anywhere };
     Ok((begin, follow(reader, from)?))
 }
 
@@ -131,9 +130,9 @@ fn set_aside(path: &Path, head: &Head, torn: &[u8]) -> io::Result<Torn> {
     Ok(Torn { torn_bytes: torn.len() as u64, torn_file })
 }
 
-/// Verifies a whole file, without writing to it.
+/// Verifies one whole segment, without writing to it.
 pub fn verify(path: &Path) -> Result<Intact, ChainFault> {
-    follow(BufReader::new(File::open(path)?), From::Genesis)
+    follow(BufReader::new(File::open(path)?), From::Start)
 }
 
 /// Is the torn end of a file a whole record that lacks only its line end?

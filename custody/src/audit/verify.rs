@@ -2,6 +2,7 @@
 
 use crate::audit::chain::{Head, LineFault, Read as Line, read};
 use crate::audit::day::{Day, DayHead, Mark};
+use crate::audit::segments::LONGEST;
 use std::io::{self, BufRead, Read};
 
 /// A chain without a break.
@@ -35,14 +36,13 @@ pub enum ChainFault {
 /// Where reading begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
-    /// At the first line of the file.
-    Genesis,
+    /// At the first line of a segment: the first record of all, or a mark, which has what came before.
+    Start,
+    /// At the first line of the segment that follows what ended so.
+    After(Head, Day),
     /// In the middle: the first line is taken as it is, and the others must follow from it.
     Anywhere,
 }
-
-/// No record is longer: a request body is at most 64 KiB, and JSON makes six bytes of one at most.
-const LONGEST: u64 = 1 << 20;
 
 /// Follows the chain to its end. Memory: one line.
 pub fn follow(mut file: impl BufRead, from: From) -> Result<Intact, ChainFault> {
@@ -66,6 +66,8 @@ pub fn follow(mut file: impl BufRead, from: From) -> Result<Intact, ChainFault> 
 /// A chain being read.
 struct Reading {
     head: Option<Head>,
+    /// The first line must be one that a segment can begin with.
+    is_at_start: bool,
     records: u64,
     whole_bytes: u64,
     days: Vec<DayHead>,
@@ -76,11 +78,19 @@ struct Reading {
 
 impl Reading {
     fn new(from: From) -> Self {
-        let head = (from == From::Genesis).then(Head::genesis);
-        Self { head, records: 0, whole_bytes: 0, days: Vec::new(), today: Day::default() }
+        let is_at_start = from == From::Start;
+        let (head, today) = match from {
+            From::After(head, today) => (Some(head), today),
+            From::Start | From::Anywhere => (None, Day::default()),
+        };
+        Self { head, is_at_start, records: 0, whole_bytes: 0, days: Vec::new(), today }
     }
 
     fn take(&mut self, line: &[u8], length: u64) -> Result<(), LineFault> {
+        if self.is_at_start && read(line)?.mark.is_none() {
+            self.head = Some(Head::genesis());
+        }
+        self.is_at_start = false;
         let next = match &self.head {
             Some(head) => head.follow(line)?,
             None => read(line)?,
@@ -113,7 +123,7 @@ impl Reading {
     }
 
     fn end(self, torn: Vec<u8>) -> Intact {
-        let Self { head, records, whole_bytes, days, today } = self;
+        let Self { head, records, whole_bytes, days, today, .. } = self;
         let head = head.unwrap_or_else(Head::genesis);
         Intact { head, records, whole_bytes, days, today, torn }
     }
@@ -136,7 +146,7 @@ mod tests {
     }
 
     fn outcome(bytes: &[u8]) -> Result<Intact, ChainFault> {
-        follow(bytes, From::Genesis)
+        follow(bytes, From::Start)
     }
 
     fn is_sound(bytes: &[u8]) -> bool {
@@ -272,7 +282,7 @@ mod tests {
     #[test]
     fn a_line_without_end_does_not_fill_the_memory() {
         let endless = io::repeat(b'x');
-        let outcome = follow(io::BufReader::new(endless), From::Genesis);
+        let outcome = follow(io::BufReader::new(endless), From::Start);
         assert!(matches!(outcome, Err(ChainFault::Endless { line: 1 })));
     }
 

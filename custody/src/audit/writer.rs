@@ -5,6 +5,7 @@ use crate::audit::day::Day;
 use crate::audit::entry::{Entry, Event, Outcome};
 use crate::audit::medium::Medium;
 use crate::audit::recovery::{End, Opened};
+use crate::audit::segments::Segments;
 use crate::batch::gather;
 use std::io;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ enum Order {
     Append(Box<Entry>, Receipt),
     /// Is the log writable? Also the occasion to repair what a failed write left.
     Probe(Receipt),
+    /// Somebody may have moved the file away.
+    Reopen(Receipt),
     Close(Receipt),
 }
 
@@ -59,6 +62,7 @@ struct Writer<M> {
     dirty: bool,
     /// Bytes of the write that failed last, while none has succeeded since.
     owed: usize,
+    segments: Segments,
     counts: Arc<Counts>,
     /// For those who want to see `head` from outside.
     shown: watch::Sender<Head>,
@@ -77,8 +81,8 @@ const CHECKPOINT_EVERY: u64 = 4 << 20;
 impl AuditLog {
     /// Starts the writing thread, and writes what recovery has to say.
     pub async fn start(opened: Opened) -> Result<(Self, Writing), AuditFault> {
-        let Opened { file, end, recovered } = opened;
-        let (log, writing) = Self::begin(file, end)?;
+        let Opened { file, end, recovered, segments } = opened;
+        let (log, writing) = Self::begin(file, end, segments)?;
         if let Some(entry) = recovered {
             log.append(entry).await?;
         }
@@ -91,15 +95,27 @@ impl AuditLog {
         head: Head,
         length: u64,
     ) -> Result<(Self, Writing), AuditFault> {
-        Self::begin(medium, End { head, today: Day::default(), length, marked: length })
+        let end = End { head, today: Day::default(), length, marked: length };
+        Self::begin(medium, end, Segments::default())
     }
 
-    fn begin(medium: impl Medium, end: End) -> Result<(Self, Writing), AuditFault> {
+    fn begin(
+        medium: impl Medium,
+        end: End,
+        segments: Segments,
+    ) -> Result<(Self, Writing), AuditFault> {
         let (orders, inbox) = mpsc::channel(QUEUE);
         let counts = Arc::new(Counts::default());
         let (shown, seen) = watch::channel(end.head.clone());
-        let writer =
-            Writer { medium, end, dirty: false, owed: 0, counts: Arc::clone(&counts), shown };
+        let writer = Writer {
+            medium,
+            end,
+            dirty: false,
+            owed: 0,
+            segments,
+            counts: Arc::clone(&counts),
+            shown,
+        };
         let thread = std::thread::Builder::new()
             .name("audit".into())
             .spawn(move || writer.run(inbox))
@@ -115,6 +131,11 @@ impl AuditLog {
     /// Can the next record be written? Until one has failed, as far as can be told without writing.
     pub async fn probe(&self) -> Result<(), AuditFault> {
         self.order(Order::Probe).await
+    }
+
+    /// Goes on in a new file if somebody has moved this one away.
+    pub async fn reopen(&self) -> Result<(), AuditFault> {
+        self.order(Order::Reopen).await
     }
 
     /// Writes what is waiting and ends; later records are refused.
@@ -156,6 +177,7 @@ impl<M: Medium> Writer<M> {
         let mut batch = Vec::new();
         while gather(&mut inbox, &mut batch, BATCH) {
             let (mut entries, mut receipts, mut closing) = (Vec::new(), Vec::new(), Vec::new());
+            let mut reopening = false;
             for order in batch.drain(..) {
                 match order {
                     Order::Append(entry, receipt) => {
@@ -163,10 +185,16 @@ impl<M: Medium> Writer<M> {
                         receipts.push(receipt);
                     }
                     Order::Probe(receipt) => receipts.push(receipt),
+                    Order::Reopen(receipt) => {
+                        reopening = true;
+                        receipts.push(receipt);
+                    }
                     Order::Close(receipt) => closing.push(receipt),
                 }
             }
-            let outcome = self.commit(&entries).map_err(|e| AuditFault::Disk(e.to_string()));
+            let reopened = if reopening { self.reopen() } else { Ok(()) };
+            let outcome = reopened.and_then(|()| self.commit(&entries, SystemTime::now()));
+            let outcome = outcome.map_err(|e| AuditFault::Disk(e.to_string()));
             if let Err(fault) = &outcome {
                 self.counts.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(%fault, "no lease is given while the audit log fails");
@@ -184,12 +212,17 @@ impl<M: Medium> Writer<M> {
 
     /// All of the records are durable, or none of them is in the file. A mark that is due is written
     /// first, also when there is nothing else to write.
-    fn commit(&mut self, entries: &[Box<Entry>]) -> io::Result<()> {
+    fn commit(&mut self, entries: &[Box<Entry>], now: SystemTime) -> io::Result<()> {
         self.repair()?;
-        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let time = humantime::format_rfc3339_millis(now).to_string();
         let mark = due(&self.end, &time);
+        let is_begun = match &mark {
+            Some(mark) => self.begins_segment(mark, &time)?,
+            None => false,
+        };
+        let mark = mark.filter(|_| !is_begun);
         let entries: Vec<&Entry> = mark.iter().chain(entries.iter().map(AsRef::as_ref)).collect();
-        if entries.is_empty() {
+        if entries.is_empty() && !is_begun {
             return self.rehearse();
         }
         let (mut lines, mut end) = (Vec::new(), self.end.clone());
@@ -208,6 +241,46 @@ impl<M: Medium> Writer<M> {
         self.end = end;
         self.counts.records.fetch_add(entries.len() as u64, Ordering::Relaxed);
         self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Begins a segment with this mark, if it is time for that. One that cannot be begun is tried again at
+    /// the next mark: until then the old one goes on, and leases with it.
+    fn begins_segment(&mut self, mark: &Entry, time: &str) -> io::Result<bool> {
+        let Segments { daily, bytes } = self.segments;
+        let is_due = (daily && mark.event == Event::DayClosed) || self.end.length >= bytes;
+        if !is_due || self.end.length == 0 {
+            return Ok(false);
+        }
+        let begun = self.rotate(mark, time);
+        if let Err(fault) = &begun {
+            tracing::error!(%fault, "failed to begin a segment of the audit log; the old one goes on");
+            self.repair()?;
+        }
+        Ok(begun.is_ok())
+    }
+
+    /// It is durable with the next sync.
+    fn rotate(&mut self, mark: &Entry, time: &str) -> io::Result<()> {
+        let mut line = Vec::new();
+        let head = self.end.head.seal(mark, time, &mut line).map_err(io::Error::other)?;
+        self.medium.rotate(&line)?;
+        let mut today = self.end.today.clone();
+        today.add(time, &head.hash);
+        self.end = End { head, today, length: line.len() as u64, marked: 0 };
+        self.counts.records.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What a failed write left is cut off from the file that was moved away.
+    fn reopen(&mut self) -> io::Result<()> {
+        if self.dirty {
+            self.medium.cut(self.end.length)?;
+            self.dirty = false;
+        }
+        if self.medium.reopen()? {
+            (self.end.length, self.end.marked) = (0, 0);
+        }
         Ok(())
     }
 
@@ -244,19 +317,23 @@ impl<M: Medium> Writer<M> {
 }
 
 /// The mark that has to stand before a record of this time: of the day that is over, or of the day
-/// that has become long.
+/// that has become long or whose records before this segment are elsewhere.
 fn due(end: &End, time: &str) -> Option<Entry> {
     if let Some(day) = end.today.before(time) {
         let mut entry = Entry::new(Event::DayClosed, Outcome::Note);
         entry.day = Some(day);
         return Some(entry);
     }
-    (end.length.saturating_sub(end.marked) >= CHECKPOINT_EVERY).then(|| {
+    let is_long = end.length.saturating_sub(end.marked) >= CHECKPOINT_EVERY;
+    let begins_segment = end.length == 0 && end.head.seq > 0;
+    (is_long || begins_segment).then(|| {
         let mut entry = Entry::new(Event::DayCheckpoint, Outcome::Note);
         entry.checkpoint = Some(end.today.checkpoint());
         entry
     })
 }
 
+#[cfg(test)]
+mod segment_tests;
 #[cfg(test)]
 mod tests;

@@ -61,9 +61,11 @@ async fn serve(config: Config, file: &Path) -> Result<()> {
     let admin = server.admin_address()?.map(tracing::field::display);
     let workers = server.workers_address()?.map(tracing::field::display);
     tracing::info!(%edge, admin, workers, %health, "listening");
-    let reloading = server.grants();
+    let (reloading, audit) = (server.grants(), server.audit());
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
+            // What is wrong is in the log, and until it is mended nothing is leased.
+            let _ = audit.reopen().await;
             // What is wrong is in the log, and the old grants stay.
             let _ = reloading.reload("SIGHUP").await;
         }

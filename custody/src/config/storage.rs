@@ -4,6 +4,7 @@ use super::backends::Backends;
 use super::database::{self, RawPostgres};
 use super::fault::Faults;
 use super::sealing::{self, RawSealing, RawSigner, Sealing};
+use crate::audit::Segments;
 use crate::ledger::LedgerPlace;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
@@ -18,6 +19,7 @@ pub struct Storage {
     pub sealing: Sealing,
     /// The audit log; made when it is not there.
     pub audit: PathBuf,
+    pub segments: Segments,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +37,21 @@ struct RawStore {
 #[serde(deny_unknown_fields)]
 struct RawAudit {
     path: PathBuf,
+    #[serde(default = "default_daily")]
+    daily: bool,
+    #[serde(default = "default_segment_mib")]
+    segment_mib: u64,
+}
+
+/// The least is what may stand between two marks.
+const SEGMENT_MIB: std::ops::RangeInclusive<u64> = 4..=65_536;
+
+fn default_daily() -> bool {
+    true
+}
+
+fn default_segment_mib() -> u64 {
+    256
 }
 
 pub(super) fn read(
@@ -52,6 +69,11 @@ pub(super) fn read(
             faults.add(path, "names no file");
         }
     }
+    if !SEGMENT_MIB.contains(&audit.segment_mib) {
+        let (least, most) = (SEGMENT_MIB.start(), SEGMENT_MIB.end());
+        faults.add("audit.segment_mib", format!("must be {least} to {most}"));
+    }
+    let segments = Segments::new(audit.daily, audit.segment_mib);
     let RawStore { path, postgres, root_key, previous_root_keys, signer } = store;
     let ledger = match (path, postgres) {
         (Some(path), None) => Some(LedgerPlace::Sqlite(folder.join(path))),
@@ -65,5 +87,5 @@ pub(super) fn read(
     };
     let raw = RawSealing { root_key, previous_root_keys, signer };
     let sealing = sealing::read(raw, backends, folder, faults)?;
-    Some(Storage { ledger: ledger?, sealing, audit: folder.join(audit.path) })
+    Some(Storage { ledger: ledger?, sealing, audit: folder.join(audit.path), segments })
 }

@@ -67,6 +67,11 @@ fn every_fault_of_limits_and_of_what_grants_give_names_its_field() {
         ("leeway: 30s", "idle: 0s", "session.idle: must be 1s to 86400s"),
         ("leeway: 30s", "idle: never", "session.idle: is a duration"),
         ("leeway: 30s", "absolute: 31d", "session.absolute: must be 1s to 2592000s"),
+        (
+            "{path: audit.jsonl}",
+            "{path: a, segment_mib: 3}",
+            "audit.segment_mib: must be 4 to 65536",
+        ),
         ("audit:", "limits: {per_session: 60/d}\naudit:", "limits.per_session: is a number"),
         ("audit:", "limits: {per_handle: 0/m}\naudit:", "limits.per_handle: is a number"),
         ("audit:", "limits: {concurrent: 0}\naudit:", "limits.concurrent: must be 1 to 65536"),

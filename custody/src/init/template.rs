@@ -53,7 +53,7 @@ store:
   path: custody.db  # or postgres: {{url: postgres://custody@db.internal/custody, password_file: f, ca: f}}
   root_key: root.key
 
-# Who was given which lease, and who was not. Check it with:  custody audit verify audit.jsonl
+# Who was given which lease, and who was not. Check it with:  custody audit verify .
 audit:
   path: audit.jsonl
 

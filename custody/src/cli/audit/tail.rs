@@ -1,5 +1,6 @@
 //! `custody audit tail`
 
+use crate::audit::segments::closed;
 use crate::cli::out;
 use crate::cli::table::plain;
 use anyhow::{Context, Result};
@@ -34,7 +35,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// A log being read, across its replacement by another file.
+/// A log being read, across its segments.
 struct Reader {
     path: PathBuf,
     file: BufReader<File>,
@@ -47,6 +48,27 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let mut reader = Reader::open(&arguments.file)?;
+    let mut newest = newest_of(arguments, &mut reader)?;
+    // The log may have been begun anew a moment ago.
+    let mut earlier = closed(&arguments.file).unwrap_or_default();
+    while newest.len() < arguments.lines
+        && let Some(segment) = earlier.pop()
+    {
+        let mut before = newest_of(arguments, &mut Reader::open(&segment)?)?;
+        before.append(&mut newest);
+        newest = before;
+        let surplus = newest.len().saturating_sub(arguments.lines);
+        newest.drain(..surplus);
+    }
+    for line in &newest {
+        if !out::is_heard(line)? {
+            return Ok(());
+        }
+    }
+    if arguments.follow { follow(arguments, &mut reader) } else { Ok(()) }
+}
+
+fn newest_of(arguments: &Arguments, reader: &mut Reader) -> Result<VecDeque<String>> {
     let mut newest = VecDeque::new();
     while let Some(line) = reader.next()? {
         if let Some(shown) = shown(arguments, &line) {
@@ -56,12 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             newest.pop_front();
         }
     }
-    for line in &newest {
-        if !out::is_heard(line)? {
-            return Ok(());
-        }
-    }
-    if arguments.follow { follow(arguments, &mut reader) } else { Ok(()) }
+    Ok(newest)
 }
 
 fn follow(arguments: &Arguments, reader: &mut Reader) -> Result<()> {
@@ -74,10 +91,7 @@ fn follow(arguments: &Arguments, reader: &mut Reader) -> Result<()> {
                     return Ok(());
                 }
             }
-            None => {
-                std::thread::sleep(PAUSE);
-                reader.reopen_if_replaced()?;
-            }
+            None => std::thread::sleep(PAUSE),
         }
     }
 }
@@ -90,8 +104,23 @@ impl Reader {
         Ok(Self { path: path.to_owned(), file: BufReader::new(file), begun: Vec::new() })
     }
 
-    /// The next whole line; `None` if there is none yet.
+    /// The next whole line, of the next file where this one has ended; `None` if there is none yet.
     fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        if let Some(line) = self.read()? {
+            return Ok(Some(line));
+        }
+        if !self.is_replaced()? {
+            return Ok(None);
+        }
+        // What was written between that look and the replacement comes first.
+        if let Some(line) = self.read()? {
+            return Ok(Some(line));
+        }
+        *self = Self::open(&self.path)?;
+        self.read()
+    }
+
+    fn read(&mut self) -> Result<Option<Vec<u8>>> {
         let context = || format!("{}", self.path.display());
         self.file.read_until(b'\n', &mut self.begun).with_context(context)?;
         if self.begun.pop_if(|byte| *byte == b'\n').is_none() {
@@ -100,17 +129,12 @@ impl Reader {
         Ok(Some(std::mem::take(&mut self.begun)))
     }
 
-    /// An operator may keep a log under another name and let custody begin a new one.
-    fn reopen_if_replaced(&mut self) -> Result<()> {
+    /// Custody has closed the segment, or an operator keeps it under another name.
+    fn is_replaced(&self) -> Result<bool> {
         let own = self.file.get_ref().metadata()?;
-        match std::fs::metadata(&self.path) {
-            Ok(there) if (there.dev(), there.ino()) != (own.dev(), own.ino()) => {
-                *self = Self::open(&self.path)?;
-            }
-            // Gone for the moment; what is open stays readable.
-            _ => {}
-        }
-        Ok(())
+        // Gone for the moment: what is open stays readable.
+        let Ok(there) = std::fs::metadata(&self.path) else { return Ok(false) };
+        Ok((there.dev(), there.ino()) != (own.dev(), own.ino()))
     }
 }
 
@@ -189,9 +213,10 @@ mod tests {
         more.write_all(b":2}\n").unwrap();
         assert_eq!(reader.next().unwrap().unwrap(), b"{\"b\":2}");
         std::fs::rename(&path, folder.path().join("old")).unwrap();
-        reader.reopen_if_replaced().unwrap();
-        std::fs::write(&path, "{\"c\":3}\n").unwrap();
-        reader.reopen_if_replaced().unwrap();
-        assert_eq!(reader.next().unwrap().unwrap(), b"{\"c\":3}");
+        assert_eq!(reader.next().unwrap(), None);
+        more.write_all(b"{\"c\":3}\n").unwrap();
+        std::fs::write(&path, "{\"d\":4}\n").unwrap();
+        assert_eq!(reader.next().unwrap().unwrap(), b"{\"c\":3}", "the end of the old file");
+        assert_eq!(reader.next().unwrap().unwrap(), b"{\"d\":4}");
     }
 }

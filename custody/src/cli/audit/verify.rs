@@ -1,28 +1,34 @@
 //! `custody audit verify`
 
 use crate::audit::day::DayHead;
-use crate::audit::recovery::{lacks_only_its_end, verify};
+use crate::audit::segments::{Segment, Span, Verified, files_of, verify_all};
 use crate::audit::verify::Intact;
 use crate::cli::out::say;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// Follow the hash chain from the first record to the last; names the first broken one.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The chain shows every record that was changed, removed, added or moved, but not\n\
-    records cut off at the end: for that, keep the last hash it prints elsewhere and give it\n\
-    back with --contains. The same goes for the Merkle root of a day (--days), which stands for\n\
-    all records of that day. A file that is being written to can be verified."
+    after_help = "Of a folder, all segments in it are verified, each alone and against the one before; the\n\
+    numbers of absent records are printed. The chain shows every record that was changed, removed,\n\
+    added or moved, but not records cut off at the end: for that, keep the last hash it prints\n\
+    elsewhere and give it back with --contains. The same goes for the Merkle root of a day (--days),\n\
+    which stands for all records of that day. A file that is being written to can be verified."
 )]
 pub struct Arguments {
-    /// The audit log, as in audit.path.
-    file: PathBuf,
+    /// The audit log (as in audit.path), closed segments of it, or the folder that holds them.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// A hash printed earlier, which must still be in the chain.
     #[arg(long, value_name = "HASH")]
     contains: Option<String>,
+    /// Fail if the records of a segment are absent.
+    #[arg(long)]
+    complete: bool,
     /// Print each day with its number of records and its Merkle root, the open one last.
     #[arg(long)]
     days: bool,
@@ -39,22 +45,25 @@ struct Report<'a> {
     days: &'a [DayHead],
     /// The day that is not over; its root still changes.
     today: DayHead,
+    segments: &'a [Segment],
+    absent: &'a [Span],
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { file, contains, days, json } = arguments;
-    let intact = verify(file).with_context(|| format!("{}", file.display()))?;
-    if let Some(hash) = contains {
-        holds(file, hash)?;
+    let Arguments { files: given, contains, complete, days, json } = arguments;
+    let mut files = Vec::new();
+    for path in given {
+        files.extend(files_of(path).with_context(|| format!("{}", path.display()))?);
     }
-    if !intact.torn.is_empty() && !lacks_only_its_end(&intact) {
-        bail!(
-            "{}: line {}: the record is incomplete ({} bytes): custody died while writing it, or \
-             the end was cut off; custody serve sets it aside",
-            file.display(),
-            intact.records + 1,
-            intact.torn.len()
-        );
+    let file = given.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+    if files.is_empty() {
+        bail!("{}: has no audit log; name its file, or the folder of audit.path", file.display());
+    }
+    let Verified { intact, segments, absent } = verify_all(&files)?;
+    if let Some(hash) = contains
+        && !holds(&files, hash)?
+    {
+        bail!("{}: no record has the hash of --contains: records were cut off", file.display());
     }
     if *json {
         let report = Report {
@@ -63,14 +72,24 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             last_hash: &intact.head.hash,
             days: &intact.days,
             today: intact.today.head(),
+            segments: &segments,
+            absent: &absent,
         };
-        return say(serde_json::to_string_pretty(&report)?);
+        say(serde_json::to_string_pretty(&report)?)?;
+    } else {
+        if *days {
+            say_days(&intact)?;
+        }
+        for Span { first, last } in &absent {
+            say(format_args!("{}: records {first} to {last} are absent", file.display()))?;
+        }
+        let (file, hash) = (file.display(), &intact.head.hash);
+        say(format_args!("{file}: {} records, unbroken; last hash {hash}", intact.records))?;
     }
-    if *days {
-        say_days(&intact)?;
+    if *complete && !absent.is_empty() {
+        bail!("records are absent; put their segments beside the others");
     }
-    let (file, hash) = (file.display(), &intact.head.hash);
-    say(format_args!("{file}: {} records, unbroken; last hash {hash}", intact.records))
+    Ok(())
 }
 
 fn say_days(intact: &Intact) -> Result<()> {
@@ -83,11 +102,15 @@ fn say_days(intact: &Intact) -> Result<()> {
 }
 
 /// After the chain was verified, a line that ends in the hash is the record with that hash.
-fn holds(file: &Path, hash: &str) -> Result<()> {
+fn holds(files: &[PathBuf], hash: &str) -> Result<bool> {
     let end = format!(",\"hash\":\"{hash}\"}}");
-    let text = std::fs::read_to_string(file)?;
-    if !text.lines().any(|line| line.ends_with(&end)) {
-        bail!("{}: no record has the hash of --contains: records were cut off", file.display());
+    for path in files {
+        let lines = BufReader::new(std::fs::File::open(path)?).split(b'\n');
+        for line in lines {
+            if line?.ends_with(end.as_bytes()) {
+                return Ok(true);
+            }
+        }
     }
-    Ok(())
+    Ok(false)
 }
