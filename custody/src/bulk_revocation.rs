@@ -82,8 +82,7 @@ impl BulkRevocation {
         let mut progress = self.join_or_start(target, means, order);
         // A task that died has closed the channel: what it had done by then is what is told.
         let _ = timeout(PATIENCE, progress.wait_for(|progress| progress.complete)).await;
-        let progress = *progress.borrow();
-        progress
+        *progress.borrow_and_update()
     }
 
     /// Returns when every task has ended, or it takes too long.

@@ -123,10 +123,8 @@ impl Scene {
     async fn revoked_since(&self, cursor: &str) -> Vec<String> {
         let feed = self.ledger.real.changes(Some(cursor)).await.unwrap();
         assert!(!feed.full);
-        let ids = feed.changes.into_iter().filter_map(|change| match change {
-            Change::Revoked { target: Target::Lease(id), until: Some(until) } if until > NOW => {
-                Some(id)
-            }
+        let ids = feed.changes.into_iter().map(|change| match change {
+            Change::Revoked { target: Target::Lease(id), until: Some(until) } if until > NOW => id,
             other => panic!("{other:?}"),
         });
         ids.collect()
