@@ -13,6 +13,7 @@ mod inside_addresses;
 mod istio;
 mod mixing;
 mod monitoring;
+mod mutations;
 mod operations;
 mod refusals;
 mod reload;
