@@ -9,6 +9,7 @@ pub mod limits;
 pub mod operation;
 pub mod refusal;
 
+use crate::under_way;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
@@ -48,7 +49,7 @@ pub fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>, limit: Durat
 /// `None`: it panicked, and has printed why.
 async fn to_its_end(request: Request, next: Next) -> Option<Response> {
     let (answer, answered) = oneshot::channel();
-    tokio::spawn(async move {
+    under_way::spawn(async move {
         if let Err(response) = answer.send(next.run(request).await)
             && let Some(Undelivered(then)) = response.extensions().get()
         {

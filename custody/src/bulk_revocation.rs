@@ -9,12 +9,12 @@ use crate::audit::{AuditLog, Entry, Event, Outcome};
 use crate::backend::resolver::Resolver;
 use crate::clock::Clock;
 use crate::ledger::{LeasePage, LeasePlace, LeaseRow, Ledger, LedgerFault, Target};
+use crate::under_way;
 use lease::{LEASE_CEILING, UnixSeconds};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Ends leases. Custody has one, for operators and workers alike.
@@ -23,14 +23,8 @@ pub struct BulkRevocation {
     resolver: Arc<Resolver>,
     audit: AuditLog,
     clock: Clock,
-    running: Mutex<Running>,
-}
-
-/// The tasks, and those that others may still join.
-#[derive(Default)]
-struct Running {
-    tasks: JoinSet<()>,
-    joinable: HashMap<(Target, Means), Joinable>,
+    /// The tasks that others may still join.
+    joinable: Mutex<HashMap<(Target, Means), Joinable>>,
 }
 
 struct Joinable {
@@ -59,8 +53,6 @@ pub struct Progress {
 
 /// How long an answer waits for the end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long custody's own end waits for it.
-const FAREWELL: Duration = Duration::from_secs(10);
 /// Between two tries of a page, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -73,7 +65,7 @@ impl BulkRevocation {
         audit: AuditLog,
         clock: Clock,
     ) -> Self {
-        Self { ledger, resolver, audit, clock, running: Mutex::default() }
+        Self { ledger, resolver, audit, clock, joinable: Mutex::default() }
     }
 
     /// Ends the leases that are live now, and says how far that has come when it is complete or some
@@ -85,36 +77,25 @@ impl BulkRevocation {
         *progress.borrow_and_update()
     }
 
-    /// Returns when every task has ended, or it takes too long.
-    pub async fn finish(&self) {
-        let tasks = std::mem::take(&mut self.running().tasks);
-        if timeout(FAREWELL, tasks.join_all()).await.is_err() {
-            tracing::warn!(
-                "custody ends before every lease is taken back; the rest ends by itself"
-            );
-        }
-    }
-
     fn join_or_start(
         self: &Arc<Self>,
         target: Target,
         means: Means,
         order: Order,
     ) -> watch::Receiver<Progress> {
-        let mut running = self.running();
-        while running.tasks.try_join_next().is_some() {}
+        let mut all = self.joinable();
         let key = (target, means);
         // A task that panicked has closed its channel, and is not joined.
         let is_alive = |joinable: &&mut Joinable| joinable.progress.has_changed().is_ok();
-        if let Some(joinable) = running.joinable.get_mut(&key).filter(is_alive) {
+        if let Some(joinable) = all.get_mut(&key).filter(is_alive) {
             joinable.is_ordered_again = true;
             return joinable.progress.clone();
         }
         let (progress, shown) = watch::channel(Progress::default());
         let joinable = Joinable { progress: shown.clone(), is_ordered_again: false };
-        running.joinable.insert(key.clone(), joinable);
+        all.insert(key.clone(), joinable);
         let bulk = Arc::clone(self);
-        running.tasks.spawn(async move { bulk.run(key, order, progress).await });
+        under_way::spawn(async move { bulk.run(key, order, progress).await });
         shown
     }
 
@@ -126,7 +107,7 @@ impl BulkRevocation {
             let page = match self.page(&key, after, &order.by, give_up_at).await {
                 Ok(page) => page,
                 Err(fault) => {
-                    self.running().joinable.remove(&key);
+                    self.joinable().remove(&key);
                     break Err(fault);
                 }
             };
@@ -157,14 +138,14 @@ impl BulkRevocation {
 
     /// Nobody has ordered it again since the last pass began; nobody can join from now on.
     fn is_over(&self, key: &(Target, Means)) -> bool {
-        let mut running = self.running();
-        match running.joinable.get_mut(key) {
+        let mut all = self.joinable();
+        match all.get_mut(key) {
             Some(joinable) if joinable.is_ordered_again => {
                 joinable.is_ordered_again = false;
                 false
             }
             _ => {
-                running.joinable.remove(key);
+                all.remove(key);
                 true
             }
         }
@@ -214,7 +195,7 @@ impl BulkRevocation {
         let _ = self.audit.append(entry).await;
     }
 
-    fn running(&self) -> MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn joinable(&self) -> MutexGuard<'_, HashMap<(Target, Means), Joinable>> {
+        self.joinable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

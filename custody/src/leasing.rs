@@ -30,6 +30,7 @@ use crate::keys::SessionKeys;
 use crate::ledger::Ledger;
 use crate::limits::{Buckets, Limits};
 use crate::metrics::Metrics;
+use crate::under_way;
 use caller::Caller;
 use lease::{Lease, RefusalCode};
 pub use refused::Refused;
@@ -95,7 +96,7 @@ impl Leasing {
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + TIME_LIMIT;
         let leasing = Arc::clone(self);
-        tokio::spawn(async move {
+        under_way::spawn(async move {
             let caller = Caller::new(&answer, deadline);
             let decided = leasing.decide(&body, request_id.clone(), &caller).await;
             if let Err(Ok(lease)) = answer.send(decided) {

@@ -41,4 +41,5 @@ pub mod outbound;
 pub mod sealed;
 pub mod seen;
 pub mod server;
+mod under_way;
 pub mod workers;

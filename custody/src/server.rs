@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::notify::{self, Courier};
 use crate::outbound::ReachFault;
 use crate::sealed::{NewKey, SealedStore, StoreFault};
+use crate::under_way;
 use apis::Shared;
 use doors::{Door, Doors};
 use listener::Listener;
@@ -52,7 +53,6 @@ pub struct Server {
     grants: Arc<GrantsFile>,
     ledger: Arc<dyn Ledger>,
     resolver: Arc<Resolver>,
-    bulk_revocation: Arc<BulkRevocation>,
     courier: Option<Courier>,
     audit: AuditLog,
     writing: Writing,
@@ -140,7 +140,6 @@ impl Server {
             grants: shared.grants_file,
             ledger: shared.ledger,
             resolver: shared.resolver,
-            bulk_revocation: shared.bulk_revocation,
             courier,
             audit: shared.audit,
             writing,
@@ -202,7 +201,7 @@ impl Server {
             // They end by themselves; one that panicked has printed why.
             let _ = listener.await;
         }
-        self.bulk_revocation.finish().await;
+        under_way::finish().await;
         // The last lease that failed is behind it; what is on its way may want the audit log.
         end.send_replace(true);
         if let Some(courier) = courier {

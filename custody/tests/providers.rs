@@ -22,6 +22,7 @@ on_both_stores! {
     #[tokio::test]
     a_refresh_token_rotates_and_survives_kill_9,
     a_rotation_that_kill_9_cut_off_is_said_to_be_lost_until_a_new_token_is_put,
+    a_rotation_under_way_when_custody_is_stopped_is_stored_first,
 }
 
 const REFRESH: &str = "refresh-0";
@@ -209,6 +210,23 @@ async fn a_rotation_that_kill_9_cut_off_is_said_to_be_lost_until_a_new_token_is_
     drop(running);
     let running = scene.home.serve();
     scene.fails(&running, ("corp", "corp-user"), "backend_denied").await;
+}
+
+async fn a_rotation_under_way_when_custody_is_stopped_is_stored_first(store: Store) {
+    let (scene, authority, _peer) = oauth(store).await;
+    let running = scene.home.serve();
+    authority.inner().trouble = Some(Trouble::AnswersLate(Duration::from_secs(2)));
+    // The edge hangs up, so no connection holds up the end.
+    tokio::select! {
+        answer = scene.lease(&running, "corp-user") => panic!("{}", answer.text()),
+        () = until(async || authority.asked() > 0) => {}
+    }
+    let stopped = tokio::task::spawn_blocking(|| running.stop());
+    assert_eq!(stopped.await.unwrap(), 0);
+    authority.inner().trouble = None;
+    let running = scene.home.serve();
+    scene.header(&running, "corp-user").await;
+    assert_eq!(authority.inner().reused, 0);
 }
 
 #[tokio::test]

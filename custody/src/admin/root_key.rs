@@ -4,6 +4,7 @@ use super::Admin;
 use super::operator::Operator;
 use crate::api::answer::ok;
 use crate::api::refusal::Refusal;
+use crate::under_way;
 use axum::extract::State;
 use axum::response::Response;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ pub async fn rotate(State(admin): State<Arc<Admin>>, by: Operator) -> Result<Res
     let order = admin.order(&by, "key_rotate", None).await?;
     // On a task of its own: what was begun goes on when the operator hangs up or has waited long
     // enough. Asking again finds what is done, and does the rest.
-    let rotating = tokio::spawn(async move {
+    let rotating = under_way::spawn(async move {
         let outcome = admin.vault.rotate().await;
         admin.done(order, outcome).await
     });

@@ -12,6 +12,7 @@
 use super::tokens::{MintedFrom, Outcome, Owner, Token, TokenKey, Tokens, digest};
 use super::{BackendFault, LongLived};
 use crate::ledger::{Change, Revocations, Target};
+use crate::under_way;
 use async_trait::async_trait;
 use lease::{Secret, UnixSeconds};
 use std::collections::HashMap;
@@ -172,7 +173,7 @@ impl LiveTokens {
         let Some(issuer) = self.issuer.upgrade() else { return };
         if self.tokens.remove(key, token) {
             let token = Arc::clone(token);
-            tokio::spawn(async move { revoke(&*issuer, &token.secret).await });
+            under_way::spawn(async move { revoke(&*issuer, &token.secret).await });
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::backend::{Asked, BackendFault, CredentialBackend};
 use crate::clock::{self, Clock};
 use crate::credential::{CredentialType, Resolved};
 use crate::ledger::{Attempt, LedgerFault};
+use crate::under_way;
 use futures_util::FutureExt;
 use lease::{Handle, LEASE_CEILING, UnixSeconds};
 use std::collections::{BTreeMap, HashMap};
@@ -225,7 +226,7 @@ impl Resolver {
             Err(fault) => {
                 if let Some(revocation) = resolved.revocation {
                     let backend = Arc::clone(backend);
-                    tokio::spawn(async move { revoke(&backend, &revocation).await });
+                    under_way::spawn(async move { revoke(&backend, &revocation).await });
                 }
                 Err(fault)
             }

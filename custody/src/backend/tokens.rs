@@ -16,6 +16,7 @@
 
 use super::BackendFault;
 use crate::actor::Actor;
+use crate::under_way;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use lease::{Handle, Secret, UnixSeconds};
@@ -194,7 +195,7 @@ impl Tokens {
         F: Future<Output = Result<Token, BackendFault>> + Send + 'static,
     {
         let tokens = self.clone();
-        let task = tokio::spawn(async move {
+        let task = under_way::spawn(async move {
             let minted = AssertUnwindSafe(mint).catch_unwind().await;
             let outcome = minted.unwrap_or_else(|_| Err(panicked())).map(Arc::new);
             tokens.arrive(key, &outcome);

@@ -16,6 +16,7 @@ use crate::backend::{Asked, BackendFault, Narrow};
 use crate::credential::CredentialType;
 use crate::ledger::{Blocker, Claimant, LeaseRow, Recorded};
 use crate::names::fresh_id;
+use crate::under_way;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use lease::{Binding, Handle, LEASE_CEILING, LEASE_DEFAULT, UnixSeconds};
@@ -137,7 +138,7 @@ impl Workers {
         entry.order = Some(admitted.order.clone());
         let audit = self.parts.audit.clone();
         // The writer has logged why it could not be written, and there is nobody to tell.
-        tokio::spawn(async move { audit.append(entry).await });
+        under_way::spawn(async move { audit.append(entry).await });
     }
 
     /// The kill switch denies workers as it denies edges.

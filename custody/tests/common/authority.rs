@@ -70,6 +70,8 @@ pub enum Trouble {
     IsHeld(Arc<Semaphore>),
     /// It does what it is asked, and does not answer.
     KeepsItsAnswer,
+    /// It does what it is asked, and answers so much later.
+    AnswersLate(Duration),
 }
 
 impl Authority {
@@ -155,6 +157,11 @@ async fn token(State(authority): State<Authority>, headers: HeaderMap, body: Byt
         Some(Trouble::KeepsItsAnswer) => {
             drop(authority.inner().judge(&headers, &form));
             std::future::pending::<()>().await;
+        }
+        Some(Trouble::AnswersLate(delay)) => {
+            let answer = authority.inner().judge(&headers, &form);
+            tokio::time::sleep(delay).await;
+            return answer;
         }
         None => {}
     }

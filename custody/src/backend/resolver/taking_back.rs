@@ -1,6 +1,7 @@
 //! Values that go back to their backends before their time.
 
 use super::Resolver;
+use crate::under_way;
 use futures_util::stream::{self, StreamExt};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Semaphore;
@@ -20,7 +21,7 @@ impl Resolver {
         let known = given.into_iter().filter_map(|(backend, known)| Some((backend, known?)));
         let known: Vec<_> = known.collect();
         let resolver = Arc::clone(self);
-        tokio::spawn(async move {
+        under_way::spawn(async move {
             let each = stream::iter(known).for_each_concurrent(AT_ONCE, |(backend, revocation)| {
                 let resolver = Arc::clone(&resolver);
                 async move {
