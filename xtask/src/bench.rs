@@ -4,6 +4,7 @@
 mod edge;
 mod goals;
 mod group;
+mod held;
 mod lab;
 mod load;
 mod measured;
@@ -36,6 +37,8 @@ pub struct Bench {
 enum What {
     /// How long a revocation takes to hold on every worker
     Revocation(revocation::Revocation),
+    /// How long a guest waits while another opens and resets thousands of held streams
+    Held(held::Held),
 }
 
 // === impl Bench ===
@@ -44,6 +47,7 @@ impl Bench {
     pub fn run(self) -> Result<ExitCode> {
         match self.what {
             Some(What::Revocation(revocation)) => revocation.run(),
+            Some(What::Held(held)) => held.run(),
             None => self.speed.run(),
         }
     }

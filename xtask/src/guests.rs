@@ -34,12 +34,20 @@ impl Guest {
     /// # Errors
     /// The stack has no origin.
     pub fn of(stack: &Stack) -> Result<Self> {
+        Self::at(stack, DEMO_HOST)
+    }
+
+    /// Of the origin under this name.
+    ///
+    /// # Errors
+    /// The stack has no origin.
+    pub fn at(stack: &Stack, host: &str) -> Result<Self> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .max_idle_connections(1)
             .build();
-        let origin = format!("{DEMO_HOST}:{}", stack.origin()?.port());
+        let origin = format!("{host}:{}", stack.origin()?.port());
         Ok(Self { agent: config.into(), url: format!("{}/v1/models", stack.base_url(&origin)) })
     }
 

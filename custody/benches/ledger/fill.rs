@@ -39,7 +39,7 @@ pub async fn fill(database: Option<&Database>, file: &Path, rows: u64) {
     match database {
         Some(database) => {
             drop(database.ledger().await);
-            let series = |rows| format!("generate_series(1, {rows}) AS s (n)");
+            let series = |rows| format!("generate_series(1::bigint, {rows}) AS s (n)");
             let blob = "convert_to(lpad(n::text, 32, '0'), 'UTF8')";
             tokio::task::block_in_place(|| {
                 database.run(&statements(rows, now(), series, blob));
@@ -69,12 +69,12 @@ pub async fn fill(database: Option<&Database>, file: &Path, rows: u64) {
 /// The indexes of before.
 pub fn without_new_indexes(database: Option<&Database>, file: &Path) {
     let common =
-        "DROP INDEX lease_by_handle; DROP INDEX lease_by_actor; DROP INDEX lease_by_session;
-         CREATE INDEX lease_by_session ON lease (session); DROP INDEX session_by_check;
+        "DROP INDEX lease_by_session; CREATE INDEX lease_by_session ON lease (session); DROP INDEX session_by_check;
          DROP INDEX held_lock_by_end; DROP INDEX revocation_by_end;";
     match database {
         Some(database) => tokio::task::block_in_place(|| {
             database.run(common);
+            database.run("DROP INDEX lease_by_handle; DROP INDEX lease_by_actor");
             database.run("DROP TRIGGER session_begins ON session");
         }),
         None => {

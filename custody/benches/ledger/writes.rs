@@ -14,7 +14,7 @@ const LEASES: u64 = 4000;
 const CALLERS: u64 = 16;
 
 pub const HEAD: &str = "What a recorded lease costs with the indexes, over what it costs with those of before \
-    (no index of ends by handle, actor or, on SQLite, at all; none for housekeeping). Two ledgers of the same \
+    (on SQLite no index of ends, on PostgreSQL none by handle or actor; none for housekeeping). Two ledgers of the same \
     size, 20 rounds of 4000 leases by 16 callers, in turns; the ratio is of neighbours in time.\n\n\
     | store | before, leases/s | with, leases/s | ratio of time, median | least to most |\n\
     | --- | ---: | ---: | ---: | ---: |\n";

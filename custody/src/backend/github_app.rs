@@ -198,7 +198,7 @@ impl CredentialBackend for InstallationSource {
     }
 
     async fn sweep(&self) {
-        if let Err(fault) = self.app.tokens.sweep().await {
+        if let Err(fault) = self.app.tokens.sweep(clock::now()).await {
             tracing::warn!(backend = self.name(), %fault, "failed to look for tokens that ended");
         }
     }

@@ -89,12 +89,12 @@ impl LiveTokens {
         self.tokens.forget(owner, now);
     }
 
-    /// Ends the tokens that nobody asks for.
+    /// Ends the tokens that nobody asks for, and those that were replaced.
     ///
     /// # Errors
     /// The ledger did not answer.
-    pub async fn sweep(&self) -> Result<(), BackendFault> {
-        let kept = self.tokens.kept();
+    pub async fn sweep(&self, now: UnixSeconds) -> Result<(), BackendFault> {
+        let kept = self.tokens.all(now);
         if kept.is_empty() {
             return Ok(());
         }

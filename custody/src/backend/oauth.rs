@@ -270,7 +270,7 @@ impl CredentialBackend for OAuthSource {
     }
 
     async fn sweep(&self) {
-        if let Err(fault) = self.server.tokens.sweep().await {
+        if let Err(fault) = self.server.tokens.sweep(clock::now()).await {
             tracing::warn!(backend = self.name(), %fault, "failed to look for tokens that ended");
         }
     }

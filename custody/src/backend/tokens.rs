@@ -12,7 +12,9 @@
 //!   once, and that of an hour's token a quarter, the longest lease there is, is nearly always left.
 //! * A failure is not kept. Only for [`PAUSE`] after one is its key not asked again, and whoever
 //!   comes within it gets the same fault: an issuer that is down is not hammered.
-//! * Bounded by [`CAPACITY`]; a token that ended is wiped when the next one arrives.
+//! * A token that was replaced, or that an upstream refused, is good at its issuer until its end. It is
+//!   kept aside, so that it can be revoked with what it was minted from and for.
+//! * Bounded by [`CAPACITY`] and [`MOST_ASIDE`]; a token that ended is wiped when the next one arrives.
 
 use super::BackendFault;
 use crate::actor::Actor;
@@ -35,6 +37,9 @@ pub const CAPACITY: usize = 4096;
 pub const PAUSE: Duration = Duration::from_secs(1);
 /// No token is kept longer, whatever life its issuer says it has: 24 h, in seconds.
 pub const KEPT_CEILING: u64 = 24 * 3600;
+/// Tokens of one key that are kept aside: one is replaced after 60 % of its life, so more come only of
+/// upstreams that refuse them.
+const MOST_ASIDE: usize = 4;
 /// A token with less left than this, or than a quarter of its life, is not handed out; seconds.
 const SPARE: u64 = 30;
 /// A token that was minted less than so many seconds ago is kept though an upstream refused it.
@@ -83,6 +88,8 @@ pub type Outcome = Result<Arc<Token>, BackendFault>;
 #[derive(Default)]
 struct Slot {
     kept: Option<Kept>,
+    /// Handed out before, not any more, and not at their ends yet.
+    aside: Vec<Arc<Token>>,
     flight: Option<Shared<BoxFuture<'static, Outcome>>>,
     /// What the flight brings has ended before it arrives.
     is_flight_ended: bool,
@@ -125,15 +132,18 @@ impl Tokens {
     /// refuse one.
     pub fn forget(&self, owner: &Owner, now: UnixSeconds) {
         for (_, slot) in self.slots().iter_mut().filter(|((own, _), _)| own == owner) {
-            slot.kept.take_if(|kept| kept.token.minted_at.saturating_add(YOUNG) <= now);
+            let is_old = |kept: &mut Kept| kept.token.minted_at.saturating_add(YOUNG) <= now;
+            if let Some(refused) = slot.kept.take_if(is_old) {
+                slot.put_aside(refused.token, now);
+            }
         }
     }
 
     /// Marks as ended what these owners have, and what is being minted for them.
     pub fn end(&self, is_ended: impl Fn(&Owner) -> bool) {
         for (_, slot) in self.slots().iter_mut().filter(|((owner, _), _)| is_ended(owner)) {
-            if let Some(kept) = &slot.kept {
-                kept.token.ended.store(true, Ordering::Release);
+            for token in slot.tokens() {
+                token.ended.store(true, Ordering::Release);
             }
             slot.is_flight_ended = slot.flight.is_some();
         }
@@ -142,16 +152,21 @@ impl Tokens {
     /// Takes this very token away; `false` if somebody else did.
     pub fn remove(&self, key: &TokenKey, token: &Arc<Token>) -> bool {
         let mut slots = self.slots();
-        let slot = slots.get_mut(key);
-        slot.and_then(|slot| slot.kept.take_if(|kept| Arc::ptr_eq(&kept.token, token))).is_some()
+        let Some(slot) = slots.get_mut(key) else { return false };
+        if slot.kept.take_if(|kept| Arc::ptr_eq(&kept.token, token)).is_some() {
+            return true;
+        }
+        let at = slot.aside.iter().position(|aside| Arc::ptr_eq(aside, token));
+        at.map(|at| slot.aside.remove(at)).is_some()
     }
 
-    /// Everything that is kept.
-    pub fn kept(&self) -> Vec<(TokenKey, Arc<Token>)> {
-        let kept = |(key, slot): (&TokenKey, &Slot)| {
-            slot.kept.as_ref().map(|kept| (*key, Arc::clone(&kept.token)))
+    /// Everything that is kept, also aside, and has not come to its end.
+    pub fn all(&self, now: UnixSeconds) -> Vec<(TokenKey, Arc<Token>)> {
+        let of_slot = |(key, slot): (&TokenKey, &Slot)| {
+            let tokens = slot.tokens().filter(|token| now < token.expires_at);
+            tokens.map(|token| (*key, Arc::clone(token))).collect::<Vec<_>>()
         };
-        self.slots().iter().filter_map(kept).collect()
+        self.slots().iter().flat_map(of_slot).collect()
     }
 
     /// The token that is kept under this key, which nobody gets any more.
@@ -213,7 +228,9 @@ impl Tokens {
             Ok(token) => {
                 slot.failed = None;
                 token.ended.store(is_ended, Ordering::Release);
-                slot.kept = Some(Kept::new(Arc::clone(token)));
+                if let Some(replaced) = slot.kept.replace(Kept::new(Arc::clone(token))) {
+                    slot.put_aside(replaced.token, token.minted_at);
+                }
             }
             Err(fault) => slot.failed = Some((Instant::now(), fault.clone())),
         }
@@ -257,9 +274,23 @@ fn make_room(slots: &mut HashMap<TokenKey, Slot>, key: &TokenKey, now: UnixSecon
 // === impl Slot ===
 
 impl Slot {
+    fn tokens(&self) -> impl Iterator<Item = &Arc<Token>> {
+        self.kept.iter().map(|kept| &kept.token).chain(&self.aside)
+    }
+
+    /// The oldest goes where there are too many.
+    fn put_aside(&mut self, token: Arc<Token>, now: UnixSeconds) {
+        self.aside.retain(|aside| now < aside.expires_at);
+        if self.aside.len() >= MOST_ASIDE {
+            self.aside.remove(0);
+        }
+        self.aside.push(token);
+    }
+
     fn is_needed(&self, now: UnixSeconds) -> bool {
         self.flight.is_some()
             || self.kept.as_ref().is_some_and(|kept| now < kept.stale_from)
+            || self.aside.iter().any(|token| now < token.expires_at)
             || self.failed.as_ref().is_some_and(|(at, _)| at.elapsed() < PAUSE)
     }
 }

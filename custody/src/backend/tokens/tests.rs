@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
@@ -179,4 +180,36 @@ async fn what_an_upstream_refused_is_minted_anew_but_not_all_the_time() {
     assert_eq!(get(KEY, 10).await, "token-3");
     tokens.forget(&OWNER, NOW + 12);
     assert_eq!((get(KEY, 12).await, get(other, 12).await), ("token-3".into(), "token-2".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_replaced_or_refused_ends_with_the_others() {
+    let (tokens, issuer) = (Tokens::default(), Issuer::new(100));
+    let get =
+        async |at| text(tokens.get(KEY, NOW + at, || issuer.clone().mint(NOW + at, 3600)).await);
+    assert_eq!(get(0).await, "token-1");
+    tokens.forget(&OWNER, NOW + 10);
+    assert_eq!(get(10).await, "token-2");
+    tokens.forget(&OWNER, NOW + 20);
+    assert_eq!(get(20).await, "token-3");
+    let names = |now| {
+        let all = tokens.all(now);
+        all.iter().map(|(_, token)| text(Ok(Arc::clone(token)))).collect::<BTreeSet<_>>()
+    };
+    let three = ["token-1", "token-2", "token-3"].map(str::to_owned);
+    assert_eq!(names(NOW + 20), BTreeSet::from(three));
+    assert_eq!(names(NOW + 3600).len(), 2, "the first has come to its end");
+    tokens.end(|_| true);
+    for (key, token) in tokens.all(NOW + 20) {
+        assert!(token.ended.load(Ordering::Acquire));
+        assert!(tokens.remove(&key, &token));
+        assert!(!tokens.remove(&key, &token), "once");
+    }
+    assert_eq!(names(NOW + 20), BTreeSet::new());
+    // Upstreams that refuse each token fill no memory.
+    for round in 0..20 {
+        tokens.forget(&OWNER, NOW + 100 + 20 * round);
+        get(100 + 20 * round).await;
+    }
+    assert_eq!(names(NOW + 600).len(), MOST_ASIDE + 1);
 }

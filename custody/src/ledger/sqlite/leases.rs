@@ -161,8 +161,8 @@ fn write(connection: &Connection, lease: &LeaseRow) -> Result<(), LedgerFault> {
     Ok(())
 }
 
-/// Only conditions that restrict are in the text. SQLite searches the index of the first: a `+` keeps a
-/// column from being searched by, and the rows of a session are fewer than those of a handle.
+/// Only conditions that restrict are in the text. SQLite searches the index of the first, or that of ends:
+/// a `+` keeps a column from being searched by.
 fn select(filter: &LeaseFilter) -> Result<(String, Vec<Value>), LedgerFault> {
     let LeaseFilter { session, lease_id, handle, actor, live_at, limit } = filter;
     let text = |text: &str| Value::Text(text.to_owned());
