@@ -14,7 +14,9 @@ use h2::client::{ResponseFuture, SendRequest};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use stack::policy::{self, CUSTODY_AUTHORITY, CUSTODY_CLUSTER, DEMO_HOST, ORIGIN_PORT, OTHER_HOST};
+use stack::policy::{
+    CUSTODY_AUTHORITY, CUSTODY_CLUSTER, DEMO_HANDLE, DEMO_HOST, ORIGIN_PORT, OTHER_HOST,
+};
 use stack::progress::Progress;
 use stack::{Answer, Stack, StackBuilder, Way, benchmarks};
 use tokio::runtime::Runtime;
@@ -142,19 +144,23 @@ impl Held {
 
 /// A destination with a credential, whose lease never comes, and one without.
 fn policy() -> Value {
-    let mut policy = policy::demo();
-    policy["custody"] =
-        json!({"cluster": CUSTODY_CLUSTER, "authority": CUSTODY_AUTHORITY, "timeout": "30s"});
-    if let Some(destinations) = policy["destinations"].as_array_mut() {
-        destinations.push(json!({
-            "name": "open",
-            "hosts": [OTHER_HOST],
+    let destination = |host: &str| {
+        json!({
+            "name": host,
+            "hosts": [host],
             "ports": [ORIGIN_PORT],
             "allow": [{"methods": ["GET"], "paths": ["/**"]}],
             "sessions": {"claims": {"team": ["demo"]}},
-        }));
+        })
+    };
+    let mut held = destination(DEMO_HOST);
+    if let Some(fields) = held.as_object_mut() {
+        fields.insert("credential".into(), json!({"handle": DEMO_HANDLE}));
     }
-    policy
+    json!({
+        "custody": {"cluster": CUSTODY_CLUSTER, "authority": CUSTODY_AUTHORITY, "timeout": "30s"},
+        "destinations": [held, destination(OTHER_HOST)],
+    })
 }
 
 /// The other guest, one request behind the other.
