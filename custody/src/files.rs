@@ -60,6 +60,11 @@ impl Stamp {
     }
 }
 
+/// Are these of one file, whatever it is called?
+pub fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
 /// The whole of a private file, at most 1 MiB.
 ///
 /// The mode is asked of the opened file, so that it cannot change in between.

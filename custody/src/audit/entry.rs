@@ -219,6 +219,12 @@ impl Entry {
             checkpoint: None,
         }
     }
+
+    /// A lease that was given, and whose asker had hung up by then.
+    pub fn lease_undelivered(lease_id: String) -> Self {
+        let ended = Some(Ended { lease_id, reported: None, failure_code: None });
+        Self { ended, ..Self::new(Event::LeaseUndelivered, Outcome::Note) }
+    }
 }
 
 // === impl Asked ===

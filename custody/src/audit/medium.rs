@@ -4,7 +4,7 @@ use crate::audit::segments::{closed_name, next_name};
 use crate::files;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Something that bytes can be appended to durably. A trait so that tests can make a disk fail.
@@ -80,7 +80,7 @@ impl Medium for AuditFile {
         let own = self.file.metadata()?;
         // A file that was moved away or deleted would take records nobody finds.
         let there = fs::metadata(&self.path)?;
-        if (own.dev(), own.ino()) != (there.dev(), there.ino()) {
+        if !files::is_same_file(&own, &there) {
             return Err(io::Error::other(
                 "the file was moved away; send SIGHUP to custody to begin a new one",
             ));

@@ -7,8 +7,7 @@ use super::failure::Failure;
 use super::life::Life;
 use super::reservation::Hold;
 use super::{Leasing, Refused};
-use crate::audit::entry::Ended;
-use crate::audit::{Entry, Event, Outcome};
+use crate::audit::Entry;
 use crate::backend::resolver::{
     Answered, AttemptBudget, End, Failure as SourceFailure, Unresolved,
 };
@@ -156,8 +155,7 @@ impl Leasing {
 
     /// The lease left the reservation, and whoever asked had hung up by then.
     pub(super) async fn undelivered(&self, lease: Lease, request_id: Option<String>) {
-        let mut entry = Entry::new(Event::LeaseUndelivered, Outcome::Note);
-        entry.ended = Some(Ended { lease_id: lease.lease_id, reported: None, failure_code: None });
+        let mut entry = Entry::lease_undelivered(lease.lease_id);
         entry.request_id = request_id;
         // The writer has logged why it could not be written, and there is nobody to tell.
         let _ = self.parts.audit.append(entry).await;

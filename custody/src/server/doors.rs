@@ -1,7 +1,7 @@
 //! The sockets custody listens on, and who is let in at each.
 
 use super::StartFault;
-use super::renewal::{Acceptors, Renewal};
+use super::renewal::{Acceptors, Renewal, Stamps};
 use super::tls::{self, TlsFault};
 use crate::config::{Config, Protection, TlsFiles};
 use crate::files::Stamp;
@@ -81,12 +81,12 @@ impl Protected {
     }
 
     /// Of the listeners for edges, operators and workers.
-    pub(super) fn each(&self) -> [Option<&TlsFiles>; 3] {
+    fn each(&self) -> [Option<&TlsFiles>; 3] {
         [&self.edge, &self.admin, &self.workers].map(Option::as_ref)
     }
 
-    pub(super) fn stamp(&self) -> Stamp {
-        Stamp::of(self.each().into_iter().flatten().flat_map(TlsFiles::paths))
+    pub(super) fn stamps(&self) -> Stamps {
+        self.each().map(|files| Stamp::of(files.into_iter().flat_map(TlsFiles::paths)))
     }
 
     /// Reads them. Whoever is let in at one door must not be at another: an edge's certificate is in a

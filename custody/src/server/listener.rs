@@ -4,6 +4,7 @@ use crate::audit::sampling::Sampler;
 use crate::metrics::Metrics;
 use crate::server::peer::Peer;
 use crate::server::renewal::Acceptors;
+use crate::under_way;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -115,7 +116,8 @@ impl Listener {
                 biased;
                 () = stopped(&mut stop) => break,
                 () = renewed(&mut self.tls) => {
-                    tokio::spawn(std::mem::replace(&mut generation, Generation::new()).end());
+                    // Custody's end waits for it: what is in flight there is in flight.
+                    under_way::spawn(std::mem::replace(&mut generation, Generation::new()).end());
                     continue;
                 }
                 accepted = accept(&self.socket, &places) => match accepted {

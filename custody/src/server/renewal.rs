@@ -2,7 +2,6 @@
 
 use super::StartFault;
 use super::doors::{Locks, Protected};
-use crate::config::TlsFiles;
 use crate::files::Stamp;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -12,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 pub struct Renewal {
     files: Protected,
     /// What was read last, whether it served or not.
-    read: Stamp,
+    read: Stamps,
     edge: InForce,
     admin: InForce,
     workers: InForce,
@@ -23,6 +22,9 @@ struct InForce {
     stamp: Stamp,
     acceptor: Option<watch::Sender<TlsAcceptor>>,
 }
+
+/// Of the files of each listener.
+pub(super) type Stamps = [Stamp; 3];
 
 /// What a listener is told of each later acceptor by; `None` without TLS.
 pub type Acceptors = Option<watch::Receiver<TlsAcceptor>>;
@@ -39,10 +41,9 @@ impl Renewal {
     /// One does not serve, or two listeners trust one CA.
     pub(super) fn start(files: Protected) -> Result<Self, StartFault> {
         // Before they are read, so that a change meanwhile is one.
-        let stamps = files.each().map(stamp);
-        let read = files.stamp();
+        let read = files.stamps();
         let Locks { edge, admin, workers } = files.locks()?;
-        let [of_edge, of_admin, of_workers] = stamps;
+        let [of_edge, of_admin, of_workers] = read.clone();
         Ok(Self {
             files,
             read,
@@ -65,17 +66,16 @@ impl Renewal {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let now = self.files.stamp();
+            let now = self.files.stamps();
             if now != self.read && now == before {
                 self.read = now.clone();
-                self.renew();
+                self.renew(now.clone());
             }
             before = now;
         }
     }
 
-    fn renew(&mut self) {
-        let [of_edge, of_admin, of_workers] = self.files.each().map(stamp);
+    fn renew(&mut self, [of_edge, of_admin, of_workers]: Stamps) {
         let Locks { edge, admin, workers } = match self.files.locks() {
             Ok(locks) => locks,
             Err(fault) => {
@@ -87,10 +87,6 @@ impl Renewal {
         self.admin.renew("admin", of_admin, admin);
         self.workers.renew("workers", of_workers, workers);
     }
-}
-
-fn stamp(files: Option<&TlsFiles>) -> Stamp {
-    Stamp::of(files.into_iter().flat_map(TlsFiles::paths))
 }
 
 // === impl InForce ===

@@ -9,8 +9,7 @@ use crate::api::answer;
 use crate::api::body;
 use crate::api::credential::{Shown, show};
 use crate::api::refusal::Refusal;
-use crate::audit::entry::Ended;
-use crate::audit::{Entry, Event, Outcome};
+use crate::audit::Entry;
 use crate::backend::resolver::{Answered, Failure, InMemory, Unresolved};
 use crate::backend::{Asked, BackendFault, Narrow};
 use crate::credential::CredentialType;
@@ -132,9 +131,7 @@ impl Workers {
     /// The worker has hung up, so nobody has the value.
     fn undelivered(self: &Arc<Self>, row: &LeaseRow, admitted: &Admitted) {
         self.parts.resolver.take_back([row.clone().source()]);
-        let mut entry = Entry::new(Event::LeaseUndelivered, Outcome::Note);
-        let lease_id = row.lease_id.clone();
-        entry.ended = Some(Ended { lease_id, reported: None, failure_code: None });
+        let mut entry = Entry::lease_undelivered(row.lease_id.clone());
         entry.order = Some(admitted.order.clone());
         let audit = self.parts.audit.clone();
         // The writer has logged why it could not be written, and there is nobody to tell.

@@ -93,10 +93,7 @@ impl Rotation {
         &self,
         actor: &Actor,
         handle: &Handle,
-        ask: impl AsyncFnOnce(
-            &Secret,
-        )
-            -> Result<(Result<Token, BackendFault>, Option<Secret>), BackendFault>,
+        ask: impl AsyncFnOnce(&Secret) -> Spent,
     ) -> Result<Token, BackendFault> {
         let (held, current) = self.lock(actor, handle).await?;
         let outcome = self.spend_locked(&held, current, (actor, handle), ask).await;
@@ -109,10 +106,7 @@ impl Rotation {
         held: &Held,
         stored: StoredSecret,
         (actor, handle): (&Actor, &Handle),
-        ask: impl AsyncFnOnce(
-            &Secret,
-        )
-            -> Result<(Result<Token, BackendFault>, Option<Secret>), BackendFault>,
+        ask: impl AsyncFnOnce(&Secret) -> Spent,
     ) -> Result<Token, BackendFault> {
         let current = self.current(actor, handle, stored).await?;
         if held.since.elapsed() > LOCK_LIFE - LOCK_SPARE {

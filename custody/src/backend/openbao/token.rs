@@ -6,12 +6,10 @@ use super::client::{Door, NOTHING, allowed, down, judged};
 use super::denials::{Denials, policy_line};
 use crate::backend::BackendFault;
 use crate::config::OpenBaoAuth;
-use crate::files::{FileFault, read_private};
+use crate::files::{FileFault, Stamp, read_private};
 use crate::outbound::{Method, StatusCode};
 use lease::Secret;
 use serde::Serialize;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -40,15 +38,7 @@ pub(super) struct Token {
     /// When custody got it.
     since: Instant,
     /// The state of the file it was read from.
-    file: Option<FileState>,
-}
-
-/// Tells a file that was replaced or written to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct FileState {
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
+    file: Option<Stamp>,
 }
 
 pub(super) struct Tokens {
@@ -162,8 +152,8 @@ impl Tokens {
     fn usable(&self) -> Option<Arc<Token>> {
         let token = self.current.read().unwrap_or_else(PoisonError::into_inner).clone()?;
         let fresh = token.ends.is_none_or(|ends| Instant::now() < ends);
-        let same = match (&self.auth, token.file) {
-            (OpenBaoAuth::TokenFile(path), read) => FileState::of(path) == read,
+        let same = match &self.auth {
+            OpenBaoAuth::TokenFile(path) => token.file == Some(Stamp::of([path.as_path()])),
             _ => true,
         };
         (fresh && same).then_some(token)
@@ -243,7 +233,7 @@ impl Tokens {
     /// The token in the file, and how long it has to live.
     async fn read(&self, path: &Path) -> Result<Token, BackendFault> {
         // The state first: a file that changes in between is read once too often.
-        let file = FileState::of(path);
+        let file = Some(Stamp::of([path]));
         let asked = Instant::now();
         let value = text_of(path)?;
         let mut token = Token::new(value, asked);
@@ -269,7 +259,7 @@ impl Tokens {
         let answer = allowed(answer, &Method::POST, RENEW)?;
         let LoggedIn { auth } = answer.json().map_err(|fault| down(RENEW, &fault))?;
         let mut renewed = Token::of(auth, asked);
-        renewed.file = token.file;
+        renewed.file.clone_from(&token.file);
         Ok(renewed)
     }
 
@@ -353,16 +343,6 @@ impl Token {
     /// How long it has, in whole seconds; `None`: it does not end.
     pub(super) fn seconds_left(&self) -> Option<u64> {
         self.ends.map(|ends| ends.saturating_duration_since(Instant::now()).as_secs())
-    }
-}
-
-// === impl FileState ===
-
-impl FileState {
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        let modified = (metadata.mtime(), metadata.mtime_nsec());
-        Some(Self { inode: metadata.ino(), size: metadata.size(), modified })
     }
 }
 

@@ -3,13 +3,13 @@
 use crate::audit::segments::closed;
 use crate::cli::out;
 use crate::cli::table::plain;
+use crate::files::is_same_file;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -134,7 +134,7 @@ impl Reader {
         let own = self.file.get_ref().metadata()?;
         // Gone for the moment: what is open stays readable.
         let Ok(there) = std::fs::metadata(&self.path) else { return Ok(false) };
-        Ok((there.dev(), there.ino()) != (own.dev(), own.ino()))
+        Ok(!is_same_file(&own, &there))
     }
 }
 
