@@ -8,6 +8,7 @@ use common::Home;
 use common::client::over_http2;
 use common::client::post;
 use common::stores::{Store, on_both_stores};
+use std::fs;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,7 +20,8 @@ on_both_stores! {
 }
 
 async fn a_request_in_flight_is_answered_after_the_signal(store: Store) {
-    for name in ["TERM", "INT"] {
+    // Also on a connection that was let in by TLS files which have been replaced.
+    for (name, is_renewed) in [("TERM", false), ("INT", false), ("TERM", true)] {
         let home = Home::new(store);
         let mut running = home.serve();
         let mut stream = home.knock().connect(running.edge).await.unwrap();
@@ -36,6 +38,11 @@ async fn a_request_in_flight_is_answered_after_the_signal(store: Store) {
         stream.read_exact(&mut interim).await.unwrap();
         assert!(interim.starts_with(b"HTTP/1.1 100 Continue"));
         stream.write_all(first.as_bytes()).await.unwrap();
+        if is_renewed {
+            fs::copy(home.path("server.pem"), home.path("renewed")).unwrap();
+            fs::rename(home.path("renewed"), home.path("server.pem")).unwrap();
+            running.wait_for("renewed TLS files are in force");
+        }
         running.signal(name);
         running.wait_for("stopping");
         stream.write_all(rest.as_bytes()).await.unwrap();
