@@ -125,7 +125,8 @@ impl BulkRevocation {
                 continue;
             };
             after = next;
-            tracing::info!(target = ?key.0, leases = progress.borrow().leases, "leases end early");
+            let leases = progress.borrow().leases;
+            tracing::info!(of = ?key.0, leases, "custody has revoked these leases so far, and goes on");
         };
         progress.send_modify(|progress| progress.complete = outcome.is_ok());
         for asked in taking_back {
@@ -168,7 +169,7 @@ impl BulkRevocation {
             };
             match page {
                 Err(fault) if now < give_up_at => {
-                    tracing::warn!(%fault, ?pause, "leases are not ended yet; it is tried again");
+                    tracing::warn!(%fault, ?pause, "failed to revoke leases; custody tries again after the pause");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -183,7 +184,10 @@ impl BulkRevocation {
             Ok(()) if leases == 0 => return,
             Ok(()) => Entry::new(Event::LeasesRevoked, Outcome::Allow),
             Err(fault) => {
-                tracing::error!(%fault, leases, "not every lease was ended; the rest ends by itself");
+                tracing::error!(
+                    %fault, leases,
+                    "failed to revoke every lease; the others have ended by themselves by now"
+                );
                 let mut entry = Entry::new(Event::LeasesRevoked, Outcome::Deny);
                 entry.code = Some("ledger_unavailable");
                 entry

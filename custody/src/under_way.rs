@@ -33,7 +33,7 @@ pub async fn finish() {
     let ended = timeout(FAREWELL, count.wait_for(|count| *count == 0)).await.is_ok();
     if !ended {
         let left = *count.borrow();
-        tracing::warn!(left, "work was still under way after {FAREWELL:?}; it is cut off");
+        tracing::warn!(left, "custody cuts off tasks that did not end within {FAREWELL:?}");
     }
 }
 
