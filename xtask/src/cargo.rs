@@ -44,7 +44,7 @@ pub fn cargo(arguments: &[&str]) -> Command {
 pub fn build(progress: &mut Progress) -> Result<()> {
     build_filter(progress)?;
     let mut step = progress.step("building custody, leaf-ca and session-jwt");
-    let programs = ["build", "-p", "custody", "-p", "leaf-ca", "-p", "session-jwt"];
+    let programs = ["build", "--bin", "custody", "--bin", "leaf-ca", "--bin", "session-jwt"];
     spoken::run(&mut step, &mut cargo(&programs))?;
     step.finish();
     Ok(())

@@ -67,7 +67,7 @@ impl Conformance {
         let mut progress = Progress::new(BUILD_STEPS + 3);
         cargo::build(&mut progress)?;
         let mut step = progress.step("building the tests");
-        let build = ["test", "-p", "tests", "--test", "conformance", "--no-run"];
+        let build = ["test", "--test", "conformance", "--no-run"];
         spoken::run(&mut step, &mut cargo(&build))?;
         step.finish();
         let mut fetching = progress.step("fetching Envoy");
@@ -83,7 +83,7 @@ impl Conformance {
 
         forget()?;
         let mut step = progress.step("playing every case on host-sim and on Envoy");
-        let mut command = cargo(&["test", "-p", "tests", "--test", "conformance"]);
+        let mut command = cargo(&["test", "--test", "conformance"]);
         command.args(self.file.as_ref().map(|file| file.replace('-', "_")));
         command.env("ENVOY_BIN", binary.path());
         let (status, lines) = spoken::listen(&mut step, &mut command)?;

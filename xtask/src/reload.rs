@@ -23,7 +23,7 @@ impl Reload {
     pub fn run(&self) -> Result<ExitCode> {
         let mut progress = Progress::new(BUILD_STEPS);
         cargo::build(&mut progress)?;
-        let mut command = cargo(&["test", "-p", "tests", "--test", "e2e", "--"]);
+        let mut command = cargo(&["test", "--test", "e2e", "--"]);
         command.args(["--exact", TEST, "--nocapture"]);
         let status = command.env("LEASEHOLD_RELOADS", self.reloads.to_string()).status()?;
         Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

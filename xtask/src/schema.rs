@@ -54,10 +54,13 @@ pub fn check() -> Result<()> {
 /// The schema as text.
 ///
 /// # Errors
-/// It is no JSON.
+/// The schema is not JSON, or not a valid schema of its dialect.
 pub fn generated() -> Result<String> {
-    let schema = serde_json::to_string_pretty(&Config::schema()).context("the schema as JSON")?;
-    Ok(schema + "\n")
+    let schema = serde_json::to_value(Config::schema()).context("the schema as JSON")?;
+    if let Err(error) = jsonschema::meta::validate(&schema) {
+        bail!("the schema is not valid in its own dialect: {error}");
+    }
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }
 
 /// Every file that is generated, and what should be in it.

@@ -6,7 +6,6 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::cargo::cargo;
-use crate::test::NATIVE;
 
 #[derive(Args)]
 pub struct Schemathesis {
@@ -20,7 +19,7 @@ pub struct Schemathesis {
 impl Schemathesis {
     pub fn run(&self) -> Result<ExitCode> {
         let mut command = cargo(&["test"]);
-        command.args(NATIVE).args(["--test", "schemathesis", "--", "--ignored", "--nocapture"]);
+        command.args(["--test", "schemathesis", "--", "--ignored", "--nocapture"]);
         let status = command.env("LEASEHOLD_EXAMPLES", self.examples.to_string()).status()?;
         Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -24,9 +24,6 @@ use crate::spoken;
 use crate::suffix_list;
 use crate::sweep;
 
-/// The wasm modules are no native libraries; everything else is tested natively.
-pub const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
-
 /// Steps with and without the checks that need no running.
 const STEPS: usize = 17;
 const STEPS_FILTERED: usize = 11;
@@ -55,9 +52,7 @@ impl Test {
             check(&mut progress)?;
         }
         cargo::build_modules(&mut progress)?;
-        let build: Vec<_> =
-            ["build"].into_iter().chain(NATIVE).chain(["--bins", "--tests"]).collect();
-        step(&mut progress, "building programs and tests", &build)?;
+        step(&mut progress, "building programs and tests", &["build", "--bins", "--tests"])?;
         fetch_all(&mut progress)?;
         conformance::forget()?;
         sweep::forget()?;
@@ -74,7 +69,7 @@ impl Test {
         } else {
             cargo(&["test", "--no-fail-fast", "--lib", "--bins", "--tests"])
         };
-        command.args(NATIVE).args(&self.filter);
+        command.args(&self.filter);
         let (status, lines) = spoken::show(&mut command)?;
         let count = if nextest { nextest_count(&lines) } else { cargo_test_count(&lines) };
         if count == Count::default() {
@@ -131,12 +126,7 @@ fn fetch(
 
 fn check(progress: &mut Progress) -> Result<()> {
     step(progress, "checking the format", &["fmt", "--all", "--", "--check"])?;
-    let native: Vec<_> = ["clippy"]
-        .into_iter()
-        .chain(NATIVE)
-        .chain(["--all-targets", "--", "-D", "warnings"])
-        .collect();
-    step(progress, "clippy", &native)?;
+    step(progress, "clippy", &["clippy", "--all-targets", "--", "-D", "warnings"])?;
     cargo::ensure_wasm_target()?;
     let modules = [&["clippy"], &cargo::MODULES[..], &["--target", cargo::WASM]].concat();
     let modules = [&modules[..], &["--", "-D", "warnings"]].concat();
