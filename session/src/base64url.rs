@@ -9,6 +9,12 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
+/// The same for a key, which some issuers publish with padding. No signature covers a key set, so a second
+/// spelling of a key gains nobody anything.
+pub(crate) fn decode_lenient(text: &str) -> Option<Vec<u8>> {
+    decode(text.trim_end_matches('=').as_bytes())
+}
+
 #[cfg(any(test, feature = "mint"))]
 pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)

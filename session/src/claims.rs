@@ -7,6 +7,9 @@ use crate::refusal::Refusal;
 use crate::rules::LIFETIME_CEILING;
 use crate::strict_json;
 
+/// 2^53: below it, a float names each second by itself.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Claims of the right types (RFC 7519 section 4.1), not yet held against rules.
 pub(crate) struct Claims {
     pub(crate) issuer: String,
@@ -34,9 +37,9 @@ impl Claims {
             subject: text(&all, "sub")?,
             jwt_id: text(&all, "jti")?,
             audiences: audiences(&all)?,
-            expires_at: seconds(&all, "exp")?.ok_or(Refusal::Claims("exp"))?,
-            issued_at: seconds(&all, "iat")?.ok_or(Refusal::Claims("iat"))?,
-            not_before: seconds(&all, "nbf")?,
+            expires_at: seconds(&all, "exp", f64::floor)?.ok_or(Refusal::Claims("exp"))?,
+            issued_at: seconds(&all, "iat", f64::ceil)?.ok_or(Refusal::Claims("iat"))?,
+            not_before: seconds(&all, "nbf", f64::ceil)?,
             all,
         })
     }
@@ -69,11 +72,22 @@ fn text(all: &Map<String, Value>, name: &'static str) -> Result<String, Refusal>
     }
 }
 
-/// Whole seconds: no string, no fraction or exponent (`1e9` is a float to JSON), no minus.
-fn seconds(all: &Map<String, Value>, name: &'static str) -> Result<Option<UnixSeconds>, Refusal> {
-    match all.get(name) {
-        None => Ok(None),
-        Some(value) => value.as_u64().map(Some).ok_or(Refusal::Claims(name)),
+/// A NumericDate (RFC 7519 section 2), which may have a fraction. `round` makes whole seconds of it, so that
+/// no token lives longer than its issuer wrote. A string, a negative number and a float that no longer tells
+/// two seconds apart are refused.
+fn seconds(
+    all: &Map<String, Value>,
+    name: &'static str,
+    round: fn(f64) -> f64,
+) -> Result<Option<UnixSeconds>, Refusal> {
+    let Some(value) = all.get(name) else { return Ok(None) };
+    if let Some(whole) = value.as_u64() {
+        return Ok(Some(whole));
+    }
+    match value.as_f64() {
+        // The cast keeps the value: it is whole, not negative and below 2^53.
+        Some(date) if (0.0..EXACT).contains(&date) => Ok(Some(round(date) as UnixSeconds)),
+        _ => Err(Refusal::Claims(name)),
     }
 }
 

@@ -196,7 +196,7 @@ impl Jwk<'_> {
     fn check_algorithm(&mut self, pinned: Algorithm) {
         match self.members.get("alg") {
             None => {}
-            Some(Value::String(name)) if name == pinned.name() => {}
+            Some(Value::String(name)) if Algorithm::from_name(name) == Some(pinned) => {}
             Some(_) => {
                 self.error("alg", &format!("must be \"{pinned}\" for this kty, or left out"));
             }
@@ -240,9 +240,9 @@ impl Jwk<'_> {
 
     fn bytes(&mut self, member: &str) -> Option<Vec<u8>> {
         let text = self.members.get(member).and_then(Value::as_str);
-        let bytes = text.and_then(|text| base64url::decode(text.as_bytes()));
+        let bytes = text.and_then(base64url::decode_lenient);
         if bytes.is_none() {
-            self.error(member, "must be base64url without padding");
+            self.error(member, "must be base64url");
         }
         bytes
     }

@@ -52,5 +52,5 @@ pub use signatures::{Said, Signatures, Signed, Unaided};
 pub use verified::Session;
 pub use verifier::Verifier;
 
-/// Seconds since the Unix epoch (RFC 7519 section 2, NumericDate; whole seconds only).
+/// Seconds since the Unix epoch (RFC 7519 section 2, NumericDate, rounded to whole seconds).
 pub type UnixSeconds = u64;

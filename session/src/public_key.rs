@@ -50,23 +50,24 @@ impl PublicKey {
         ed25519_dalek::VerifyingKey::from_bytes(x).map(PublicKey::EdDsa).map_err(|_| unusable)
     }
 
-    /// `x` and `y` of an EC key (RFC 7518 section 6.2.1), 32 bytes each, on the curve.
+    /// `x` and `y` of an EC key (RFC 7518 section 6.2.1), on the curve. 32 bytes each, but for issuers that
+    /// write the number and not the octets: without leading zeros, or with one too many.
     pub(crate) fn p256(x: &[u8], y: &[u8]) -> Result<PublicKey, &'static str> {
-        if x.len() != 32 || y.len() != 32 {
+        let (Some(x), Some(y)) = (p256_coordinate(x), p256_coordinate(y)) else {
             return Err("x and y must be 32 bytes each, as base64url");
-        }
-        let uncompressed = [&[4u8][..], x, y].concat();
+        };
+        let uncompressed = [&[4u8][..], &x, &y].concat();
         let made = ES256PublicKey::from_bytes(&uncompressed)
             .and_then(|key| key.to_der().map(|info| PublicKey::Es256(key, info.into())));
         made.map_err(|_| "x and y are not a point of the curve P-256")
     }
 
-    /// `n` and `e` of an RSA key (RFC 7518 section 6.3.1), big-endian without leading zeros.
+    /// `n` and `e` of an RSA key (RFC 7518 section 6.3.1), big-endian. Leading zeros, which the RFC forbids
+    /// and some issuers write, are dropped.
     pub(crate) fn rsa(n: &[u8], e: &[u8]) -> Result<PublicKey, &'static str> {
-        let Some(first) = n.first().filter(|octet| **octet != 0) else {
-            return Err("n must not start with a zero byte");
-        };
-        if e != RSA_EXPONENT {
+        let n = without_leading_zeros(n);
+        let Some(first) = n.first() else { return Err("n must not be zero") };
+        if without_leading_zeros(e) != RSA_EXPONENT {
             return Err("e must be AQAB (65537)");
         }
         let bits = u32::try_from(n.len() * 8).unwrap_or(u32::MAX) - first.leading_zeros();
@@ -76,7 +77,7 @@ impl PublicKey {
         if has_fingerprint(n) {
             return Err("n can be factored (CVE-2017-15361, ROCA); make a new key elsewhere");
         }
-        let made = RS256PublicKey::from_components(n, e).and_then(|key| {
+        let made = RS256PublicKey::from_components(n, &RSA_EXPONENT).and_then(|key| {
             let info = key.to_der()?.into();
             Ok(PublicKey::Rs256 { key: Box::new(key), modulus: n.into(), info })
         });
@@ -135,6 +136,24 @@ impl PublicKey {
             }
         }
     }
+}
+
+/// A number's octets, big-endian, without those that say nothing.
+fn without_leading_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
+
+/// A number of 31 to 33 octets as the 32 of a coordinate. Shorter ones are a mistake rather than a chance
+/// of one in 2^16.
+fn p256_coordinate(number: &[u8]) -> Option<[u8; 32]> {
+    if !(31..=33).contains(&number.len()) {
+        return None;
+    }
+    let number = without_leading_zeros(number);
+    let mut octets = [0; 32];
+    octets.get_mut(32_usize.checked_sub(number.len())?..)?.copy_from_slice(number);
+    Some(octets)
 }
 
 /// Of what a host says only yes is a yes; where it says nothing, the signature is checked in here.

@@ -66,7 +66,7 @@ impl<'t> UnverifiedToken<'t> {
     /// # Errors
     /// [`Refusal::TooLarge`] over 1 KiB; [`Refusal::Malformed`] if it is not a JSON object with a
     /// string `alg`, has `crit` or a key of its own (`jwk`), a `kid` that is not a string, a `typ` other
-    /// than `JWT` and `at+jwt`, or another member of JOSE that is of the wrong type.
+    /// than `JWT`, `at+jwt` and `JOSE`, or another member of JOSE that is of the wrong type.
     pub fn unverified_header(&self) -> Result<UnverifiedHeader, Refusal> {
         let members = self.unverified_header_members()?;
         if REFUSED.iter().any(|name| members.contains_key(*name)) || !is_well_typed(&members) {
@@ -136,7 +136,15 @@ fn is_well_typed(members: &Map<String, Value>) -> bool {
         })
 }
 
-/// RFC 7519 section 5.1 and RFC 9068 section 2.1; media types have no case.
+/// Whether `typ` is a media type of a JWT: those of RFC 7519 section 5.1, RFC 9068 section 2.1 and the
+/// `JOSE` of RFC 7515 section 4.1.9, which also lets `application/` be left out. Media types have no case.
 fn is_jwt_type(typ: &str) -> bool {
-    typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("at+jwt")
+    const PREFIX: &str = "application/";
+    let name = match typ.get(..PREFIX.len()) {
+        Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => typ.get(PREFIX.len()..),
+        _ => Some(typ),
+    };
+    name.is_some_and(|name| {
+        ["JWT", "at+jwt", "JOSE"].iter().any(|own| name.eq_ignore_ascii_case(own))
+    })
 }

@@ -91,6 +91,21 @@ fn a_token_of_another_shape_is_malformed() {
     assert_eq!(pair.verifier.verify(&bytes, NOW).unwrap_err(), Refusal::Malformed);
 }
 
+/// RFC 9864 section 2.2.
+#[test]
+fn ed25519_is_another_name_of_eddsa() {
+    let pair = Pair::new(Algorithm::EdDsa);
+    assert!(pair.header(&json!({"alg": "Ed25519", "kid": "k1"})).is_ok());
+    let mut jwk = pair.key.public_jwk();
+    jwk["alg"] = json!("Ed25519");
+    let keys = session::KeySet::from_jwks(&json!({ "keys": [jwk] })).unwrap();
+    assert_eq!(keys.entries().next(), Some(("k1", Algorithm::EdDsa)));
+    for algorithm in [Algorithm::Es256, Algorithm::Rs256] {
+        let header = json!({"alg": "Ed25519", "kid": "k1"});
+        assert_eq!(refused(Pair::new(algorithm).header(&header), "alg"), Refusal::Algorithm);
+    }
+}
+
 #[test]
 fn a_header_is_refused_for_what_no_session_jwt_has() {
     for algorithm in Algorithm::ALL {
@@ -101,6 +116,9 @@ fn a_header_is_refused_for_what_no_session_jwt_has() {
             json!({"alg": alg, "kid": "k1", "typ": "JWT"}),
             json!({"alg": alg, "kid": "k1", "typ": "jwt"}),
             json!({"alg": alg, "kid": "k1", "typ": "at+JWT"}),
+            json!({"alg": alg, "kid": "k1", "typ": "JOSE"}),
+            json!({"alg": alg, "kid": "k1", "typ": "application/at+jwt"}),
+            json!({"alg": alg, "kid": "k1", "typ": "Application/JWT"}),
             json!({"alg": alg, "kid": "k1", "x5t": "abc", "other": {"deep": [1.5]}}),
         ];
         for header in accepted {
@@ -116,7 +134,9 @@ fn a_header_is_refused_for_what_no_session_jwt_has() {
             (json!({"alg": alg, "kid": ""}), Refusal::UnknownKey),
             (json!({"alg": alg, "kid": "K1"}), Refusal::UnknownKey),
             (json!({"alg": alg, "kid": "k2"}), Refusal::UnknownKey),
-            (json!({"alg": alg, "kid": "k1", "typ": "JOSE"}), Refusal::Malformed),
+            (json!({"alg": alg, "kid": "k1", "typ": "application/"}), Refusal::Malformed),
+            (json!({"alg": alg, "kid": "k1", "typ": "application/logout+jwt"}), Refusal::Malformed),
+            (json!({"alg": alg, "kid": "k1", "typ": "text/jwt"}), Refusal::Malformed),
             (json!({"alg": alg, "kid": "k1", "typ": "dpop+jwt"}), Refusal::Malformed),
             (json!({"alg": alg, "kid": "k1", "typ": 1}), Refusal::Malformed),
             (json!({"alg": alg, "kid": "k1", "crit": ["exp"]}), Refusal::Malformed),

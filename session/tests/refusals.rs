@@ -100,7 +100,7 @@ fn claim_cases() -> Vec<ClaimCase> {
     }
     for name in ["exp", "iat", "nbf"] {
         let text = json!(EXP.to_string());
-        for wrong in [text, json!(1.7e9), json!(-1), json!(null), json!(true), json!([EXP])] {
+        for wrong in [text, json!(-0.5), json!(-1), json!(null), json!(true), json!([EXP])] {
             cases.push((
                 "wrong type of time",
                 one(name, wrong),
@@ -144,12 +144,29 @@ fn numbers_as_they_may_be_written() {
     let text = |exp: &str| {
         claims().to_string().replace(&format!("\"exp\":{EXP}"), &format!("\"exp\":{exp}"))
     };
-    assert!(pair.payload_text(&text("1700000900")).is_ok());
-    for exp in ["1700000900.0", "1.7000009e9", "17000009E2", "1e99", "18446744073709551616"] {
+    for exp in ["1700000900", "1700000900.0", "1.7000009e9", "17000009E2", "1700000900.75"] {
+        assert!(pair.payload_text(&text(exp)).is_ok(), "{exp}");
+    }
+    for exp in ["1e99", "9007199254740992.0", "18446744073709551616", "-0.25"] {
         assert_eq!(refused(pair.payload_text(&text(exp)), exp), Refusal::Claims("exp"), "{exp}");
     }
     for exp in ["01700000900", "+1700000900", "0x65", "1e999", "NaN", "\"\\ud800\""] {
         assert_eq!(refused(pair.payload_text(&text(exp)), exp), Refusal::Malformed, "{exp}");
+    }
+}
+
+/// No token lives longer for its fraction: `exp` is rounded down, `nbf` and `iat` up.
+#[test]
+fn fractions_of_a_second_never_lengthen_a_session() {
+    let pair = Pair::new(Algorithm::EdDsa);
+    let with = |name, date: f64| pair.claims(&claims_with(&[(name, json!(date))]));
+    let now = NOW as f64;
+    assert!(with("exp", now + 1.5).is_ok());
+    assert_eq!(with("exp", now + 0.9).unwrap_err(), Refusal::Expired);
+    for name in ["iat", "nbf"] {
+        let latest = now + LEEWAY as f64;
+        assert!(with(name, latest - 0.5).is_ok(), "{name}");
+        assert_eq!(with(name, latest + 0.5).unwrap_err(), Refusal::NotYetValid, "{name}");
     }
 }
 
