@@ -1,5 +1,5 @@
-//! A denial as the guest sees it: RFC 9457 problem details. The one place that turns a denial into
-//! a reply.
+//! A denial as the guest sees it: RFC 9457 problem details, and beside them the members that clients of
+//! well-known APIs print. The one place that turns a denial into a reply.
 
 use crate::denial::{Denial, Reason};
 use std::fmt::Write;
@@ -42,8 +42,12 @@ impl Reply {
 
 /// Written out, as a flood of denials is a flood of these. There is nothing to escape: codes and titles are
 /// our own, and ids are [plain](printable_request_id).
+///
+/// `message` is what kubectl and GitHub's clients print, `error` what those of OpenAI and Anthropic print,
+/// `errors` what container clients print (OCI distribution specification, "Error Codes").
 fn body(code: &str, title: &str, status: u16, request_id: Option<&str>) -> String {
-    let mut body = String::with_capacity(256);
+    let oci = oci_code(status);
+    let mut body = String::with_capacity(512);
     // Writing to a string cannot fail.
     let _ = write!(
         body,
@@ -52,8 +56,20 @@ fn body(code: &str, title: &str, status: u16, request_id: Option<&str>) -> Strin
     if let Some(id) = request_id {
         let _ = write!(body, r#","request_id":"{id}""#);
     }
-    body.push('}');
+    let _ = write!(
+        body,
+        r#","message":"Leasehold: {title}","error":{{"message":"Leasehold: {title}","type":"leasehold_denial","code":"{code}"}},"errors":[{{"code":"{oci}","message":"Leasehold: {title}"}}]}}"#
+    );
     body
+}
+
+fn oci_code(status: u16) -> &'static str {
+    match status {
+        401 | 407 => "UNAUTHORIZED",
+        429 => "TOOMANYREQUESTS",
+        500.. => "UNAVAILABLE",
+        _ => "DENIED",
+    }
 }
 
 /// A request id that may stand in a log line and a reply: what Envoy makes, and nothing stranger.
@@ -72,9 +88,13 @@ mod tests {
         for denial in Denial::ALL {
             let Reason { code, status, title } = denial.reason();
             let reply = Reply::new(denial, false, Some("r-1"));
+            let message = format!("Leasehold: {title}");
+            let oci = oci_code(status);
             let mut expected = serde_json::json!({
                 "type": format!("urn:leasehold:denial:{code}"), "title": title, "status": status,
-                "reason": code, "request_id": "r-1",
+                "reason": code, "request_id": "r-1", "message": message,
+                "error": {"message": message, "type": "leasehold_denial", "code": code},
+                "errors": [{"code": oci, "message": message}],
             });
             assert_eq!(read(&reply), expected);
             assert!(reply.headers.contains(&("x-deny-reason", code)));

@@ -4,6 +4,7 @@
 //! Needs what `cargo xtask test` builds first: custody, leaf-ca, session-jwt and the filter.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod allowances;
 mod canary;
 mod clients;
 mod custody_faults;
