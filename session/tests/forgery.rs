@@ -128,7 +128,7 @@ fn the_algorithm_is_the_keys_and_not_the_headers() {
         let pair = Pair::new(algorithm);
         for alg in [
             "EdDSA", "ES256", "RS256", "ES384", "ES512", "ES256K", "RS384", "RS512", "PS256",
-            "Ed25519", "eddsa", "RSA-OAEP", "dir", "RS256 ",
+            "ed25519", "eddsa", "RSA-OAEP", "dir", "RS256 ",
         ] {
             let result = pair.header(&json!({"alg": alg, "kid": "k1"}));
             if alg == algorithm.name() {

@@ -94,7 +94,6 @@ fn key_material_of_a_wrong_kind_is_refused() {
         (Algorithm::Rs256, "n", json!(null), "n"),
         (Algorithm::Rs256, "n", json!("AQAB"), "n"),
         (Algorithm::Rs256, "e", json!("Aw"), "n"),
-        (Algorithm::Rs256, "e", json!("AAEAAQ"), "n"),
         (Algorithm::Rs256, "e", json!(65537), "e"),
     ];
     for (algorithm, member, value, blamed) in cases {
