@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use stack::built::Built;
 
 /// Pages outside of `docs/`.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
-    "SECURITY.md",
+    "BENCHMARKS.md",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     "envoy/README.md",
     "envoy/istio/README.md",
     "deploy/kustomize/README.md",
@@ -32,12 +34,20 @@ pub struct Block {
 
 /// Every page, from the root of the source tree.
 pub fn pages() -> Vec<PathBuf> {
-    let docs = fs::read_dir(Built::root().join("docs")).unwrap();
-    let mut pages: Vec<_> =
-        docs.map(|page| Path::new("docs").join(page.unwrap().file_name())).collect();
+    let mut pages = below(Path::new("docs"));
     pages.extend(PAGES.map(PathBuf::from));
     pages.sort();
     pages
+}
+
+/// Every page in this folder and the folders in it.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(Built::root().join(folder)).unwrap();
+    let pages = entries.map(|entry| entry.unwrap()).flat_map(|entry| {
+        let path = folder.join(entry.file_name());
+        if entry.path().is_dir() { below(&path) } else { vec![path] }
+    });
+    pages.collect()
 }
 
 pub fn all() -> Vec<Block> {

@@ -34,6 +34,8 @@ fn looked_at(block: &Block) -> Option<bool> {
         ("text", "demo") => block.page == "README.md",
         // host-sim/tests/command_line.rs
         ("console", "") => block.page == "README.md",
+        // What a run printed.
+        ("text", "") => block.page == "BENCHMARKS.md",
         // Pictures, and an example of an answer; `rust` is of host-sim's own documentation.
         ("" | "http", "") => true,
         ("rust", "") => block.page == "host-sim/README.md",

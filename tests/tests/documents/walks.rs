@@ -15,7 +15,7 @@ use crate::world::World;
 
 /// The pages with commands to run.
 pub const PAGES: [&str; 5] = [
-    "README.md",
+    "docs/own-envoy.md",
     "docs/by-hand.md",
     "docs/runbook.md",
     "deploy/kustomize/README.md",
@@ -49,16 +49,16 @@ fn commands(page: &str) -> Vec<Block> {
 
 /// The own Envoy, in eight steps.
 #[test]
-fn the_readme_step_by_step() {
+fn the_own_envoy_step_by_step() {
     Tools::fetch();
-    namespace::alone("walks::the_readme_step_by_step", || {
+    namespace::alone("walks::the_own_envoy_step_by_step", || {
         let (world, clone) = (World::start(), Clone::new());
         let mut shell = Shell::open(&clone);
         let path = shell.run("export PATH=\"$PWD/target/release:$PATH\"; echo $PATH");
         assert!(path.contains("release"));
         let configuration = clone.root().join("../leasehold-edge/edge.yaml");
         let mut said = String::new();
-        for block in commands("README.md") {
+        for block in commands("docs/own-envoy.md") {
             said = shell.run(&block.text);
             if configuration.is_file() && world.origin.requests().is_empty() {
                 world.found_by(&configuration);
