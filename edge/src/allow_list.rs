@@ -1,10 +1,9 @@
 //! The allow-list: what is not on it is denied.
 
-use crate::config::ConfigErrors;
 use crate::denial::Denial;
 use crate::destination::{Destination, Hurdle};
+use crate::head::Head;
 use crate::permit::{Permit, TunnelPermit};
-use crate::request::Head;
 use lease::{Authority, Host, HostPattern};
 use session::Session;
 use std::collections::{HashMap, HashSet};
@@ -18,29 +17,34 @@ pub struct AllowList {
     below: HashMap<Box<str>, Vec<usize>>,
 }
 
+/// Why a destination cannot stand in a list beside an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// Both have this name.
+    Name(String),
+    /// One request could match both, the other one of this name, with different credentials.
+    Credential(String),
+}
+
 // === impl AllowList ===
 
 impl AllowList {
-    /// Notes duplicate names, and pairs that one request could match with different credentials.
-    pub(crate) fn new(destinations: Vec<Destination>, errors: &mut ConfigErrors) -> Self {
+    /// The list, and its conflicts: each with the number of its destination.
+    pub(crate) fn new(destinations: Vec<Destination>) -> (Self, Vec<(usize, Conflict)>) {
         let mut list = Self::default();
+        let mut conflicts = Vec::new();
         let mut names = HashSet::new();
         for (n, destination) in destinations.iter().enumerate() {
             if !names.insert(destination.name.as_str()) {
-                let name = &destination.name;
-                errors.push(format!("destinations[{n}].name"), format!("{name:?} is used twice"));
+                conflicts.push((n, Conflict::Name(destination.name.clone())));
             }
             if let Some(other) = list.conflict(&destinations, destination) {
-                let (path, name) = (format!("destinations[{n}]"), &other.name);
-                errors.push(
-                    path,
-                    format!("matches requests that {name:?} matches too, with another credential"),
-                );
+                conflicts.push((n, Conflict::Credential(other.name.clone())));
             }
             list.index(n, destination);
         }
         list.destinations = destinations.into_iter().map(Rc::new).collect();
-        list
+        (list, conflicts)
     }
 
     pub(crate) fn needs_custody(&self) -> bool {

@@ -1,7 +1,9 @@
 //! What the edge asks of others, and what comes back.
 
 use crate::denial::Denial;
-use crate::flights::FlightId;
+use crate::ids::FlightId;
+use crate::policy::custody::Custody;
+use crate::policy::key_source::Issuer;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -51,6 +53,41 @@ pub(crate) const MAX_KEYS: usize = 256 * 1024;
 
 /// All that is revoked, where that is much: a hundred thousand names of ordinary length.
 pub(crate) const MAX_SYNC: usize = 16 * 1024 * 1024;
+
+// === impl Callout ===
+
+impl Callout {
+    /// To custody, without a body.
+    pub(crate) fn to_custody(
+        custody: &Custody,
+        purpose: Purpose,
+        method: &'static str,
+        path: String,
+    ) -> Self {
+        Self {
+            purpose,
+            cluster: custody.cluster.clone(),
+            authority: custody.authority.clone(),
+            method,
+            path,
+            body: Zeroizing::default(),
+            timeout: custody.timeout,
+        }
+    }
+
+    /// For the issuer's key set.
+    pub(crate) fn to_issuer(issuer: &Issuer, flight: FlightId) -> Self {
+        Self {
+            purpose: Purpose::Keys(flight),
+            cluster: issuer.cluster.clone(),
+            authority: issuer.authority.clone(),
+            method: "GET",
+            path: issuer.path.clone(),
+            body: Zeroizing::default(),
+            timeout: issuer.timeout,
+        }
+    }
+}
 
 // === impl Purpose ===
 

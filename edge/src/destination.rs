@@ -2,8 +2,8 @@
 
 use crate::denial::Denial;
 use crate::glob::PathGlob;
+use crate::head::Head;
 use crate::operation::SingleUse;
-use crate::request::Head;
 use lease::{Authority, Handle, HostPattern};
 use session::{ClaimConditions, Session};
 use std::fmt;

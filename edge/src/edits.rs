@@ -1,9 +1,9 @@
 //! What is taken out of a request and what is written into it.
 
-use crate::config::Carrier;
+use crate::head::Head;
 use crate::headers::Headers;
+use crate::policy::carrier::Carrier;
 use crate::proxy_headers::{is_for_proxies, is_read_as, read_as};
-use crate::request::Head;
 use crate::session_token::Token;
 use lease::{HTTPS_PORT, LiveLease, Secret};
 use std::borrow::Cow;

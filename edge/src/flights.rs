@@ -7,16 +7,13 @@
 
 use crate::denial::Denial;
 use crate::digest::ByDigest;
+use crate::ids::FlightId;
 use crate::leases::LeaseKey;
 use crate::lent::Lent;
 use lease::{Binding, Handle, LiveLease};
 use session::Session;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-
-/// The number of a flight, never given twice by one edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FlightId(u64);
 
 /// The callouts for leases that are under way.
 #[derive(Default)]
@@ -64,7 +61,7 @@ impl Flights {
     /// The number of a flight that is not for a lease.
     pub fn number(&mut self) -> FlightId {
         self.last += 1;
-        FlightId(self.last)
+        FlightId::new(self.last)
     }
 
     pub fn open(&mut self, flight: Flight) -> FlightId {

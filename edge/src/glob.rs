@@ -1,7 +1,8 @@
 //! The paths an allow-list rule means.
 
 use crate::decoding::{agree, cut_at};
-use crate::path::{CanonicalPath, PathError};
+use crate::path::CanonicalPath;
+use crate::path_error::PathError;
 use crate::wildcard;
 use std::fmt;
 use std::str::FromStr;

@@ -12,25 +12,17 @@
 //! Each VM fetches for itself, with the callout that its first tick or its first request makes.
 
 mod fetched;
-mod issuer;
 mod schedule;
 
 pub use fetched::Fetched;
-pub use issuer::Issuer;
 #[cfg(doc)]
 use schedule::UNKNOWN_KID_PAUSE;
 
 use crate::denial::Denial;
 use crate::moment::Moment;
+use crate::policy::key_source::KeySource;
 use session::unverified::UnverifiedToken;
-use session::{KeySet, Rules, Verifier};
-
-/// Where the keys come from.
-#[derive(Debug)]
-pub enum KeySource {
-    Fixed(KeySet),
-    Fetched(Issuer),
-}
+use session::{Rules, Verifier};
 
 /// Verifies with whatever keys are good at the moment.
 pub enum SessionKeys {

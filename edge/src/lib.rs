@@ -22,11 +22,12 @@
 )]
 
 pub mod allow_list;
-pub mod attempts;
+mod attempts;
 mod binding;
 mod bounded;
 pub mod callout;
 mod chance;
+mod compile;
 pub mod config;
 mod decoding;
 pub mod denial;
@@ -36,7 +37,9 @@ pub mod edits;
 pub mod exchange;
 pub mod flights;
 pub mod glob;
+mod head;
 pub mod headers;
+pub mod ids;
 mod keys;
 mod lease_answer;
 mod leases;
@@ -45,11 +48,12 @@ mod moment;
 pub mod notice;
 pub mod operation;
 pub mod path;
+pub mod path_error;
 pub mod permit;
 mod policy;
 pub mod problem;
 mod proxy_headers;
-mod request;
+pub mod request;
 mod session_token;
 mod sessions;
 mod supersession;
@@ -59,10 +63,7 @@ mod wildcard;
 
 mod trust_edge;
 
-pub use moment::Moment;
-pub use policy::Policy;
+pub use moment::{Moment, UnixSeconds};
+pub use policy::{Policy, PolicyVersion};
 pub use session::{Said, Signatures, Signed};
 pub use trust_edge::TrustEdge;
-
-/// Seconds since the Unix epoch, whole (RFC 7519 `NumericDate`).
-pub type UnixSeconds = u64;

@@ -1,7 +1,9 @@
 //! A point in time.
 
-use crate::UnixSeconds;
 use std::time::Duration;
+
+/// Seconds since the Unix epoch, whole (RFC 7519 `NumericDate`).
+pub type UnixSeconds = u64;
 
 /// Now, by both clocks of the host. What ends at a date is looked up on the wall; what lasts a while is
 /// measured with the steady clock, which nobody can set back.

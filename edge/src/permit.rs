@@ -1,8 +1,8 @@
 //! The proof that the policy said yes.
 
 use crate::destination::{Credential, Destination};
+use crate::head::Head;
 use crate::operation::Operation;
-use crate::request::Head;
 use lease::{Authority, Binding, LeaseRequest, Secret, fingerprint};
 use session::Session;
 use std::rc::Rc;

@@ -1,10 +1,16 @@
 //! What a configuration compiles to.
 
+pub mod carrier;
+pub mod custody;
+pub mod key_source;
+pub mod posture;
+
 use crate::allow_list::AllowList;
 use crate::binding::SessionBinding;
-use crate::config::{Carrier, CustodyConfig, Inject, PolicyVersion, Posture};
-use crate::keys::KeySource;
-use lease::Authority;
+use carrier::Carrier;
+use custody::Custody;
+use key_source::KeySource;
+use posture::Posture;
 use session::Rules;
 
 /// A whole, checked configuration. There is no way to one but [`Config::read`](crate::config::Config).
@@ -13,14 +19,38 @@ pub struct Policy {
     /// By what a newer configuration of the same policy is known.
     pub(crate) version: Option<PolicyVersion>,
     pub(crate) posture: Posture,
-    /// Names under which a gateway itself is called.
-    pub(crate) own_authorities: Vec<Authority>,
     pub(crate) carriers: Vec<Carrier>,
     pub(crate) rules: Rules,
     pub(crate) keys: KeySource,
     /// Where a session is good; everywhere if absent.
     pub(crate) binding: Option<SessionBinding>,
     pub(crate) inject: Inject,
-    pub(crate) custody: Option<CustodyConfig>,
+    pub(crate) custody: Option<Custody>,
     pub(crate) allow_list: AllowList,
+}
+
+/// The name and the generation of a policy. Of the policies of one name in a VM, the one with the highest
+/// generation judges every request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyVersion {
+    pub name: String,
+    pub generation: u64,
+}
+
+/// Where in Envoy a lease is written into a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inject {
+    /// When the request is judged, once.
+    Downstream,
+    /// Once an attempt, by a second filter.
+    Upstream,
+}
+
+// === impl PolicyVersion ===
+
+impl PolicyVersion {
+    /// Does a configuration of this version end the judging of one of that?
+    pub fn supersedes(&self, other: &Self) -> bool {
+        self.name == other.name && self.generation > other.generation
+    }
 }

@@ -1,106 +1,34 @@
-//! Reading where a request wants to go, and checking that everybody means the same place.
+//! A request as it comes in.
 
-use crate::config::{HTTP_PORT, Posture};
-use crate::denial::Denial;
-use crate::exchange::Request;
-use crate::path::Target;
-use crate::policy::Policy;
-use lease::{Authority, HTTPS_PORT, Host};
-use std::borrow::Cow;
+use crate::headers::Headers;
 
-/// A request's method, upstream and target, canonical.
-#[derive(Clone, Debug)]
-pub struct Head {
-    pub authority: Authority,
-    pub method: String,
-    pub target: Target,
-    /// It wants to become a WebSocket.
-    pub websocket: bool,
+/// A request as the host shows it, and what the host knows about the connection it came by.
+#[derive(Default)]
+pub struct Request {
+    pub headers: Headers,
+    /// The tunnel this request came through; not looked for where the edge [has
+    /// none](crate::TrustEdge::has_tunnels).
+    pub tunnel: Option<Tunnel>,
+    /// What the [attribute](crate::TrustEdge::place) says that names the place it came to.
+    pub place: Option<Vec<u8>>,
+    /// Something follows the headers.
+    pub has_body: bool,
 }
 
-// === impl Head ===
-
-impl Head {
-    /// # Errors
-    /// A denial where the request can be read in two ways, or its authority, its CONNECT and its SNI
-    /// are not one and the same (invariant 3).
-    pub fn read(policy: &Policy, request: &Request) -> Result<Self, Denial> {
-        let method = request.headers.single(":method").and_then(|m| std::str::from_utf8(m).ok());
-        let method = method.ok_or(Denial::RequestMalformed)?.to_owned();
-        let path = request.headers.single(":path").ok_or(Denial::RequestMalformed)?;
-        let (authority, path) = match policy.posture {
-            Posture::Explicit => (tunnelled(request)?, path.into()),
-            Posture::Gateway => of_gateway(policy, request, path)?,
-        };
-        let target = Target::parse(&path).map_err(|_| Denial::PathMalformed)?;
-        let websocket = wants_websocket(request)?;
-        Ok(Self { authority, method, target, websocket })
-    }
-
-    /// Is this the request that goes to the upstream under this head? Where it was judged it may have been
-    /// written otherwise; behind the router it has the one spelling that was forwarded.
-    pub fn is_of(&self, forwarded: &Request) -> bool {
-        let headers = &forwarded.headers;
-        headers.single(":method") == Some(self.method.as_bytes())
-            && headers.single(":path") == Some(&self.target.to_bytes())
-            && sent_authority(forwarded, HTTPS_PORT).as_ref() == Ok(&self.authority)
-    }
+/// What the guest said when it opened the tunnel, and began TLS in it.
+pub struct Tunnel {
+    /// Of the CONNECT.
+    pub authority: Vec<u8>,
+    /// Of the CONNECT.
+    pub proxy_authorization: Option<Vec<u8>>,
+    /// The server name of the TLS handshake with the edge.
+    pub sni: Option<Vec<u8>>,
 }
 
-/// The authority of a request, or of a CONNECT, as the guest sent it.
-pub fn sent_authority(request: &Request, default_port: u16) -> Result<Authority, Denial> {
-    let authority = request.headers.single(":authority").ok_or(Denial::RequestMalformed)?;
-    Authority::parse(authority, default_port).map_err(|_| Denial::AuthorityMalformed)
-}
+// === impl Request ===
 
-/// CONNECT target, authority and SNI of a decrypted request are one and the same host, or it goes
-/// nowhere: the forward proxy behind us dials the inner authority, and only this check ties it to
-/// the tunnel that was allowed.
-fn tunnelled(request: &Request) -> Result<Authority, Denial> {
-    let tunnel = request.tunnel.as_ref().ok_or(Denial::ConnectRequired)?;
-    let authority = sent_authority(request, HTTPS_PORT)?;
-    if Authority::parse(&tunnel.authority, HTTPS_PORT).as_ref() != Ok(&authority) {
-        return Err(Denial::AuthorityMismatch);
-    }
-    let sni = tunnel.sni.as_deref().ok_or(Denial::SniMismatch)?;
-    if Host::parse(sni).as_ref() != Ok(&authority.host) {
-        return Err(Denial::SniMismatch);
-    }
-    Ok(authority)
-}
-
-/// A gateway is called by one of its own names, and then the first segment of the path names the
-/// upstream; or by the upstream's name.
-fn of_gateway<'a>(
-    policy: &Policy,
-    request: &Request,
-    path: &'a [u8],
-) -> Result<(Authority, Cow<'a, [u8]>), Denial> {
-    let as_own = sent_authority(request, HTTP_PORT)?;
-    if !policy.own_authorities.contains(&as_own) {
-        return Ok((sent_authority(request, HTTPS_PORT)?, path.into()));
-    }
-    let rest = path.strip_prefix(b"/").ok_or(Denial::PathMalformed)?;
-    let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
-    let (upstream, target) = rest.split_at(end);
-    let authority =
-        Authority::parse(upstream, HTTPS_PORT).map_err(|_| Denial::AuthorityMalformed)?;
-    // `http://edge/api.example.com` and `http://edge/api.example.com?q` mean the root of that host.
-    let target = match target.first() {
-        Some(b'/') => target.into(),
-        _ => [b"/", target].concat().into(),
-    };
-    Ok((authority, target))
-}
-
-/// The one upgrade that can be allowed. (Over h2 it is an extended CONNECT, RFC 8441, which Envoy
-/// shows as this.)
-fn wants_websocket(request: &Request) -> Result<bool, Denial> {
-    if !request.headers.announce_upgrade() {
-        return Ok(false);
-    }
-    match request.headers.single("upgrade") {
-        Some(protocol) if protocol.eq_ignore_ascii_case(b"websocket") => Ok(true),
-        _ => Err(Denial::UpgradeNotAllowed),
+impl Request {
+    pub fn is_connect(&self) -> bool {
+        self.headers.single(":method") == Some(b"CONNECT")
     }
 }

@@ -1,8 +1,8 @@
 //! Finding the Session JWT in a request.
 
-use crate::config::Carrier;
 use crate::denial::Denial;
-use crate::exchange::{Request, Tunnel};
+use crate::policy::carrier::Carrier;
+use crate::request::{Request, Tunnel};
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};

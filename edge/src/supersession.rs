@@ -1,8 +1,8 @@
 //! What the host has to know of an edge to have a newer policy judge in its place.
 
-use crate::TrustEdge;
-use crate::config::PolicyVersion;
 use crate::moment::Moment;
+use crate::policy::PolicyVersion;
+use crate::trust_edge::TrustEdge;
 
 // === impl TrustEdge ===
 

@@ -1,12 +1,12 @@
 //! The edge of one plugin configuration in one VM: the policy, and what it remembers.
 
-use crate::attempts::{Attempts, Ticket};
+use crate::attempts::Attempts;
 use crate::callout::{Answer, Callout, MAX_SYNC, Purpose};
 use crate::chance::Chance;
-use crate::config::Posture;
 use crate::denial::Denial;
 use crate::digest::Digester;
-use crate::flights::{Flight, FlightId, Flights, Granted, Landed};
+use crate::flights::{Flight, Flights, Granted, Landed};
+use crate::ids::{FlightId, Ticket};
 use crate::keys::{SessionKeys, is_worth_a_fetch};
 use crate::lease_answer::leased;
 use crate::leases::{Found, LeaseKey, Leases};
@@ -58,7 +58,7 @@ impl TrustEdge {
     pub fn new(policy: Policy, seed: [u8; 32], now: Moment) -> Self {
         let mut chance = Chance::new(seed);
         let digester = Digester::new([chance.number(), chance.number()]);
-        let sync = policy.custody.as_ref().and_then(|custody| custody.sync.config());
+        let sync = policy.custody.as_ref().and_then(|custody| custody.sync.as_ref());
         Self {
             feed: Feed::new(sync, now),
             poll: sync.map(|sync| Poll::new(sync, now)),
@@ -90,7 +90,7 @@ impl TrustEdge {
 
     /// Do requests come to it through tunnels?
     pub fn has_tunnels(&self) -> bool {
-        self.policy.posture == Posture::Explicit
+        self.policy.posture.is_explicit()
     }
 
     pub fn has_callouts(&self) -> bool {
@@ -257,7 +257,8 @@ impl TrustEdge {
         let body = request.encode().map_err(|_| Denial::Internal)?;
         let (session, handle) = (permit.session().clone(), request.handle);
         let flight = self.flights.open(Flight { key, session, handle });
-        let callout = custody.callout(Purpose::Lease(flight), "POST", "/v1/leases".to_owned());
+        let callout =
+            Callout::to_custody(custody, Purpose::Lease(flight), "POST", "/v1/leases".to_owned());
         self.outbox.push(Callout { body, ..callout });
         Ok(flight)
     }
@@ -298,7 +299,7 @@ impl TrustEdge {
         let Some(wait) = poll.due(cursor.is_some(), now) else { return };
         let cursor = cursor.map(|cursor| format!("cursor={cursor}&")).unwrap_or_default();
         let path = format!("/v1/sync?{cursor}wait={}", wait.as_secs());
-        let callout = custody.callout(Purpose::Sync, "GET", path);
+        let callout = Callout::to_custody(custody, Purpose::Sync, "GET", path);
         self.outbox.push(Callout { timeout: callout.timeout.saturating_add(wait), ..callout });
     }
 
@@ -326,7 +327,7 @@ impl TrustEdge {
     fn tell(&mut self, lease_id: &str, report: &OutcomeReport) {
         let (Some(custody), Ok(body)) = (&self.policy.custody, report.encode()) else { return };
         let path = format!("/v1/leases/{lease_id}/outcome");
-        let callout = custody.callout(Purpose::Outcome, "POST", path);
+        let callout = Callout::to_custody(custody, Purpose::Outcome, "POST", path);
         self.outbox.push(Callout { body: body.into(), ..callout });
     }
 
@@ -336,7 +337,7 @@ impl TrustEdge {
             return;
         };
         let Some(body) = report.due(&mut self.sessions, now, &mut self.chance) else { return };
-        let callout = custody.callout(Purpose::Seen, "POST", "/v1/seen".to_owned());
+        let callout = Callout::to_custody(custody, Purpose::Seen, "POST", "/v1/seen".to_owned());
         self.outbox.push(Callout { body: body.into(), ..callout });
     }
 

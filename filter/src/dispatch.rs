@@ -10,8 +10,8 @@ use crate::flow::Flow;
 use crate::host::{self, Failed};
 use crate::root::Root;
 use crate::stream::{self, Step, Stream};
+use edge::PolicyVersion;
 use edge::callout::{Answer, Purpose};
-use edge::config::PolicyVersion;
 use edge::denial::Denial;
 use std::collections::BTreeMap;
 

@@ -3,8 +3,8 @@
 use crate::host::{self, Failed};
 use crate::root::Root;
 use abi::types::MapType;
-use edge::attempts::Ticket;
-use edge::exchange::{Request, Tunnel};
+use edge::ids::Ticket;
+use edge::request::{Request, Tunnel};
 
 /// Filter state that the outer listener's `set_filter_state` carries to the inner one.
 const CONNECT_AUTHORITY: &str = "filter_state\0leasehold.connect_authority";

@@ -8,16 +8,16 @@ use crate::metrics::Metrics;
 use crate::signatures::HostSignatures;
 use crate::waiting::Waiting;
 use abi::types::BufferType;
-use edge::attempts::Ticket;
 use edge::callout::{Answer, Callout, Purpose};
 use edge::config::{Config, is_for_attempts};
 use edge::denial::Denial;
-use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Request, Verdict, Wait};
+use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Verdict, Wait};
+use edge::ids::Ticket;
 use edge::lent::{Ending, Lent};
+use edge::request::Request;
 use edge::telling::Telling;
 use edge::{Moment, Policy, TrustEdge};
 use std::time::Duration;
-use supersession::Superseded;
 
 /// A root context. Several may share a VM (Envoy keys VMs by code and `vm_id`), so everything that is
 /// remembered hangs from one of these.
@@ -31,6 +31,14 @@ pub struct Root {
     /// It judges nothing: its streams are attempts of requests that another root has judged.
     for_attempts: bool,
     superseded: Option<Superseded>,
+}
+
+/// The root of a newer configuration, which judges in place of this one.
+struct Superseded {
+    by: u32,
+    /// By the steady clock.
+    since: Duration,
+    is_resting: bool,
 }
 
 /// How often a root looks after what no event brings along.

@@ -4,7 +4,8 @@
 //! of held streams, whatever their order.
 
 use edge::exchange::Wait;
-use edge::flights::{FlightId, Landed};
+use edge::flights::Landed;
+use edge::ids::FlightId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 

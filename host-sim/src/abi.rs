@@ -24,9 +24,6 @@ mod zlib;
 use crate::vm::VmState;
 use wasmtime::{Linker, Module, Result};
 
-/// Where the proxy-wasm functions are imported from.
-const ENV: &str = "env";
-
 /// Every function of the host, and stubs for the WASI functions this module imports beyond those.
 ///
 /// # Errors

@@ -32,7 +32,7 @@ const MEMORY: usize = 1 << 30;
 // === impl Builder ===
 
 impl Builder {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let world = World { random: Random::new(1), ..World::default() };
         Self {
             plugins: Vec::new(),
@@ -169,6 +169,14 @@ fn group(
         });
     }
     Ok(setups)
+}
+
+// === impl Host ===
+
+impl Host {
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
 }
 
 // === impl VmSetup ===

@@ -4,6 +4,7 @@
 //! real Envoy.
 
 mod act;
+mod compare;
 mod custody;
 mod error;
 mod expect;

@@ -4,77 +4,13 @@
 //! the last the request and to the first the response. Envoy does that in nested calls; here it is a
 //! queue, what came up last done first, because no VM can reach into another.
 
-use crate::exchange::{Direction, Ending, HttpStream, LocalReply, Piece, StreamId};
 use crate::headers::HeaderMap;
 use crate::host::{Host, Place};
+use crate::message::{Direction, Piece};
+use crate::stream::{Ending, Handed, Handoff, HttpStream, LocalReply, StreamId};
 use crate::transcript::What;
 use crate::vm::Vm;
 use std::collections::VecDeque;
-
-/// Where in its chain a filter stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub number: usize,
-    pub last: bool,
-}
-
-/// What a filter has left for another one of its stream, or for all of them.
-#[derive(Debug)]
-pub(crate) struct Handoff {
-    pub stream: StreamId,
-    /// For whom.
-    pub link: usize,
-    pub what: Handed,
-}
-
-#[derive(Debug)]
-pub(crate) enum Handed {
-    Headers {
-        direction: Direction,
-        headers: HeaderMap,
-        end: bool,
-    },
-    Body {
-        direction: Direction,
-        bytes: Vec<u8>,
-        end: bool,
-    },
-    Trailers {
-        direction: Direction,
-        trailers: HeaderMap,
-    },
-    /// To itself: go on, when the others have what you let go.
-    Pump {
-        direction: Direction,
-    },
-    Reply {
-        reply: LocalReply,
-        /// No filter is to see it.
-        direct: bool,
-    },
-    End {
-        ending: Ending,
-    },
-}
-
-// === impl Link ===
-
-impl Link {
-    /// The only one.
-    pub const ALONE: Self = Self { number: 0, last: true };
-
-    pub fn is_alone(self) -> bool {
-        self == Self::ALONE
-    }
-
-    /// Who comes behind it; nobody where the message leaves the chain.
-    pub fn next(self, direction: Direction) -> Option<usize> {
-        match direction {
-            Direction::Request => (!self.last).then_some(self.number + 1),
-            Direction::Response => self.number.checked_sub(1),
-        }
-    }
-}
 
 // === impl Host ===
 

@@ -1,8 +1,8 @@
 //! TCP connections through the simulated Envoy.
 
-use crate::exchange::{ConnectionView, Peer};
 use crate::host::{Host, Place};
 use crate::properties::Properties;
+use crate::stream::{ConnectionView, Peer};
 
 /// Names a TCP connection.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! What is going to happen, in order of time and then of being scheduled.
 
 use crate::clock::Instant;
-use crate::script::CalloutResponse;
+use crate::script::{CalloutResponse, GrpcEvent};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -37,14 +37,6 @@ pub(crate) enum Event {
         root: u32,
         token: u32,
     },
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum GrpcEvent {
-    InitialMetadata(crate::HeaderMap),
-    Message(Vec<u8>),
-    TrailingMetadata(crate::HeaderMap),
-    Close { status: u32, message: String },
 }
 
 /// An event, and the VM whose thread it happens on.

@@ -1,15 +1,14 @@
 //! The simulated Envoy: workers, streams, and the passing of time.
 
-use crate::builder::Builder;
-use crate::chain::Link;
 use crate::clock::Instant;
 use crate::events::Event;
-use crate::exchange::{Direction, Ending, HttpStream, Leg, Piece, StreamId};
 use crate::headers::HeaderMap;
+use crate::message::{Direction, Piece};
 use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::script::{Answer, CalloutRequest, Cluster, GrpcRequest};
 use crate::stats::MetricKind;
+use crate::stream::{Ending, HttpStream, Leg, Link, StreamId};
 use crate::strict::Violation;
 use crate::transcript::{Transcript, What};
 use crate::vm::{Called, FailPolicy, Kind, Vm, VmSetup};
@@ -47,10 +46,6 @@ pub(crate) struct Place {
 // === impl Host ===
 
 impl Host {
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     pub(crate) fn new(groups: Vec<Group>, chain: Vec<String>, world: SharedWorld) -> Self {
         Self { groups, world, streams: HashMap::new(), last_stream: 0, chain }
     }

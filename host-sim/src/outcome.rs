@@ -1,7 +1,8 @@
 //! What became of a request, and sentences to assert about it.
 
-use crate::exchange::{Ending, HttpStream, Leg, LocalReply, Message};
+use crate::message::Message;
 use crate::properties::Properties;
+use crate::stream::{Ending, HttpStream, Leg, LocalReply};
 use std::fmt;
 
 /// A request's story so far.

@@ -1,8 +1,8 @@
 //! A request on its way into the simulation.
 
 use crate::attributes::MetadataOf;
-use crate::exchange::Message;
 use crate::headers::HeaderMap;
+use crate::message::Message;
 use crate::properties::Properties;
 use crate::script::Upstream;
 use serde_json::Value;

@@ -10,5 +10,6 @@ pub use callout::{Answer, CalloutRequest, CalloutResponse};
 pub use cluster::Cluster;
 pub(crate) use cluster::Clusters;
 pub use foreign::Foreign;
+pub(crate) use grpc::GrpcEvent;
 pub use grpc::{GrpcAnswer, GrpcRequest};
 pub use upstream::Upstream;

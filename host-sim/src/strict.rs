@@ -1,6 +1,6 @@
 //! What a module should not do, though Envoy may let it.
 
-use crate::exchange::StreamId;
+use crate::stream::StreamId;
 use thiserror::Error;
 
 /// A mistake of the module that Envoy answers with silence, a hang or a crash.

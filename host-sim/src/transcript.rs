@@ -2,8 +2,9 @@
 
 use crate::clock::Instant;
 use crate::error::Failure;
-use crate::exchange::{Direction, LocalReply, Message, StreamId};
+use crate::message::{Direction, Message};
 use crate::status::Status;
+use crate::stream::{LocalReply, StreamId};
 use crate::strict::Violation;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,13 +1,12 @@
 //! What all VMs of one simulation share.
 
-use crate::chain::Handoff;
 use crate::clock::Instant;
 use crate::events::{Event, Events};
-use crate::exchange::{HttpStream, StreamId};
 use crate::faults::FaultPlan;
 use crate::script::{CalloutRequest, Clusters, Foreign};
 use crate::shared::{Queues, SharedData};
 use crate::stats::Stats;
+use crate::stream::{Handoff, HttpStream, StreamId};
 use crate::strict::Violation;
 use crate::transcript::{Transcript, What};
 use std::cell::RefCell;

@@ -35,6 +35,13 @@ Examples:
 
 Other users of the machine can see arguments: hand a live token over on standard input.";
 
+/// How a command ended that did not fail.
+pub enum Outcome {
+    Done,
+    /// `inspect` was asked for a verdict, and it is no.
+    Refused,
+}
+
 /// Makes keys, key sets and Session JWTs, and shows what a token says.
 #[derive(Debug, Parser)]
 #[command(name = "session-jwt", version, after_help = EXAMPLES)]

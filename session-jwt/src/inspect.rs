@@ -8,9 +8,9 @@ use anyhow::{Context, bail};
 use session::unverified::UnverifiedToken;
 use session::{KeySet, LEEWAY_CEILING, Rules, TOKEN_BYTES, UnixSeconds, Verifier};
 
-use crate::cli::InspectArgs;
+use crate::cli::{InspectArgs, Outcome};
 use crate::report::{Report, Verdict};
-use crate::{Outcome, moment, printable};
+use crate::{moment, printable};
 
 pub fn run(arguments: &InspectArgs) -> anyhow::Result<Outcome> {
     let now = arguments.at.map_or_else(moment::now, Ok)?;

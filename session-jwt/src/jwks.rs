@@ -6,8 +6,8 @@ use anyhow::bail;
 use serde_json::json;
 use session::KeySet;
 
-use crate::cli::JwksArgs;
-use crate::{Outcome, key_file, printable};
+use crate::cli::{JwksArgs, Outcome};
+use crate::{key_file, printable};
 
 pub fn run(arguments: &JwksArgs) -> anyhow::Result<Outcome> {
     key_file::check_name(arguments.kid.as_deref())?;

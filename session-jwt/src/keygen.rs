@@ -2,8 +2,8 @@
 
 use session::mint::SigningKey;
 
-use crate::cli::KeygenArgs;
-use crate::{Outcome, key_file, printable};
+use crate::cli::{KeygenArgs, Outcome};
+use crate::{key_file, printable};
 
 pub fn run(arguments: &KeygenArgs) -> anyhow::Result<Outcome> {
     key_file::check_name(arguments.kid.as_deref())?;

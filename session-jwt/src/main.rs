@@ -21,20 +21,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// How a command ended that did not fail.
-enum Outcome {
-    Done,
-    /// `inspect` was asked for a verdict, and it is no.
-    Refused,
-}
+use crate::cli::{Cli, Command, Outcome};
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = Cli::parse();
     let outcome = match &cli.command {
-        cli::Command::Keygen(arguments) => keygen::run(arguments),
-        cli::Command::Jwks(arguments) => jwks::run(arguments),
-        cli::Command::Mint(arguments) => mint::run(arguments),
-        cli::Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Keygen(arguments) => keygen::run(arguments),
+        Command::Jwks(arguments) => jwks::run(arguments),
+        Command::Mint(arguments) => mint::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

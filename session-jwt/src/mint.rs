@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 use session::{LIFETIME_CEILING, TOKEN_BYTES, UnixSeconds, mint};
 
-use crate::cli::MintArgs;
-use crate::{Outcome, key_file, moment, printable};
+use crate::cli::{MintArgs, Outcome};
+use crate::{key_file, moment, printable};
 
 /// Claims that have an argument of their own.
 const OWN_ARGUMENT: [(&str, &str); 6] = [

@@ -21,30 +21,20 @@ use crate::ports;
 use crate::progress::Progress;
 use crate::seat::Seat;
 use crate::sessions::Sessions;
-use crate::stack::Stack;
-use crate::world::World;
-
-/// How guests reach the edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
-    /// `HTTPS_PROXY`, with leaves from leaf-ca.
-    #[default]
-    Explicit,
-    /// A plain API base URL.
-    Gateway,
-}
+use crate::stack::{Stack, Way};
+use crate::world::{World, WorldSettings};
 
 /// Every choice has a default that suits a test: a new folder, free ports, the demo's policy.
 pub struct StackBuilder {
     way: Way,
-    pub(crate) policy: Value,
+    policy: Value,
     grants: Option<Vec<Value>>,
     custody_session: Value,
     credentials: Vec<Credential>,
     custody_config: Option<PathBuf>,
-    pub(crate) origin: Option<OriginSettings>,
-    pub(crate) names: Vec<String>,
-    pub(crate) upstream_ca: Option<PathBuf>,
+    origin: Option<OriginSettings>,
+    names: Vec<String>,
+    upstream_ca: Option<PathBuf>,
     private_upstreams: bool,
     any_port: bool,
     filter: Option<PathBuf>,
@@ -53,15 +43,11 @@ pub struct StackBuilder {
     folder: Option<PathBuf>,
 }
 
-// === impl Way ===
+// === impl Stack ===
 
-impl Way {
-    /// As the plugin configuration calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Explicit => "explicit",
-            Self::Gateway => "gateway",
-        }
+impl Stack {
+    pub fn builder() -> StackBuilder {
+        StackBuilder::default()
     }
 }
 
@@ -226,6 +212,15 @@ impl StackBuilder {
         Ok(stack)
     }
 
+    fn world(&self) -> WorldSettings<'_> {
+        WorldSettings {
+            origin: self.origin.as_ref(),
+            names: &self.names,
+            policy: &self.policy,
+            upstream_ca: self.upstream_ca.as_deref(),
+        }
+    }
+
     fn prepare(self, built: &Built) -> Result<Prepared> {
         let background = Background::start()?;
         let on = ports::address();
@@ -235,7 +230,7 @@ impl StackBuilder {
         };
         let sessions = self.sessions(&folder)?;
         let World { origin, dns, issuer, upstream_ca } =
-            World::make(&self, &background, &folder, &sessions)?;
+            World::make(&self.world(), &background, &folder, &sessions)?;
         let listen = self.listen.map_or_else(|| ports::free(on), Ok).context("the guests' port")?;
         let port = origin.as_ref().map_or(0, Origin::port);
         let mut policy = policy::with_origin_port(&self.policy, port);

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::fetched::variable;
-
 /// The filter as cargo has built it, from the target folder.
 pub const FILTER: &str = "wasm32-wasip1/wasm/leasehold_filter.wasm";
 
@@ -81,4 +79,9 @@ impl Built {
         }
         Ok(path)
     }
+}
+
+/// The variable `name`, if it says something.
+pub(crate) fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

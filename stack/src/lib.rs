@@ -40,9 +40,9 @@ mod stack;
 mod world;
 pub mod wrk;
 
-pub use builder::{StackBuilder, Way};
+pub use builder::StackBuilder;
 pub use custody::Credential;
 pub use fake_custody::Answer;
 pub use folder::sweep;
 pub use random::hex;
-pub use stack::Stack;
+pub use stack::{Stack, Way};

@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::background::Background;
-use crate::builder::{StackBuilder, Way};
 use crate::custody::CustodyHome;
 use crate::dns::Dns;
 use crate::envoy::{EdgeSettings, Envoy, EnvoyBinary};
@@ -39,13 +38,31 @@ pub struct Stack {
     pub(crate) background: Background,
 }
 
+/// How guests reach the edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// `HTTPS_PROXY`, with leaves from leaf-ca.
+    #[default]
+    Explicit,
+    /// A plain API base URL.
+    Gateway,
+}
+
+// === impl Way ===
+
+impl Way {
+    /// As the plugin configuration calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Explicit => "explicit",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
 // === impl Stack: what a guest needs ===
 
 impl Stack {
-    pub fn builder() -> StackBuilder {
-        StackBuilder::default()
-    }
-
     /// Where guests connect to.
     pub fn edge(&self) -> SocketAddr {
         self.settings.listen

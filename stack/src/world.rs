@@ -1,17 +1,17 @@
 //! Everything around the edge that is not ours: the origin, the DNS server, the issuer of sessions.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::authority::Authority;
 use crate::background::Background;
-use crate::builder::StackBuilder;
 use crate::dns::Dns;
 use crate::folder::Folder;
 use crate::issuer::{Issuer, Published};
-use crate::origin::Origin;
+use crate::origin::{Origin, OriginSettings};
 use crate::sessions::Sessions;
 
 pub struct World {
@@ -23,36 +23,49 @@ pub struct World {
     pub upstream_ca: PathBuf,
 }
 
+/// What the world is to be.
+pub struct WorldSettings<'a> {
+    /// The demo origin; without one, the world as it is.
+    pub origin: Option<&'a OriginSettings>,
+    /// The names of the demo origin.
+    pub names: &'a [String],
+    pub policy: &'a Value,
+    /// The roots that Envoy trusts, in place of the demo origin's.
+    pub upstream_ca: Option<&'a Path>,
+}
+
 // === impl World ===
 
 impl World {
-    /// As the builder has chosen.
-    ///
     /// # Errors
     /// A server does not come up, or the world as it is has no roots.
     pub fn make(
-        choices: &StackBuilder,
+        settings: &WorldSettings<'_>,
         background: &Background,
         folder: &Folder,
         sessions: &Sessions,
     ) -> Result<Self> {
-        let Some(settings) = &choices.origin else {
-            let upstream_ca = choices.upstream_ca.clone();
-            let upstream_ca = upstream_ca.context("no roots for upstream certificates")?;
-            return Ok(Self { origin: None, dns: None, issuer: None, upstream_ca });
+        let Some(origin) = settings.origin else {
+            let upstream_ca = settings.upstream_ca.context("no roots for upstream certificates")?;
+            return Ok(Self {
+                origin: None,
+                dns: None,
+                issuer: None,
+                upstream_ca: upstream_ca.into(),
+            });
         };
         let authority = Authority::new("Leasehold demo origin CA")?;
         let local = Ipv4Addr::LOCALHOST;
         let runtime = background.handle();
-        let origin = Origin::start(runtime, local.into(), settings, &authority)?;
-        let dns = Dns::start(runtime, local.into(), choices.names.iter().cloned(), local)
+        let origin = Origin::start(runtime, local.into(), origin, &authority)?;
+        let dns = Dns::start(runtime, local.into(), settings.names.iter().cloned(), local)
             .context("a DNS server for the demo origin")?;
-        let fetched = choices.policy.pointer("/session/keys/cluster").is_some();
+        let fetched = settings.policy.pointer("/session/keys/cluster").is_some();
         let keys = || Published::keys(&sessions.jwks());
         let issuer = fetched.then(|| Issuer::start(runtime, local.into(), &authority, keys()));
         let issuer = issuer.transpose()?;
         let own_roots = folder.write("origin-ca.pem", &authority.pem())?;
-        let upstream_ca = choices.upstream_ca.clone().unwrap_or(own_roots);
+        let upstream_ca = settings.upstream_ca.map_or(own_roots, Path::to_owned);
         Ok(Self { origin: Some(origin), dns: Some(dns), issuer, upstream_ca })
     }
 }

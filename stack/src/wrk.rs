@@ -6,8 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::built::variable;
 use crate::fetched::debian::Unpacked;
-use crate::fetched::{self, on_path, variable};
+use crate::fetched::{self, on_path};
 
 /// A `wrk` that can be run.
 #[derive(Clone, Debug)]

@@ -14,17 +14,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use sha2::{Digest, Sha256};
 use stack::built::Built;
 use stack::module;
 use stack::progress::Progress;
 
 use crate::schema;
-use bill::{Artefact, Bill};
-use build::Source;
+use bill::{Artefact, Bill, digest};
+use build::{MODULE, Source};
 
-/// The module's name, in the folder and on the registry.
-const MODULE: &str = "leasehold_filter.wasm";
 const SUMS: &str = "SHA256SUMS";
 /// Where a release is put unless it is said otherwise, in the target folder.
 const FOLDER: &str = "dist";
@@ -149,16 +146,6 @@ fn list(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<()> {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
-}
-
-/// SHA-256 in hexadecimal.
-fn digest(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 fn told(out: &Path, shipped: &[Shipped]) -> String {

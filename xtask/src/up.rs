@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use stack::built::Built;
-use stack::origin::Origin;
 use stack::policy::{self, DEMO_HANDLE};
 use stack::progress::Progress;
 use stack::{Credential, Stack, StackBuilder, Way, hex};
@@ -146,10 +145,4 @@ fn system_roots() -> Result<PathBuf> {
     found.map(Path::to_owned).with_context(|| {
         format!("none of {SYSTEM_ROOTS:?} is there; name your trusted roots with --upstream-ca")
     })
-}
-
-/// The URL of the demo API, if there is one.
-pub fn demo_url(stack: &Stack) -> Option<String> {
-    let port = stack.origin().map(Origin::port).ok()?;
-    Some(format!("{}:{port}", policy::DEMO_HOST))
 }

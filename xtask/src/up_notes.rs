@@ -9,10 +9,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use stack::built::Built;
-use stack::origin::fingerprint;
+use stack::origin::{Origin, fingerprint};
 use stack::{Stack, Way, policy};
-
-use crate::up::demo_url;
 
 /// What somebody needs who wants to be a guest, or to look at what runs.
 pub struct UpNotes {
@@ -205,4 +203,10 @@ fn mint_command(stack: &Stack, claims: &Value) -> Result<String> {
 fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+/// The URL of the demo API, if there is one.
+fn demo_url(stack: &Stack) -> Option<String> {
+    let port = stack.origin().map(Origin::port).ok()?;
+    Some(format!("{}:{port}", policy::DEMO_HOST))
 }

@@ -1,7 +1,6 @@
 //! `session.bind`: sessions that are good in one place only.
 
-use super::ConfigErrors;
-use crate::binding::{Place, SessionBinding};
+use super::errors::ConfigErrors;
 use serde::{Deserialize, Serialize};
 
 /// A claim that must be what is known of the place a request came to; one of `value` and `property`.
@@ -23,35 +22,29 @@ pub struct BindConfig {
 // === impl BindConfig ===
 
 impl BindConfig {
-    pub(super) fn compile(&self, errors: &mut ConfigErrors) -> Option<SessionBinding> {
+    pub(crate) fn check(&self, errors: &mut ConfigErrors) {
         if self.claim.is_empty() {
             errors.push("session.bind.claim", "must not be empty");
         }
-        let place = match (&self.value, &self.property) {
-            (Some(value), None) if !value.is_empty() => Place::Named(value.clone()),
-            (None, Some(parts)) if is_path(parts) => {
-                if let Some(name) = parts.first().filter(|name| is_xds(name)) {
-                    let hint =
-                        format!("Envoy has no attribute [{name}, ...]; write [xds, {name}, ...]");
-                    errors.push("session.bind.property", hint);
-                    return None;
-                }
-                Place::Attribute(parts.join("\0"))
-            }
-            (Some(_), None) => {
+        match (&self.value, &self.property) {
+            (Some(value), None) if value.is_empty() => {
                 errors.push("session.bind.value", "must not be empty");
-                return None;
             }
-            (None, Some(_)) => {
-                errors.push("session.bind.property", "a list of names, such as [filter_state, x]");
-                return None;
-            }
+            (Some(_), None) => {}
+            (None, Some(parts)) => check_property(parts, errors),
             (Some(_), Some(_)) | (None, None) => {
                 errors.push("session.bind", "takes one of value and property");
-                return None;
             }
-        };
-        Some(SessionBinding { claim: self.claim.clone(), place })
+        }
+    }
+}
+
+fn check_property(parts: &[String], errors: &mut ConfigErrors) {
+    if parts.is_empty() || parts.iter().any(|part| part.is_empty() || part.contains('\0')) {
+        errors.push("session.bind.property", "a list of names, such as [filter_state, x]");
+    } else if let Some(name) = parts.first().filter(|name| is_xds(name)) {
+        let hint = format!("Envoy has no attribute [{name}, ...]; write [xds, {name}, ...]");
+        errors.push("session.bind.property", hint);
     }
 }
 
@@ -66,8 +59,4 @@ fn is_xds(name: &str) -> bool {
             | "cluster_metadata"
             | "upstream_host_metadata"
     )
-}
-
-fn is_path(parts: &[String]) -> bool {
-    !parts.is_empty() && parts.iter().all(|part| !part.is_empty() && !part.contains('\0'))
 }

@@ -1,6 +1,6 @@
 //! Where a Session JWT may be read from.
 
-use super::ConfigErrors;
+use super::errors::ConfigErrors;
 use lease::is_hop_by_hop;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Carrier {
+pub enum CarrierConfig {
     /// `Proxy-Authorization: Bearer JWT`, or `Basic` with any user name and the JWT as password.
     ProxyAuthorization,
     /// `Authorization: Bearer JWT`.
@@ -17,19 +17,10 @@ pub enum Carrier {
     Header(String),
 }
 
-// === impl Carrier ===
+// === impl CarrierConfig ===
 
-impl Carrier {
-    /// The header's name, lower-case once [`check`](Self::check)ed.
-    pub fn header(&self) -> &str {
-        match self {
-            Self::ProxyAuthorization => "proxy-authorization",
-            Self::Authorization => "authorization",
-            Self::Header(name) => name,
-        }
-    }
-
-    pub(super) fn check(&self, path: &str, errors: &mut ConfigErrors) {
+impl CarrierConfig {
+    pub(crate) fn check(&self, path: &str, errors: &mut ConfigErrors) {
         let Self::Header(name) = self else { return };
         let plain =
             |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');

@@ -1,9 +1,7 @@
 //! `destinations[].credential`: what is injected, and how often one lease of it serves.
 
-use super::ConfigErrors;
-use crate::destination::Credential;
-use crate::operation::SingleUse;
-use lease::{Handle, HeaderName};
+use super::errors::ConfigErrors;
+use lease::HeaderName;
 use serde::{Deserialize, Serialize};
 
 /// Which credential is injected.
@@ -54,19 +52,24 @@ fn is_false(flag: &bool) -> bool {
 // === impl CredentialConfig ===
 
 impl CredentialConfig {
-    pub(super) fn compile(&self, path: &str, errors: &mut ConfigErrors) -> Option<Credential> {
-        let single_use = match self.binding {
-            LeaseBinding::Session => {
-                self.check_plain(path, errors);
-                None
-            }
-            LeaseBinding::SingleUse => Some(self.single_use(path, errors)),
-        };
-        let handle: Handle = errors.keep(format!("{path}.handle"), self.handle.parse())?;
-        Some(Credential { handle, single_use })
+    /// The header in which a guest names its operation.
+    pub(crate) fn key_header(&self) -> &str {
+        self.idempotency_key.as_deref().unwrap_or(KEY_HEADER)
     }
 
-    fn check_plain(&self, path: &str, errors: &mut ConfigErrors) {
+    /// The longest body, in bytes.
+    pub(crate) fn max_body(&self) -> usize {
+        self.max_body.unwrap_or(MAX_BODY)
+    }
+
+    pub(crate) fn check(&self, path: &str, errors: &mut ConfigErrors) {
+        match self.binding {
+            LeaseBinding::Session => self.check_session(path, errors),
+            LeaseBinding::SingleUse => self.check_single_use(path, errors),
+        }
+    }
+
+    fn check_session(&self, path: &str, errors: &mut ConfigErrors) {
         for (field, given) in [
             ("idempotency_key", self.idempotency_key.is_some()),
             ("body_digest", self.body_digest),
@@ -78,21 +81,19 @@ impl CredentialConfig {
         }
     }
 
-    fn single_use(&self, path: &str, errors: &mut ConfigErrors) -> SingleUse {
-        let header = self.idempotency_key.as_deref().unwrap_or(KEY_HEADER);
+    fn check_single_use(&self, path: &str, errors: &mut ConfigErrors) {
+        let header = self.key_header();
         let field = format!("{path}.idempotency_key");
         if HeaderName::parse(header).map_or(true, |name| name.as_str() != header) {
             errors.push(field, "a header name in lower case, such as idempotency-key");
         } else if matches!(header, "authorization" | "cookie") {
             errors.push(field, format!("{header:?} holds secrets, and custody writes keys down"));
         }
-        let max_body = self.max_body.unwrap_or(MAX_BODY);
         if self.max_body.is_some() && !self.body_digest {
             errors.push(format!("{path}.max_body"), "belongs to \"body_digest\": true");
         }
-        if !(1..=MAX_MAX_BODY).contains(&max_body) {
+        if !(1..=MAX_MAX_BODY).contains(&self.max_body()) {
             errors.push(format!("{path}.max_body"), format!("from 1 to {MAX_MAX_BODY} bytes"));
         }
-        SingleUse { key_header: header.into(), body: self.body_digest.then_some(max_body) }
     }
 }

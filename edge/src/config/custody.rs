@@ -1,10 +1,10 @@
 //! `custody`: whom to ask for a lease.
 
-use super::{ConfigErrors, Span, SyncSetting};
-use crate::callout::{Callout, Purpose};
+use super::errors::ConfigErrors;
+use super::span::Span;
+use super::sync::SyncSetting;
 use lease::Authority;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 /// How custody is reached: an HTTP callout to an Envoy cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,20 +38,7 @@ fn default_timeout() -> Span {
 // === impl CustodyConfig ===
 
 impl CustodyConfig {
-    /// A callout to custody, without a body.
-    pub(crate) fn callout(&self, purpose: Purpose, method: &'static str, path: String) -> Callout {
-        Callout {
-            purpose,
-            cluster: self.cluster.clone(),
-            authority: self.authority.clone(),
-            method,
-            path,
-            body: Zeroizing::default(),
-            timeout: self.timeout.get(),
-        }
-    }
-
-    pub(super) fn check(&self, errors: &mut ConfigErrors) {
+    pub(crate) fn check(&self, errors: &mut ConfigErrors) {
         if self.cluster.is_empty() {
             errors.push("custody.cluster", "name the Envoy cluster that reaches custody");
         }

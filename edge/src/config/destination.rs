@@ -1,12 +1,10 @@
 //! `destinations`: the allow-list, an entry each.
 
-use super::{ConfigErrors, CredentialConfig};
-use crate::destination::{Destination, Methods, Rule};
-use lease::{HTTPS_PORT, HostPattern};
+use super::credential::CredentialConfig;
+use super::errors::ConfigErrors;
+use lease::HTTPS_PORT;
 use serde::{Deserialize, Serialize};
 use session::ClaimConditions;
-use std::fmt::Display;
-use std::str::FromStr;
 
 /// One entry of the allow-list: hosts, what may be asked of them, by whom, with which credential.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,38 +74,15 @@ fn default_ports() -> Vec<u16> {
 // === impl DestinationConfig ===
 
 impl DestinationConfig {
-    /// `None` where anything is wrong; what, stands in `errors`.
-    pub(super) fn compile(&self, path: &str, errors: &mut ConfigErrors) -> Option<Destination> {
-        self.check_name(path, errors);
-        let hosts: Vec<HostPattern> = parse_all(&self.hosts, &format!("{path}.hosts"), errors);
-        self.check_ports(path, errors);
-        not_empty(&self.allow, &format!("{path}.allow"), errors);
-        let allow = self.allow.iter().enumerate();
-        let allow =
-            allow.map(|(n, rule)| rule.compile(&format!("{path}.allow[{n}]"), errors)).collect();
-        let credential = match &self.credential {
-            None => None,
-            Some(credential) => Some(credential.compile(&format!("{path}.credential"), errors)?),
-        };
-        Some(Destination {
-            name: self.name.clone(),
-            hosts,
-            ports: self.ports.clone(),
-            allow,
-            sessions: self.sessions.claims.clone(),
-            credential,
-        })
-    }
-
-    fn check_name(&self, path: &str, errors: &mut ConfigErrors) {
+    pub(crate) fn check_name(&self, path: &str, errors: &mut ConfigErrors) {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         if self.name.is_empty() || self.name.len() > 64 || !self.name.bytes().all(plain) {
             errors.push(format!("{path}.name"), "1 to 64 of A-Z a-z 0-9 . _ -");
         }
     }
 
-    fn check_ports(&self, path: &str, errors: &mut ConfigErrors) {
-        not_empty(&self.ports, &format!("{path}.ports"), errors);
+    pub(crate) fn check_ports(&self, path: &str, errors: &mut ConfigErrors) {
+        errors.check_not_empty(&format!("{path}.ports"), &self.ports);
         for (n, port) in self.ports.iter().enumerate() {
             let field = format!("{path}.ports[{n}]");
             match port {
@@ -119,32 +94,5 @@ impl DestinationConfig {
                 _ => {}
             }
         }
-    }
-}
-
-// === impl AllowConfig ===
-
-impl AllowConfig {
-    fn compile(&self, path: &str, errors: &mut ConfigErrors) -> Rule {
-        let methods = parse_all(&self.methods, &format!("{path}.methods"), errors);
-        let paths = parse_all(&self.paths, &format!("{path}.paths"), errors);
-        let websocket = self.upgrades.contains(&Upgrade::Websocket);
-        Rule { methods: Methods::new(methods), paths, websocket }
-    }
-}
-
-/// What parses; the rest is noted under `path[n]`, an empty list under `path`.
-fn parse_all<T>(texts: &[String], path: &str, errors: &mut ConfigErrors) -> Vec<T>
-where
-    T: FromStr<Err: Display>,
-{
-    not_empty(texts, path, errors);
-    let parsed = texts.iter().enumerate();
-    parsed.filter_map(|(n, text)| errors.keep(format!("{path}[{n}]"), text.parse())).collect()
-}
-
-fn not_empty<T>(list: &[T], path: &str, errors: &mut ConfigErrors) {
-    if list.is_empty() {
-        errors.push(path, "an empty list allows nothing; name at least one");
     }
 }

@@ -30,6 +30,13 @@ impl ConfigErrors {
         result.map_err(|error| self.push(path, error)).ok()
     }
 
+    /// Notes an empty list under `path`.
+    pub fn check_not_empty<T>(&mut self, path: &str, list: &[T]) {
+        if list.is_empty() {
+            self.push(path, "an empty list allows nothing; name at least one");
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,7 +1,5 @@
 //! `gateway`: the names under which guests call the edge itself.
 
-use super::ConfigErrors;
-use lease::Authority;
 use serde::{Deserialize, Serialize};
 
 /// How a gateway tells a base-URL request from one that names its upstream.
@@ -14,19 +12,4 @@ pub struct GatewayConfig {
     /// authority is the upstream itself.
     #[serde(default)]
     pub authorities: Vec<String>,
-}
-
-/// The default port of `http` (RFC 9110 section 4.2.1).
-pub(crate) const HTTP_PORT: u16 = 80;
-
-// === impl GatewayConfig ===
-
-impl GatewayConfig {
-    pub(super) fn authorities(&self, errors: &mut ConfigErrors) -> Vec<Authority> {
-        let parsed = self.authorities.iter().enumerate().filter_map(|(n, text)| {
-            let path = format!("gateway.authorities[{n}]");
-            errors.keep(path, Authority::parse(text.as_bytes(), HTTP_PORT))
-        });
-        parsed.collect()
-    }
 }

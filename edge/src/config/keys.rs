@@ -1,11 +1,10 @@
 //! `session.keys`: what Session JWTs are verified with.
 
-use super::{ConfigErrors, Span};
-use crate::keys::{Issuer, KeySource};
+use super::errors::ConfigErrors;
+use super::span::Span;
 use lease::Authority;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
-use session::KeySet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -84,24 +83,6 @@ fn default_timeout() -> Span {
 
 // === impl KeysConfig ===
 
-impl KeysConfig {
-    /// `issuer` is the one whose keys they are.
-    pub(super) fn source(&self, issuer: &str, errors: &mut ConfigErrors) -> Option<KeySource> {
-        match self {
-            Self::Inline(InlineKeys { jwks }) => match KeySet::from_jwks(jwks) {
-                Ok(keys) => Some(KeySource::Fixed(keys)),
-                Err(faults) => {
-                    for fault in faults {
-                        errors.push(join("session.keys.jwks", fault.path()), fault.reason());
-                    }
-                    None
-                }
-            },
-            Self::Fetched(fetched) => fetched.issuer(issuer, errors).map(KeySource::Fetched),
-        }
-    }
-}
-
 impl<'de> Deserialize<'de> for KeysConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let what = "is either {jwks}, or {cluster, path} to fetch them";
@@ -128,7 +109,7 @@ impl<'de> Deserialize<'de> for KeysConfig {
 // === impl FetchedKeys ===
 
 impl FetchedKeys {
-    fn issuer(&self, issuer: &str, errors: &mut ConfigErrors) -> Option<Issuer> {
+    pub(crate) fn check(&self, errors: &mut ConfigErrors) {
         if self.cluster.is_empty() {
             errors.push("session.keys.cluster", "name the Envoy cluster that reaches the issuer");
         }
@@ -146,17 +127,10 @@ impl FetchedKeys {
                 errors.push(format!("session.keys.{field}"), message);
             }
         }
-        Some(Issuer {
-            cluster: self.cluster.clone(),
-            path: self.path.clone(),
-            authority: self.authority(issuer, errors)?,
-            refresh: self.refresh.get(),
-            keep: self.keep.get(),
-            timeout: self.timeout.get(),
-        })
     }
 
-    fn authority(&self, issuer: &str, errors: &mut ConfigErrors) -> Option<String> {
+    /// The `:authority` of the callout. `issuer` is the one whose keys they are.
+    pub(crate) fn authority(&self, issuer: &str, errors: &mut ConfigErrors) -> Option<String> {
         let own = self.authority.as_deref();
         let host = || issuer.strip_prefix("https://")?.split('/').next();
         let Some(authority) = own.or_else(host) else {
@@ -166,8 +140,4 @@ impl FetchedKeys {
         let parsed = Authority::parse(authority.as_bytes(), 443);
         errors.keep("session.keys.authority", parsed).map(|_| authority.to_owned())
     }
-}
-
-fn join(base: &str, path: &str) -> String {
-    if path.is_empty() { base.to_owned() } else { format!("{base}.{path}") }
 }

@@ -1,6 +1,10 @@
 //! `session`: whose Session JWTs are good.
 
-use super::{BindConfig, Carrier, ConfigErrors, KeysConfig, Posture, Span};
+use super::bind::BindConfig;
+use super::carrier::CarrierConfig;
+use super::errors::ConfigErrors;
+use super::keys::KeysConfig;
+use super::span::Span;
 use serde::{Deserialize, Serialize};
 use session::{LEEWAY_CEILING, LEEWAY_DEFAULT, Rules};
 
@@ -20,7 +24,7 @@ pub struct SessionConfig {
     /// Where the token may stand, in this order. Default: `proxy-authorization` in the explicit
     /// posture; the header `x-leasehold-session`, then `authorization` in the gateway posture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub carriers: Option<Vec<Carrier>>,
+    pub carriers: Option<Vec<CarrierConfig>>,
     /// Binds each session to the place its requests come to; any place if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bind: Option<BindConfig>,
@@ -35,7 +39,7 @@ fn default_leeway() -> Span {
 // === impl SessionConfig ===
 
 impl SessionConfig {
-    pub(super) fn rules(&self, errors: &mut ConfigErrors) -> Rules {
+    pub(crate) fn rules(&self, errors: &mut ConfigErrors) -> Rules {
         for (field, text) in [("issuer", &self.issuer), ("audience", &self.audience)] {
             if text.is_empty() {
                 errors.push(format!("session.{field}"), "must not be empty");
@@ -49,23 +53,5 @@ impl SessionConfig {
             audience: self.audience.clone(),
             leeway: self.leeway.get().as_secs(),
         }
-    }
-
-    pub(super) fn carriers(&self, posture: Posture, errors: &mut ConfigErrors) -> Vec<Carrier> {
-        let Some(carriers) = &self.carriers else {
-            return match posture {
-                Posture::Explicit => vec![Carrier::ProxyAuthorization],
-                Posture::Gateway => {
-                    vec![Carrier::Header("x-leasehold-session".into()), Carrier::Authorization]
-                }
-            };
-        };
-        if carriers.is_empty() {
-            errors.push("session.carriers", "name at least one place to read the session from");
-        }
-        for (n, carrier) in carriers.iter().enumerate() {
-            carrier.check(&format!("session.carriers[{n}]"), errors);
-        }
-        carriers.clone()
     }
 }

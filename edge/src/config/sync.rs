@@ -1,6 +1,7 @@
 //! `custody.sync`: hearing of revocations.
 
-use super::{ConfigErrors, Span};
+use super::errors::ConfigErrors;
+use super::span::Span;
 use lease::SYNC_WAIT_CEILING;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};

@@ -1,6 +1,6 @@
 //! `policy`: which of two configurations is the newer one.
 
-use super::ConfigErrors;
+use super::errors::ConfigErrors;
 use serde::{Deserialize, Serialize};
 
 /// The name and the generation of a policy. Of the configurations of one name in a VM, the one with the
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct PolicyVersion {
+pub struct PolicyVersionConfig {
     /// The same in every generation, such as `egress`. Listeners with different policies have different
     /// names.
     pub name: String,
@@ -19,18 +19,13 @@ pub struct PolicyVersion {
 /// It is part of log lines.
 const LONGEST_NAME: usize = 64;
 
-// === impl PolicyVersion ===
+// === impl PolicyVersionConfig ===
 
-impl PolicyVersion {
-    pub(super) fn check(&self, errors: &mut ConfigErrors) {
+impl PolicyVersionConfig {
+    pub(crate) fn check(&self, errors: &mut ConfigErrors) {
         let is_printable = self.name.bytes().all(|byte| byte.is_ascii_graphic());
         if self.name.is_empty() || self.name.len() > LONGEST_NAME || !is_printable {
             errors.push("policy.name", "1 to 64 printable ASCII characters, without spaces");
         }
-    }
-
-    /// Does a configuration of this version end the judging of one of that?
-    pub fn supersedes(&self, other: &Self) -> bool {
-        self.name == other.name && self.generation > other.generation
     }
 }

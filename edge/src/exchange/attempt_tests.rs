@@ -3,10 +3,11 @@
 use super::tests::*;
 use super::*;
 use crate::TrustEdge;
-use crate::attempts::Ticket;
 use crate::callout::{Answer, Purpose};
 use crate::denial::Denial;
+use crate::ids::Ticket;
 use crate::lent::Ending;
+use crate::request::Request;
 use serde_json::json;
 
 fn trying() -> TrustEdge {

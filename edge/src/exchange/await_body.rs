@@ -1,14 +1,14 @@
 //! The phase between: permitted, and the body is part of what custody will be asked.
 
 use super::await_lease::{AwaitLease, Pending};
-use super::{Denied, Verdict, Wait};
-use crate::TrustEdge;
+use super::denied::Denied;
 use crate::denial::Denial;
 use crate::edits::Edits;
 use crate::headers::Headers;
 use crate::moment::Moment;
 use crate::operation::Operation;
 use crate::permit::Permit;
+use crate::trust_edge::TrustEdge;
 use lease::{BodyDigest, Secret};
 use std::time::Duration;
 
@@ -70,9 +70,9 @@ impl AwaitBody {
     }
 
     /// The body has ended; custody is asked.
-    pub fn end(self, edge: &mut TrustEdge, now: Moment) -> Verdict {
+    pub(super) fn ask(self, edge: &mut TrustEdge, now: Moment) -> Result<AwaitLease, Denied> {
         if !self.takes(self.length()) {
-            return Verdict::Deny(self.abandon(Denial::BodyTooLarge));
+            return Err(self.abandon(Denial::BodyTooLarge));
         }
         let Self { gathering, headers, refused, .. } = self;
         let Gathering { permit, edits, token, idempotency_key, digest, .. } = *gathering;
@@ -82,9 +82,9 @@ impl AwaitBody {
         match flight {
             Ok(flight) => {
                 let pending = Box::new(Pending { flight, edits, permit });
-                Verdict::Wait(Wait::Lease(AwaitLease::new(pending, headers, refused)))
+                Ok(AwaitLease::new(pending, headers, refused))
             }
-            Err(denial) => Verdict::Deny(refused.because(denial)),
+            Err(denial) => Err(refused.because(denial)),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Before anything is known: the keys by which the session is believed or not are on their way.
 
-use super::{AwaitRequest, Denied, Request, Verdict};
-use crate::TrustEdge;
+use super::denied::Denied;
 use crate::denial::Denial;
-use crate::flights::{FlightId, Landed};
-use crate::moment::Moment;
+use crate::flights::Landed;
+use crate::ids::FlightId;
+use crate::request::Request;
 
 /// A held request that waits for its issuer's keys, once.
 pub struct AwaitKeys {
@@ -23,16 +23,12 @@ impl AwaitKeys {
         self.flight
     }
 
-    /// Decides about the request with the keys that there are now, whatever the fetch has brought.
-    pub(super) fn settle(self, edge: &mut TrustEdge, landed: &Landed, now: Moment) -> Verdict {
+    /// The request, to be decided about with the keys that there are now.
+    pub(super) fn settle(self, landed: &Landed) -> Result<Request, Denied> {
         if landed.flight() != self.flight {
-            return Verdict::Deny(self.abandon(Denial::Internal));
+            return Err(self.abandon(Denial::Internal));
         }
-        match AwaitRequest::default().admit_finally(edge, *self.request, now) {
-            // Nothing of the body was shown while this waited, and nothing of it would be now.
-            Verdict::Read(wait) => Verdict::Deny(wait.abandon(Denial::SessionKeysMissing)),
-            verdict => verdict,
-        }
+        Ok(*self.request)
     }
 
     pub(super) fn abandon(self, denial: Denial) -> Denied {

@@ -1,14 +1,15 @@
 //! The second phase: permitted, and custody has been asked.
 
+use super::denied::Denied;
 use super::forwarded::Forwarded;
-use super::{Denied, Verdict, Wait};
-use crate::TrustEdge;
 use crate::denial::Denial;
 use crate::edits::Edits;
-use crate::flights::{FlightId, Landed};
+use crate::flights::Landed;
 use crate::headers::Headers;
+use crate::ids::FlightId;
 use crate::moment::Moment;
 use crate::permit::Permit;
+use crate::trust_edge::TrustEdge;
 use lease::LeaseFault;
 
 /// A held request that waits for its flight to land.
@@ -20,16 +21,11 @@ pub struct AwaitLease {
 }
 
 /// A permitted request that lacks its lease.
-pub(crate) struct Pending {
+pub(super) struct Pending {
     pub flight: FlightId,
     pub edits: Edits,
     /// What the lease is asked for; nobody else can make one.
     pub permit: Permit,
-}
-
-/// An attempt that waits for its lease.
-pub(crate) fn held(pending: Box<Pending>, headers: Headers, refused: Denied) -> Wait {
-    Wait::Lease(AwaitLease::new(pending, headers, refused))
 }
 
 // === impl AwaitLease ===
@@ -43,11 +39,16 @@ impl AwaitLease {
         self.pending.flight
     }
 
-    pub(super) fn settle(self, edge: &mut TrustEdge, landed: &Landed, now: Moment) -> Verdict {
+    pub(super) fn settle(
+        self,
+        edge: &mut TrustEdge,
+        landed: &Landed,
+        now: Moment,
+    ) -> Result<Forwarded, Denied> {
         let Self { pending, headers, refused } = self;
         let Pending { flight, edits, permit } = *pending;
         if landed.flight() != flight {
-            return Verdict::Deny(refused.because(Denial::Internal));
+            return Err(refused.because(Denial::Internal));
         }
         // A session that has ended meanwhile is told so, whatever custody said.
         let usable =
@@ -60,12 +61,10 @@ impl AwaitLease {
                 Ok(granted)
             });
         match usable {
-            Ok(granted) => {
-                Verdict::Forward(Forwarded::with_lease(&permit, edits, &headers, granted))
-            }
+            Ok(granted) => Ok(Forwarded::with_lease(&permit, edits, &headers, granted)),
             Err(denial) => {
                 edge.unused(landed, denial.code());
-                Verdict::Deny(refused.because(denial))
+                Err(refused.because(denial))
             }
         }
     }

@@ -1,25 +1,27 @@
 //! The first phase: nothing is known yet.
 
 use super::await_body::{AwaitBody, Gathering};
+use super::await_keys::AwaitKeys;
 use super::await_lease::{AwaitLease, Pending};
-use super::denied::is_connect;
+use super::denied::Denied;
 use super::forwarded::Forwarded;
-use super::{AwaitKeys, Denied, Request, Verdict, Wait};
-use crate::attempts::Ticket;
-use crate::config::{Inject, Posture};
+use super::verdict::Verdict;
+use super::wait::Wait;
 use crate::denial::Denial;
 use crate::destination::Credential;
 use crate::edits::Edits;
-use crate::flights::FlightId;
+use crate::head::{Head, sent_authority};
 use crate::headers::Headers;
+use crate::ids::{FlightId, Ticket};
 use crate::leases::LeaseKey;
 use crate::moment::Moment;
 use crate::operation::{Operation, SingleUse};
 use crate::permit::Permit;
-use crate::request::{Head, sent_authority};
+use crate::policy::Inject;
+use crate::request::Request;
+use crate::session_token;
 use crate::sessions::Verified;
-use crate::trust_edge::Lending;
-use crate::{TrustEdge, session_token};
+use crate::trust_edge::{Lending, TrustEdge};
 use lease::{BodyDigest, HTTPS_PORT, Secret};
 use session::Refusal;
 
@@ -97,7 +99,7 @@ fn judge(edge: &mut TrustEdge, request: Request, now: Moment, patience: Patience
 }
 
 fn decide(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
-    if is_connect(request) {
+    if request.is_connect() {
         admit_connect(edge, request, now)
     } else {
         admit_request(edge, request, now)
@@ -139,7 +141,7 @@ fn believed(
 
 /// A CONNECT opens the tunnel or not; what goes through it is judged again, request by request.
 fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
-    if edge.policy.posture != Posture::Explicit || request.tunnel.is_some() {
+    if !edge.policy.posture.is_explicit() || request.tunnel.is_some() {
         return Err(Denial::NestedConnect);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
@@ -154,12 +156,12 @@ fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
 }
 
 fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
-    if edge.policy.posture == Posture::Explicit && request.tunnel.is_none() {
+    if edge.policy.posture.is_explicit() && request.tunnel.is_none() {
         return Err(Denial::ConnectRequired);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
     let verified = believed(edge, token.bytes(), request, now)?;
-    let head = Head::read(&edge.policy, request)?;
+    let head = Head::read(&edge.policy.posture, request)?;
     let permit = edge.policy.allow_list.permit(&verified.session, head)?;
     let takes_credential = permit.credential().is_some();
     let carriers = &edge.policy.carriers;

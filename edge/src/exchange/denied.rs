@@ -1,8 +1,8 @@
 //! The request ends here.
 
-use super::Request;
 use crate::denial::Denial;
 use crate::problem::{Reply, printable_request_id};
+use crate::request::Request;
 
 /// A request that was refused. Absorbs every later event.
 pub struct Denied {
@@ -16,7 +16,7 @@ pub struct Denied {
 impl Denied {
     pub fn new(denial: Denial, request: &Request) -> Self {
         let request_id = request.headers.single("x-request-id").and_then(printable_request_id);
-        Self { denial, to_connect: is_connect(request), request_id: request_id.map(str::to_owned) }
+        Self { denial, to_connect: request.is_connect(), request_id: request_id.map(str::to_owned) }
     }
 
     /// The same request, refused for another reason.
@@ -36,8 +36,4 @@ impl Denied {
     pub fn reply(&self) -> Reply {
         Reply::new(self.denial, self.to_connect, self.request_id())
     }
-}
-
-pub(super) fn is_connect(request: &Request) -> bool {
-    request.headers.single(":method") == Some(b"CONNECT")
 }

@@ -1,10 +1,10 @@
 //! The request goes on.
 
-use crate::attempts::Ticket;
 use crate::denial::Denial;
 use crate::edits::Edits;
 use crate::flights::Granted;
 use crate::headers::Headers;
+use crate::ids::Ticket;
 use crate::lent::Lent;
 use crate::permit::{Permit, TunnelPermit};
 

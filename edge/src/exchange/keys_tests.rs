@@ -7,6 +7,7 @@ use crate::callout::{Answer, Callout, Purpose};
 use crate::denial::Denial;
 use crate::flights::Landed;
 use crate::notice::{Left, Notice};
+use crate::request::Request;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use session::mint::SigningKey;

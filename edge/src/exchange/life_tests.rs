@@ -5,6 +5,7 @@ use super::*;
 use crate::callout::{Answer, Callout, Purpose};
 use crate::denial::Denial;
 use crate::lent::{Ending, Lent};
+use crate::request::Request;
 use crate::{Moment, TrustEdge};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -5,6 +5,7 @@ use super::*;
 use crate::callout::{Answer, Callout, Purpose};
 use crate::denial::Denial;
 use crate::lent::Ending;
+use crate::request::Request;
 use crate::{Moment, TrustEdge};
 use lease::{Authority, fingerprint};
 use serde_json::{Value, json};

@@ -6,6 +6,7 @@ use crate::TrustEdge;
 use crate::callout::Answer;
 use crate::denial::Denial;
 use crate::moment::Moment;
+use crate::request::Request;
 use session::Refusal;
 
 fn ask() -> Request {

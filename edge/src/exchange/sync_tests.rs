@@ -5,6 +5,7 @@ use super::*;
 use crate::TrustEdge;
 use crate::callout::{Answer, Callout, Purpose};
 use crate::denial::Denial;
+use crate::request::Request;
 use serde_json::{Value, json};
 
 fn edge() -> TrustEdge {

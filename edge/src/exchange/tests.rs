@@ -6,6 +6,8 @@ use crate::callout::{Answer, Callout, Purpose};
 use crate::config::Config;
 use crate::denial::Denial;
 use crate::edits::Edit;
+use crate::headers::Headers;
+use crate::request::{Request, Tunnel};
 use crate::{Moment, TrustEdge};
 use lease::LeaseFault;
 use proptest::prelude::*;

@@ -1,10 +1,10 @@
 //! A held request, whatever it waits for.
 
-use super::{AwaitKeys, AwaitLease, Denied, Verdict};
-use crate::TrustEdge;
+use super::await_keys::AwaitKeys;
+use super::await_lease::AwaitLease;
+use super::denied::Denied;
 use crate::denial::Denial;
-use crate::flights::{FlightId, Landed};
-use crate::moment::Moment;
+use crate::ids::FlightId;
 
 /// Ends with the landing of one flight. It may be followed by another wait: who has waited for the
 /// keys may have to wait for a lease, and then no more.
@@ -21,14 +21,6 @@ impl Wait {
         match self {
             Self::Keys(wait) => wait.flight(),
             Self::Lease(wait) => wait.flight(),
-        }
-    }
-
-    /// Ends the wait with what the flight brought. `now` is taken after the answer came.
-    pub fn settle(self, edge: &mut TrustEdge, landed: &Landed, now: Moment) -> Verdict {
-        match self {
-            Self::Keys(wait) => wait.settle(edge, landed, now),
-            Self::Lease(wait) => wait.settle(edge, landed, now),
         }
     }
 

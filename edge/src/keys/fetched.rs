@@ -1,13 +1,13 @@
 //! A key set that is fetched, and kept while it is good.
 
-use super::issuer::Issuer;
 use super::schedule::Schedule;
 use crate::callout::{Answer, Callout, MAX_KEYS};
 use crate::chance::Chance;
 use crate::denial::Denial;
-use crate::flights::FlightId;
+use crate::ids::FlightId;
 use crate::moment::Moment;
 use crate::notice::{Left, Notice};
+use crate::policy::key_source::Issuer;
 use session::{IssuerKeys, Rules, Verifier};
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Fetched {
 
     pub fn begin(&mut self, flight: FlightId) -> Callout {
         self.schedule.begin(flight);
-        self.issuer.callout(flight)
+        Callout::to_issuer(&self.issuer, flight)
     }
 
     /// The fetch is over. What is new about it.

@@ -1,7 +1,7 @@
 //! When a key set is fetched.
 
 use crate::chance::Chance;
-use crate::flights::FlightId;
+use crate::ids::FlightId;
 use crate::moment::Moment;
 use std::time::Duration;
 
@@ -79,7 +79,6 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flights::Flights;
 
     fn at(seconds: u64) -> Moment {
         Moment { wall: Duration::ZERO, steady: Duration::from_secs(seconds) }
@@ -87,7 +86,7 @@ mod tests {
 
     fn schedule() -> (Schedule, FlightId, Chance) {
         let refresh = Duration::from_secs(300);
-        (Schedule::new(refresh, at(0)), Flights::default().number(), Chance::new([3; 32]))
+        (Schedule::new(refresh, at(0)), FlightId::new(1), Chance::new([3; 32]))
     }
 
     #[test]

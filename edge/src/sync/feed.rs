@@ -8,9 +8,9 @@
 //! not wait for the feed, and no lease is used on news older than the bound.
 
 use super::revoked::Revoked;
-use crate::config::SyncConfig;
 use crate::denial::Denial;
 use crate::moment::Moment;
+use crate::policy::custody::SyncSettings;
 use lease::{SyncAnswer, SyncKind};
 use session::Session;
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub struct Feed {
 // === impl Feed ===
 
 impl Feed {
-    pub fn new(config: Option<&SyncConfig>, now: Moment) -> Self {
-        let max_staleness = config.map(|config| config.max_staleness.get());
+    pub fn new(settings: Option<&SyncSettings>, now: Moment) -> Self {
+        let max_staleness = settings.map(|settings| settings.max_staleness);
         Self { max_staleness, heard: now.steady, ..Self::default() }
     }
 

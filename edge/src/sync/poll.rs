@@ -1,8 +1,8 @@
 //! When custody is asked for news.
 
 use crate::chance::Chance;
-use crate::config::SyncConfig;
 use crate::moment::Moment;
+use crate::policy::custody::SyncSettings;
 use std::time::Duration;
 
 /// A long poll behind the other, and after a failure a pause.
@@ -26,9 +26,9 @@ const SPARED_EVERY: Duration = Duration::from_secs(1);
 // === impl Poll ===
 
 impl Poll {
-    pub fn new(config: &SyncConfig, now: Moment) -> Self {
+    pub fn new(settings: &SyncSettings, now: Moment) -> Self {
         Self {
-            wait: config.wait.get(),
+            wait: settings.wait,
             under_way: false,
             next: now.steady,
             failures: 0,
@@ -71,14 +71,14 @@ impl Poll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Span;
 
     fn at(millis: u64) -> Moment {
         Moment { wall: Duration::ZERO, steady: Duration::from_millis(millis) }
     }
 
     fn poll() -> Poll {
-        let config = SyncConfig { wait: Span::from_secs(20), max_staleness: Span::from_secs(30) };
+        let config =
+            SyncSettings { wait: Duration::from_secs(20), max_staleness: Duration::from_secs(30) };
         Poll::new(&config, at(0))
     }
 

@@ -4,19 +4,10 @@
 //! Requests that were admitted before are finished here, and the sessions in use are reported. Then the root rests: it has no timer and polls
 //! nobody, and forgets what it had cached. It resumes when the newer configuration is gone first.
 
-use super::{Root, TICK, seeded};
+use super::{Root, Superseded, TICK, seeded};
 use crate::host::{self, Failed};
-use edge::config::PolicyVersion;
-use edge::{Moment, TrustEdge};
+use edge::{Moment, PolicyVersion, TrustEdge};
 use std::time::Duration;
-
-/// The root of the newer configuration.
-pub(super) struct Superseded {
-    by: u32,
-    /// By the steady clock.
-    since: Duration,
-    is_resting: bool,
-}
 
 /// A request that gets its lease once an attempt may begin its next attempt as long as this, and the sessions
 /// in use are reported as long, should custody not answer.

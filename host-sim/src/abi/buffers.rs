@@ -1,7 +1,6 @@
 //! Buffers: bodies, connection bytes, configurations, answers to callouts.
 
-use super::ENV;
-use super::call::{Call, Out, Stop, run};
+use super::call::{Call, ENV, Out, Stop, run};
 use crate::status::Status;
 use crate::vm::{Kind, VmState};
 use std::borrow::Cow;

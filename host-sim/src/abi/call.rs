@@ -8,6 +8,9 @@ use crate::world::World;
 use std::cell::RefMut;
 use wasmtime::{AsContextMut, Caller, Extern, Memory, Result};
 
+/// Where the proxy-wasm functions are imported from.
+pub(super) const ENV: &str = "env";
+
 /// A host call in progress.
 pub(super) struct Call<'a> {
     caller: Caller<'a, VmState>,

@@ -1,7 +1,6 @@
 //! Which context the guest speaks for, and when it is done with one.
 
-use super::ENV;
-use super::call::run;
+use super::call::{ENV, run};
 use crate::status::Status;
 use crate::vm::{Deferred, VmState};
 use wasmtime::{Caller, Linker, Result};

@@ -1,8 +1,7 @@
 //! Envoy's foreign functions, all but `expr_create`, `expr_evaluate` and `expr_delete`: those are the
 //! Common Expression Language, and answer as in an Envoy that is built without it, `NotFound`.
 
-use super::ENV;
-use super::call::{Call, Outcome, run};
+use super::call::{Call, ENV, Outcome, run};
 use super::{crypto, zlib};
 use crate::protobuf;
 use crate::status::Status;

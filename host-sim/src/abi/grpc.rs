@@ -1,7 +1,6 @@
 //! gRPC callouts: unary calls and streams, owned by the root context.
 
-use super::ENV;
-use super::call::{Call, Stop, run};
+use super::call::{Call, ENV, Stop, run};
 use crate::events::Event;
 use crate::pairs;
 use crate::protobuf;

@@ -1,9 +1,8 @@
 //! Header maps: of requests, responses, and answers to callouts.
 
-use super::ENV;
-use super::call::{Call, Out, Outcome, Stop, run};
-use crate::exchange::Direction;
+use super::call::{Call, ENV, Out, Outcome, Stop, run};
 use crate::headers::HeaderMap;
+use crate::message::Direction;
 use crate::pairs;
 use crate::status::Status;
 use crate::strict::Violation;

@@ -1,10 +1,9 @@
 //! HTTP callouts. They belong to the root context, whichever stream made them.
 
-use super::ENV;
-use super::call::{Call, run};
+use super::call::{Call, ENV, run};
 use crate::events::Event;
-use crate::exchange::Message;
 use crate::headers::HeaderMap;
+use crate::message::Message;
 use crate::pairs;
 use crate::script::{Answer, CalloutRequest};
 use crate::status::Status;

@@ -1,7 +1,6 @@
 //! `proxy_log`.
 
-use super::ENV;
-use super::call::run;
+use super::call::{ENV, run};
 use crate::status::Status;
 use crate::transcript::{Level, What};
 use crate::vm::VmState;

@@ -1,7 +1,6 @@
 //! Metrics.
 
-use super::ENV;
-use super::call::{done, run};
+use super::call::{ENV, done, run};
 use crate::stats::MetricKind;
 use crate::status::Status;
 use crate::vm::VmState;

@@ -1,11 +1,10 @@
 //! Properties: attributes of a stream and its filter state.
 
-use super::ENV;
-use super::call::{Out, run};
+use super::call::{ENV, Out, run};
 use crate::attributes::{self, Found};
-use crate::exchange::HttpStream;
 use crate::headers::HeaderMap;
 use crate::status::Status;
+use crate::stream::HttpStream;
 use crate::vm::{Kind, VmState};
 use wasmtime::{Caller, Linker, Result};
 

@@ -1,7 +1,6 @@
 //! Shared queues.
 
-use super::ENV;
-use super::call::{Out, run};
+use super::call::{ENV, Out, run};
 use crate::events::Event;
 use crate::status::Status;
 use crate::vm::VmState;

@@ -1,7 +1,6 @@
 //! Shared data, keyed by `vm_id` alone.
 
-use super::ENV;
-use super::call::{Out, done, run};
+use super::call::{ENV, Out, done, run};
 use crate::status::Status;
 use crate::vm::VmState;
 use std::rc::Rc;

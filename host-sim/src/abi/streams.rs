@@ -2,11 +2,11 @@
 //!
 //! All of it waits until the callback has returned.
 
-use super::ENV;
-use super::call::{Call, run};
-use crate::exchange::{Direction, LocalReply};
+use super::call::{Call, ENV, run};
+use crate::message::Direction;
 use crate::pairs;
 use crate::status::Status;
+use crate::stream::LocalReply;
 use crate::strict::Violation;
 use crate::transcript::What;
 use crate::vm::{Deferred, Kind, VmState};

@@ -1,7 +1,6 @@
 //! The clock and the tick.
 
-use super::ENV;
-use super::call::run;
+use super::call::{ENV, run};
 use crate::events::Event;
 use crate::status::Status;
 use crate::vm::VmState;

@@ -3,7 +3,7 @@
 //!
 //! As Envoy 1.40 does it with default settings; `cargo xtask conformance` compares.
 
-use crate::exchange::Message;
+use crate::message::Message;
 
 /// The methods the codec knows; custom ones are off by default.
 const METHODS: [&str; 34] = [

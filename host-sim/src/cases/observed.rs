@@ -1,7 +1,7 @@
 //! What comes of a request, seen from outside.
 
-use crate::exchange::Message;
 use crate::headers::HeaderMap;
+use crate::message::Message;
 use serde_json::Value;
 
 /// What could be seen of a request from outside.

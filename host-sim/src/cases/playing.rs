@@ -11,12 +11,15 @@ use super::template::Template;
 use super::tunnel::{CONNECT_AUTHORITY, CONNECT_SESSION, Tunnel};
 use super::{CustodyScript, front, request_text};
 use crate::builder::Builder;
-use crate::exchange::{Message, StreamId};
+use crate::clock::Instant;
+use crate::headers::HeaderMap;
 use crate::host::Host;
+use crate::message::Message;
 use crate::module::Module;
 use crate::outcome::{Outcome, Verdict};
 use crate::request::Request;
 use crate::script::{Answer, CalloutRequest, Cluster, Upstream};
+use crate::stream::StreamId;
 use crate::vm::Plugin;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -91,7 +94,7 @@ pub fn play_with(
     let fail = |reason: String| CaseError::case(&case.name, reason);
     let config = case.config_in(file);
     let cluster = cluster_of(config.as_ref());
-    let template = Template::new(crate::Instant::default().unix_seconds(), String::new());
+    let template = Template::new(Instant::default().unix_seconds(), String::new());
     let mut plugin = Plugin::new(module).allow_on_headers_stop_iteration(true);
     if let Some(config) = &config {
         plugin = plugin.configuration(template.value(config).map_err(fail)?.to_string());
@@ -335,7 +338,7 @@ fn path_of(request: &CalloutRequest) -> String {
 }
 
 fn connecting(tunnel: &Tunnel) -> Message {
-    let mut headers = crate::HeaderMap::new();
+    let mut headers = HeaderMap::new();
     headers.add(":method", "CONNECT");
     headers.add(":authority", tunnel.authority.clone());
     for (name, value) in tunnel.headers.iter().filter_map(|line| line.split_once(':')) {

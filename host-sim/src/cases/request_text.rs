@@ -1,7 +1,7 @@
 //! Requests as people write them: HTTP/1.1 text.
 
-use crate::exchange::Message;
 use crate::headers::HeaderMap;
+use crate::message::Message;
 
 /// Reads a request. `Host` becomes `:authority`; an absolute target brings its own. Lines end in LF
 /// or CRLF; the first empty line ends the headers.

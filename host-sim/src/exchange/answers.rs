@@ -1,8 +1,9 @@
 //! Answers that arrive: of upstreams, of callouts, of timers and queues.
 
-use super::{Direction, Leg, LocalReply, Piece};
-use crate::events::{Event, GrpcEvent};
-use crate::script::{CalloutResponse, Upstream};
+use crate::events::Event;
+use crate::message::{Direction, Piece};
+use crate::script::{CalloutResponse, GrpcEvent, Upstream};
+use crate::stream::{Leg, LocalReply};
 use crate::transcript::What;
 use crate::vm::Vm;
 use std::time::Duration;

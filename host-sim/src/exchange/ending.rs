@@ -1,7 +1,6 @@
 //! How a stream ends: `on_log`, `on_done`, `on_delete`, in that order.
 
-use super::Ending;
-use crate::chain::Handed;
+use crate::stream::{Ending, Handed};
 use crate::transcript::What;
 use crate::vm::{Kind, Vm};
 

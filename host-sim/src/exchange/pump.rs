@@ -1,9 +1,9 @@
 //! Showing a leg's pieces to the filter and passing on what it lets go.
 
-use super::{BODY_LIMIT, Direction, Ending, Hold, Leg, LocalReply, Piece, StreamId};
-use crate::chain::{Handed, Handoff};
 use crate::events::Event;
 use crate::headers::HeaderMap;
+use crate::message::{Direction, Piece};
+use crate::stream::{BODY_LIMIT, Ending, Handed, Handoff, Hold, Leg, LocalReply, StreamId};
 use crate::strict::Violation;
 use crate::transcript::What;
 use crate::vm::{Called, FailPolicy, Vm};

@@ -1,7 +1,7 @@
 //! One HTTP callout: what the guest asked, and what it is answered.
 
-use crate::exchange::Message;
 use crate::headers::HeaderMap;
+use crate::message::Message;
 use std::time::Duration;
 
 /// What the guest sent with `proxy_http_call`.

@@ -1,6 +1,5 @@
 //! gRPC callouts.
 
-use crate::events::GrpcEvent;
 use crate::headers::HeaderMap;
 use std::time::Duration;
 
@@ -25,6 +24,15 @@ pub struct GrpcAnswer {
     pub status: u32,
     pub status_message: String,
     pub delay: Duration,
+}
+
+/// One thing that a gRPC service does, as the guest hears of it.
+#[derive(Clone, Debug)]
+pub(crate) enum GrpcEvent {
+    InitialMetadata(HeaderMap),
+    Message(Vec<u8>),
+    TrailingMetadata(HeaderMap),
+    Close { status: u32, message: String },
 }
 
 // === impl GrpcAnswer ===

@@ -1,7 +1,7 @@
 //! The upstream of an HTTP stream.
 
-use crate::exchange::Message;
 use crate::headers::HeaderMap;
+use crate::message::Message;
 use std::time::Duration;
 
 /// How the upstream treats a request that has reached it whole.

@@ -1,9 +1,9 @@
 //! Contexts: what the guest knows by a number.
 
-use crate::exchange::{Connection, HttpStream};
+use super::identity::Plugin;
 use crate::headers::HeaderMap;
 use crate::script::CalloutResponse;
-use crate::vm::Plugin;
+use crate::stream::{Connection, HttpStream};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;

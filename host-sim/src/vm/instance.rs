@@ -3,7 +3,8 @@
 use super::{Callbacks, Deferred, Plugin, Stage, VmState};
 use crate::clock::Instant;
 use crate::error::{Cause, Failure};
-use crate::exchange::{Direction, HttpStream};
+use crate::message::Direction;
+use crate::stream::HttpStream;
 use crate::transcript::What;
 use crate::vm::VmIdentity;
 use crate::world::{SharedWorld, World};

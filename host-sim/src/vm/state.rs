@@ -1,8 +1,9 @@
 //! What the host keeps for one VM, reachable from inside a host call.
 
 use super::{Context, Kind, Root, VmIdentity};
-use crate::exchange::{Connection, Direction, HttpStream, LocalReply};
+use crate::message::Direction;
 use crate::stats::MetricIds;
+use crate::stream::{Connection, HttpStream, LocalReply};
 use crate::world::SharedWorld;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

@@ -27,8 +27,21 @@ const DESTINATIONS: [&str; 2] = ["destinations", "destinations_http1"];
 /// What a configuration needs to have the issuer's keys fetched.
 const ISSUER: &str = include_str!("../../../envoy/fragments/issuer.yaml");
 
-/// See [`EdgeSettings::render`].
-pub(super) fn render(settings: &EdgeSettings) -> Result<String, EnvoyError> {
+// === impl EdgeSettings ===
+
+impl EdgeSettings {
+    /// The shipped file with these settings put in, as JSON for [`Envoy::start`](super::Envoy::start). Writes the files
+    /// of secrets that it names, [`MutualTls::secrets`].
+    ///
+    /// # Errors
+    /// [`EnvoyError::Template`] when the shipped file lacks a place that a setting belongs to,
+    /// [`EnvoyError::Io`] when a file of secrets cannot be written.
+    pub fn render(&self) -> Result<String, EnvoyError> {
+        render(self)
+    }
+}
+
+fn render(settings: &EdgeSettings) -> Result<String, EnvoyError> {
     let mut shipped = Shipped::of(&settings.posture)?;
     shipped.put("admin.address", socket_address(settings.admin))?;
     shipped.put("static_resources.listeners[guests].address", socket_address(settings.listen))?;

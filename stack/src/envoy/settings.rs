@@ -4,9 +4,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::EnvoyError;
-use super::render;
-
 /// How guests reach the edge, and with it which shipped file is used.
 #[derive(Clone, Debug)]
 pub enum Posture {
@@ -98,18 +95,4 @@ pub struct EdgeSettings {
     /// Takes the refusal of loopback, private and link-local upstream addresses out: on one
     /// machine every origin is on loopback.
     pub private_upstreams: bool,
-}
-
-// === impl EdgeSettings ===
-
-impl EdgeSettings {
-    /// The shipped file with these settings put in, as JSON for [`super::Envoy::start`]. Writes the files
-    /// of secrets that it names, [`MutualTls::secrets`].
-    ///
-    /// # Errors
-    /// [`EnvoyError::Template`] when the shipped file lacks a place that a setting belongs to,
-    /// [`EnvoyError::Io`] when a file of secrets cannot be written.
-    pub fn render(&self) -> Result<String, EnvoyError> {
-        render::render(self)
-    }
 }

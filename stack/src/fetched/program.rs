@@ -9,7 +9,8 @@ use std::process::Command;
 use anyhow::anyhow;
 
 use super::python::PythonPackage;
-use super::{Say, folder, on_path, variable};
+use super::{Say, folder, on_path};
+use crate::built::variable;
 
 /// A program, and how it is found.
 pub(crate) struct Program {

@@ -8,8 +8,9 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow};
 
 use super::nobody;
+use crate::built::variable;
+use crate::fetched;
 use crate::fetched::debian::Unpacked;
-use crate::fetched::{self, variable};
 
 /// The oldest version our tests are written for.
 pub const OLDEST: u32 = 14;

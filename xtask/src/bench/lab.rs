@@ -20,7 +20,7 @@ use stack::{Answer, Stack, policy, ports};
 use super::edge::Edge;
 use super::load::Loader;
 use super::origin::Origin;
-use super::shape::{set, shaped};
+use super::shape::shaped;
 use super::tokens::{self, Tokens};
 use super::variant::{CARRIER, CREDENTIAL, Facts, NO_OP, Variant};
 

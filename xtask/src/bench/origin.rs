@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stack::authority::Authority;
 use stack::envoy::{Envoy, EnvoyBinary};
 
-use super::shape::set;
+use super::variant::set;
 
 /// A running origin.
 pub struct Origin {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::variant::{CREDENTIAL, Facts, Variant};
+use super::variant::{CREDENTIAL, Facts, Variant, set, static_cluster};
 
 /// Our filter and the net behind it, by their names in the shipped files.
 const OURS: &str = "leasehold";
@@ -49,29 +49,6 @@ pub fn shaped(
     clusters.extend(variant.cluster(facts));
     set(resources, "secrets", json!(variant.secrets()));
     Ok(root.to_string())
-}
-
-/// A cluster of one endpoint; `options`: its `HttpProtocolOptions`.
-pub fn static_cluster(name: &Value, address: SocketAddr, mut options: Value) -> Value {
-    let kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-    set(&mut options, "@type", json!(format!("type.googleapis.com/{kind}")));
-    let endpoint = json!({"endpoint": {"address": {"socket_address": {
-        "address": address.ip().to_string(), "port_value": address.port(),
-    }}}});
-    json!({
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
-        "typed_extension_protocol_options": {kind: options},
-    })
-}
-
-/// Sets a field of an object.
-pub fn set(object: &mut Value, field: &str, value: Value) {
-    if let Some(fields) = object.as_object_mut() {
-        fields.insert(field.to_owned(), value);
-    }
 }
 
 fn array<'a>(parent: &'a mut Value, field: &str) -> Result<&'a mut Vec<Value>> {

@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::shape::{set, static_cluster};
-
 /// The header that holds the Session JWT, for those who look for it there.
 pub const CARRIER: &str = "x-leasehold-session";
 /// What each of them writes into `Authorization`.
@@ -146,4 +144,27 @@ fn ext_authz() -> Value {
         "grpc_service": {"envoy_grpc": {"cluster_name": EXT_AUTHZ}, "timeout": "1s"},
     });
     filter("ext_authz", "ext_authz.v3.ExtAuthz", config)
+}
+
+/// A cluster of one endpoint; `options`: its `HttpProtocolOptions`.
+pub fn static_cluster(name: &Value, address: SocketAddr, mut options: Value) -> Value {
+    let kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    set(&mut options, "@type", json!(format!("type.googleapis.com/{kind}")));
+    let endpoint = json!({"endpoint": {"address": {"socket_address": {
+        "address": address.ip().to_string(), "port_value": address.port(),
+    }}}});
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "typed_extension_protocol_options": {kind: options},
+    })
+}
+
+/// Sets a field of an object.
+pub fn set(object: &mut Value, field: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(field.to_owned(), value);
+    }
 }

@@ -4,13 +4,14 @@
 //! only build or test something are not in it, nor are macros, which leave no code of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::build::{Source, host_target};
-use super::digest;
 use crate::cargo::{self, WASM};
 
 /// One file of the release, and the package it is built from.
@@ -207,6 +208,16 @@ fn tree(source: &Source, artefact: &Artefact) -> Result<String> {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }
     String::from_utf8(output.stdout).context("what cargo tree says")
+}
+
+/// SHA-256 in hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 #[cfg(test)]

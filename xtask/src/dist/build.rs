@@ -14,6 +14,8 @@ use crate::spoken;
 /// What people install, beside the module.
 pub const PROGRAMS: [&str; 4] = ["custody", "leaf-ca", "host-sim", "session-jwt"];
 /// The profiles of Cargo.toml that releases are built with.
+/// The module's name, in the folder and on the registry.
+pub const MODULE: &str = "leasehold_filter.wasm";
 const MODULE_PROFILE: &str = "dist-wasm";
 const PROGRAM_PROFILE: &str = "dist-programs";
 
@@ -77,7 +79,7 @@ impl Source {
         let arguments = ["-p", "filter", "--target", WASM, "--profile", MODULE_PROFILE];
         spoken::run(&mut step, &mut self.cargo_build(&arguments))?;
         step.finish();
-        Ok(self.target.join(WASM).join(MODULE_PROFILE).join(super::MODULE))
+        Ok(self.target.join(WASM).join(MODULE_PROFILE).join(MODULE))
     }
 
     /// Builds the programs; each one's name and where it lies.

@@ -1,5 +1,6 @@
 use super::*;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn good() -> Value {
     json!({
@@ -46,7 +47,7 @@ fn a_good_configuration_and_its_defaults() {
     let policy = Config::read(good().to_string().as_bytes()).unwrap();
     assert_eq!(policy.posture, Posture::Explicit);
     assert_eq!(policy.carriers, [Carrier::ProxyAuthorization]);
-    assert_eq!(policy.custody.unwrap().timeout, Span::from_secs(2));
+    assert_eq!(policy.custody.unwrap().timeout, Duration::from_secs(2));
 }
 
 #[test]

@@ -1,10 +1,7 @@
-//! Replies that come from the filter or from Envoy itself, and not from an upstream.
+//! A reply that comes from the filter or from Envoy itself, and not from an upstream.
 
-use super::{Direction, Ending, HttpStream, Leg, Message};
-use crate::chain::Handed;
 use crate::headers::HeaderMap;
-use crate::transcript::What;
-use crate::vm::Vm;
+use crate::message::{Direction, Message};
 
 /// What was ordered with `proxy_send_local_response`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +50,7 @@ impl LocalReply {
     }
 
     /// As Envoy writes it: length and type of the body are its own, a gRPC client gets trailers only.
-    fn message(&self, request: &HeaderMap) -> Message {
+    pub(crate) fn message(&self, request: &HeaderMap) -> Message {
         let mut headers = HeaderMap::from([(":status", self.status.to_string().as_str())]);
         for (name, value) in &self.headers {
             headers.add(name, value.clone());
@@ -102,68 +99,5 @@ fn grpc_of(status: u16) -> u32 {
         404 => 12,
         429 | 502..=504 => 14,
         _ => 2,
-    }
-}
-
-// === impl Vm ===
-
-impl Vm {
-    /// Sends a reply back through the filter, whose own `on_response_headers` sees it.
-    pub fn local_reply(&mut self, context: u32, reply: LocalReply) {
-        let Some(stream) = self.http(context) else { return };
-        // A response the filter itself holds is replaced without asking it again.
-        let direct = stream.response.visible.headers || stream.response.is_held();
-        if !stream.link.is_alone() {
-            let (id, link) = (stream.id, stream.link.number);
-            return self.leave(id, link, Handed::Reply { reply, direct });
-        }
-        if stream.response.passed.is_some() {
-            return self.close(context);
-        }
-        self.begin_reply(context, reply);
-        if direct {
-            self.pass_unseen(context);
-        } else {
-            self.pump(context, Direction::Response);
-        }
-    }
-
-    /// Sends a reply that this filter does not see.
-    pub fn direct_reply(&mut self, context: u32, reply: LocalReply) {
-        let Some(stream) = self.http(context) else { return };
-        if !stream.link.is_alone() {
-            let (id, link) = (stream.id, stream.link.number);
-            return self.leave(id, link, Handed::Reply { reply, direct: false });
-        }
-        if stream.response.passed.is_some() {
-            return self.close(context);
-        }
-        self.begin_reply(context, reply);
-        self.pass_unseen(context);
-    }
-
-    pub fn begin_reply(&mut self, context: u32, reply: LocalReply) {
-        let Some(stream) = self.http(context) else { return };
-        let message = reply.message(&stream.request.headers);
-        stream.is_answered_with(&reply);
-        stream.response = Leg::arriving(message);
-        let stream = stream.id;
-        self.write(What::LocalReply { stream, reply });
-    }
-
-    pub fn pass_unseen(&mut self, context: u32) {
-        let Some(HttpStream { id, response, .. }) = self.http(context) else { return };
-        let (stream, direction) = (*id, Direction::Response);
-        while let Some(piece) = response.arriving.pop_front() {
-            match piece {
-                super::Piece::Body { bytes, .. } => response.body.extend(bytes),
-                super::Piece::Trailers => response.shown_trailers = true,
-                super::Piece::Headers { .. } => {}
-            }
-        }
-        response.shown_end = true;
-        response.pass();
-        self.write(What::Passed { stream, direction });
-        self.end_stream(context, Ending::Complete);
     }
 }

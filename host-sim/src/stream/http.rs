@@ -1,25 +1,14 @@
 //! An HTTP stream in a VM.
 
-use super::{Direction, Leg, LocalReply};
-use crate::chain::Link;
+use super::handoff::Link;
+use super::id::{Ending, StreamId};
+use super::leg::{Leg, Visible};
+use super::local_reply::LocalReply;
+use crate::message::Direction;
 use crate::properties::Properties;
 use crate::script::Upstream;
 use std::cell::RefCell;
-use std::fmt;
 use std::rc::Rc;
-
-/// Names a stream of a simulation; also after it is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(pub(crate) u64);
-
-/// How a stream came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Its response went out whole.
-    Complete,
-    /// Cut off, by either side.
-    Reset,
-}
 
 #[derive(Debug)]
 pub(crate) struct HttpStream {
@@ -90,14 +79,6 @@ impl HttpStream {
 
     /// After a resume the request's maps and buffers are gone, for good.
     pub fn forget_request(&mut self) {
-        self.request.visible = super::leg::Visible::default();
-    }
-}
-
-// === impl StreamId ===
-
-impl fmt::Display for StreamId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stream {}", self.0)
+        self.request.visible = Visible::default();
     }
 }

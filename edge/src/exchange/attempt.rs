@@ -1,0 +1,80 @@
+//! An attempt of a permitted request, behind the router.
+
+use super::await_lease::{AwaitLease, Pending};
+use super::denied::Denied;
+use super::forwarded::Forwarded;
+use super::verdict::Verdict;
+use super::wait::Wait;
+use crate::attempts::Taken;
+use crate::denial::Denial;
+use crate::edits::Edits;
+use crate::ids::Ticket;
+use crate::lent::Ending;
+use crate::moment::Moment;
+use crate::request::Request;
+use crate::trust_edge::{Lending, TrustEdge};
+
+enum Attempted {
+    Forward(Forwarded),
+    Wait(Box<Pending>),
+}
+
+// === impl TrustEdge ===
+
+impl TrustEdge {
+    /// An attempt begins. If there was one before, its upstream did not take the credential: nothing else
+    /// is tried again by the routes that are shipped with this.
+    pub fn attempt(&mut self, ticket: Ticket, request: Request, now: Moment) -> Verdict {
+        match self.try_attempt(ticket, &request, now) {
+            Ok(Attempted::Forward(forwarded)) => Verdict::Forward(forwarded),
+            Ok(Attempted::Wait(pending)) => {
+                let refused = Denied::new(Denial::Internal, &request);
+                let wait = AwaitLease::new(pending, request.headers, refused);
+                Verdict::Wait(Wait::Lease(wait))
+            }
+            Err(denial) => Verdict::Deny(Denied::new(denial, &request)),
+        }
+    }
+
+    /// The attempt goes on, and takes this along.
+    pub fn attempted(&mut self, ticket: Ticket, forwarded: &Forwarded) {
+        let (Some(permitted), Some(lent)) =
+            (self.attempts.get_mut(ticket), forwarded.lent().cloned())
+        else {
+            return;
+        };
+        let names = forwarded.edits().injected().map(str::to_owned).collect();
+        permitted.before = Some(Taken { lent, names });
+    }
+
+    fn try_attempt(
+        &mut self,
+        ticket: Ticket,
+        request: &Request,
+        now: Moment,
+    ) -> Result<Attempted, Denial> {
+        let permitted = self.attempts.get_mut(ticket).ok_or(Denial::NotConfigured)?;
+        if !permitted.permit.head().is_of(request) {
+            return Err(Denial::Internal);
+        }
+        let (permit, key) = (permitted.permit.clone(), permitted.key);
+        let token = permitted.token.duplicate();
+        let mut edits = Edits::default();
+        if let Some(Taken { lent, names }) = permitted.before.take() {
+            self.ended(&lent, Ending::REFUSAL, now);
+            edits = Edits::removing(names);
+        }
+        self.stands(&permit, now)?;
+        Ok(match self.lend(key, &permit, token.expose(), now)? {
+            Lending::Now(granted) => Attempted::Forward(Forwarded::with_lease(
+                &permit,
+                edits,
+                &request.headers,
+                &granted,
+            )),
+            Lending::Awaited(flight) => {
+                Attempted::Wait(Box::new(Pending { flight, edits, permit }))
+            }
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! What is decided about a request.
+
+use super::await_body::AwaitBody;
+use super::denied::Denied;
+use super::forwarded::Forwarded;
+use super::wait::Wait;
+
+/// What to do with a request now.
+pub enum Verdict {
+    Forward(Forwarded),
+    /// Hold the request, and show its body as it comes.
+    Read(Box<AwaitBody>),
+    /// Hold the request, and [`settle`](Wait::settle) it when its flight has landed.
+    Wait(Wait),
+    Deny(Denied),
+}

@@ -1,0 +1,46 @@
+//! What the edge knows its callouts and its open requests by.
+
+use crate::chance::Chance;
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+/// The number of a flight, never given twice by one edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlightId(u64);
+
+/// What a permitted request is known by between the two filters: 128 random bits. A ticket of another VM, or of
+/// the one that a trapped VM was replaced by, is not in this edge's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u128);
+
+// === impl FlightId ===
+
+impl FlightId {
+    pub(crate) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+// === impl Ticket ===
+
+impl Ticket {
+    pub(crate) fn draw(chance: &mut Chance) -> Self {
+        Self(u128::from(chance.number()) << 64 | u128::from(chance.number()))
+    }
+}
+
+impl fmt::Display for Ticket {
+    /// 32 hex digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        u128::from_str_radix(text, 16).map(Self)
+    }
+}
