@@ -1,7 +1,5 @@
 //! A configuration, made into a policy. The one file that knows both.
 
-use crate::allow_list::{AllowList, Conflict};
-use crate::binding::{Place, SessionBinding};
 use crate::config::Config;
 use crate::config::bind::BindConfig;
 use crate::config::carrier::CarrierConfig;
@@ -16,11 +14,13 @@ use crate::config::posture::PostureConfig;
 use crate::config::read::{Sections, read_json, read_section, required};
 use crate::config::session::SessionConfig;
 use crate::config::version::PolicyVersionConfig;
-use crate::destination::{Credential, Destination, Methods, Rule};
-use crate::operation::SingleUse;
+use crate::policy::allow_list::{AllowList, Conflict};
+use crate::policy::binding::{Place, SessionBinding};
 use crate::policy::carrier::Carrier;
 use crate::policy::custody::{Custody, SyncSettings};
+use crate::policy::destination::{Credential, Destination, Methods, Rule};
 use crate::policy::key_source::{Issuer, KeySource};
+use crate::policy::operation::SingleUse;
 use crate::policy::posture::{Gateway, HTTP_PORT, Posture};
 use crate::policy::{Inject, Policy, PolicyVersion};
 use lease::{Authority, Handle, HostPattern};

@@ -12,8 +12,8 @@
 //!                  +-- any Denial --> Denied
 //! ```
 //!
-//! The chain that cannot be bypassed: only [`AllowList`](allow_list::AllowList) makes a
-//! [`Permit`](permit::Permit), only a permit makes a lease request, and only a permit (with a live
+//! The chain that cannot be bypassed: only [`AllowList`](policy::allow_list::AllowList) makes a
+//! [`Permit`](policy::permit::Permit), only a permit makes a lease request, and only a permit (with a live
 //! lease, where the destination has a credential) makes a [`Forwarded`](exchange::Forwarded).
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -21,46 +21,18 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-pub mod allow_list;
-mod attempts;
-mod binding;
 mod bounded;
-pub mod callout;
 mod chance;
 mod compile;
 pub mod config;
-mod decoding;
-pub mod denial;
-pub mod destination;
 mod digest;
-pub mod edits;
 pub mod exchange;
-pub mod flights;
-pub mod glob;
-mod head;
 pub mod headers;
 pub mod ids;
-mod keys;
-mod lease_answer;
-mod leases;
-pub mod lent;
 mod moment;
-pub mod notice;
-pub mod operation;
-pub mod path;
-pub mod path_error;
-pub mod permit;
-mod policy;
-pub mod problem;
-mod proxy_headers;
+pub mod policy;
 pub mod request;
-mod session_token;
-mod sessions;
-mod supersession;
-mod sync;
-pub mod telling;
-mod wildcard;
-
+pub mod state;
 mod trust_edge;
 
 pub use moment::{Moment, UnixSeconds};

@@ -1,12 +1,28 @@
 //! What a configuration compiles to.
 
+pub mod allow_list;
+pub(crate) mod binding;
 pub mod carrier;
 pub mod custody;
+mod decoding;
+pub mod denial;
+pub mod destination;
+pub mod edits;
+pub mod glob;
+pub(crate) mod head;
 pub mod key_source;
+pub mod operation;
+pub mod path;
+pub mod path_error;
+pub mod permit;
 pub mod posture;
+pub mod problem;
+mod proxy_headers;
+pub(crate) mod session_token;
+mod wildcard;
 
-use crate::allow_list::AllowList;
-use crate::binding::SessionBinding;
+use allow_list::AllowList;
+use binding::SessionBinding;
 use carrier::Carrier;
 use custody::Custody;
 use key_source::KeySource;

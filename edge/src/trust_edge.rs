@@ -1,23 +1,25 @@
 //! The edge of one plugin configuration in one VM: the policy, and what it remembers.
 
-use crate::attempts::Attempts;
-use crate::callout::{Answer, Callout, MAX_SYNC, Purpose};
+mod supersession;
+
 use crate::chance::Chance;
-use crate::denial::Denial;
 use crate::digest::Digester;
-use crate::flights::{Flight, Flights, Granted, Landed};
 use crate::ids::{FlightId, Ticket};
-use crate::keys::{SessionKeys, is_worth_a_fetch};
-use crate::lease_answer::leased;
-use crate::leases::{Found, LeaseKey, Leases};
-use crate::lent::{Ending, GUEST_GONE, Lent, failed};
 use crate::moment::Moment;
-use crate::notice::Notice;
-use crate::operation::Operation;
-use crate::permit::Permit;
 use crate::policy::Policy;
-use crate::sessions::Sessions;
-use crate::sync::{Feed, Poll, Report};
+use crate::policy::denial::Denial;
+use crate::policy::operation::Operation;
+use crate::policy::permit::Permit;
+use crate::state::attempts::Attempts;
+use crate::state::callout::{Answer, Callout, MAX_SYNC, Purpose};
+use crate::state::flights::{Flight, Flights, Granted, Landed};
+use crate::state::keys::{SessionKeys, is_worth_a_fetch};
+use crate::state::lease_answer::leased;
+use crate::state::leases::{Found, LeaseKey, Leases};
+use crate::state::lent::{Ending, GUEST_GONE, Lent, failed};
+use crate::state::notice::Notice;
+use crate::state::sessions::Sessions;
+use crate::state::sync::{Feed, Poll, Report};
 use lease::{LeaseRequest, OutcomeReport, Secret, SyncAnswer};
 use session::Signatures;
 use std::rc::Rc;

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use edge::glob::PathGlob;
-use edge::path::{CanonicalPath, Target};
+use edge::policy::glob::PathGlob;
+use edge::policy::path::{CanonicalPath, Target};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 

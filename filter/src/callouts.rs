@@ -7,7 +7,7 @@
 use crate::host::{self, Failed};
 use abi::types::{BufferType, MapType};
 use edge::Moment;
-use edge::callout::{Callout, Purpose};
+use edge::state::callout::{Callout, Purpose};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use zeroize::Zeroizing;

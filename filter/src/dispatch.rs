@@ -11,8 +11,8 @@ use crate::host::{self, Failed};
 use crate::root::Root;
 use crate::stream::{self, Step, Stream};
 use edge::PolicyVersion;
-use edge::callout::{Answer, Purpose};
-use edge::denial::Denial;
+use edge::policy::denial::Denial;
+use edge::state::callout::{Answer, Purpose};
 use std::collections::BTreeMap;
 
 /// All that lives in one VM, by the host's numbers.

@@ -2,9 +2,9 @@
 
 use crate::host;
 use abi::types::MetricType;
-use edge::callout::Purpose;
-use edge::denial::Denial;
 use edge::exchange::Passage;
+use edge::policy::denial::Denial;
+use edge::state::callout::Purpose;
 use std::time::Duration;
 
 /// Defined once a configuration; a decision costs one host call. A metric that the host refuses is a number

@@ -8,14 +8,14 @@ use crate::metrics::Metrics;
 use crate::signatures::HostSignatures;
 use crate::waiting::Waiting;
 use abi::types::BufferType;
-use edge::callout::{Answer, Callout, Purpose};
 use edge::config::{Config, is_for_attempts};
-use edge::denial::Denial;
 use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Verdict, Wait};
 use edge::ids::Ticket;
-use edge::lent::{Ending, Lent};
+use edge::policy::denial::Denial;
 use edge::request::Request;
-use edge::telling::Telling;
+use edge::state::callout::{Answer, Callout, Purpose};
+use edge::state::lent::{Ending, Lent};
+use edge::state::telling::Telling;
 use edge::{Moment, Policy, TrustEdge};
 use std::time::Duration;
 

@@ -6,13 +6,13 @@ use crate::host::{self, Failed};
 use crate::root::Root;
 use abi::types::{BufferType, MapType};
 use edge::Moment;
-use edge::denial::Denial;
-use edge::edits::Edit;
 use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Verdict, Wait};
 use edge::ids::Ticket;
-use edge::lent::{Ending, Lent};
-use edge::problem::Reply;
+use edge::policy::denial::Denial;
+use edge::policy::edits::Edit;
+use edge::policy::problem::Reply;
 use edge::request::Request;
+use edge::state::lent::{Ending, Lent};
 
 /// A stream and the phase its exchange is in.
 pub struct Stream {

@@ -4,8 +4,8 @@
 //! of held streams, whatever their order.
 
 use edge::exchange::Wait;
-use edge::flights::Landed;
 use edge::ids::FlightId;
+use edge::state::flights::Landed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use edge::config::Config;
-use edge::denial::{Denial, Reason};
+use edge::policy::denial::{Denial, Reason};
 use serde_json::Value;
 use stack::built::Built;
 use stack::envoy::EnvoyBinary;
@@ -189,7 +189,7 @@ fn the_table_of_denials_is_the_code() {
         let status = if status == 401 { "401/407".to_owned() } else { status.to_string() };
         (code.to_owned(), status)
     });
-    assert_eq!(table, code, "docs/denials.md and edge/src/denial.rs");
+    assert_eq!(table, code, "docs/denials.md and edge/src/policy/denial.rs");
 }
 
 /// Every shipped file, with what a stack has to put into it and nothing else changed.

@@ -5,13 +5,13 @@ use super::denied::Denied;
 use super::forwarded::Forwarded;
 use super::verdict::Verdict;
 use super::wait::Wait;
-use crate::attempts::Taken;
-use crate::denial::Denial;
-use crate::edits::Edits;
 use crate::ids::Ticket;
-use crate::lent::Ending;
 use crate::moment::Moment;
+use crate::policy::denial::Denial;
+use crate::policy::edits::Edits;
 use crate::request::Request;
+use crate::state::attempts::Taken;
+use crate::state::lent::Ending;
 use crate::trust_edge::{Lending, TrustEdge};
 
 enum Attempted {

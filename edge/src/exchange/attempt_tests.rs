@@ -3,11 +3,11 @@
 use super::tests::*;
 use super::*;
 use crate::TrustEdge;
-use crate::callout::{Answer, Purpose};
-use crate::denial::Denial;
 use crate::ids::Ticket;
-use crate::lent::Ending;
+use crate::policy::denial::Denial;
 use crate::request::Request;
+use crate::state::callout::{Answer, Purpose};
+use crate::state::lent::Ending;
 use serde_json::json;
 
 fn trying() -> TrustEdge {

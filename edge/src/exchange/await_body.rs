@@ -2,12 +2,12 @@
 
 use super::await_lease::{AwaitLease, Pending};
 use super::denied::Denied;
-use crate::denial::Denial;
-use crate::edits::Edits;
 use crate::headers::Headers;
 use crate::moment::Moment;
-use crate::operation::Operation;
-use crate::permit::Permit;
+use crate::policy::denial::Denial;
+use crate::policy::edits::Edits;
+use crate::policy::operation::Operation;
+use crate::policy::permit::Permit;
 use crate::trust_edge::TrustEdge;
 use lease::{BodyDigest, Secret};
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! Before anything is known: the keys by which the session is believed or not are on their way.
 
 use super::denied::Denied;
-use crate::denial::Denial;
-use crate::flights::Landed;
 use crate::ids::FlightId;
+use crate::policy::denial::Denial;
 use crate::request::Request;
+use crate::state::flights::Landed;
 
 /// A held request that waits for its issuer's keys, once.
 pub struct AwaitKeys {

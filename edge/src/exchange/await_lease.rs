@@ -2,13 +2,13 @@
 
 use super::denied::Denied;
 use super::forwarded::Forwarded;
-use crate::denial::Denial;
-use crate::edits::Edits;
-use crate::flights::Landed;
 use crate::headers::Headers;
 use crate::ids::FlightId;
 use crate::moment::Moment;
-use crate::permit::Permit;
+use crate::policy::denial::Denial;
+use crate::policy::edits::Edits;
+use crate::policy::permit::Permit;
+use crate::state::flights::Landed;
 use crate::trust_edge::TrustEdge;
 use lease::LeaseFault;
 

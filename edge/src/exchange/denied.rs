@@ -1,7 +1,7 @@
 //! The request ends here.
 
-use crate::denial::Denial;
-use crate::problem::{Reply, printable_request_id};
+use crate::policy::denial::Denial;
+use crate::policy::problem::{Reply, printable_request_id};
 use crate::request::Request;
 
 /// A request that was refused. Absorbs every later event.

@@ -1,12 +1,12 @@
 //! The request goes on.
 
-use crate::denial::Denial;
-use crate::edits::Edits;
-use crate::flights::Granted;
 use crate::headers::Headers;
 use crate::ids::Ticket;
-use crate::lent::Lent;
-use crate::permit::{Permit, TunnelPermit};
+use crate::policy::denial::Denial;
+use crate::policy::edits::Edits;
+use crate::policy::permit::{Permit, TunnelPermit};
+use crate::state::flights::Granted;
+use crate::state::lent::Lent;
 
 /// A request that may go on, once its edits are made.
 pub struct Forwarded {

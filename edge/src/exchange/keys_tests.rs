@@ -3,11 +3,11 @@
 use super::tests::*;
 use super::*;
 use crate::TrustEdge;
-use crate::callout::{Answer, Callout, Purpose};
-use crate::denial::Denial;
-use crate::flights::Landed;
-use crate::notice::{Left, Notice};
+use crate::policy::denial::Denial;
 use crate::request::Request;
+use crate::state::callout::{Answer, Callout, Purpose};
+use crate::state::flights::Landed;
+use crate::state::notice::{Left, Notice};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use session::mint::SigningKey;

@@ -2,10 +2,10 @@
 
 use super::tests::*;
 use super::*;
-use crate::callout::{Answer, Callout, Purpose};
-use crate::denial::Denial;
-use crate::lent::{Ending, Lent};
+use crate::policy::denial::Denial;
 use crate::request::Request;
+use crate::state::callout::{Answer, Callout, Purpose};
+use crate::state::lent::{Ending, Lent};
 use crate::{Moment, TrustEdge};
 use proptest::prelude::*;
 use serde_json::{Value, json};

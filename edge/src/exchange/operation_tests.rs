@@ -2,10 +2,10 @@
 
 use super::tests::*;
 use super::*;
-use crate::callout::{Answer, Callout, Purpose};
-use crate::denial::Denial;
-use crate::lent::Ending;
+use crate::policy::denial::Denial;
 use crate::request::Request;
+use crate::state::callout::{Answer, Callout, Purpose};
+use crate::state::lent::Ending;
 use crate::{Moment, TrustEdge};
 use lease::{Authority, fingerprint};
 use serde_json::{Value, json};

@@ -3,9 +3,9 @@
 use super::tests::*;
 use super::*;
 use crate::TrustEdge;
-use crate::callout::{Answer, Callout, Purpose};
-use crate::denial::Denial;
-use crate::notice::Notice;
+use crate::policy::denial::Denial;
+use crate::state::callout::{Answer, Callout, Purpose};
+use crate::state::notice::Notice;
 use lease::{SEEN_BODY_LIMIT, SEEN_LIMIT, SeenReport};
 use serde_json::{Value, json};
 use session::Algorithm;

@@ -3,10 +3,10 @@
 use super::tests::*;
 use super::*;
 use crate::TrustEdge;
-use crate::callout::Answer;
-use crate::denial::Denial;
 use crate::moment::Moment;
+use crate::policy::denial::Denial;
 use crate::request::Request;
+use crate::state::callout::Answer;
 use session::Refusal;
 
 fn ask() -> Request {

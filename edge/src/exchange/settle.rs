@@ -4,9 +4,9 @@ use super::await_body::AwaitBody;
 use super::await_request::AwaitRequest;
 use super::verdict::Verdict;
 use super::wait::Wait;
-use crate::denial::Denial;
-use crate::flights::Landed;
 use crate::moment::Moment;
+use crate::policy::denial::Denial;
+use crate::state::flights::Landed;
 use crate::trust_edge::TrustEdge;
 
 // === impl AwaitBody ===

@@ -3,9 +3,9 @@
 use super::tests::*;
 use super::*;
 use crate::TrustEdge;
-use crate::callout::{Answer, Callout, Purpose};
-use crate::denial::Denial;
+use crate::policy::denial::Denial;
 use crate::request::Request;
+use crate::state::callout::{Answer, Callout, Purpose};
 use serde_json::{Value, json};
 
 fn edge() -> TrustEdge {

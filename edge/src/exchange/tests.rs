@@ -2,12 +2,12 @@
 //! live lease.
 
 use super::*;
-use crate::callout::{Answer, Callout, Purpose};
 use crate::config::Config;
-use crate::denial::Denial;
-use crate::edits::Edit;
 use crate::headers::Headers;
+use crate::policy::denial::Denial;
+use crate::policy::edits::Edit;
 use crate::request::{Request, Tunnel};
+use crate::state::callout::{Answer, Callout, Purpose};
 use crate::{Moment, TrustEdge};
 use lease::LeaseFault;
 use proptest::prelude::*;
@@ -555,7 +555,7 @@ fn every_answer_of_custody_that_is_no_lease() {
         assert_eq!(refused(settled(status, body.as_bytes())), denial, "{status} {body}");
     }
     assert_eq!(
-        refused(settled(200, &vec![b' '; crate::callout::MAX_LEASE + 1])),
+        refused(settled(200, &vec![b' '; crate::state::callout::MAX_LEASE + 1])),
         Denial::CustodyAnswer
     );
     // A body that would be a lease is none under another status.

@@ -3,8 +3,8 @@
 use super::await_keys::AwaitKeys;
 use super::await_lease::AwaitLease;
 use super::denied::Denied;
-use crate::denial::Denial;
 use crate::ids::FlightId;
+use crate::policy::denial::Denial;
 
 /// Ends with the landing of one flight. It may be followed by another wait: who has waited for the
 /// keys may have to wait for a lease, and then no more.

@@ -66,7 +66,7 @@ fn counted(scene: &Scene) {
     assert_eq!(sample("leasehold_allowed", None), 1);
     assert_eq!(sample("leasehold_tunnels", None), 6);
     assert_eq!(sample("leasehold_leases", None), 1);
-    for denial in edge::denial::Denial::ALL {
+    for denial in edge::policy::denial::Denial::ALL {
         denied(denial.code());
     }
 }

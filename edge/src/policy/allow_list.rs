@@ -1,9 +1,9 @@
 //! The allow-list: what is not on it is denied.
 
-use crate::denial::Denial;
-use crate::destination::{Destination, Hurdle};
-use crate::head::Head;
-use crate::permit::{Permit, TunnelPermit};
+use crate::policy::denial::Denial;
+use crate::policy::destination::{Destination, Hurdle};
+use crate::policy::head::Head;
+use crate::policy::permit::{Permit, TunnelPermit};
 use lease::{Authority, Host, HostPattern};
 use session::Session;
 use std::collections::{HashMap, HashSet};

@@ -1,8 +1,8 @@
 //! What the edge asks of others, and what comes back.
 
-use crate::denial::Denial;
 use crate::ids::FlightId;
 use crate::policy::custody::Custody;
+use crate::policy::denial::Denial;
 use crate::policy::key_source::Issuer;
 use std::time::Duration;
 use zeroize::Zeroizing;

@@ -1,6 +1,6 @@
 //! What became of a lease that went out with a request.
 
-use crate::leases::LeaseKey;
+use crate::state::leases::LeaseKey;
 use lease::{Outcome, OutcomeReport};
 use std::rc::Rc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 //!
 //! Nothing is lost by it but lines: every denial is counted, and stands in the access log.
 
-use crate::denial::Denial;
+use crate::policy::denial::Denial;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

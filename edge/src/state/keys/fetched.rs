@@ -1,13 +1,13 @@
 //! A key set that is fetched, and kept while it is good.
 
 use super::schedule::Schedule;
-use crate::callout::{Answer, Callout, MAX_KEYS};
 use crate::chance::Chance;
-use crate::denial::Denial;
 use crate::ids::FlightId;
 use crate::moment::Moment;
-use crate::notice::{Left, Notice};
+use crate::policy::denial::Denial;
 use crate::policy::key_source::Issuer;
+use crate::state::callout::{Answer, Callout, MAX_KEYS};
+use crate::state::notice::{Left, Notice};
 use session::{IssuerKeys, Rules, Verifier};
 use std::time::Duration;
 

@@ -1,12 +1,12 @@
 //! Which sessions are in use: `POST /v1/seen`. A report that custody does not confirm is repeated, or its
 //! sessions would end as idle while they are in use.
 
-use crate::callout::Answer;
 use crate::chance::Chance;
 use crate::digest::Digest;
 use crate::moment::Moment;
-use crate::notice::Notice;
-use crate::sessions::Sessions;
+use crate::state::callout::Answer;
+use crate::state::notice::Notice;
+use crate::state::sessions::Sessions;
 use lease::{SEEN_BODY_LIMIT, SEEN_LIMIT, SeenReport};
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //! a `;`, `?` or `#` that was an escape before. So what is ruled for a path is ruled for its decoded
 //! forms too, [`DEPTH`] of them; a path that has more is refused.
 
-use crate::path_error::PathError;
+use crate::policy::path_error::PathError;
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
 

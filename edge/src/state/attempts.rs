@@ -6,9 +6,9 @@
 //! that is not the one the ticket was made for.
 
 use crate::ids::Ticket;
-use crate::leases::LeaseKey;
-use crate::lent::Lent;
-use crate::permit::Permit;
+use crate::policy::permit::Permit;
+use crate::state::leases::LeaseKey;
+use crate::state::lent::Lent;
 use lease::Secret;
 use std::collections::BTreeMap;
 

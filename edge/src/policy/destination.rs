@@ -1,9 +1,9 @@
 //! One entry of the allow-list, compiled.
 
-use crate::denial::Denial;
-use crate::glob::PathGlob;
-use crate::head::Head;
-use crate::operation::SingleUse;
+use crate::policy::denial::Denial;
+use crate::policy::glob::PathGlob;
+use crate::policy::head::Head;
+use crate::policy::operation::SingleUse;
 use lease::{Authority, Handle, HostPattern};
 use session::{ClaimConditions, Session};
 use std::fmt;

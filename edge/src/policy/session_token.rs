@@ -1,7 +1,7 @@
 //! Finding the Session JWT in a request.
 
-use crate::denial::Denial;
 use crate::policy::carrier::Carrier;
+use crate::policy::denial::Denial;
 use crate::request::{Request, Tunnel};
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;

@@ -1,7 +1,7 @@
 //! A denial as the guest sees it: RFC 9457 problem details, and beside them the members that clients of
 //! well-known APIs print. The one place that turns a denial into a reply.
 
-use crate::denial::{Denial, Reason};
+use crate::policy::denial::{Denial, Reason};
 use std::fmt::Write;
 
 /// A local reply.

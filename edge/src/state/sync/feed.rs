@@ -8,9 +8,9 @@
 //! not wait for the feed, and no lease is used on news older than the bound.
 
 use super::revoked::Revoked;
-use crate::denial::Denial;
 use crate::moment::Moment;
 use crate::policy::custody::SyncSettings;
+use crate::policy::denial::Denial;
 use lease::{SyncAnswer, SyncKind};
 use session::Session;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Sessions that are good in one place only.
 
-use crate::denial::Denial;
+use crate::policy::denial::Denial;
 use session::Session;
 
 /// A claim that must say what is known of the place a request came to.

@@ -5,11 +5,11 @@
 //! A flight belongs to the edge and not to the request that opened it. So it lands whoever is still
 //! there, and whoever comes while it is under way joins it.
 
-use crate::denial::Denial;
 use crate::digest::ByDigest;
 use crate::ids::FlightId;
-use crate::leases::LeaseKey;
-use crate::lent::Lent;
+use crate::policy::denial::Denial;
+use crate::state::leases::LeaseKey;
+use crate::state::lent::Lent;
 use lease::{Binding, Handle, LiveLease};
 use session::Session;
 use std::collections::BTreeMap;

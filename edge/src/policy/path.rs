@@ -4,10 +4,10 @@
 //! `/a//b`, `/%61`, `/a;x=1/b`, `/a%2fb`. What has one harmless spelling is brought into it
 //! (RFC 3986 section 6.2.2: unreserved characters decoded, hex digits in upper case) and travels on
 //! in that spelling; what servers disagree about is refused. That goes for what only a server sees
-//! that decodes more than once (`%252e`), too: see [`decoding`](crate::decoding).
+//! that decodes more than once (`%252e`), too: see [`decoding`](crate::policy::decoding).
 
-use crate::decoding;
-use crate::path_error::PathError;
+use crate::policy::decoding;
+use crate::policy::path_error::PathError;
 
 /// A canonical absolute path: no dot segments, no empty segments but the last, no encoded slash.
 #[derive(Clone, Debug, PartialEq, Eq)]

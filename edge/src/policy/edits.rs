@@ -1,10 +1,10 @@
 //! What is taken out of a request and what is written into it.
 
-use crate::head::Head;
 use crate::headers::Headers;
 use crate::policy::carrier::Carrier;
-use crate::proxy_headers::{is_for_proxies, is_read_as, read_as};
-use crate::session_token::Token;
+use crate::policy::head::Head;
+use crate::policy::proxy_headers::{is_for_proxies, is_read_as, read_as};
+use crate::policy::session_token::Token;
 use lease::{HTTPS_PORT, LiveLease, Secret};
 use std::borrow::Cow;
 use std::rc::Rc;

@@ -1,8 +1,8 @@
 //! Operations: what a single-use lease is for, and good for once.
 
 use crate::chance::Chance;
-use crate::denial::Denial;
 use crate::headers::Headers;
+use crate::policy::denial::Denial;
 use lease::is_idempotency_key;
 
 /// How a destination's requests are told apart.

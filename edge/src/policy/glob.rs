@@ -1,9 +1,9 @@
 //! The paths an allow-list rule means.
 
-use crate::decoding::{agree, cut_at};
-use crate::path::CanonicalPath;
-use crate::path_error::PathError;
-use crate::wildcard;
+use crate::policy::decoding::{agree, cut_at};
+use crate::policy::path::CanonicalPath;
+use crate::policy::path_error::PathError;
+use crate::policy::wildcard;
 use std::fmt;
 use std::str::FromStr;
 

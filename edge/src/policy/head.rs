@@ -1,7 +1,7 @@
 //! Reading where a request wants to go, and checking that everybody means the same place.
 
-use crate::denial::Denial;
-use crate::path::Target;
+use crate::policy::denial::Denial;
+use crate::policy::path::Target;
 use crate::policy::posture::{Gateway, HTTP_PORT, Posture};
 use crate::request::Request;
 use lease::{Authority, HTTPS_PORT, Host};

@@ -1,9 +1,9 @@
 //! What custody's answer to a lease request comes to.
 
-use crate::callout::{Answer, MAX_LEASE};
-use crate::denial::Denial;
-use crate::flights::Flight;
 use crate::moment::Moment;
+use crate::policy::denial::Denial;
+use crate::state::callout::{Answer, MAX_LEASE};
+use crate::state::flights::Flight;
 use lease::{LEASE_CEILING, Lease, LeaseFault, LiveLease, RefusalCode};
 use session::Refusal;
 

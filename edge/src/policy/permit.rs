@@ -1,8 +1,8 @@
 //! The proof that the policy said yes.
 
-use crate::destination::{Credential, Destination};
-use crate::head::Head;
-use crate::operation::Operation;
+use crate::policy::destination::{Credential, Destination};
+use crate::policy::head::Head;
+use crate::policy::operation::Operation;
 use lease::{Authority, Binding, LeaseRequest, Secret, fingerprint};
 use session::Session;
 use std::rc::Rc;

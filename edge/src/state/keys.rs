@@ -18,8 +18,8 @@ pub use fetched::Fetched;
 #[cfg(doc)]
 use schedule::UNKNOWN_KID_PAUSE;
 
-use crate::denial::Denial;
 use crate::moment::Moment;
+use crate::policy::denial::Denial;
 use crate::policy::key_source::KeySource;
 use session::unverified::UnverifiedToken;
 use session::{Rules, Verifier};
