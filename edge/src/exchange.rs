@@ -24,7 +24,11 @@ pub use verdict::Verdict;
 pub use wait::Wait;
 
 #[cfg(test)]
+mod answer_tests;
+#[cfg(test)]
 mod attempt_tests;
+#[cfg(test)]
+mod header_tests;
 #[cfg(test)]
 mod keys_tests;
 #[cfg(test)]

@@ -9,7 +9,6 @@ use crate::policy::edits::Edit;
 use crate::request::{Request, Tunnel};
 use crate::state::callout::{Answer, Callout, Purpose};
 use crate::{Moment, TrustEdge};
-use lease::LeaseFault;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use session::mint::SigningKey;
@@ -185,12 +184,6 @@ fn shown(forwarded: &Forwarded) -> Vec<String> {
     forwarded.edits().iter().map(show).collect()
 }
 
-fn settled(status: u16, body: &[u8]) -> Verdict {
-    let mut edge = edge();
-    let (wait, _) = asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &token()));
-    settle(wait, &mut edge, Answer::Response { status, body }, NOW)
-}
-
 pub(super) fn refused(verdict: Verdict) -> Denial {
     match verdict {
         Verdict::Deny(denied) => denied.denial(),
@@ -257,124 +250,6 @@ fn without_a_credential_nothing_is_asked_and_the_guests_own_stays() {
         ],
     );
     assert_eq!(forwarded(admit(&mut edge(), request)), ["-connection", "-te"]);
-}
-
-#[test]
-fn a_websocket_keeps_its_upgrade_and_nothing_else_of_the_connection() {
-    let request = with(
-        request("GET", "a.open.example", "/ws", &token()),
-        [("connection", "Upgrade, Authorization"), ("upgrade", "websocket"), ("te", "trailers")],
-    );
-    assert_eq!(forwarded(admit(&mut edge(), request)), ["connection=upgrade"]);
-}
-
-#[test]
-fn a_request_is_what_it_says_it_is() {
-    let overrides = with(
-        request("POST", "a.open.example", "/", &token()),
-        [
-            ("x-http-method-override", "DELETE"),
-            ("x-original-url", "/admin"),
-            ("x_forwarded_host", "b"),
-            ("x-forwarded-for", "10.0.0.1"),
-            // Envoy's own, which it cannot route without.
-            ("x-forwarded-proto", "https"),
-            ("x_forwarded_proto", "http"),
-            ("x-real-ip", "10.0.0.1"),
-        ],
-    );
-    let expected = [
-        "-x-http-method-override",
-        "-x-original-url",
-        "-x_forwarded_host",
-        "-x-forwarded-for",
-        "-x_forwarded_proto",
-        "-x-real-ip",
-    ];
-    assert_eq!(forwarded(admit(&mut edge(), overrides)), expected);
-    for method in ["TRACE", "TRACK", "trace"] {
-        let echo = request(method, "a.open.example", "/", &token());
-        assert_eq!(denied(&mut edge(), echo), Denial::MethodNotAllowed, "{method}");
-    }
-}
-
-#[test]
-fn a_lease_leaves_no_other_spelling_of_its_header() {
-    let mut edge = edge();
-    let sent = with(
-        request("GET", "api.github.com", "/repos/acme/x", &token()),
-        [("x_api_key", "guess"), ("x-api-key", "guess"), ("Authorization_", "kept")],
-    );
-    let (wait, _) = asked(&mut edge, sent);
-    let body = lease_body(|lease| lease["headers"][0]["name"] = json!("X-Api-Key"));
-    let verdict = settle(wait, &mut edge, Answer::Response { status: 200, body: &body }, NOW);
-    assert_eq!(forwarded(verdict), ["-x_api_key", "-x-api-key", "x-api-key=Bearer s3cret"]);
-}
-
-#[test]
-fn names_with_underscores_are_taken_out_like_the_others() {
-    let mut config = config();
-    config["session"]["carriers"] = json!(["proxy-authorization", {"header": "x_session"}]);
-    let mut edge = edge_of(&config);
-    let sent = with(
-        request("GET", "api.github.com", "/repos/acme/x", &token()),
-        [("x_session", &token()), ("x-session", "other"), ("x-api-key", "guess")],
-    );
-    let (wait, _) = asked(&mut edge, sent);
-    let body = lease_body(|lease| lease["headers"][0]["name"] = json!("x_api_key"));
-    let verdict = settle(wait, &mut edge, Answer::Response { status: 200, body: &body }, NOW);
-    let expected = ["-x_session", "-x-session", "-x-api-key", "x_api_key=Bearer s3cret"];
-    assert_eq!(forwarded(verdict), expected);
-}
-
-#[test]
-fn a_star_is_no_invented_method() {
-    for method in ["GET", "DELETE", "PROPFIND", "VERSION-CONTROL"] {
-        let request = request(method, "a.open.example", "/", &token());
-        assert!(matches!(admit(&mut edge(), request), Verdict::Forward(_)), "{method}");
-    }
-    for method in ["M1", "get", "!#$%", "PURGE", "GET HEAD", "", "*", &"A".repeat(20_000)] {
-        let request = request(method, "a.open.example", "/", &token());
-        assert_eq!(denied(&mut edge(), request), Denial::MethodNotAllowed, "{method}");
-    }
-}
-
-#[test]
-fn an_upgrade_is_allowed_or_refused_and_never_ignored() {
-    let upgrade = |path, protocol| {
-        let headers = [("connection", "upgrade"), ("upgrade", protocol)];
-        with(request("GET", "a.open.example", path, &token()), headers)
-    };
-    assert!(matches!(admit(&mut edge(), upgrade("/ws", "WebSocket")), Verdict::Forward(_)));
-    for (path, protocol) in
-        [("/", "websocket"), ("/ws", "h2c"), ("/ws", "websocket, h2c"), ("/ws", "")]
-    {
-        let denial = denied(&mut edge(), upgrade(path, protocol));
-        assert_eq!(denial, Denial::UpgradeNotAllowed, "{path} {protocol}");
-    }
-    let twice = with(upgrade("/ws", "websocket"), [("upgrade", "websocket")]);
-    assert_eq!(denied(&mut edge(), twice), Denial::UpgradeNotAllowed);
-    // Nobody announced it: it is not an upgrade, and does not get as far as to look like one.
-    let unannounced =
-        with(request("GET", "a.open.example", "/", &token()), [("upgrade", "websocket")]);
-    assert_eq!(forwarded(admit(&mut edge(), unannounced)), ["-upgrade"]);
-}
-
-#[test]
-fn a_request_has_one_method_one_authority_one_path() {
-    for name in [":method", ":authority", ":path"] {
-        let whole = request("GET", "a.open.example", "/", &token());
-        let pairs = || whole.headers.iter();
-        let without: Headers = pairs().filter(|(own, _)| *own != name.as_bytes()).collect();
-        let again = pairs().filter(|(own, _)| *own == name.as_bytes());
-        for headers in [without, pairs().chain(again).collect()] {
-            let broken = Request { headers, ..request("GET", "a.open.example", "/", &token()) };
-            assert_eq!(denied(&mut edge(), broken), Denial::RequestMalformed, "{name}");
-        }
-    }
-    let headers = [(":method", &[0xff][..]), (":path", b"/")].into_iter().collect();
-    let broken = Request { headers, ..request("GET", "a.open.example", "/", &token()) };
-    assert_eq!(denied(&mut edge(), broken), Denial::RequestMalformed);
 }
 
 #[test]
@@ -533,83 +408,6 @@ fn a_remembered_session_still_expires() {
     assert!(matches!(then(&mut edge, NOW), Verdict::Forward(_)));
 }
 
-#[test]
-fn every_answer_of_custody_that_is_no_lease() {
-    for (status, body, denial) in [
-        (401, r#"{"code":"session_refused"}"#, Denial::CustodyRefused),
-        (403, r#"{"code":"not_granted"}"#, Denial::CustodyRefused),
-        (409, r#"{"code":"replay_rejected"}"#, Denial::ReplayRejected),
-        (429, r#"{"code":"rate_limited"}"#, Denial::CustodyRateLimited),
-        (503, r#"{"code":"unavailable"}"#, Denial::CustodyUnavailable),
-        (503, r#"{"code":"session_keys_unavailable"}"#, Denial::CustodyUnavailable),
-        (400, r#"{"code":"bad_request"}"#, Denial::CustodyAnswer),
-        (503, "no healthy upstream", Denial::CustodyUnavailable),
-        (504, "upstream request timeout", Denial::CustodyTimeout),
-        (403, "<html>", Denial::CustodyAnswer),
-        (302, "", Denial::CustodyAnswer),
-        (204, "", Denial::CustodyAnswer),
-        (0, "", Denial::CustodyAnswer),
-        (200, "", Denial::Lease(LeaseFault::Malformed)),
-        (200, "[]", Denial::Lease(LeaseFault::Malformed)),
-    ] {
-        assert_eq!(refused(settled(status, body.as_bytes())), denial, "{status} {body}");
-    }
-    assert_eq!(
-        refused(settled(200, &vec![b' '; crate::state::callout::MAX_LEASE + 1])),
-        Denial::CustodyAnswer
-    );
-    // A body that would be a lease is none under another status.
-    assert_eq!(refused(settled(201, &lease_body(|_| {}))), Denial::CustodyAnswer);
-}
-
-#[test]
-fn every_fault_of_a_lease() {
-    type Change = fn(&mut Value);
-    let faults: [(Change, LeaseFault); 7] = [
-        (|lease| lease["expires_at"] = json!(null), LeaseFault::NoExpiry),
-        (|lease| lease["expires_at"] = json!(NOW), LeaseFault::Expired),
-        (|lease| lease["expires_at"] = json!(NOW + 901), LeaseFault::TooLong),
-        (|lease| lease["headers"] = json!([]), LeaseFault::Malformed),
-        (|lease| lease["binding"] = json!("single_use"), LeaseFault::Binding),
-        (
-            |lease| lease["headers"][0]["value"] = json!("a\r\nhost: evil"),
-            LeaseFault::Header(lease::HeaderFault::Value),
-        ),
-        (
-            |lease| lease["headers"][0]["name"] = json!("Host"),
-            LeaseFault::Header(lease::HeaderFault::Reserved),
-        ),
-    ];
-    for (change, fault) in faults {
-        assert_eq!(refused(settled(200, &lease_body(change))), Denial::Lease(fault));
-    }
-    assert!(matches!(settled(200, &lease_body(|_| {})), Verdict::Forward(_)));
-}
-
-#[test]
-fn no_failure_is_kept() {
-    let mut edge = edge();
-    let ask = || request("GET", "api.github.com", "/repos/acme/x", &token());
-    for answer in [Answer::Reset, Answer::NotSent(Denial::CustodyUnknownCluster)] {
-        let (wait, _) = asked(&mut edge, ask());
-        assert!(matches!(settle(wait, &mut edge, answer, NOW), Verdict::Deny(_)));
-    }
-    let (wait, _) = asked(&mut edge, ask());
-    let good = lease_body(|_| {});
-    let answer = Answer::Response { status: 200, body: &good };
-    assert!(matches!(settle(wait, &mut edge, answer, NOW), Verdict::Forward(_)));
-}
-
-#[test]
-fn a_session_that_ends_while_custody_thinks_gets_nothing() {
-    let mut edge = edge();
-    let (wait, _) = asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &token()));
-    let late = NOW + 630;
-    let body = lease_body(|lease| lease["expires_at"] = json!(late + 10));
-    let verdict = settle(wait, &mut edge, Answer::Response { status: 200, body: &body }, late);
-    assert_eq!(refused(verdict), Denial::Session(Refusal::Expired));
-}
-
 proptest! {
     /// Whatever is sent, a credential goes only where the list says: to that host, that path.
     #[test]
@@ -627,24 +425,5 @@ proptest! {
             prop_assert!(path == "/repos/acme" || path.starts_with("/repos/acme/"));
             prop_assert!(!path.contains("..") && !path.contains("//"));
         }
-    }
-
-    /// Any answer at any time: forwarded only with a lease that is live then.
-    #[test]
-    fn no_answer_forwards_without_a_live_lease(
-        status in prop_oneof![Just(200u16), any::<u16>()],
-        expires in 0u64..2000,
-        waited in 0u64..1000,
-        noise in proptest::option::of("[ -~]{0,40}"),
-    ) {
-        let mut edge = edge();
-        let (wait, _) = asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &token()));
-        let body = match &noise {
-            Some(noise) => noise.clone().into_bytes(),
-            None => lease_body(|lease| lease["expires_at"] = json!(NOW + expires)),
-        };
-        let verdict = settle(wait, &mut edge, Answer::Response { status, body: &body }, NOW + waited);
-        let live = noise.is_none() && waited < expires && expires - waited <= 900 && waited < 600;
-        prop_assert_eq!(matches!(verdict, Verdict::Forward(_)), status == 200 && live);
     }
 }
