@@ -3,6 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "house/imports.rs"]
+mod imports;
+#[path = "house/layers.rs"]
+mod layers;
+#[path = "house/tokens.rs"]
+mod tokens;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +50,8 @@ const MODULES: [&str; 2] = ["filter", "sdk-guests"];
 const MODULE_CEILING: usize = 1_200_000;
 /// Lines of one source file, tests aside.
 const FILE_CEILING: usize = 400;
+/// The same of a file of tests.
+const TEST_FILE_CEILING: usize = 500;
 
 fn cargo(arguments: &[&str]) -> String {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -52,11 +61,16 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What cargo knows of our packages.
+fn metadata() -> Value {
+    let text = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
+    serde_json::from_str(&text).unwrap()
+}
+
 /// Our packages with the names of all they depend on, for whatever purpose, and whether that is their
 /// tests alone.
 fn packages() -> BTreeMap<String, BTreeMap<String, bool>> {
-    let text = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
-    let metadata: Value = serde_json::from_str(&text).unwrap();
+    let metadata = metadata();
     let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
     let packages = metadata["packages"].as_array().unwrap().iter();
     packages
@@ -125,6 +139,37 @@ fn no_source_file_is_long() {
     }
 }
 
+#[test]
+fn no_test_file_is_long() {
+    let folders = package_folders().into_values();
+    let files: BTreeSet<_> = folders.flat_map(|folder| rust_files(&folder)).collect();
+    let files: Vec<_> = files.iter().filter(|file| holds_tests(file)).collect();
+    assert!(files.len() > 150, "only {} files found", files.len());
+    for file in files {
+        let lines = fs::read_to_string(file).unwrap().lines().count();
+        assert!(lines <= TEST_FILE_CEILING, "{}: {lines} lines", file.display());
+    }
+}
+
+/// Does the file hold tests alone?
+fn holds_tests(file: &Path) -> bool {
+    let own = file.strip_prefix(Built::root()).unwrap();
+    let is_in_a_folder_of_tests = own.iter().rev().skip(1).any(|folder| folder == "tests");
+    let name = own.file_stem().unwrap().to_str().unwrap();
+    is_in_a_folder_of_tests || name == "tests" || name.ends_with("_tests")
+}
+
+/// All Rust files below `folder`.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|_| panic!("{}", folder.display()));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let found = paths.flat_map(|path| match path.is_dir() {
+        true => rust_files(&path),
+        false => vec![path],
+    });
+    found.filter(|path| path.extension().is_some_and(|end| end == "rs")).collect()
+}
+
 /// `name.rs`, its parts in `name/`.
 #[test]
 fn a_module_lies_beside_the_folder_of_its_parts() {
@@ -133,15 +178,19 @@ fn a_module_lies_beside_the_folder_of_its_parts() {
     }
 }
 
+/// Our packages, with the folder of each.
+fn package_folders() -> BTreeMap<String, PathBuf> {
+    let folder = |package: &Value| {
+        let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+        (package["name"].as_str().unwrap().to_owned(), manifest.parent().unwrap().to_owned())
+    };
+    metadata()["packages"].as_array().unwrap().iter().map(folder).collect()
+}
+
 /// The Rust files of all our packages, tests aside.
 fn all_sources() -> Vec<PathBuf> {
-    let folders = packages().into_keys().map(|package| match package.as_str() {
-        "sdk-guests" => "host-sim/guests".to_owned(),
-        "ext-authz" => "bench/ext-authz".to_owned(),
-        _ => package,
-    });
-    let files: Vec<_> =
-        folders.flat_map(|folder| sources(&Built::root().join(folder).join("src"))).collect();
+    let folders = package_folders().into_values();
+    let files: Vec<_> = folders.flat_map(|folder| sources(&folder.join("src"))).collect();
     assert!(files.len() > 100, "only {} files found", files.len());
     files
 }
