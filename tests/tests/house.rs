@@ -111,6 +111,22 @@ fn nobody_imports_whom_it_should_not() {
     assert!(packages["edge"].contains_key("session"), "the arrows are not read");
 }
 
+/// `cargo nextest run` without a package runs the tests of the default members alone.
+#[test]
+fn every_package_but_the_modules_is_a_default_member() {
+    let metadata = metadata();
+    let names: BTreeMap<_, _> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
+        .collect();
+    let default = metadata["workspace_default_members"].as_array().unwrap();
+    let default: BTreeSet<_> = default.iter().map(|id| names[id.as_str().unwrap()]).collect();
+    let native = names.values().filter(|name| !MODULES.contains(name)).copied();
+    assert_eq!(default, native.collect(), "default-members in Cargo.toml");
+}
+
 #[test]
 fn the_filter_is_made_of_no_runtime() {
     let target = ["--target", "wasm32-wasip1"];

@@ -21,9 +21,6 @@ const SET_BY_CARGO_RUN: [&str; 6] = [
     "CARGO_PKG_",
 ];
 
-/// The wasm modules are no native libraries; everything else is tested natively.
-pub const NATIVE: [&str; 5] = ["--workspace", "--exclude", "filter", "--exclude", "sdk-guests"];
-
 /// How many steps [`build`] tells.
 pub const BUILD_STEPS: usize = 2;
 

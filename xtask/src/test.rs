@@ -17,7 +17,7 @@ use stack::registry::Registry;
 use stack::schemas::Schemas;
 use stack::wrk::Wrk;
 
-use crate::cargo::{self, NATIVE, cargo};
+use crate::cargo::{self, cargo};
 use crate::conformance;
 use crate::schema;
 use crate::spoken;

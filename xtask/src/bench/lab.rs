@@ -22,7 +22,7 @@ use super::load::Loader;
 use super::origin::Origin;
 use super::shape::shaped;
 use super::tokens::{self, Tokens};
-use super::variant::{CARRIER, CREDENTIAL, Facts, NO_OP, Variant};
+use super::variant::{CARRIER, CREDENTIAL, Facts, NO_OP, Variant, set};
 
 /// The name a guest calls inside a tunnel. wrk resolves what it shows as SNI.
 pub const TUNNELLED: &str = "localhost";
