@@ -11,7 +11,7 @@ use crate::stats::MetricKind;
 use crate::stream::{Ending, HttpStream, Leg, Link, StreamId};
 use crate::strict::Violation;
 use crate::transcript::{Transcript, What};
-use crate::vm::{Called, FailPolicy, Kind, Vm, VmSetup};
+use crate::vm::{FailPolicy, Kind, Vm, VmSetup};
 use crate::world::{HeldCallout, SharedWorld};
 use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// A simulation in progress.
 pub struct Host {
-    groups: Vec<Group>,
+    pub(crate) groups: Vec<Group>,
     pub(crate) world: SharedWorld,
     /// The filters of a stream, in the order in which a request meets them.
     pub(crate) streams: HashMap<StreamId, Vec<Place>>,
@@ -274,23 +274,6 @@ impl Host {
         let mut world = self.world.borrow_mut();
         leaks.into_iter().for_each(|leak| world.violation(0, leak));
         world.transcript.violations().cloned().collect()
-    }
-
-    /// Shuts every VM down: `on_done` and `on_delete` for each root context.
-    pub fn shutdown(&mut self) {
-        for vm in self.groups.iter_mut().flat_map(|group| &mut group.vms) {
-            for root in vm.roots.clone() {
-                let said = vm.call(root, "proxy_on_done", |c| c.done.clone(), (root,));
-                if let (Called::Returned(0, _), Some(owner)) =
-                    (said, vm.store.data_mut().root_mut(root))
-                {
-                    owner.done_pending = true;
-                } else {
-                    vm.call(root, "proxy_on_delete", |c| c.delete.clone(), (root,));
-                    vm.store.data_mut().contexts.remove(&root);
-                }
-            }
-        }
     }
 
     /// A fresh VM in place of a failed one, where the policy and the back-off allow it.

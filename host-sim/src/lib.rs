@@ -35,6 +35,7 @@ mod outcome;
 mod pairs;
 mod properties;
 mod protobuf;
+mod reload;
 mod request;
 mod script;
 mod shared;

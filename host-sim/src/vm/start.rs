@@ -61,7 +61,8 @@ impl Vm {
         done.map_err(|()| self.failure())
     }
 
-    fn start_plugin(&mut self, plugin: &Rc<Plugin>) -> Result<u32, Error> {
+    /// Creates and configures a root context for this plugin.
+    pub fn start_plugin(&mut self, plugin: &Rc<Plugin>) -> Result<u32, Error> {
         let kind = Kind::Root(Box::new(Root::new(Rc::clone(plugin))));
         let root = self.store.data_mut().new_context(None, kind);
         let create = "proxy_on_context_create";
