@@ -9,6 +9,7 @@ use abi::types::{BufferType, MapType};
 use edge::Moment;
 use edge::state::callout::{Callout, Purpose};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -74,21 +75,30 @@ impl Callouts {
 
     /// Takes out one callout of `root` whose answer will not come any more.
     pub fn overdue(&mut self, root: u32, now: Moment) -> Option<InFlight> {
-        let own = (root, Duration::ZERO, 0)..=(root, now.steady, u32::MAX);
-        let (_, _, token) = *self.by_end.range(own).next()?;
+        let (_, _, token) = *self.by_end.range(until(root, now.steady)).next()?;
         self.answered(token)
     }
 
     /// Is an answer on its way to this root that is for more than its next poll?
     pub fn has_in_flight(&self, root: u32) -> bool {
-        self.in_flight.values().any(|call| call.root == root && call.purpose != Purpose::Sync)
+        let own = self.by_end.range(until(root, Duration::MAX));
+        let mut purposes = own.filter_map(|(_, _, token)| Some(self.in_flight.get(token)?.purpose));
+        // There is one poll at a time, so the second callout ends the search.
+        purposes.any(|purpose| purpose != Purpose::Sync)
     }
 
     /// The root is gone, or configured anew, and with it everything it asked for.
     pub fn forget(&mut self, root: u32) {
-        self.in_flight.retain(|_, call| call.root != root);
-        self.by_end.retain(|(own, ..)| *own != root);
+        while let Some(&own) = self.by_end.range(until(root, Duration::MAX)).next() {
+            self.by_end.remove(&own);
+            self.in_flight.remove(&own.2);
+        }
     }
+}
+
+/// The callouts of `root` that are to be given up by `end`.
+fn until(root: u32, end: Duration) -> RangeInclusive<(u32, Duration, u32)> {
+    (root, Duration::ZERO, 0)..=(root, end, u32::MAX)
 }
 
 // === impl Received ===

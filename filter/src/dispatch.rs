@@ -10,23 +10,25 @@ use crate::flow::Flow;
 use crate::host::{self, Failed};
 use crate::root::Root;
 use crate::stream::{self, Step, Stream};
+use crate::streams::Streams;
 use edge::PolicyVersion;
 use edge::policy::denial::Denial;
 use edge::state::callout::{Answer, Purpose};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// All that lives in one VM, by the host's numbers.
 #[derive(Default)]
 pub struct Dispatch {
     roots: BTreeMap<u32, Root>,
-    streams: BTreeMap<u32, Stream>,
+    streams: Streams,
     callouts: Callouts,
     /// Streams whose denial the host would not take.
     unsaid: Vec<u32>,
 }
 
-/// Streams that are settled in one callback. Each of them goes its whole way before that is over; the
-/// others have their turn in the next, milliseconds later.
+/// Streams that are settled, or given up, in one callback. Each of them goes its whole way before that is over;
+/// the others have their turn in the next, milliseconds later.
 const BATCH: usize = 256;
 
 // === impl Dispatch ===
@@ -35,7 +37,7 @@ impl Dispatch {
     pub const fn new() -> Self {
         Self {
             roots: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            streams: Streams::new(),
             callouts: Callouts::new(),
             unsaid: Vec::new(),
         }
@@ -94,12 +96,12 @@ impl Dispatch {
 
     /// `end`: nothing follows the headers.
     pub fn request_headers(&mut self, id: u32, end: bool) -> Flow {
-        if self.streams.get(&id).is_some_and(|stream| self.is_attempt(stream)) {
+        if self.streams.get(id).is_some_and(|stream| self.is_attempt(stream)) {
             return self.attempt(id);
         }
-        if let Some(stream) = self.streams.get_mut(&id) {
-            let judge = self.roots.get(&stream.root()).and_then(Root::judge);
-            judge.into_iter().for_each(|judge| stream.set_root(judge));
+        let judge = self.streams.get(id).and_then(|stream| self.roots.get(&stream.root())?.judge());
+        if let Some(judge) = judge {
+            self.streams.change(id, |stream| stream.set_root(judge));
         }
         let flow = self.step(id, |stream, root| stream.request_headers(end, root));
         flow.unwrap_or_else(|| {
@@ -115,14 +117,14 @@ impl Dispatch {
     /// A request behind the router. Who judged it, in the same VM, has its lease; without a ticket it
     /// needs none.
     fn attempt(&mut self, id: u32) -> Flow {
-        let Some(stream) = self.streams.get_mut(&id) else { return Flow::Stop };
-        match stream.find_ticket() {
-            Ok(false) => Flow::Continue,
-            Ok(true) => self.step(id, Stream::attempt).unwrap_or_else(|| {
+        match self.streams.change(id, Stream::find_ticket) {
+            None => Flow::Stop,
+            Some(Ok(false)) => Flow::Continue,
+            Some(Ok(true)) => self.step(id, Stream::attempt).unwrap_or_else(|| {
                 stream::refuse_unknown();
                 Flow::Stop
             }),
-            Err(failed) => {
+            Some(Err(failed)) => {
                 stream::refuse(failed);
                 Flow::Stop
             }
@@ -131,7 +133,7 @@ impl Dispatch {
 
     /// `size`: bytes of the body that Envoy holds, or, where it holds none, that came now.
     pub fn request_body(&mut self, id: u32, size: usize, end: bool) -> Flow {
-        match self.streams.get(&id).map(Stream::request_flow) {
+        match self.streams.get(id).map(Stream::request_flow) {
             Some(None) => self.reading(id, |stream, root| stream.request_body(size, end, root)),
             Some(Some(flow)) => flow,
             None => Flow::Gather,
@@ -142,7 +144,7 @@ impl Dispatch {
         if let Err(failed) = stream::drop_trailers() {
             return self.reading(id, |stream, root| stream.refuse_trailers(failed, root));
         }
-        match self.streams.get(&id).map(Stream::request_flow) {
+        match self.streams.get(id).map(Stream::request_flow) {
             Some(None) => self.reading(id, Stream::request_end),
             Some(Some(flow)) => flow,
             None => Flow::Gather,
@@ -164,14 +166,17 @@ impl Dispatch {
         event: impl FnOnce(&mut Stream, &mut Root) -> Step,
     ) -> Option<Flow> {
         let Self { roots, streams, unsaid, .. } = self;
-        let stream = streams.get_mut(&id)?;
-        let root_id = stream.root();
-        let root = roots.get_mut(&root_id)?;
-        let step = event(stream, root);
-        let flow = step.flow();
-        follow(step, id, root, unsaid);
-        if root.has_work() {
-            self.go_on(root_id);
+        let stepped = streams.change(id, |stream| {
+            let root_id = stream.root();
+            let root = roots.get_mut(&root_id)?;
+            let step = event(stream, root);
+            let flow = step.flow();
+            follow(step, id, root, unsaid);
+            Some((flow, root.has_work().then_some(root_id)))
+        });
+        let (flow, with_work) = stepped.flatten()?;
+        if let Some(root) = with_work {
+            self.go_on(root);
         }
         Some(flow)
     }
@@ -210,8 +215,8 @@ impl Dispatch {
         for unsaid in std::mem::take(&mut self.unsaid) {
             self.act_on(unsaid, |stream, _| stream.say_again());
         }
-        let late = |(own, stream): (&u32, &Stream)| stream.is_overdue(id, now).then_some(*own);
-        for late in self.streams.iter().filter_map(late).collect::<Vec<_>>() {
+        for _ in 0..BATCH {
+            let Some(late) = self.streams.take_overdue(id, now.steady) else { break };
             self.act_on(late, |stream, root| stream.give_up(Denial::BodyTimeout, root));
         }
         while let Some(InFlight { root, purpose, .. }) = self.callouts.overdue(id, now) {
@@ -222,7 +227,7 @@ impl Dispatch {
     }
 
     pub fn delete(&mut self, context: u32) {
-        if let Some(mut stream) = self.streams.remove(&context) {
+        if let Some(mut stream) = self.streams.remove(context) {
             let root = stream.root();
             let Some(own) = self.roots.get_mut(&root) else { return };
             stream.end(own);
@@ -242,8 +247,7 @@ impl Dispatch {
         let Some(root) = roots.get_mut(&id).filter(|root| root.may_rest(root.now())) else {
             return false;
         };
-        let is_held = |stream: &Stream| stream.root() == id && stream.is_undecided();
-        if callouts.has_in_flight(id) || streams.values().any(is_held) {
+        if callouts.has_in_flight(id) || root.has_held() || streams.is_overdue(id, Duration::MAX) {
             return false;
         }
         root.rest();
@@ -256,12 +260,13 @@ impl Dispatch {
         root.close();
         let Self { streams, unsaid, .. } = self;
         while let Some((stream, verdict)) = root.next_settled() {
-            let Some(held) = streams.get_mut(&stream) else { continue };
-            follow(held.conclude(verdict, &mut root), stream, &mut root, unsaid);
+            let step = streams.change(stream, |held| held.conclude(verdict, &mut root));
+            step.into_iter().for_each(|step| follow(step, stream, &mut root, unsaid));
         }
-        let is_read = |held: &Stream| held.root() == id && held.is_undecided();
-        for (stream, held) in streams.iter_mut().filter(|(_, held)| is_read(held)) {
-            follow(held.give_up(Denial::NotConfigured, &mut root), *stream, &mut root, unsaid);
+        while let Some(stream) = streams.take_overdue(id, Duration::MAX) {
+            let step =
+                streams.change(stream, |held| held.give_up(Denial::NotConfigured, &mut root));
+            step.into_iter().for_each(|step| follow(step, stream, &mut root, unsaid));
         }
     }
 
@@ -285,7 +290,8 @@ impl Dispatch {
         // Who waited for keys may need a lease now, and custody may be to hear of one.
         self.send_callouts(id);
         if let Some(root) = self.roots.get_mut(&id) {
-            root.pace();
+            let is_late = self.streams.is_overdue(id, root.ticked_at());
+            root.pace(is_late);
         }
     }
 
@@ -316,9 +322,12 @@ impl Dispatch {
 
     /// Does something to a stream outside its own callbacks.
     fn act_on(&mut self, id: u32, act: impl FnOnce(&mut Stream, &mut Root) -> Step) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        let Some(root) = self.roots.get_mut(&stream.root()) else { return };
-        follow(act(stream, root), id, root, &mut self.unsaid);
+        let Self { roots, streams, unsaid, .. } = self;
+        streams.change(id, |stream| {
+            if let Some(root) = roots.get_mut(&stream.root()) {
+                follow(act(stream, root), id, root, unsaid);
+            }
+        });
     }
 }
 

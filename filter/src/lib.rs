@@ -9,6 +9,7 @@
 //! - [`root`]: one plugin configuration;
 //! - [`clock`]: what time it is;
 //! - [`waiting`]: the held streams;
+//! - [`streams`]: all of them, and whose body is late;
 //! - [`stream`]: one request;
 //! - [`facts`]: what the host knows of a request;
 //! - [`flow`]: what becomes of a request after a callback;
@@ -38,6 +39,7 @@ mod metrics;
 mod root;
 mod signatures;
 mod stream;
+mod streams;
 mod waiting;
 
 abi::main! {{

@@ -28,6 +28,7 @@ pub struct Root {
     clock: Clock,
     waiting: Waiting,
     hurried: bool,
+    ticked_at: Duration,
     /// It judges nothing: its streams are attempts of requests that another root has judged.
     for_attempts: bool,
     superseded: Option<Superseded>,
@@ -43,7 +44,7 @@ struct Superseded {
 
 /// How often a root looks after what no event brings along.
 const TICK: Duration = Duration::from_secs(1);
-/// The same while held requests have their answer and not their turn.
+/// The same while held requests have their answer, or are late, and have not had their turn.
 const HURRIED: Duration = Duration::from_millis(10);
 
 // === impl Root ===
@@ -57,6 +58,7 @@ impl Root {
             clock: Clock::start(),
             waiting: Waiting::default(),
             hurried: false,
+            ticked_at: Duration::ZERO,
             for_attempts: false,
             superseded: None,
         }
@@ -156,6 +158,11 @@ impl Root {
         self.waiting.join(stream, wait);
     }
 
+    /// Does a stream wait here?
+    pub fn has_held(&self) -> bool {
+        self.waiting.has_held()
+    }
+
     /// The stream is gone, and waits for nothing any more.
     pub fn leave(&mut self, stream: u32) {
         let landed = self.waiting.leave(stream);
@@ -206,6 +213,7 @@ impl Root {
     pub fn tick(&mut self) -> Moment {
         self.clock.set();
         let now = self.now();
+        self.ticked_at = now.steady;
         for (code, denials) in self.telling.tick(now.steady) {
             log::warn!("leasehold: denied reason={code}, {denials} more in a second");
         }
@@ -224,9 +232,14 @@ impl Root {
         self.telling.has_a_line(denial)
     }
 
-    /// Sees to it that whoever has an answer gets it soon.
-    pub fn pace(&mut self) {
-        let hurry = self.waiting.has_landed();
+    /// When it last ticked, by the steady clock.
+    pub fn ticked_at(&self) -> Duration {
+        self.ticked_at
+    }
+
+    /// Sees to it that whoever has an answer gets it soon. `is_late`: so does whoever is late.
+    pub fn pace(&mut self, is_late: bool) {
+        let hurry = is_late || self.waiting.has_landed();
         if hurry == self.hurried {
             return;
         }

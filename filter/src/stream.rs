@@ -5,7 +5,6 @@ use crate::flow::Flow;
 use crate::host::{self, Failed};
 use crate::root::Root;
 use abi::types::{BufferType, MapType};
-use edge::Moment;
 use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Verdict, Wait};
 use edge::ids::Ticket;
 use edge::policy::denial::Denial;
@@ -13,6 +12,7 @@ use edge::policy::edits::Edit;
 use edge::policy::problem::Reply;
 use edge::request::Request;
 use edge::state::lent::{Ending, Lent};
+use std::time::Duration;
 
 /// A stream and the phase its exchange is in.
 pub struct Stream {
@@ -81,9 +81,12 @@ impl Stream {
         self.root = root;
     }
 
-    /// Is it held?
-    pub fn is_undecided(&self) -> bool {
-        matches!(self.phase, Phase::AwaitBody(_) | Phase::Held)
+    /// If its body is read: by whom, and when its time is over.
+    pub fn body_deadline(&self) -> Option<(u32, Duration)> {
+        match &self.phase {
+            Phase::AwaitBody(wait) => Some((self.root, wait.deadline())),
+            _ => None,
+        }
     }
 
     /// `end`: nothing follows the headers.
@@ -177,11 +180,6 @@ impl Stream {
                 Step::Hold
             }
         }
-    }
-
-    /// Is its body late? Asked by this root's tick.
-    pub fn is_overdue(&self, root: u32, now: Moment) -> bool {
-        matches!(&self.phase, Phase::AwaitBody(wait) if self.root == root && wait.is_overdue(now))
     }
 
     /// Its body did not come, or is not read any more. Called outside the stream's own callbacks.

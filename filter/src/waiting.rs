@@ -1,28 +1,32 @@
 //! The held streams: whose flight is under way, and whose has landed.
 //!
 //! A guest decides how many streams it opens and resets, so every operation costs the logarithm of the number
-//! of held streams, whatever their order.
+//! of held streams, whatever their order. No flight keeps the streams of another one waiting: those that have
+//! landed take turns, a stream each.
 
 use edge::exchange::Wait;
 use edge::ids::FlightId;
 use edge::state::flights::Landed;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-/// Each held stream is in one of the two queues, once.
+/// Each held stream is in the group of its flight, or given up.
 #[derive(Default)]
 pub struct Waiting {
-    streams: BTreeMap<u32, Queued>,
-    flying: BTreeMap<FlightId, BTreeSet<u32>>,
-    /// By the turn of each stream.
-    landed: BTreeMap<u64, u32>,
-    last_turn: u64,
+    streams: BTreeMap<u32, Wait>,
+    /// None is empty.
+    groups: BTreeMap<FlightId, Group>,
+    /// Whose turn it is next. Groups whose streams have all left may stand in it.
+    landed: VecDeque<FlightId>,
+    /// Nothing will come for these.
+    given_up: BTreeSet<u32>,
 }
 
-/// Where a stream is, with its wait.
-enum Queued {
-    Flying(Wait),
-    Landed { turn: u64, wait: Wait, landed: Option<Rc<Landed>> },
+/// The streams that wait for one flight, and what came once it has landed.
+#[derive(Default)]
+struct Group {
+    streams: BTreeSet<u32>,
+    landed: Option<Rc<Landed>>,
 }
 
 /// A stream, its wait, and what that was for; `None` where nothing will come.
@@ -33,64 +37,68 @@ type Settling = (u32, Wait, Option<Rc<Landed>>);
 impl Waiting {
     pub fn join(&mut self, stream: u32, wait: Wait) {
         self.leave(stream);
-        self.flying.entry(wait.flight()).or_default().insert(stream);
-        self.streams.insert(stream, Queued::Flying(wait));
+        self.groups.entry(wait.flight()).or_default().streams.insert(stream);
+        self.streams.insert(stream, wait);
     }
 
     /// What had come for it, and it did not get any more.
     pub fn leave(&mut self, stream: u32) -> Option<Rc<Landed>> {
-        match self.streams.remove(&stream)? {
-            Queued::Flying(wait) => {
-                let flight = wait.flight();
-                let waits = self.flying.get_mut(&flight)?;
-                waits.remove(&stream);
-                if waits.is_empty() {
-                    self.flying.remove(&flight);
-                }
-                None
-            }
-            Queued::Landed { turn, landed, .. } => {
-                self.landed.remove(&turn);
-                landed
-            }
+        let wait = self.streams.remove(&stream)?;
+        if self.given_up.remove(&stream) {
+            return None;
         }
+        self.leave_group(wait.flight(), stream)
     }
 
     /// Gives it back where nobody waits for it.
     pub fn land(&mut self, landed: Landed) -> Option<Landed> {
-        let Some(streams) = self.flying.remove(&landed.flight()) else { return Some(landed) };
-        let landed = Rc::new(landed);
-        for stream in streams {
-            self.queue_landed(stream, Some(Rc::clone(&landed)));
-        }
+        let flight = landed.flight();
+        let Some(group) = self.groups.get_mut(&flight) else { return Some(landed) };
+        group.landed = Some(Rc::new(landed));
+        self.landed.push_back(flight);
         None
     }
 
-    /// Nothing that is under way will serve anybody.
+    /// Nothing that is under way, or has landed, will serve anybody.
     pub fn give_up(&mut self) {
-        for stream in std::mem::take(&mut self.flying).into_values().flatten() {
-            self.queue_landed(stream, None);
-        }
+        self.groups.clear();
+        self.landed.clear();
+        self.given_up = self.streams.keys().copied().collect();
     }
 
+    /// One whose wait is over.
     pub fn next_landed(&mut self) -> Option<Settling> {
-        while let Some((_, stream)) = self.landed.pop_first() {
-            if let Some(Queued::Landed { wait, landed, .. }) = self.streams.remove(&stream) {
-                return Some((stream, wait, landed));
+        if let Some(stream) = self.given_up.pop_first() {
+            return Some((stream, self.streams.remove(&stream)?, None));
+        }
+        while let Some(flight) = self.landed.pop_front() {
+            let first = self.groups.get(&flight).and_then(|group| group.streams.first().copied());
+            let Some(stream) = first else { continue };
+            let landed = self.leave_group(flight, stream);
+            if self.groups.contains_key(&flight) {
+                self.landed.push_back(flight);
             }
+            return Some((stream, self.streams.remove(&stream)?, landed));
         }
         None
+    }
+
+    pub fn has_held(&self) -> bool {
+        !self.streams.is_empty()
     }
 
     pub fn has_landed(&self) -> bool {
-        !self.landed.is_empty()
+        !self.landed.is_empty() || !self.given_up.is_empty()
     }
 
-    fn queue_landed(&mut self, stream: u32, landed: Option<Rc<Landed>>) {
-        let Some(Queued::Flying(wait)) = self.streams.remove(&stream) else { return };
-        self.last_turn += 1;
-        let turn = self.last_turn;
-        self.landed.insert(turn, stream);
-        self.streams.insert(stream, Queued::Landed { turn, wait, landed });
+    /// What has come for its flight.
+    fn leave_group(&mut self, flight: FlightId, stream: u32) -> Option<Rc<Landed>> {
+        let group = self.groups.get_mut(&flight)?;
+        group.streams.remove(&stream);
+        let landed = group.landed.clone();
+        if group.streams.is_empty() {
+            self.groups.remove(&flight);
+        }
+        landed
     }
 }

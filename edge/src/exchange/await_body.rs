@@ -65,8 +65,9 @@ impl AwaitBody {
         self.gathering.digest.update(bytes);
     }
 
-    pub fn is_overdue(&self, now: Moment) -> bool {
-        self.deadline <= now.steady
+    /// When it is too late for the rest of the body, by the steady clock.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// The body has ended; custody is asked.

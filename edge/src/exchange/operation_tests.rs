@@ -181,7 +181,7 @@ fn a_body_has_a_bound() {
 fn a_body_has_its_time_and_so_has_the_session() {
     let mut edge = reading();
     let wait = wanted(&mut edge, with_body(ask()));
-    assert!(!wait.is_overdue(at(NOW + 29)) && wait.is_overdue(at(NOW + 30)));
+    assert_eq!(wait.deadline(), at(NOW + 30).steady);
     let late = Moment { wall: Duration::from_secs(NOW + 700), ..at(NOW + 20) };
     assert!(matches!(refused(wait.end(&mut edge, late)), Denial::Session(_)));
     assert!(edge.take_callouts().is_empty());
