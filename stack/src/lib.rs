@@ -5,6 +5,7 @@
 //! `cargo xtask up`, `cargo xtask demo` and every end-to-end test start the same stack. Each has
 //! ports, files and keys of its own, so any number of them run at the same time.
 
+pub mod altered;
 pub mod authority;
 mod background;
 pub mod benchmarks;

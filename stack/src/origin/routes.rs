@@ -48,6 +48,8 @@ struct EventCount {
 struct Pause {
     /// Milliseconds until the answer.
     ms: u64,
+    #[serde(default = "no_content")]
+    status: u16,
 }
 
 fn three() -> u32 {
@@ -56,6 +58,10 @@ fn three() -> u32 {
 
 fn a_moment() -> u64 {
     50
+}
+
+fn no_content() -> u16 {
+    204
 }
 
 pub(super) fn router(record: Arc<Record>, events: Events, sayings: Sayings) -> Router {
@@ -190,10 +196,14 @@ async fn parrot(mut socket: WebSocket) {
 
 async fn status(Path(code): Path<u16>, body: Body) -> Response {
     count(body).await;
-    StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST).into_response()
+    known(code).into_response()
 }
 
-async fn delay(Query(Pause { ms }): Query<Pause>) -> StatusCode {
+async fn delay(Query(Pause { ms, status }): Query<Pause>) -> StatusCode {
     tokio::time::sleep(Duration::from_millis(ms)).await;
-    StatusCode::NO_CONTENT
+    known(status)
+}
+
+fn known(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST)
 }

@@ -1,5 +1,6 @@
 //! Policies that change while guests are connected, on a real Envoy whose listeners are in a file.
 
+mod attempts;
 mod discovered;
 mod load;
 mod remote_code;

@@ -15,13 +15,17 @@ use super::{DEFAULT_DRAIN, VMS, allowed, denied, rendered, tightened, verdict};
 use crate::wide::wait_until;
 
 /// The file with the plugin.
-struct Plugin(PathBuf);
+pub(super) struct Plugin(PathBuf);
 
 // === impl Plugin ===
 
 impl Plugin {
+    pub(super) fn at(folder: &Path) -> Self {
+        Self(folder.join("plugin.json"))
+    }
+
     /// Takes the plugin out of a rendered configuration, which then finds it in the file.
-    fn split(&self, config: &str) -> String {
+    pub(super) fn split(&self, config: &str) -> String {
         let mut root: Value = serde_json::from_str(config).unwrap();
         let filter = filter(&mut root);
         let plugin = filter["typed_config"].take();
@@ -39,7 +43,7 @@ impl Plugin {
     }
 
     /// Puts the plugin of another configuration in its place, by a rename.
-    fn replace(&self, config: &str) {
+    pub(super) fn replace(&self, config: &str) {
         let mut root: Value = serde_json::from_str(config).unwrap();
         self.write(&filter(&mut root)["typed_config"]);
     }
@@ -60,7 +64,7 @@ fn filter(root: &mut Value) -> &mut Value {
 }
 
 fn start(scene: &Scene, folder: &Path, version: Option<u64>) -> (Envoy, Plugin) {
-    let plugin = Plugin(folder.join("plugin.json"));
+    let plugin = Plugin::at(folder);
     let config = plugin.split(&rendered(scene.stack.settings(), version, |_| {}));
     let mut root: Value = serde_json::from_str(&config).unwrap();
     let listener = &mut root["static_resources"]["listeners"][0];
