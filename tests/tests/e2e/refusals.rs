@@ -1,6 +1,7 @@
 //! Every refusal, by two oracles: what the guest is told, and that the origin saw nothing. Each
 //! table has an accepted twin, so that it can fail.
 
+mod carriers;
 mod configuration;
 mod gateway;
 mod headers;
