@@ -10,6 +10,7 @@ mod clients;
 mod custody_faults;
 mod destinations;
 mod feed;
+mod folding;
 mod inside_addresses;
 mod istio;
 mod mixing;
