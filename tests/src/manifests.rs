@@ -14,14 +14,18 @@ pub fn read(file: &str) -> Vec<Value> {
     parse(&text)
 }
 
-/// The documents of a text.
+/// The documents of a text, with the items of a `List` in its place.
 ///
 /// # Panics
 /// It is no YAML.
 pub fn parse(text: &str) -> Vec<Value> {
     let documents = serde_yaml_ng::Deserializer::from_str(text);
     let documents = documents.map(|document| Value::deserialize(document).expect("YAML"));
-    documents.filter(|document| !document.is_null()).collect()
+    let items = documents.flat_map(|document| match document.get("items") {
+        Some(Value::Array(items)) if document["kind"] == "List" => items.clone(),
+        _ => vec![document],
+    });
+    items.filter(|document| !document.is_null()).collect()
 }
 
 /// The one document of this kind and name.

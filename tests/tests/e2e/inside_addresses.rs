@@ -39,14 +39,14 @@ const INSIDE_6: [&str; 8] = [
 const DENIED: &str = "destination_inside";
 
 /// A way to the origin at one more address.
-struct Door {
+pub struct Door {
     entered: Arc<AtomicUsize>,
 }
 
 // === impl Door ===
 
 impl Door {
-    fn open(address: IpAddr, origin: SocketAddr) -> io::Result<Self> {
+    pub fn open(address: IpAddr, origin: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((address, origin.port()))?;
         let entered = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&entered);
@@ -77,7 +77,7 @@ fn addresses(texts: &[&str]) -> Vec<IpAddr> {
 }
 
 /// What a name resolves to, and whether a request for it gets through.
-fn cases() -> Vec<(Vec<IpAddr>, bool)> {
+pub fn cases() -> Vec<(Vec<IpAddr>, bool)> {
     let mut cases = vec![
         (addresses(&[PUBLIC]), true),
         (addresses(&[PUBLIC_6]), true),
@@ -98,8 +98,25 @@ fn cases() -> Vec<(Vec<IpAddr>, bool)> {
     cases
 }
 
-fn name(number: usize) -> String {
+pub fn name(number: usize) -> String {
     format!("case-{number}.{APEX}")
+}
+
+/// Gives the loopback every address of the cases; those of the public ones and of the inside ones where somebody
+/// is to listen.
+pub fn assign_all() -> [Vec<IpAddr>; 2] {
+    let public = [PUBLIC, PUBLIC_6, PUBLIC_NAT64, PUBLIC_6TO4];
+    // The loopback has two of them, and an IPv4-mapped address is the system's word for an IPv4 one.
+    let is_missing =
+        |address: &&str| !["127.0.0.1", "::1"].contains(address) && !address.starts_with("::ffff:");
+    let inside: Vec<_> = INSIDE.into_iter().chain(INSIDE_6).filter(is_missing).collect();
+    public.into_iter().chain([CLOSED, CLOSED_6]).chain(inside.clone()).for_each(assign);
+    let inside: Vec<_> = inside.into_iter().chain(["::1"]).collect();
+    [addresses(&public), addresses(&inside)]
+}
+
+pub fn open_all(addresses: &[IpAddr], origin: SocketAddr) -> Vec<Door> {
+    addresses.iter().map(|address| Door::open(*address, origin).unwrap()).collect()
 }
 
 fn assign(address: &str) {
@@ -143,21 +160,13 @@ fn gateway_request_to_an_inside_address_is_refused_wherever_it_stands_in_the_ans
 }
 
 fn play(way: Way) {
-    let public = [PUBLIC, PUBLIC_6, PUBLIC_NAT64, PUBLIC_6TO4];
-    // The loopback has two of them, and an IPv4-mapped address is the system's word for an IPv4 one.
-    let is_missing =
-        |address: &&str| !["127.0.0.1", "::1"].contains(address) && !address.starts_with("::ffff:");
-    let inside: Vec<_> = INSIDE.into_iter().chain(INSIDE_6).filter(is_missing).collect();
-    public.into_iter().chain([CLOSED, CLOSED_6]).chain(inside.clone()).for_each(assign);
+    let [public, inside] = assign_all();
     let cases = cases();
     let names = (0..cases.len()).map(name);
     let mut scene = Scene::start(builder().way(way).origin(OriginSettings::new(names)));
     scene.stack.restart_edge(|settings| settings.private_upstreams = false).unwrap();
     let origin = scene.stack.origin().unwrap().address();
-    let doors = public.map(|address| Door::open(address.parse().unwrap(), origin).unwrap());
-    let inside = inside.into_iter().chain(["::1"]);
-    let inside: Vec<_> =
-        inside.map(|address| Door::open(address.parse().unwrap(), origin).unwrap()).collect();
+    let (doors, inside) = (open_all(&public, origin), open_all(&inside, origin));
     if way == Way::Gateway {
         let reply = request(&scene, way, "127.0.0.1");
         assert_eq!((reply.status, reply.reason().as_deref()), (403, Some(DENIED)), "an address");
@@ -186,7 +195,7 @@ fn play(way: Way) {
     }
 }
 
-fn assert_problem(reply: &Reply) {
+pub fn assert_problem(reply: &Reply) {
     assert_eq!(reply.header("content-type").as_deref(), Some("application/problem+json"));
     assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
     let body = reply.json();
@@ -195,6 +204,6 @@ fn assert_problem(reply: &Reply) {
     assert!(body["request_id"].as_str().is_some_and(|id| id.len() == 36), "{body}");
 }
 
-fn entered(doors: &[Door]) -> usize {
+pub fn entered(doors: &[Door]) -> usize {
     doors.iter().map(Door::entered).sum()
 }

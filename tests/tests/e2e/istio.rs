@@ -4,6 +4,7 @@
 //! part [`generated`] plays.
 
 mod generated;
+mod inside;
 
 use std::path::Path;
 use std::thread;

@@ -6,6 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::Value;
 use stack::built::Built;
+use tests::manifests::read;
+
+const ISTIO: &str = "envoy/istio/inside-addresses.yaml";
 
 const FILES: [&str; 3] = ["envoy/explicit.yaml", "envoy/gateway.yaml", "deploy/compose/envoy.yaml"];
 
@@ -91,19 +94,29 @@ fn every_net_for_inside_addresses_has_the_same_ranges() {
             let ranges = cache["resolved_address_filter"]["ranges"].as_array().unwrap();
             assert_eq!(ranges.iter().map(range).collect::<Ranges>(), expected(), "{file}");
         }
-        let policies = nets(&root, "special_purpose_address");
-        assert_eq!(policies.len(), 1, "{file}: the router's");
-        let addresses = nets(&policies[0], "upstream_ip");
-        assert_eq!(addresses.iter().map(range).collect::<Ranges>(), expected(), "{file}");
+        assert_router_net(file, &root);
     }
+    // Of both workloads. Istio's clusters have no such cache: each address is an endpoint.
+    let manifests = read(ISTIO);
+    assert_eq!(manifests.len(), 2);
+    for manifest in manifests {
+        assert_router_net(ISTIO, &manifest);
+    }
+}
+
+fn assert_router_net(file: &str, root: &Value) {
+    let policies = nets(root, "special_purpose_address");
+    assert_eq!(policies.len(), 1, "{file}: the router's");
+    let addresses = nets(&policies[0], "upstream_ip");
+    assert_eq!(addresses.iter().map(range).collect::<Ranges>(), expected(), "{file}");
 }
 
 #[test]
 fn denials_that_envoy_makes_have_a_row() {
     let rows = fs::read_to_string(Built::root().join("docs/denials.md")).unwrap();
-    for file in FILES {
-        let text = fs::read_to_string(Built::root().join(file)).unwrap();
-        let root: Value = serde_yaml_ng::from_str(&text).unwrap();
+    let files = FILES.into_iter().chain([ISTIO]);
+    for (file, root) in files.flat_map(|file| read(file).into_iter().map(move |root| (file, root)))
+    {
         let mappers = nets(&root, "mappers");
         assert_eq!(mappers.len(), 1, "{file}");
         for mapper in mappers[0].as_array().unwrap() {

@@ -10,9 +10,10 @@ use crate::kinds;
 const CUSTODY: &str = "deploy/kustomize/custody/service.yaml";
 const GATEWAY: &str = "envoy/istio/egress-gateway.yaml";
 const SIDECAR: &str = "envoy/istio/sidecar.yaml";
+const INSIDE: &str = "envoy/istio/inside-addresses.yaml";
 
 fn all() -> Vec<Value> {
-    [CUSTODY, GATEWAY, SIDECAR].into_iter().flat_map(read).collect()
+    [CUSTODY, GATEWAY, SIDECAR, INSIDE].into_iter().flat_map(read).collect()
 }
 
 #[test]
@@ -59,6 +60,31 @@ fn every_plugin_is_one_that_the_filter_takes_and_fails_closed() {
         assert_eq!(config["custody"]["cluster"], cluster);
         // The net refuses what still carries a session, so no other carrier may be believed.
         assert_eq!(config["session"]["carriers"], json!([{"header": "x-leasehold-session"}]));
+    }
+}
+
+/// The net for inside addresses is for the workloads and listeners that the permit's net is for.
+#[test]
+fn inside_addresses_are_refused_where_permits_are_demanded() {
+    let inside = read(INSIDE);
+    for (file, number) in [(GATEWAY, 0), (SIDECAR, 1)] {
+        let permit = find(&read(file), "EnvoyFilter", "leasehold-permit").clone();
+        let own = &inside[number];
+        assert_eq!(own["metadata"]["namespace"], permit["metadata"]["namespace"]);
+        assert_eq!(own["spec"]["workloadSelector"], permit["spec"]["workloadSelector"]);
+        let [net, reply] = own["spec"]["configPatches"].as_array().unwrap().as_slice() else {
+            panic!("{file}: two patches");
+        };
+        assert_eq!(net["match"], permit["spec"]["configPatches"][0]["match"]);
+        let listener = |patch: &Value| patch["match"]["listener"]["portNumber"].clone();
+        assert_eq!(
+            (&reply["match"]["context"], listener(reply)),
+            (&net["match"]["context"], listener(net))
+        );
+        // Where Envoy falls back to another address, nothing judges that one.
+        for entry in read(file).iter().filter(|manifest| manifest["kind"] == "ServiceEntry") {
+            assert_eq!(entry["spec"]["resolution"], "DNS", "{file}");
+        }
     }
 }
 

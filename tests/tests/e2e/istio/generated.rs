@@ -190,6 +190,37 @@ fn routes(listener: &Listener) -> Value {
     })
 }
 
+/// Merges the patches of an EnvoyFilter into a listener's filters, as messages are merged: lists are joined.
+pub fn patch(listener: &mut Value, patches: &Value) {
+    let manager = &mut listener["filter_chains"][0]["filters"][0];
+    for patch in patches.as_array().unwrap() {
+        assert_eq!(patch["patch"]["operation"], "MERGE");
+        let (value, chain) = (&patch["patch"]["value"], &patch["match"]["listener"]["filterChain"]);
+        assert_eq!(chain["filter"]["name"], manager["name"]);
+        match patch["applyTo"].as_str().unwrap() {
+            "NETWORK_FILTER" => merge(manager, value),
+            "HTTP_FILTER" => {
+                let filters = manager["typed_config"]["http_filters"].as_array_mut().unwrap();
+                let name = &chain["filter"]["subFilter"]["name"];
+                merge(filters.iter_mut().find(|filter| filter["name"] == *name).unwrap(), value);
+            }
+            other => panic!("applyTo: {other}"),
+        }
+    }
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(fields), Value::Object(more)) => {
+            for (name, value) in more {
+                merge(fields.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(items), Value::Array(more)) => items.extend(more.iter().cloned()),
+        (into, from) => *into = from.clone(),
+    }
+}
+
 /// The EnvoyFilter's patch, as it stands.
 fn net(file: &str) -> Value {
     let manifests = read(&format!("envoy/istio/{file}.yaml"));
