@@ -23,6 +23,8 @@ use crate::wide::{self, Frozen, TWIN, wait_until};
 
 /// Envoy's default: what an operator gets who says nothing.
 const DEFAULT_DRAIN: Duration = Duration::from_secs(600);
+/// What every shipped command that starts Envoy says; `tests/tests/shipping/deploy.rs` looks.
+const SHIPPED_DRAIN: Duration = Duration::from_secs(5);
 /// For a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
 /// A VM a worker, one on the main thread, and the one that tries a configuration out.
@@ -270,7 +272,7 @@ fn an_older_policy_that_rests_judges_again_when_the_newer_one_is_gone() {
 
 #[test]
 fn without_generations_the_drain_time_is_the_bound() {
-    let drain = Duration::from_secs(2);
+    let drain = SHIPPED_DRAIN;
     let mut edge = Edge::start(builder().way(Way::Gateway), drain, None);
     let request = edge.request(API, "/v1/models");
     let mut open = edge.dial();

@@ -104,6 +104,32 @@ fn what_is_mounted_is_there() {
     }
 }
 
+/// It bounds how long an older policy goes on where the filter cannot (envoy/README.md). The tests of reloads
+/// measure 5 seconds.
+#[test]
+fn every_command_that_starts_envoy_states_the_drain_time() {
+    for (file, expected) in [
+        ("README.md", 1),
+        ("docker-compose.yml", 1),
+        ("deploy/kustomize/edge/edge.yaml", 1),
+        ("envoy/README.md", 1),
+        ("envoy/explicit.yaml", 1),
+        ("envoy/gateway.yaml", 1),
+    ] {
+        let text = fs::read_to_string(Built::root().join(file)).unwrap();
+        let starts = |line: &&str| {
+            let is_command = line.contains("envoy -c ") || line.contains("[-c, ");
+            is_command && !line.contains("--mode validate")
+        };
+        let lines: Vec<_> = text.lines().filter(starts).collect();
+        assert_eq!(lines.len(), expected, "{file}: {lines:?}");
+        for line in lines {
+            let stated = line.replace(", ", " ").replace('"', "");
+            assert!(stated.contains("--drain-time-s 5"), "{file}: {line}");
+        }
+    }
+}
+
 /// Custody itself reads the configuration, with the keys that `custody init` makes in the places where
 /// the pod has them.
 #[test]
