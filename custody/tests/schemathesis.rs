@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-/// No 5xx; no status, type or body that is not described; nothing is taken that the schemas forbid. Not that
-/// whatever they allow is taken: a schema cannot say all of what a destination or a credential has to be.
+/// No 5xx; no status, type or body that is not described; nothing is taken that the schemas forbid. Without
+/// `positive_data_acceptance`: a schema cannot state that an A-label decodes, that the headers of a set have
+/// different names, or a limit in bytes.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_schema_conformance,response_headers_conformance,\
                       negative_data_rejection,unsupported_method,allow_header_conformance";

@@ -33,6 +33,7 @@ pub struct RevocationOrder {
     #[schemars(schema_with = "crate::api::limits::target_id")]
     pub id: String,
     /// Unix seconds after which it may be forgotten. Default: see the kind.
+    #[serde(default, deserialize_with = "body::whole")]
     pub until: Option<UnixSeconds>,
 }
 

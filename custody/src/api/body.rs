@@ -4,7 +4,9 @@ use crate::api::refusal::Refusal;
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 use zeroize::Zeroizing;
 
 /// The largest body, in bytes: a credential of 64 KiB in base64 leaves room for its names.
@@ -52,4 +54,15 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 /// Of either.
 pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
     parse(&read(request).await?)
+}
+
+/// A whole number as JSON Schema means it: `820.0` is one. For a field that may be absent.
+///
+/// # Errors
+/// It is not a whole number, or it is negative.
+pub fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(from)? else { return Ok(None) };
+    let whole = |float: f64| (float.fract() == 0.0).then(|| format!("{float:.0}").parse().ok());
+    let read = number.as_u64().or_else(|| number.as_f64().and_then(whole).flatten());
+    read.map(Some).ok_or_else(|| D::Error::custom("expected a whole number"))
 }

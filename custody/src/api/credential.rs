@@ -7,6 +7,7 @@
 //! ```
 //! What is not text travels as base64 (RFC 4648 section 4).
 
+use crate::api::limits;
 use crate::api::refusal::Refusal;
 use crate::credential::{Credential, CredentialFault, CredentialType};
 use crate::outbound::{optional_secret, secret};
@@ -57,23 +58,30 @@ struct SentHeader {
 #[schemars(rename = "Credential")]
 pub enum Shown<'a> {
     Bearer {
+        #[schemars(schema_with = "limits::header_secret")]
         token: &'a str,
     },
     Basic {
+        #[schemars(schema_with = "limits::user")]
         user: &'a str,
+        #[schemars(schema_with = "limits::header_secret")]
         password: &'a str,
     },
     ApiKey {
+        #[schemars(schema_with = "limits::header_name")]
         header: &'a str,
+        #[schemars(schema_with = "limits::header_secret")]
         key: &'a str,
     },
     HeaderSet {
+        #[schemars(schema_with = "header_set")]
         headers: Vec<ShownHeader<'a>>,
     },
     SshCertificate {
         /// OpenSSH text form.
         certificate: &'a str,
         /// The key it certifies, as text.
+        #[schemars(schema_with = "limits::secret")]
         private_key: &'a str,
     },
     KerberosTicket {
@@ -91,8 +99,17 @@ pub enum Shown<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "CredentialHeader")]
 pub struct ShownHeader<'a> {
+    #[schemars(schema_with = "limits::header_name")]
     name: &'a str,
+    #[schemars(schema_with = "limits::header_secret")]
     value: &'a str,
+}
+
+/// Headers that only work together; each has another name, which is not said here.
+fn header_set(schemas: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let mut schema = schemas.subschema_for::<Vec<ShownHeader<'_>>>();
+    schema.insert("minItems".into(), 1.into());
+    schema
 }
 
 /// Base64, wiped when dropped.
@@ -267,7 +284,7 @@ impl JsonSchema for Text {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "contentEncoding": "base64"})
+        limits::base64()
     }
 }
 

@@ -42,20 +42,99 @@ pub fn path(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": "^/", "maxLength": PATH_LENGTH})
 }
 
-/// [`lease::Authority`]. A text of this shape may still be none: a name that is too long, one that
-/// ends in a number, an A-label that decodes to nothing, an IPv6 address that is none.
+/// [`lease::Authority`]. One rule is not said here: an A-label (`xn--`) decodes, and back to itself.
 pub fn destination(_: &mut SchemaGenerator) -> Schema {
     let label = format!("[A-Za-z0-9_-]{{1,{}}}", Host::MAX_LABEL);
-    let port =
-        "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]";
-    let host = format!(r"{label}(\.{label})*\.?|\[[0-9A-Fa-f:.]+\]");
-    // The dot at the end of a name is one more.
-    let longest = Host::MAX_LENGTH + 1 + PORT_LENGTH;
+    let port = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?";
+    let (ipv4, ipv6) = (ipv4(), ipv6());
+    let (longest, longer) = (Host::MAX_LENGTH, Host::MAX_LENGTH + 2);
     json_schema!({
         "type": "string",
         "description": "HOST or HOST:PORT; an IPv6 address is in brackets",
-        "pattern": format!("^({host})(:({port}))?$"),
-        "maxLength": longest,
+        "maxLength": Host::MAX_LENGTH + 1 + PORT_LENGTH,
+        "anyOf": [
+            {"pattern": format!(r"^{ipv4}\.?{port}$")},
+            {"pattern": format!(r"^\[({ipv6})\]{port}$")},
+            {
+                "pattern": format!(r"^{label}(\.{label})*\.?{port}$"),
+                "not": {"anyOf": [
+                    {"description": "a name that ends in a number", "pattern": r"(^|\.)([0-9]+|0[xX][0-9A-Fa-f]*)\.?(:[0-9]+)?$"},
+                    {"description": "a name that is too long", "pattern": format!(r"^([^:]{{{longer}}}|[^:]{{{longest}}}[^.:](:|$))")},
+                ]},
+            },
+        ],
+    })
+}
+
+/// As [`std::net::Ipv4Addr`] reads it: no leading zeros.
+fn ipv4() -> String {
+    let byte = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+    format!(r"({byte}\.){{3}}{byte}")
+}
+
+/// As [`std::net::Ipv6Addr`] reads it: eight groups, or fewer around one `::`; the last two may be an IPv4 address.
+fn ipv6() -> String {
+    let (group, ipv4) = ("[0-9A-Fa-f]{1,4}", ipv4());
+    let groups = |count: usize| format!("{group}(:{group}){{0,{}}}", count - 1);
+    let mut forms = vec![format!("({group}:){{7}}{group}"), format!("({group}:){{6}}{ipv4}")];
+    for before in 0..=7_usize {
+        let head = match before {
+            0 => String::new(),
+            before => format!("{group}(:{group}){{{}}}", before - 1),
+        };
+        let tail = match 7 - before {
+            0 => String::new(),
+            1 => format!("({group})?"),
+            after => format!("({}|({group}:){{0,{}}}{ipv4})?", groups(after), after - 2),
+        };
+        forms.push(format!("{head}::{tail}"));
+    }
+    forms.join("|")
+}
+
+/// The name of a header that a lease may write, [`lease::HeaderName`].
+pub fn header_name(_: &mut SchemaGenerator) -> Schema {
+    let either = |name: &str| -> String {
+        let either = |c: char| match c {
+            'a'..='z' => format!("[{}{c}]", c.to_ascii_uppercase()),
+            _ => c.to_string(),
+        };
+        name.chars().map(either).collect()
+    };
+    let whole = ["host", "content-length", "expect", "connection", "keep-alive", "te", "trailer"];
+    let whole = whole.into_iter().chain(["transfer-encoding", "upgrade"]).map(either);
+    let whole = whole.collect::<Vec<_>>().join("|");
+    let (proxy, envoy) = (either("proxy-"), either("x-envoy-"));
+    json_schema!({
+        "type": "string",
+        "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$",
+        "not": {"pattern": format!("^(({whole})$|{proxy}|{envoy})")},
+    })
+}
+
+/// A secret that stands in a header: no control characters. Its header has at most 16 KiB, in bytes and with the
+/// scheme, which is not said here.
+pub fn header_secret(_: &mut SchemaGenerator) -> Schema {
+    pattern(r"^[^\x00-\x1f\x7f]+$")
+}
+
+/// A secret of any text.
+pub fn secret(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1})
+}
+
+/// A user of Basic authentication: no colon and no control characters.
+pub fn user(_: &mut SchemaGenerator) -> Schema {
+    pattern(r"^[^:\x00-\x1f\x7f-\x9f]+$")
+}
+
+/// At least one byte (RFC 4648 section 4).
+pub fn base64() -> Schema {
+    let end = "[A-Za-z0-9+/]{4}|[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=";
+    json_schema!({
+        "type": "string",
+        "contentEncoding": "base64",
+        "pattern": format!("^([A-Za-z0-9+/]{{4}})*({end})$"),
     })
 }
 

@@ -37,6 +37,7 @@ pub struct FetchOrder {
     #[serde(rename = "type")]
     kind: Option<CredentialType>,
     /// Seconds, 1 to 900; default 300.
+    #[serde(default, deserialize_with = "body::whole")]
     #[schemars(schema_with = "crate::api::limits::ttl")]
     ttl: Option<u64>,
 }

@@ -5,6 +5,7 @@ use super::common::stores::Store;
 use super::common::workers::WorkersHome;
 use custody::actor::Actor;
 use custody::admin::target::Kind;
+use custody::api::credential::Sent;
 use lease::{
     Authority, CURSOR_LENGTH, FAILURE_CODE_LENGTH, Handle, Host, IDEMPOTENCY_KEY_LENGTH,
     LEASE_ID_LENGTH, LeaseRequest, METHOD_LENGTH, OutcomeReport, PATH_LENGTH, SEEN_LIMIT,
@@ -143,6 +144,47 @@ fn the_other_members_of_a_lease_request_are_described_as_they_are_parsed() {
     }
 }
 
+/// Labels at the end of a name: numbers, what looks like one, and addresses.
+const ENDINGS: [&str; 12] = [
+    "0",
+    "1",
+    "0x",
+    "0X1f",
+    "0xg",
+    "00x1",
+    "1a",
+    "a1",
+    "1.2.3",
+    "1.2.3.4.5",
+    "01.2.3.4",
+    "256.1.1.1",
+];
+/// IPv6 addresses, and texts like them.
+const IN_BRACKETS: [&str; 22] = [
+    "::",
+    "1::",
+    "::1",
+    "1:2:3:4:5:6:7:8",
+    "1:2:3:4:5:6:7",
+    "1:2:3:4:5:6:7::",
+    "::2:3:4:5:6:7:8",
+    "1::2:3:4:5:6:7:8",
+    "1:2:3:4:5:6:1.2.3.4",
+    "::1.2.3.4",
+    "1::2:1.2.3.4",
+    "1:2:3:4:5:6::1.2.3.4",
+    "1:2:3:4:5::1.2.3.4",
+    "::ffff:01.2.3.4",
+    "12345::",
+    "1::2::3",
+    ":::",
+    "1.2.3.4",
+    "",
+    ":",
+    "1:",
+    "::g",
+];
+
 #[test]
 fn a_destination_that_is_parsed_is_described() {
     let (label, long) = ("a".repeat(Host::MAX_LABEL), "a".repeat(Host::MAX_LABEL + 1));
@@ -158,8 +200,14 @@ fn a_destination_that_is_parsed_is_described() {
             texts.push(format!("{host}:{port}"));
         }
     }
-    // A name that ends in a number is a question of more than its shape.
-    texts.retain(|text| !text.chars().all(|character| character.is_ascii_digit()));
+    for ending in ENDINGS {
+        texts
+            .extend([ending, &format!("a.{ending}"), &format!("{ending}.:443")].map(str::to_owned));
+    }
+    for address in IN_BRACKETS {
+        texts.push(format!("[{address}]:443"));
+    }
+    texts.extend([format!("{name}."), format!("{name}a")]);
     let places = [member("LeaseRequest", "destination"), member("Question", "destination")];
     check(&places, &texts, |text| Authority::parse(text.as_bytes(), 443).is_ok());
 }
@@ -205,10 +253,79 @@ async fn numbers_are_described_as_they_are_parsed() {
         assert_eq!(answer.unwrap().status == 200, wait.is_valid(&json!(value)), "{path}");
     }
     let ttl = described.schema(&member("FetchOrder", "ttl"));
-    for value in [json!(0), json!(1), json!(900), json!(901), json!(-1), json!(1.5), json!(null)] {
+    for value in [
+        json!(0),
+        json!(1),
+        json!(900),
+        json!(901),
+        json!(-1),
+        json!(1.5),
+        json!(820.0),
+        json!(null),
+    ] {
         let token = workers.token("cred.fetch", "a", "absent");
         let body = json!({"actor": "a", "service": "absent", "ttl": value});
         let answer = workers.call(&running, "fetch", &token, body).await;
         assert_eq!(answer.status == 404, ttl.is_valid(&value), "{value}: {}", answer.text());
     }
+}
+
+/// A credential of each type, with `text` in one field.
+fn credentials(text: &str) -> Vec<Value> {
+    vec![
+        json!({"type": "bearer", "token": text}),
+        json!({"type": "basic", "user": text, "password": "p"}),
+        json!({"type": "basic", "user": "u", "password": text}),
+        json!({"type": "api_key", "header": text, "key": "k"}),
+        json!({"type": "api_key", "header": "x-a", "key": text}),
+        json!({"type": "header_set", "headers": [{"name": text, "value": "v"}]}),
+        json!({"type": "header_set", "headers": [{"name": "x-a", "value": text}]}),
+        json!({"type": "ssh_certificate", "certificate": text, "private_key": "k"}),
+        json!({"type": "ssh_certificate", "certificate": "c", "private_key": text}),
+        json!({"type": "kerberos_ticket", "principal": text, "ccache": "YQ=="}),
+        json!({"type": "kerberos_ticket", "principal": "p", "ccache": text}),
+        json!({"type": "opaque", "bytes": text}),
+    ]
+}
+
+#[test]
+fn credentials_are_described_as_they_are_parsed() {
+    let schema = Described::read().schema("/components/schemas/Credential");
+    let mut texts = texts("x", 128);
+    texts.extend(
+        [
+            "YQ==",
+            "YR==",
+            "YWI=",
+            "YWJ=",
+            "YWJj",
+            "YWJjYQ==",
+            "YQ",
+            "a\u{85}",
+            "Host",
+            "hosts",
+            "TE",
+            "tea",
+            "Upgrade",
+            "proxy-a",
+            "Proxy-",
+            "proxy",
+            "X-Envoy-a",
+            "x-envoys",
+            "Keep-Alive",
+            "transfer-encoding",
+            "Expect",
+        ]
+        .map(str::to_owned),
+    );
+    let (mut good, mut bad) = (0, 0);
+    for credential in texts.iter().flat_map(|text| credentials(text)) {
+        let sent: Sent = serde_json::from_value(credential.clone()).unwrap();
+        let parsed = sent.credential().is_ok();
+        assert_eq!(parsed, schema.is_valid(&credential), "{credential}");
+        *(if parsed { &mut good } else { &mut bad }) += 1;
+    }
+    let none = json!({"type": "header_set", "headers": []});
+    assert!(!schema.is_valid(&none));
+    assert!(good > 100 && bad > 100, "{good} good, {bad} bad");
 }
