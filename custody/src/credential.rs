@@ -7,6 +7,7 @@ mod authorization;
 mod headers;
 mod shape;
 
+use crate::ledger::SecretOrigin;
 pub(crate) use authorization::{basic, bearer};
 use lease::{HeaderFault, HeaderName, Secret, UnixSeconds};
 use schemars::JsonSchema;
@@ -59,6 +60,8 @@ pub struct Resolved {
     pub expires_at: Option<UnixSeconds>,
     /// How its backend finds it again to revoke it (an OpenBao `lease_id`); never a secret.
     pub revocation: Option<String>,
+    /// The stored secrets that it is, or was made from.
+    pub made_from: Vec<SecretOrigin>,
 }
 
 /// The secret cannot be sent in headers of this type.

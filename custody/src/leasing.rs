@@ -126,7 +126,7 @@ impl Leasing {
             hold.give_up(&*self.parts.ledger).await;
             return Err(refused);
         }
-        match self.fulfil(&case, &hold, caller).await {
+        match self.fulfil(&mut case, &hold, caller).await {
             Ok(lease) => Ok(lease),
             Err(failure) => {
                 hold.give_up(&*self.parts.ledger).await;

@@ -6,6 +6,7 @@
 //!
 //! Times are Unix seconds and come in as arguments: the ledger never asks a clock.
 
+mod bulk_orders;
 mod cursor;
 mod envelopes;
 mod feed;
@@ -19,9 +20,11 @@ mod revocations;
 pub mod sqlite;
 mod words;
 
-pub use envelopes::{Envelopes, KeyRow, Row};
+pub use bulk_orders::{BulkOrder, BulkOrders};
+pub use envelopes::{Envelopes, KeyRow, Row, SecretOrigin};
 pub use leases::{
-    FORGOTTEN_AT_ONCE, LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, PAGE, Recorded, Told,
+    FORGOTTEN_AT_ONCE, LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, NewLease, PAGE,
+    Recorded, Told,
 };
 pub use locks::Locks;
 pub use notices::{Notice, Notices};
@@ -36,12 +39,30 @@ use std::sync::OnceLock;
 
 /// Everything at once.
 pub trait Ledger:
-    Envelopes + Leases + Locks + Notices + Reservations + Revocations + Send + Sync + 'static
+    BulkOrders
+    + Envelopes
+    + Leases
+    + Locks
+    + Notices
+    + Reservations
+    + Revocations
+    + Send
+    + Sync
+    + 'static
 {
 }
 
 impl<T> Ledger for T where
-    T: Envelopes + Leases + Locks + Notices + Reservations + Revocations + Send + Sync + 'static
+    T: BulkOrders
+        + Envelopes
+        + Leases
+        + Locks
+        + Notices
+        + Reservations
+        + Revocations
+        + Send
+        + Sync
+        + 'static
 {
 }
 

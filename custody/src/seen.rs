@@ -10,7 +10,7 @@ pub struct Seen<T> {
     at: Instant,
 }
 
-/// What was read is taken for true so long.
+/// How long a read spares the next one. What depends on it is checked when the lease is recorded.
 const FRESH: Duration = Duration::from_millis(100);
 
 // === impl Seen ===

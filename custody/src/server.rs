@@ -53,6 +53,7 @@ pub struct Server {
     grants: Arc<GrantsFile>,
     ledger: Arc<dyn Ledger>,
     resolver: Arc<Resolver>,
+    bulk_revocation: Arc<BulkRevocation>,
     courier: Option<Courier>,
     audit: AuditLog,
     writing: Writing,
@@ -98,10 +99,11 @@ impl Server {
         let is_new = storage.ledger.missing().is_some();
         let ledger = storage.ledger.open(Missing::Create).await?;
         let store = Arc::new(open_store(&storage, ledger.clone()).await?);
-        let own = own(&store, &ledger);
+        let (audit, writing) = open_audit(&storage, is_new).await?;
+        let own = own(&store, &ledger, &audit);
         let secrets = own.secrets.clone();
         let resolver = Arc::new(assemble(&backends, &credentials, own)?);
-        let (audit, writing) = open_audit(&storage, is_new).await?;
+        audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
         let metrics = Arc::new(Metrics::default());
         let (failures, courier) = failures(webhook, secrets, &ledger, &audit, &metrics)?;
         let grants = Arc::new(LiveGrants::new(grants));
@@ -140,6 +142,7 @@ impl Server {
             grants: shared.grants_file,
             ledger: shared.ledger,
             resolver: shared.resolver,
+            bulk_revocation: shared.bulk_revocation,
             courier,
             audit: shared.audit,
             writing,
@@ -188,6 +191,7 @@ impl Server {
         tokio::spawn(async move { grants.watch(watching).await });
         tokio::spawn(self.renewal.watch(stop.clone()));
         tokio::spawn(housekeeping::sweep(self.resolver, stop.clone()));
+        tokio::spawn(self.bulk_revocation.resume(stop.clone()));
         tokio::spawn(housekeeping::keep(self.ledger, clock::system(), stop.clone()));
         let (end, ended) = watch::channel(false);
         let courier = self.courier.map(|courier| tokio::spawn(courier.run(ended)));
@@ -232,9 +236,7 @@ async fn open_audit(
         let (bytes, file) = (torn.torn_bytes, &torn.torn_file);
         tracing::warn!(bytes, file, "the audit log ended within a record, which is set aside");
     }
-    let (audit, writing) = AuditLog::start(opened).await?;
-    audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
-    Ok((audit, writing))
+    Ok(AuditLog::start(opened).await?)
 }
 
 /// What edges are answered with.
@@ -294,7 +296,8 @@ async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<Sealed
     opened.map_err(|fault| StartFault::Store { place: storage.ledger.clone(), fault })
 }
 
-fn own(store: &Arc<SealedStore>, ledger: &Arc<dyn Ledger>) -> Own {
+fn own(store: &Arc<SealedStore>, ledger: &Arc<dyn Ledger>, audit: &AuditLog) -> Own {
     let sealed = Arc::new(SealedBackend(Arc::clone(store)));
-    Own { sealed: sealed.clone(), secrets: sealed, ledger: ledger.clone() }
+    let (ledger, audit) = (ledger.clone(), audit.clone());
+    Own { sealed: sealed.clone(), secrets: sealed, ledger, audit }
 }

@@ -11,7 +11,10 @@ use custody::backend::resolver::Resolver;
 use custody::backend::{Asked, BackendFault, CredentialBackend};
 use custody::bulk_revocation::{BulkRevocation, Means, Progress};
 use custody::credential::Resolved;
-use custody::ledger::{Change, LeaseRow, Ledger, Revocation, Target};
+use custody::ledger::{
+    BulkOrder, Change, LeaseFilter, LeaseRow, Ledger, LedgerPlace, Missing, NewLease, Revocation,
+    Target,
+};
 use inside::faulty::{Faulty, When};
 use inside::stores::{self, Database, Store, on_both_stores};
 use lease::Binding;
@@ -29,6 +32,9 @@ on_both_stores! {
     leases_end_after_the_ledger_failed_for_a_while,
     the_same_order_twice_at_once_is_done_once,
     what_a_revocation_of_the_target_ended_is_only_taken_back,
+    leases_end_after_their_custody_was_killed_before_any_did,
+    values_are_taken_back_after_their_custody_was_killed_before_any_was,
+    an_order_is_taken_up_by_nobody_while_somebody_works_on_it,
 }
 
 const NOW: u64 = 1_800_000_000;
@@ -36,7 +42,10 @@ const MANY: u64 = 100_000;
 
 /// Gives nothing, and counts what it is given back.
 #[derive(Default)]
-struct Back(AtomicU64);
+struct Back {
+    count: AtomicU64,
+    hangs: bool,
+}
 
 #[async_trait]
 impl CredentialBackend for Back {
@@ -53,7 +62,10 @@ impl CredentialBackend for Back {
     }
 
     async fn revoke(&self, _: &str) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        self.count.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -61,6 +73,7 @@ struct Scene {
     bulk: Arc<BulkRevocation>,
     ledger: Arc<Faulty>,
     back: Arc<Back>,
+    now: Arc<AtomicU64>,
     audit: PathBuf,
     store_file: PathBuf,
     database: Option<Database>,
@@ -78,9 +91,11 @@ impl Scene {
         let back = Arc::new(Back::default());
         let resolver = Arc::new(Resolver::new(vec![back.clone()], BTreeMap::new()));
         let shared: Arc<dyn Ledger> = ledger.clone();
-        let clock = Arc::new(|| NOW);
+        let now = Arc::new(AtomicU64::new(NOW));
+        let told = Arc::clone(&now);
+        let clock = Arc::new(move || told.load(Ordering::SeqCst));
         let bulk = Arc::new(BulkRevocation::new(shared, resolver, audit, clock));
-        Self { bulk, ledger, back, audit: audit_path, store_file, database, _folder: folder }
+        Self { bulk, ledger, back, now, audit: audit_path, store_file, database, _folder: folder }
     }
 
     /// So many live leases of this actor, each with a value that can be taken back. They end at four
@@ -106,6 +121,58 @@ impl Scene {
                 file.execute_batch(&statement).unwrap();
             }
         }
+    }
+
+    /// Another custody on the same ledger, with a backend that takes nothing back, begins to end what is the
+    /// actor's, and is killed when this holds.
+    async fn begin_and_kill(
+        &self,
+        fails: Option<(&'static str, When)>,
+        when: impl AsyncFn() -> bool,
+    ) {
+        let doomed = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let (file, audit) = (self.store_file.clone(), self.audit.with_extension("doomed"));
+        let place = self.database.as_ref().map(Database::place);
+        doomed.spawn(async move {
+            let place = match place {
+                Some(place) => LedgerPlace::Postgres(Box::new(place)),
+                None => LedgerPlace::Sqlite(file),
+            };
+            let ledger = Arc::new(Faulty::new(place.open(Missing::Create).await.unwrap()));
+            ledger.fail(fails);
+            let (audit, _) = AuditLog::start(recovery::open(&audit).unwrap()).await.unwrap();
+            let back: Arc<dyn CredentialBackend> =
+                Arc::new(Back { hangs: true, ..Back::default() });
+            let resolver = Arc::new(Resolver::new(vec![back], BTreeMap::new()));
+            let bulk = BulkRevocation::new(ledger, resolver, audit, Arc::new(|| NOW));
+            Arc::new(bulk).end(of("a"), Means::OfEach, order()).await;
+            // Until it is killed.
+            std::future::pending::<()>().await;
+        });
+        let begun = std::time::Instant::now();
+        while !when().await {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not begin");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        doomed.shutdown_background();
+    }
+
+    /// This custody goes on, some seconds later.
+    async fn take_up(&self) -> Value {
+        self.bulk.take_up().await.unwrap();
+        assert!(self.notes().is_empty(), "somebody may be working on it");
+        self.now.store(NOW + 11, Ordering::SeqCst);
+        self.bulk.take_up().await.unwrap();
+        assert_eq!(self.notes(), ["resumed"]);
+        self.record().await
+    }
+
+    /// Why the audit log has notes of the order.
+    fn notes(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(&self.audit).unwrap();
+        let records = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let notes = records.filter(|record| record["outcome"] == "note");
+        notes.map(|record| record["reason"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Orders it until it is complete.
@@ -139,7 +206,9 @@ impl Scene {
         for _ in 0..600 {
             let log = std::fs::read_to_string(&self.audit).unwrap();
             let mut lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-            if let Some(record) = lines.find(|record| record["event"] == "leases_revoked") {
+            let is_end =
+                |record: &Value| record["event"] == "leases_revoked" && record["outcome"] != "note";
+            if let Some(record) = lines.find(is_end) {
                 return record;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -148,7 +217,7 @@ impl Scene {
     }
 
     fn taken_back(&self) -> u64 {
-        self.back.0.load(Ordering::SeqCst)
+        self.back.count.load(Ordering::SeqCst)
     }
 }
 
@@ -180,7 +249,7 @@ async fn a_hundred_thousand_live_leases_end(store: Store) {
         revocation: Some("ended".into()),
         outcome: None,
     };
-    scene.ledger.real.record(&ended).await.unwrap();
+    scene.ledger.real.record(&NewLease::of(&ended)).await.unwrap();
     // Revoked already, but not to its end.
     let (target, by) = (Target::Lease("a-3".into()), "op".to_owned());
     let early = Revocation { target, at: NOW, until: Some(NOW + 1), by };
@@ -263,4 +332,81 @@ async fn what_a_revocation_of_the_target_ended_is_only_taken_back(store: Store) 
         assert_eq!(scene.taken_back(), before + all);
     }
     assert_eq!(scene.ledger.real.revoked().await.unwrap().len(), 3, "no lease for itself");
+}
+
+/// Leases of a minute, which have not ended when the custody that was killed is missed.
+fn give_long(scene: &Scene, count: u64) {
+    scene.give("a", count);
+    let longer = format!("UPDATE lease SET expires_at = {NOW} + 60");
+    match &scene.database {
+        Some(database) => database.run(&longer),
+        None => {
+            let file = rusqlite::Connection::open(&scene.store_file).unwrap();
+            file.execute_batch(&longer).unwrap();
+        }
+    }
+}
+
+async fn leases_end_after_their_custody_was_killed_before_any_did(store: Store) {
+    let scene = Scene::new(store).await;
+    give_long(&scene, 2500);
+    let (target, by) = (of("a"), "op".to_owned());
+    let kept = BulkOrder { target, revokes_each: true, by, ordered_at: NOW };
+    // To take it so leaves it as it is.
+    let is_kept =
+        async || scene.ledger.real.take_orders(NOW + 10, NOW + 10).await.unwrap() == [kept.clone()];
+    let fails = Some(("revoke_leases_after", When::Before));
+    scene.begin_and_kill(fails, is_kept).await;
+    assert!(scene.ledger.real.revoked().await.unwrap().is_empty());
+    // The actor goes on meanwhile.
+    let new = LeaseRow { lease_id: "new".into(), issued_at: NOW + 9, ..of_a(&scene).await };
+    scene.ledger.real.record(&NewLease::of(&new)).await.unwrap();
+    let record = scene.take_up().await;
+    assert_eq!(
+        (&record["leases"], &record["action"], &record["by"], &record["target"]),
+        (&json!(2500), &json!("cred.teardown"), &json!("op"), &json!("a"))
+    );
+    let revoked = scene.ledger.real.revoked().await.unwrap();
+    assert_eq!(revoked.len(), 2500);
+    assert!(!revoked.iter().any(|one| one.target == Target::Lease("new".into())));
+    assert_eq!(scene.taken_back(), 2500);
+    // The order goes after its record.
+    let begun = std::time::Instant::now();
+    while !scene.ledger.real.take_orders(NOW + 50, NOW + 50).await.unwrap().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is not done");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Any lease of the actor.
+async fn of_a(scene: &Scene) -> LeaseRow {
+    let actor = Some("a".parse().unwrap());
+    let filter = LeaseFilter { actor, limit: 1, ..LeaseFilter::default() };
+    scene.ledger.real.leases(&filter).await.unwrap().remove(0)
+}
+
+async fn values_are_taken_back_after_their_custody_was_killed_before_any_was(store: Store) {
+    let scene = Scene::new(store).await;
+    give_long(&scene, 2500);
+    let are_revoked = async || scene.ledger.real.revoked().await.unwrap().len() == 2500;
+    scene.begin_and_kill(None, are_revoked).await;
+    assert_eq!(scene.taken_back(), 0);
+    assert_eq!(scene.take_up().await["leases"], 2500);
+    assert_eq!(scene.taken_back(), 2500);
+}
+
+async fn an_order_is_taken_up_by_nobody_while_somebody_works_on_it(store: Store) {
+    let scene = Scene::new(store).await;
+    scene.give("a", 10);
+    scene.ledger.fail(Some(("revoke_leases_after", When::Before)));
+    let ordered = scene.bulk.end(of("a"), Means::OfEach, order());
+    assert!(tokio::time::timeout(Duration::from_secs(1), ordered).await.is_err());
+    let replica = scene.ledger.real.take_orders(NOW + 9, NOW + 20).await.unwrap();
+    assert!(replica.is_empty(), "{replica:?}");
+    // It says so again and again.
+    scene.now.store(NOW + 1, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    assert!(scene.ledger.real.take_orders(NOW + 10, NOW + 20).await.unwrap().is_empty());
+    scene.ledger.fail(None);
+    assert_eq!(scene.record().await["leases"], 10);
 }

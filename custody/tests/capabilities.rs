@@ -93,9 +93,9 @@ impl CredentialBackend for Watched {
     async fn resolve(&self, _: &Asked<'_>) -> Result<Resolved, BackendFault> {
         self.touch("cred.fetch").await;
         let credential = Credential::Bearer { token: Secret::new("t") };
-        let (target, scope, expires_at) = (None, Vec::new(), None);
+        let (target, scope, expires_at, made_from) = Default::default();
         let revocation = Some("value".to_owned());
-        Ok(Resolved { credential, target, scope, expires_at, revocation })
+        Ok(Resolved { credential, target, scope, expires_at, revocation, made_from })
     }
 
     async fn revoke(&self, revocation: &str) {

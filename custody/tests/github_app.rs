@@ -70,7 +70,8 @@ fn replica(peer: &Peer, shelf: &Shelf, installation: u64) -> InstallationSource 
     let api = Endpoint::parse(&format!("{}/api/v3", peer.url())).unwrap();
     let app = App { id: "123".into(), private_key: (actor(), handle("gh-app-key")) };
     let outbound = reach.client().unwrap();
-    let app = GitHubApp::new("gh".into(), outbound, api, app, secrets, shelf.ledger.clone());
+    let (changes, audit) = (shelf.ledger.clone(), shelf.audit.clone());
+    let app = GitHubApp::new("gh".into(), outbound, api, app, secrets, changes, audit);
     InstallationSource::new(app, installation)
 }
 

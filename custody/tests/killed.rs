@@ -7,6 +7,7 @@ mod common;
 use axum::body::Body;
 use common::client::{over_http1, post};
 use common::stores::{Store, on_both_stores};
+use common::workers::WorkersHome;
 use common::{CANARY, Home, Running, text};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 on_both_stores! {
     #[tokio::test(flavor = "multi_thread")]
     a_hundred_times,
+    a_teardown_that_is_cut_off_goes_on,
 }
 
 const ROUNDS: u64 = 100;
@@ -142,4 +144,62 @@ async fn a_hundred_times(store: Store) {
     let revoked = done.revoked.lock().unwrap().len();
     eprintln!("{ROUNDS} kills in {:?}: {} leases, {revoked} revoked", begin.elapsed(), ids.len());
     assert!(ids.len() > 100 && revoked > 30, "no load");
+}
+
+/// Live leases of one actor: more than are revoked before it is killed.
+const LEASES: usize = 30_000;
+
+/// The leases that are revoked.
+async fn revoked(home: &Home, running: &Running) -> usize {
+    let knock = home.knock_as_operator();
+    let answer = knock.send(running.admin, "GET", "/v1/revocations", &[], None).await.unwrap();
+    answer.json()["revocations"].as_array().unwrap().len()
+}
+
+async fn a_teardown_that_is_cut_off_goes_on(store: Store) {
+    let workers = &WorkersHome::new(store);
+    let home = &workers.home;
+    let running = home.serve();
+    let (issued, ends) = (common::now(), common::now() + 900);
+    home.tamper(&format!(
+        "WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < {LEASES})
+         INSERT INTO lease (lease_id, session, subject, actor, handle, destination, binding,
+            issued_at, expires_at, backend)
+         SELECT 'l-' || n, 's', 'w', 'ada', 'h', 'worker', 'session', {issued}, {ends}, 'sealed'
+         FROM count"
+    ));
+    let token = workers.token("cred.teardown", "ada", "*");
+    let bearer = format!("Bearer {token}");
+    let (headers, body) =
+        ([("authorization", bearer.as_str())], json!({"actor": "ada"}).to_string());
+    let (pid, knock) = (running.child.id().to_string(), workers.knock());
+    let path = "/v1/cred/teardown";
+    let order = knock.send(running.workers, "POST", path, &headers, Some(body.as_bytes()));
+    let killing = async {
+        let begin = Instant::now();
+        while revoked(home, &running).await == 0 {
+            assert!(begin.elapsed() < PATIENCE, "nothing is revoked");
+        }
+        assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    };
+    let (answer, ()) = tokio::join!(order, killing);
+    assert!(answer.is_err(), "it was done before it was killed");
+    drop(running);
+    let running = home.serve();
+    let before = revoked(home, &running).await;
+    assert!((1..LEASES).contains(&before), "{before}");
+    let begin = Instant::now();
+    let is_done = || {
+        let mut records = home.records().into_iter();
+        records.any(|record| record["event"] == "leases_revoked" && record["outcome"] == "allow")
+    };
+    while !is_done() {
+        assert!(begin.elapsed() < PATIENCE, "nobody goes on");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(revoked(home, &running).await, LEASES);
+    let records = home.records();
+    let resumed = records.iter().find(|record| record["reason"] == "resumed").unwrap();
+    assert_eq!((&resumed["by"], &resumed["target"]), (&json!("worker-7"), &json!("ada")));
+    assert_eq!(running.stop(), 0);
 }

@@ -158,6 +158,7 @@ impl House {
             Client { id: id.into(), auth },
             Arc::clone(&self.secrets) as Arc<dyn LongLived>,
             self.shelf.ledger.clone(),
+            self.shelf.audit.clone(),
         )
     }
 

@@ -23,6 +23,7 @@ on_both_stores! {
     a_refresh_token_rotates_and_survives_kill_9,
     a_rotation_that_kill_9_cut_off_is_said_to_be_lost_until_a_new_token_is_put,
     a_rotation_under_way_when_custody_is_stopped_is_stored_first,
+    a_leased_token_is_revoked_soon_after_its_secret_is_replaced,
 }
 
 const REFRESH: &str = "refresh-0";
@@ -148,6 +149,20 @@ async fn client_credentials_are_leased_narrowed_and_asked_for_once() {
     let record = scene.home.records().pop().unwrap();
     assert_eq!((&record["event"], &record["outcome"]), (&json!("lease"), &json!("allow")));
     scene.holds_none_of(&running, &[CLIENT_SECRET, "access-client-1"]);
+}
+
+/// Nobody asks for the token again: time does it.
+async fn a_leased_token_is_revoked_soon_after_its_secret_is_replaced(store: Store) {
+    let (scene, authority, _peer) = oauth(store).await;
+    let running = scene.home.serve();
+    assert_eq!(scene.header(&running, "corp-api").await, "Bearer access-client-1");
+    scene.home.put("corp-client", &["--type", "opaque"], CLIENT_SECRET);
+    until(async || authority.inner().revoked == ["access-client-1"]).await;
+    let is_record = |record: &serde_json::Value| {
+        record["event"] == "token_revoked" && record["reason"] == "secret_changed"
+    };
+    until(async || scene.home.records().iter().any(is_record)).await;
+    scene.holds_none_of(&running, &["access-client-1"]);
 }
 
 async fn a_refresh_token_rotates_and_survives_kill_9(store: Store) {

@@ -2,7 +2,7 @@
 
 use crate::common::stores::{Database, Store, ledger};
 use crate::fill;
-use custody::ledger::{LeaseRow, Ledger, Recorded};
+use custody::ledger::{LeaseRow, Ledger, NewLease, Recorded};
 use lease::Binding;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ async fn round(ledger: &Arc<dyn Ledger>, number: u64) -> Duration {
         tokio::spawn(async move {
             for nth in (caller..LEASES).step_by(CALLERS as usize) {
                 let row = row(number * LEASES + nth);
-                assert_eq!(ledger.record(&row).await, Ok(Recorded::Written));
+                assert_eq!(ledger.record(&NewLease::of(&row)).await, Ok(Recorded::Written));
             }
         })
     });

@@ -27,7 +27,8 @@ pub enum Event {
     Order,
     /// What was ordered was not done.
     OrderFailed,
-    /// What an order to end leases came to: how many ended before their time.
+    /// What an order to end leases came to: how many ended before their time. A note says how far it has
+    /// come, or that it goes on after its custody was killed.
     LeasesRevoked,
     /// A worker with a capability token stores, fetches or tears down; written before it happens.
     Credential,
@@ -35,6 +36,10 @@ pub enum Event {
     CredentialFailed,
     /// A capability token was refused. A sample, as of sessions.
     CapabilityRefused,
+    /// A token that custody minted ended before its time, and its issuer revoked it.
+    TokenRevoked,
+    /// Its issuer did not revoke it, and accepts it until it expires.
+    TokenNotRevoked,
     /// Nobody has taken a notice of a failure for a day; it is not delivered any more.
     NoticeGivenUp,
     /// Custody began to serve.
@@ -94,6 +99,8 @@ pub struct Entry {
     /// How many leases ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leases: Option<u64>,
+    #[serde(flatten)]
+    pub token: Option<MintedToken>,
     #[serde(flatten)]
     pub undelivered: Option<Undelivered>,
     #[serde(flatten)]
@@ -169,6 +176,15 @@ pub struct Order {
     pub target: Option<String>,
 }
 
+/// A token of an OAuth 2 server or a GitHub App, and for whom it was minted.
+#[derive(Clone, Debug, Serialize)]
+pub struct MintedToken {
+    pub backend: String,
+    pub actor: String,
+    pub handle: String,
+    pub expires_at: UnixSeconds,
+}
+
 /// A notice of a failure that reached nobody.
 #[derive(Clone, Debug, Serialize)]
 pub struct Undelivered {
@@ -213,6 +229,7 @@ impl Entry {
             request_id: None,
             suppressed: None,
             leases: None,
+            token: None,
             undelivered: None,
             torn: None,
             day: None,

@@ -92,6 +92,7 @@ impl<'a> Ocsf<'a> {
                 | Event::CredentialFailed
                 | Event::GrantsRefused
                 | Event::NoticeGivenUp
+                | Event::TokenNotRevoked
                 | Event::Recovered,
                 _,
             ) => Severity::Medium,
@@ -135,6 +136,7 @@ fn kind(event: Event) -> (Activity, &'static str) {
         Event::LeaseSettled => (API_UPDATE, "lease_outcome"),
         Event::GrantsReloaded | Event::GrantsRefused => (LIFECYCLE, "grants_reload"),
         Event::LeasesRevoked => (API_UPDATE, "leases"),
+        Event::TokenRevoked | Event::TokenNotRevoked => (API_UPDATE, "token"),
         Event::Order | Event::OrderFailed => (API_UPDATE, "order"),
         Event::Credential | Event::CredentialFailed => (API_OTHER, "credential"),
         Event::CapabilityRefused => (LOGON, "capability"),

@@ -1,5 +1,6 @@
 //! The resolver, made of what a configuration names.
 
+use crate::audit::AuditLog;
 use crate::backend::github_app::{App, GitHubApp, InstallationSource};
 use crate::backend::oauth::{AuthorizationServer, Endpoints, OAuthSource};
 use crate::backend::openbao::{self, ClientFault};
@@ -34,6 +35,7 @@ pub struct Own {
     /// The same store, for what the backends themselves live on.
     pub secrets: Arc<dyn LongLived>,
     pub ledger: Arc<dyn Ledger>,
+    pub audit: AuditLog,
 }
 
 /// One client a backend, which all its sources share.
@@ -92,9 +94,16 @@ impl Clients {
                     .client()
                     .map_err(|fault| AssemblyFault::Reach { name: owned(), fault })?;
                 let (secrets, ledger) = (self.own.secrets.clone(), self.own.ledger.clone());
-                let client = client.clone();
-                let server =
-                    AuthorizationServer::new(owned(), outbound, endpoints, client, secrets, ledger);
+                let (client, audit) = (client.clone(), self.own.audit.clone());
+                let server = AuthorizationServer::new(
+                    owned(),
+                    outbound,
+                    endpoints,
+                    client,
+                    secrets,
+                    ledger,
+                    audit,
+                );
                 self.oauth2.insert(owned(), server);
             }
             Backend::GitHubApp(settings) => {
@@ -104,8 +113,9 @@ impl Clients {
                     .map_err(|fault| AssemblyFault::Reach { name: owned(), fault })?;
                 let app = App { id: app_id.clone(), private_key: private_key.clone() };
                 let secrets = self.own.secrets.clone();
-                let changes = self.own.ledger.clone();
-                let app = GitHubApp::new(owned(), outbound, api.clone(), app, secrets, changes);
+                let (changes, audit) = (self.own.ledger.clone(), self.own.audit.clone());
+                let api = api.clone();
+                let app = GitHubApp::new(owned(), outbound, api, app, secrets, changes, audit);
                 self.github.insert(owned(), app);
             }
         }

@@ -12,11 +12,13 @@
 mod answer;
 
 use super::live_tokens::{Changes, Issuer, LiveTokens};
-use super::tokens::{MintedFrom, Token, TokenKey, owner};
+use super::tokens::{Token, TokenKey, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, rs256};
 use crate::actor::Actor;
+use crate::audit::AuditLog;
 use crate::clock;
 use crate::credential::{Credential, CredentialType, Resolved};
+use crate::ledger::SecretOrigin;
 use crate::outbound::{Call, CallFault, Endpoint, Method, Outbound};
 use answer::Minted;
 use async_trait::async_trait;
@@ -87,10 +89,11 @@ impl GitHubApp {
         app: App,
         secrets: Arc<dyn LongLived>,
         changes: Changes,
+        audit: AuditLog,
     ) -> Arc<Self> {
         let App { id: app_id, private_key } = app;
         Arc::new_cyclic(|me: &Weak<Self>| {
-            let tokens = LiveTokens::new(Arc::clone(&secrets), changes, me.clone());
+            let tokens = LiveTokens::new(Arc::clone(&secrets), changes, audit, me.clone());
             Self { name, outbound, api, app_id, private_key, secrets, tokens }
         })
     }
@@ -120,7 +123,7 @@ impl GitHubApp {
         let stored = self.secrets.read(actor, handle).await?;
         let jwt = rs256::sign(&stored.secret, None, &app_claims(&self.app_id, now))?;
         let (actor, handle) = (actor.clone(), handle.clone());
-        let minted_from = vec![MintedFrom { actor, handle, origin: stored.origin }];
+        let minted_from = vec![SecretOrigin { actor, handle, origin: stored.origin }];
         drop(stored);
         let call = self.call(&errand, &jwt).map_err(down)?;
         let answer = self.outbound.send(call).await.map_err(down)?;
@@ -188,6 +191,7 @@ impl CredentialBackend for InstallationSource {
             expires_at: Some(token.expires_at),
             // One token serves many leases.
             revocation: None,
+            made_from: token.minted_from.clone(),
         })
     }
 

@@ -3,15 +3,18 @@
 //! Before a token is handed out, the ledger says that nothing has ended meanwhile, on any replica:
 //! * Each long-lived secret it was minted from is still there, and nobody replaced it. What custody
 //!   rotates by itself keeps its origin, and the tokens.
-//! * Its handle and actor were neither revoked nor restored since it was asked for: the feed of
-//!   changes is read up to now. A reader that missed changes takes everything to have ended.
+//! * Its handle and actor were neither revoked, restored nor torn down since it was asked for: the feed
+//!   of changes is read up to now. A reader that missed changes takes everything to have ended.
 //!
 //! A token that has ended is handed to nobody, and its issuer is asked to revoke it. Also a token
-//! that nobody asks for: [`LiveTokens::sweep`].
+//! that nobody asks for ([`LiveTokens::sweep`]), and one that was pushed out of memory. The audit log has
+//! what each revocation came to.
 
-use super::tokens::{MintedFrom, Outcome, Owner, Token, TokenKey, Tokens, digest};
+use super::tokens::{Outcome, Owner, Token, TokenKey, Tokens};
 use super::{BackendFault, LongLived};
-use crate::ledger::{Change, Revocations, Target};
+use crate::audit::entry::MintedToken;
+use crate::audit::{self, AuditLog, Entry, Event};
+use crate::ledger::{Change, Revocations, SecretOrigin, Target};
 use crate::under_way;
 use async_trait::async_trait;
 use lease::{Secret, UnixSeconds};
@@ -47,6 +50,7 @@ pub struct LiveTokens {
     tokens: Tokens,
     secrets: Arc<dyn LongLived>,
     changes: Changes,
+    audit: AuditLog,
     issuer: Weak<dyn Issuer>,
     /// Up to where the changes were read.
     cursor: Mutex<Option<String>>,
@@ -55,8 +59,14 @@ pub struct LiveTokens {
 // === impl LiveTokens ===
 
 impl LiveTokens {
-    pub fn new(secrets: Arc<dyn LongLived>, changes: Changes, issuer: Weak<dyn Issuer>) -> Self {
-        Self { tokens: Tokens::default(), secrets, changes, issuer, cursor: Mutex::default() }
+    pub fn new(
+        secrets: Arc<dyn LongLived>,
+        changes: Changes,
+        audit: AuditLog,
+        issuer: Weak<dyn Issuer>,
+    ) -> Self {
+        let (tokens, cursor) = Default::default();
+        Self { tokens, secrets, changes, audit, issuer, cursor }
     }
 
     /// As [`Tokens::get`], but never a token that has ended.
@@ -73,12 +83,13 @@ impl LiveTokens {
             self.catch_up().await?;
         }
         for _ in 0..2 {
-            let token = self.tokens.get(key, now, &mint).await?;
+            let token = self.tokens.get(key.clone(), now, &mint).await?;
+            self.revoke_pushed_out();
             self.catch_up().await?;
-            if self.is_live(&token, &mut HashMap::new()).await? {
-                return Ok(token);
+            match self.ending(&token, &mut HashMap::new()).await? {
+                None => return Ok(token),
+                Some(why) => self.end(&key, &token, why),
             }
-            self.end(&key, &token);
         }
         let what = "its secret, handle or actor changes while a token is minted";
         Err(BackendFault::Down(what.into()))
@@ -94,6 +105,7 @@ impl LiveTokens {
     /// # Errors
     /// The ledger did not answer.
     pub async fn sweep(&self, now: UnixSeconds) -> Result<(), BackendFault> {
+        self.revoke_pushed_out();
         let kept = self.tokens.all(now);
         if kept.is_empty() {
             return Ok(());
@@ -101,8 +113,8 @@ impl LiveTokens {
         self.catch_up().await?;
         let mut asked = HashMap::new();
         for (key, token) in kept {
-            if !self.is_live(&token, &mut asked).await? {
-                self.end(&key, &token);
+            if let Some(why) = self.ending(&token, &mut asked).await? {
+                self.end(&key, &token, why);
             }
         }
         Ok(())
@@ -127,77 +139,124 @@ impl LiveTokens {
 
     fn end_of(&self, change: &Change) {
         match change {
-            Change::Revoked { target, .. } | Change::Restored { target } => match target {
-                Target::Handle(handle) => {
-                    let handle = digest(handle.as_str());
-                    self.tokens.end(|owner| owner.handle == handle);
-                }
-                Target::Actor(actor) => {
-                    let actor = digest(actor.as_str());
-                    self.tokens.end(|owner| owner.actor == actor);
-                }
-                Target::Session(_) | Target::Lease(_) => {}
-            },
-            Change::KillSwitch { .. } => {}
+            Change::Revoked { target: Target::Handle(handle), .. }
+            | Change::Restored { target: Target::Handle(handle) } => {
+                self.tokens.end(|owner| owner.handle == *handle);
+            }
+            Change::Revoked { target: Target::Actor(actor), .. }
+            | Change::Restored { target: Target::Actor(actor) }
+            | Change::TornDown { actor } => self.tokens.end(|owner| owner.actor == *actor),
+            Change::Revoked { .. } | Change::Restored { .. } | Change::KillSwitch { .. } => {}
         }
     }
 
-    /// `asked`: what the store said already, so that many tokens of one secret ask once.
-    async fn is_live(
+    /// Why nobody is to get it; `None` if it is live. `asked`: what the store said already, so that many
+    /// tokens of one secret ask once.
+    async fn ending(
         &self,
         token: &Token,
-        asked: &mut HashMap<MintedFrom, bool>,
-    ) -> Result<bool, BackendFault> {
+        asked: &mut HashMap<SecretOrigin, bool>,
+    ) -> Result<Option<Ending>, BackendFault> {
         if token.ended.load(Ordering::Acquire) {
-            return Ok(false);
+            return Ok(Some(Ending::Owner));
         }
         for secret in &token.minted_from {
             let is_there = match asked.get(secret) {
                 Some(known) => *known,
                 None => {
-                    let MintedFrom { actor, handle, origin } = secret;
+                    let SecretOrigin { actor, handle, origin } = secret;
                     let is_there = self.secrets.origin(actor, handle).await? == Some(*origin);
                     asked.insert(secret.clone(), is_there);
                     is_there
                 }
             };
             if !is_there {
-                return Ok(false);
+                return Ok(Some(Ending::Secret));
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Nobody gets it any more, and its issuer is asked to revoke it, once.
-    fn end(&self, key: &TokenKey, token: &Arc<Token>) {
-        let Some(issuer) = self.issuer.upgrade() else { return };
+    fn end(&self, key: &TokenKey, token: &Arc<Token>, why: Ending) {
         if self.tokens.remove(key, token) {
-            let token = Arc::clone(token);
-            under_way::spawn(async move { revoke(&*issuer, &token.secret).await });
+            self.revoke(key.0.clone(), Arc::clone(token), why);
+        }
+    }
+
+    fn revoke_pushed_out(&self) {
+        for (owner, token) in self.tokens.take_pushed_out() {
+            self.revoke(owner, token, Ending::PushedOut);
+        }
+    }
+
+    /// On a task of its own, with an audit record of what it came to.
+    fn revoke(&self, owner: Owner, token: Arc<Token>, why: Ending) {
+        // Custody ends.
+        let Some(issuer) = self.issuer.upgrade() else { return };
+        let audit = self.audit.clone();
+        under_way::spawn(async move {
+            let failure = revoke(&*issuer, &token.secret).await.err();
+            let (event, outcome) = match failure {
+                None => (Event::TokenRevoked, audit::Outcome::Allow),
+                Some(_) => (Event::TokenNotRevoked, audit::Outcome::Deny),
+            };
+            let mut entry = Entry::new(event, outcome);
+            (entry.code, entry.reason) = (failure, Some(why.reason()));
+            entry.token = Some(MintedToken {
+                backend: issuer.name().to_owned(),
+                actor: owner.actor.to_string(),
+                handle: owner.handle.to_string(),
+                expires_at: token.expires_at,
+            });
+            // The writer has logged why it could not be written.
+            let _ = audit.append(entry).await;
+        });
+    }
+}
+
+/// Why a token ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// A secret that it was minted from was replaced or deleted.
+    Secret,
+    /// Its handle or actor was revoked, restored or torn down.
+    Owner,
+    /// Others took its place in memory.
+    PushedOut,
+}
+
+// === impl Ending ===
+
+impl Ending {
+    /// A word for the audit log.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Secret => "secret_changed",
+            Self::Owner => "owner_changed",
+            Self::PushedOut => "pushed_out",
         }
     }
 }
 
-async fn revoke(issuer: &dyn Issuer, token: &Secret) {
+/// # Errors
+/// Why the token is not revoked: a word for the audit log.
+async fn revoke(issuer: &dyn Issuer, token: &Secret) -> Result<(), &'static str> {
     let backend = issuer.name();
-    match timeout(REVOCATION_LIMIT, issuer.revoke(token)).await {
-        Ok(Ok(true)) => {
-            tracing::info!(backend, "revoked a token whose secret, handle or actor ended")
-        }
-        Ok(Ok(false)) => tracing::warn!(
-            backend,
-            "cannot revoke a token whose secret, handle or actor ended: the issuer has no revocation \
-             endpoint. Custody leases it no more; the issuer accepts it until it expires"
-        ),
-        Ok(Err(fault)) => tracing::warn!(
-            backend, %fault,
-            "failed to revoke a token whose secret, handle or actor ended. Custody leases it no more; \
-             the issuer accepts it until it expires"
-        ),
-        Err(_) => tracing::warn!(
-            backend,
-            "failed to revoke a token whose secret, handle or actor ended: the issuer did not answer \
-             in time. Custody leases it no more; the issuer accepts it until it expires"
-        ),
-    }
+    let (code, cause) = match timeout(REVOCATION_LIMIT, issuer.revoke(token)).await {
+        Ok(Ok(true)) => return Ok(()),
+        Ok(Ok(false)) => ("no_revocation_endpoint", "the issuer has no revocation endpoint".into()),
+        Ok(Err(fault)) => (fault.code(), fault.to_string()),
+        Err(_) => ("backend_down", "the issuer did not answer in time".into()),
+    };
+    tracing::warn!(
+        backend,
+        cause,
+        "failed to revoke a token that ended before its time. Custody leases it no more; the issuer \
+         accepts it until it expires"
+    );
+    Err(code)
 }
+
+#[cfg(test)]
+mod tests;

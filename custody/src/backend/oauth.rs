@@ -21,6 +21,7 @@ use super::live_tokens::{Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived};
 use crate::actor::Actor;
+use crate::audit::AuditLog;
 use crate::clock;
 use crate::credential::{Credential, CredentialType, Resolved};
 use crate::ledger::Ledger;
@@ -103,11 +104,12 @@ impl AuthorizationServer {
         client: Client,
         secrets: Arc<dyn LongLived>,
         ledger: Arc<dyn Ledger>,
+        audit: AuditLog,
     ) -> Arc<Self> {
         let rotation = Rotation::new(Arc::clone(&secrets), ledger.clone());
         let changes: Changes = ledger;
         Arc::new_cyclic(|me: &Weak<Self>| {
-            let tokens = LiveTokens::new(Arc::clone(&secrets), changes, me.clone());
+            let tokens = LiveTokens::new(Arc::clone(&secrets), changes, audit, me.clone());
             Self { name, outbound, endpoints, client, secrets, rotation, tokens }
         })
     }
@@ -260,6 +262,7 @@ impl CredentialBackend for OAuthSource {
             expires_at: Some(token.expires_at),
             // One token serves many leases; to revoke it with one of them would end the others.
             revocation: None,
+            made_from: token.minted_from.clone(),
         })
     }
 

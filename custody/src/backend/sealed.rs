@@ -4,6 +4,7 @@ use super::{Asked, BackendFault, CredentialBackend, LongLived, StoredSecret};
 use crate::actor::Actor;
 use crate::config::SEALED;
 use crate::credential::{Credential, Resolved};
+use crate::ledger::SecretOrigin;
 use crate::sealed::SealedStore;
 use crate::seen::Seen;
 use async_trait::async_trait;
@@ -25,9 +26,11 @@ impl CredentialBackend for SealedBackend {
 
     async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
         asked.narrow.refuse()?;
-        let credential = self.credential(asked).await?;
-        let (target, scope) = (None, Vec::new());
-        Ok(Resolved { credential, target, scope, expires_at: None, revocation: None })
+        let (credential, origin) = self.credential(asked).await?;
+        let (actor, handle) = (asked.actor.clone(), asked.handle.clone());
+        let made_from = vec![SecretOrigin { actor, handle, origin }];
+        let (target, scope, expires_at, revocation) = Default::default();
+        Ok(Resolved { credential, target, scope, expires_at, revocation, made_from })
     }
 
     /// A stored value has no life of its own that could end.
@@ -35,17 +38,22 @@ impl CredentialBackend for SealedBackend {
 }
 
 impl SealedBackend {
-    /// Of the row that was read with the session's standing, if that was only just now. One that does
-    /// not open may have been sealed anew since, so it is read once more.
-    async fn credential(&self, asked: &Asked<'_>) -> Result<Credential, BackendFault> {
+    /// Of the row that was read with the session's standing, if that was only just now, and its origin.
+    /// One that does not open may have been sealed anew since, so it is read once more. One that was
+    /// replaced since is found by the ledger when it records the lease.
+    async fn credential(&self, asked: &Asked<'_>) -> Result<(Credential, u64), BackendFault> {
         let Asked { actor, handle, .. } = asked;
         if let Some(row) = asked.sealed.and_then(Seen::fresh) {
-            match self.0.resolve_row(actor, handle, row.clone()).await {
+            let row = row.clone().ok_or(BackendFault::Absent)?;
+            let origin = row.origin;
+            match self.0.resolve_row(actor, handle, Some(row)).await {
                 Err(BackendFault::Unreadable(_)) => {}
-                resolved => return resolved,
+                resolved => return resolved.map(|credential| (credential, origin)),
             }
         }
-        self.0.resolve(actor, handle).await
+        let row = self.0.row(actor, handle).await?.ok_or(BackendFault::Absent)?;
+        let origin = row.origin;
+        Ok((self.0.resolve_row(actor, handle, Some(row)).await?, origin))
     }
 }
 

@@ -14,15 +14,16 @@
 //!   comes within it gets the same fault: an issuer that is down is not hammered.
 //! * A token that was replaced, or that an upstream refused, is good at its issuer until its end. It is
 //!   kept aside, so that it can be revoked with what it was minted from and for.
-//! * Bounded by [`CAPACITY`] and [`MOST_ASIDE`]; a token that ended is wiped when the next one arrives.
+//! * Bounded by [`CAPACITY`] and [`MOST_ASIDE`]. A token that is pushed out before its end goes to
+//!   [`Tokens::take_pushed_out`], to be revoked; one that expired is wiped within a second or so.
 
 use super::BackendFault;
 use crate::actor::Actor;
+use crate::ledger::SecretOrigin;
 use crate::under_way;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use lease::{Handle, Secret, UnixSeconds};
-use sha2::{Digest, Sha256};
+use lease::{Handle, LEASE_CEILING, Secret, UnixSeconds};
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -31,14 +32,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Keys at most; the token that ends first makes room.
-pub const CAPACITY: usize = 4096;
+/// Keys at most, with tokens of some 2 KiB. The key whose token was handed out longest ago makes room, once
+/// no lease holds that any more; until then a new key finds none.
+pub const CAPACITY: usize = 16_384;
 /// How long after a failure the same key is not asked again.
 pub const PAUSE: Duration = Duration::from_secs(1);
 /// No token is kept longer, whatever life its issuer says it has: 24 h, in seconds.
 pub const KEPT_CEILING: u64 = 24 * 3600;
 /// Tokens of one key that are kept aside: one is replaced after 60 % of its life, so more come only of
-/// upstreams that refuse them.
+/// upstreams that refuse them. The oldest is pushed out.
 const MOST_ASIDE: usize = 4;
 /// A token with less left than this, or than a quarter of its life, is not handed out; seconds.
 const SPARE: u64 = 30;
@@ -53,34 +55,32 @@ pub struct Token {
     pub minted_at: UnixSeconds,
     pub expires_at: UnixSeconds,
     /// The long-lived secrets that proved who asked for it.
-    pub minted_from: Vec<MintedFrom>,
+    pub minted_from: Vec<SecretOrigin>,
     /// What it was minted for or from has ended; nobody is to get it.
     pub(super) ended: AtomicBool,
 }
 
-/// A long-lived secret that a token was minted from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MintedFrom {
-    pub actor: Actor,
-    pub handle: Handle,
-    /// [`super::StoredSecret::origin`]
-    pub origin: u64,
-}
-
-/// Which token: [whose](owner) it is, and a digest of everything that it depends on, so that no
+/// Which token: [whose](Owner) it is, and a digest of everything that it depends on, so that no
 /// session stands in the map.
 pub type TokenKey = (Owner, [u8; 32]);
 
-/// Digests of actor and handle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Whose token it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
-    pub actor: [u8; 32],
-    pub handle: [u8; 32],
+    pub actor: Actor,
+    pub handle: Handle,
 }
 
 /// The tokens of one backend.
 #[derive(Clone, Default)]
-pub struct Tokens(Arc<Mutex<HashMap<TokenKey, Slot>>>);
+pub struct Tokens(Arc<Mutex<Shelf>>);
+
+#[derive(Default)]
+struct Shelf {
+    slots: HashMap<TokenKey, Slot>,
+    /// Their issuer accepts them, and nobody gets them any more.
+    pushed_out: Vec<(Owner, Arc<Token>)>,
+}
 
 /// What an asker gets.
 pub type Outcome = Result<Arc<Token>, BackendFault>;
@@ -94,6 +94,8 @@ struct Slot {
     /// What the flight brings has ended before it arrives.
     is_flight_ended: bool,
     failed: Option<(Instant, BackendFault)>,
+    /// When a token was handed out last. A lease that holds it ends within [`LEASE_CEILING`].
+    given_at: UnixSeconds,
 }
 
 struct Kept {
@@ -131,17 +133,25 @@ impl Tokens {
     /// next would be no better: a guest could have its issuer asked as often as it makes an upstream
     /// refuse one.
     pub fn forget(&self, owner: &Owner, now: UnixSeconds) {
-        for (_, slot) in self.slots().iter_mut().filter(|((own, _), _)| own == owner) {
+        let Shelf { slots, pushed_out } = &mut *self.shelf();
+        for (_, slot) in slots.iter_mut().filter(|((own, _), _)| own == owner) {
             let is_old = |kept: &mut Kept| kept.token.minted_at.saturating_add(YOUNG) <= now;
             if let Some(refused) = slot.kept.take_if(is_old) {
-                slot.put_aside(refused.token, now);
+                let oldest = slot.put_aside(refused.token, now);
+                pushed_out.extend(oldest.map(|oldest| (owner.clone(), oldest)));
             }
         }
     }
 
+    /// The tokens that were pushed out since the last time this was asked.
+    pub fn take_pushed_out(&self) -> Vec<(Owner, Arc<Token>)> {
+        std::mem::take(&mut self.shelf().pushed_out)
+    }
+
     /// Marks as ended what these owners have, and what is being minted for them.
     pub fn end(&self, is_ended: impl Fn(&Owner) -> bool) {
-        for (_, slot) in self.slots().iter_mut().filter(|((owner, _), _)| is_ended(owner)) {
+        let slots = &mut self.shelf().slots;
+        for (_, slot) in slots.iter_mut().filter(|((owner, _), _)| is_ended(owner)) {
             for token in slot.tokens() {
                 token.ended.store(true, Ordering::Release);
             }
@@ -151,7 +161,7 @@ impl Tokens {
 
     /// Takes this very token away; `false` if somebody else did.
     pub fn remove(&self, key: &TokenKey, token: &Arc<Token>) -> bool {
-        let mut slots = self.slots();
+        let slots = &mut self.shelf().slots;
         let Some(slot) = slots.get_mut(key) else { return false };
         if slot.kept.take_if(|kept| Arc::ptr_eq(&kept.token, token)).is_some() {
             return true;
@@ -160,19 +170,21 @@ impl Tokens {
         at.map(|at| slot.aside.remove(at)).is_some()
     }
 
-    /// Everything that is kept, also aside, and has not come to its end.
+    /// Everything that is kept, also aside, and has not come to its end. What has is wiped.
     pub fn all(&self, now: UnixSeconds) -> Vec<(TokenKey, Arc<Token>)> {
         let of_slot = |(key, slot): (&TokenKey, &Slot)| {
             let tokens = slot.tokens().filter(|token| now < token.expires_at);
-            tokens.map(|token| (*key, Arc::clone(token))).collect::<Vec<_>>()
+            tokens.map(|token| (key.clone(), Arc::clone(token))).collect::<Vec<_>>()
         };
-        self.slots().iter().flat_map(of_slot).collect()
+        let slots = &mut self.shelf().slots;
+        slots.retain(|_, slot| slot.is_needed(now));
+        slots.iter().flat_map(of_slot).collect()
     }
 
     /// The token that is kept under this key, which nobody gets any more.
     #[cfg(test)]
     pub fn take(&self, key: &TokenKey) -> Option<Arc<Token>> {
-        let kept = self.slots().get_mut(key).and_then(|slot| slot.kept.take());
+        let kept = self.shelf().slots.get_mut(key).and_then(|slot| slot.kept.take());
         kept.map(|kept| kept.token)
     }
 
@@ -181,12 +193,13 @@ impl Tokens {
         M: FnOnce() -> F,
         F: Future<Output = Result<Token, BackendFault>> + Send + 'static,
     {
-        let mut slots = self.slots();
-        if !make_room(&mut slots, &key, now) {
-            let full = BackendFault::Down("too many tokens are being asked for at once".into());
-            return Step::Answer(Err(full));
+        let mut shelf = self.shelf();
+        if !shelf.make_room(&key, now) {
+            let full = format!("leases hold tokens of {CAPACITY} kinds, which is the most");
+            return Step::Answer(Err(BackendFault::Down(full)));
         }
-        let slot = slots.entry(key).or_default();
+        let slot = shelf.slots.entry(key.clone()).or_default();
+        slot.given_at = now;
         let kept = slot.kept.as_ref().filter(|kept| now < kept.stale_from);
         let answer = kept.map(|kept| (Arc::clone(&kept.token), now >= kept.refresh_from));
         if let Some((token, false)) = answer {
@@ -213,15 +226,15 @@ impl Tokens {
         let task = under_way::spawn(async move {
             let minted = AssertUnwindSafe(mint).catch_unwind().await;
             let outcome = minted.unwrap_or_else(|_| Err(panicked())).map(Arc::new);
-            tokens.arrive(key, &outcome);
+            tokens.arrive(&key, &outcome);
             outcome
         });
         async move { task.await.unwrap_or_else(|_| Err(panicked())) }.boxed().shared()
     }
 
-    fn arrive(&self, key: TokenKey, outcome: &Outcome) {
-        let mut slots = self.slots();
-        let Some(slot) = slots.get_mut(&key) else { return };
+    fn arrive(&self, key: &TokenKey, outcome: &Outcome) {
+        let Shelf { slots, pushed_out } = &mut *self.shelf();
+        let Some(slot) = slots.get_mut(key) else { return };
         slot.flight = None;
         let is_ended = std::mem::take(&mut slot.is_flight_ended);
         match outcome {
@@ -229,14 +242,15 @@ impl Tokens {
                 slot.failed = None;
                 token.ended.store(is_ended, Ordering::Release);
                 if let Some(replaced) = slot.kept.replace(Kept::new(Arc::clone(token))) {
-                    slot.put_aside(replaced.token, token.minted_at);
+                    let oldest = slot.put_aside(replaced.token, token.minted_at);
+                    pushed_out.extend(oldest.map(|oldest| (key.0.clone(), oldest)));
                 }
             }
             Err(fault) => slot.failed = Some((Instant::now(), fault.clone())),
         }
     }
 
-    fn slots(&self) -> MutexGuard<'_, HashMap<TokenKey, Slot>> {
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
         // Nothing in here is half done when a panic unlocks it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -244,31 +258,36 @@ impl Tokens {
 
 /// Whose token it is.
 pub fn owner(actor: &Actor, handle: &Handle) -> Owner {
-    Owner { actor: digest(actor.as_str()), handle: digest(handle.as_str()) }
-}
-
-/// As [`Owner`] has it.
-pub fn digest(name: &str) -> [u8; 32] {
-    Sha256::digest(name).into()
+    Owner { actor: actor.clone(), handle: handle.clone() }
 }
 
 fn panicked() -> BackendFault {
     BackendFault::Down("it panicked".into())
 }
 
-/// Wipes what ended; `false` if a new key finds no room.
-fn make_room(slots: &mut HashMap<TokenKey, Slot>, key: &TokenKey, now: UnixSeconds) -> bool {
-    if slots.contains_key(key) {
-        return true;
+// === impl Shelf ===
+
+impl Shelf {
+    /// `false` if a new key finds no room.
+    fn make_room(&mut self, key: &TokenKey, now: UnixSeconds) -> bool {
+        if self.slots.len() < CAPACITY || self.slots.contains_key(key) {
+            return true;
+        }
+        self.slots.retain(|_, slot| slot.is_needed(now));
+        if self.slots.len() < CAPACITY {
+            return true;
+        }
+        let idle = self.slots.iter().filter(|(_, slot)| {
+            slot.flight.is_none() && slot.given_at.saturating_add(LEASE_CEILING) <= now
+        });
+        let first = idle.min_by_key(|(_, slot)| slot.given_at).map(|(key, _)| key.clone());
+        let Some((key, slot)) = first.and_then(|first| self.slots.remove_entry(&first)) else {
+            return false;
+        };
+        let tokens = slot.tokens().filter(|token| now < token.expires_at);
+        self.pushed_out.extend(tokens.map(|token| (key.0.clone(), Arc::clone(token))));
+        true
     }
-    slots.retain(|_, slot| slot.is_needed(now));
-    if slots.len() < CAPACITY {
-        return true;
-    }
-    let idle = slots.iter().filter(|(_, slot)| slot.flight.is_none());
-    let ends = |slot: &Slot| slot.kept.as_ref().map_or(0, |kept| kept.token.expires_at);
-    let first = idle.min_by_key(|(_, slot)| ends(slot)).map(|(key, _)| *key);
-    first.is_some_and(|first| slots.remove(&first).is_some())
 }
 
 // === impl Slot ===
@@ -278,19 +297,17 @@ impl Slot {
         self.kept.iter().map(|kept| &kept.token).chain(&self.aside)
     }
 
-    /// The oldest goes where there are too many.
-    fn put_aside(&mut self, token: Arc<Token>, now: UnixSeconds) {
+    /// Of too many, the oldest.
+    fn put_aside(&mut self, token: Arc<Token>, now: UnixSeconds) -> Option<Arc<Token>> {
         self.aside.retain(|aside| now < aside.expires_at);
-        if self.aside.len() >= MOST_ASIDE {
-            self.aside.remove(0);
-        }
+        let oldest = (self.aside.len() >= MOST_ASIDE).then(|| self.aside.remove(0));
         self.aside.push(token);
+        oldest
     }
 
     fn is_needed(&self, now: UnixSeconds) -> bool {
         self.flight.is_some()
-            || self.kept.as_ref().is_some_and(|kept| now < kept.stale_from)
-            || self.aside.iter().any(|token| now < token.expires_at)
+            || self.tokens().any(|token| now < token.expires_at)
             || self.failed.as_ref().is_some_and(|(at, _)| at.elapsed() < PAUSE)
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn whole(changes: &[Change], grants: &Grants) -> Vec<SyncChange> {
     let mut told: Vec<_> = changes.iter().filter_map(plain).collect();
     let in_force = changes.iter().filter_map(|change| match change {
         Change::Revoked { target, until } => Some((target, *until)),
-        Change::Restored { .. } | Change::KillSwitch { .. } => None,
+        Change::Restored { .. } | Change::KillSwitch { .. } | Change::TornDown { .. } => None,
     });
     let handles = revoked_handles(in_force, grants);
     told.extend(handles.into_iter().map(|(handle, until)| of_handle(handle, Some(until))));
@@ -36,7 +36,7 @@ pub(super) fn since(
                 Target::Actor(actor) => touched.extend(owned.get(actor).into_iter().flatten()),
                 Target::Session(_) | Target::Lease(_) => {}
             },
-            Change::KillSwitch { .. } => {}
+            Change::KillSwitch { .. } | Change::TornDown { .. } => {}
         }
     }
     let in_force = revoked.iter().map(|revocation| (&revocation.target, revocation.until));
@@ -46,12 +46,13 @@ pub(super) fn since(
     told
 }
 
-/// What an edge understands as it is. The kill switch stands beside the changes.
+/// What an edge understands as it is. The kill switch stands beside the changes, and of a teardown an edge
+/// is told lease by lease.
 fn plain(change: &Change) -> Option<SyncChange> {
     let (target, revoked, until) = match change {
         Change::Revoked { target, until } => (target, true, *until),
         Change::Restored { target } => (target, false, None),
-        Change::KillSwitch { .. } => return None,
+        Change::KillSwitch { .. } | Change::TornDown { .. } => return None,
     };
     let (kind, id) = match target {
         Target::Session(id) => (SyncKind::Session, id),

@@ -1,16 +1,15 @@
 //! Who asks, and may they? Everything that is decided before anything is reserved.
 
-use super::case::{Case, Claim};
+use super::case::{Case, Claim, Read};
 use super::life::Life;
 use super::operation::unchanged;
 use super::{Leasing, Refused};
 use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
 use crate::keys::VerifyFault;
-use crate::ledger::{Blocker, Claimant, LedgerFault, Revocation, Row, Standing, Target};
+use crate::ledger::{Blocker, Claimant, LedgerFault, Revocation, Standing, Target};
 use crate::limits::Buckets;
 use crate::names::dated_id;
-use crate::seen::Seen;
 use lease::{LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
@@ -47,12 +46,11 @@ impl Leasing {
         if let Err(reason) = unchanged(&claim.request) {
             return Err(self.deny(&claim, RefusalCode::NotGranted, reason).await);
         }
-        let asked_at = tokio::time::Instant::now();
-        let sealed = Seen::new(self.stands(&claim, &grant).await?, asked_at);
+        let read = self.stands(&claim, &grant).await?;
         self.within(self.per_handle.as_ref(), grant.handle.as_str(), "handle", &claim).await?;
         let lease_id = dated_id("lse").map_err(|_| RefusalCode::Unavailable)?;
         let life = Life::new(now, grant.ttl, ends);
-        Ok(Case { claim, grants, grant, lease_id, life, sealed })
+        Ok(Case { claim, grants, grant, lease_id, life, read })
     }
 
     /// When the session ends, by its own word and by the absolute limit.
@@ -75,7 +73,8 @@ impl Leasing {
 
     /// Nothing is revoked, and the session is awake. What the sealed store has for it comes with the
     /// answer.
-    async fn stands(&self, claim: &Claim, grant: &Grant) -> Result<Option<Row>, Refused> {
+    async fn stands(&self, claim: &Claim, grant: &Grant) -> Result<Read, Refused> {
+        let asked_at = tokio::time::Instant::now();
         let standing = match self.standing(&claim.session, grant).await {
             Ok(standing) => standing,
             Err(fault) => {
@@ -90,10 +89,14 @@ impl Leasing {
             self.end_idle(claim).await;
             return Err(self.deny(claim, RefusalCode::SessionRefused, "session_idle").await);
         }
-        Ok(standing.sealed)
+        Ok(Read::of(standing, asked_at))
     }
 
-    async fn standing(&self, session: &Session, grant: &Grant) -> Result<Standing, LedgerFault> {
+    pub(super) async fn standing(
+        &self,
+        session: &Session,
+        grant: &Grant,
+    ) -> Result<Standing, LedgerFault> {
         let claimant =
             Claimant { session: session.id(), handle: &grant.handle, actor: &grant.actor };
         self.parts.ledger.standing(claimant).await

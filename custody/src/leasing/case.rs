@@ -5,11 +5,12 @@ use super::life::Life;
 use crate::audit::entry::{Asked, Given, SessionId};
 use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
-use crate::ledger::Row;
+use crate::ledger::{Row, Standing};
 use crate::seen::Seen;
 use lease::{Binding, LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A request of a session that was verified.
 pub(super) struct Claim {
@@ -27,7 +28,14 @@ pub(super) struct Case {
     pub grant: Arc<Grant>,
     pub lease_id: String,
     pub life: Life,
-    /// What the ledger had of it in the sealed store when nothing stood against it.
+    pub read: Read,
+}
+
+/// What the ledger had when nothing forbade the lease.
+pub(super) struct Read {
+    /// [`Standing::sequence`](crate::ledger::Standing::sequence)
+    pub as_of: i64,
+    /// Of the sealed store.
     pub sealed: Seen<Option<Row>>,
 }
 
@@ -76,6 +84,15 @@ impl Case {
             expires_at: self.life.expires_at,
             purpose: self.grant.purpose.clone(),
         }
+    }
+}
+
+// === impl Read ===
+
+impl Read {
+    /// `at`: before it was asked for.
+    pub fn of(standing: Standing, at: Instant) -> Self {
+        Self { as_of: standing.sequence, sealed: Seen::new(standing.sealed, at) }
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Lost,
     #[error("nobody waits for it any more")]
     CallerGone,
+    #[error("its secret, handle or actor changes faster than a lease is given; ask again")]
+    Stale,
     #[error("it was revoked meanwhile: {1}")]
     Revoked(RefusalCode, &'static str),
 }
@@ -31,6 +33,7 @@ impl Failure {
             Self::Exhausted => "attempts_exhausted",
             Self::Lost => "reservation_lost",
             Self::CallerGone => "caller_gone",
+            Self::Stale => "changed_meanwhile",
             Self::Revoked(_, reason) => reason,
         }
     }
@@ -39,9 +42,12 @@ impl Failure {
     pub fn told(&self) -> RefusalCode {
         match self {
             Self::Revoked(code, _) => *code,
-            Self::Source(_) | Self::Ledger(_) | Self::Exhausted | Self::Lost | Self::CallerGone => {
-                RefusalCode::Unavailable
-            }
+            Self::Source(_)
+            | Self::Ledger(_)
+            | Self::Exhausted
+            | Self::Lost
+            | Self::CallerGone
+            | Self::Stale => RefusalCode::Unavailable,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::admission::refusal_of;
 use super::caller::Caller;
-use super::case::Case;
+use super::case::{Case, Read};
 use super::failure::Failure;
 use super::life::Life;
 use super::reservation::Hold;
@@ -12,11 +12,13 @@ use crate::backend::resolver::{
     Answered, AttemptBudget, End, Failure as SourceFailure, Unresolved,
 };
 use crate::backend::{Asked, BackendFault};
+use crate::credential::Resolved;
 use crate::grants::Grant;
-use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault, Recorded};
+use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault, NewLease, Recorded, SecretOrigin};
 use async_trait::async_trait;
 use lease::{Lease, LeaseHeader};
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A credential that fits, ready to leave.
 struct Ready {
@@ -24,32 +26,54 @@ struct Ready {
     life: Life,
     backend: String,
     revocation: Option<String>,
+    made_from: Vec<SecretOrigin>,
 }
+
+/// How often a value is looked for whose secret, handle or actor changes meanwhile.
+const MOST_TRIES: usize = 3;
 
 // === impl Leasing ===
 
 impl Leasing {
-    /// The lease. It leaves only if somebody waits for it, nothing was revoked while a backend took
-    /// its time, and the reservation is still this request's.
+    /// The lease. It leaves only if somebody waits for it, nothing was revoked or replaced while a
+    /// backend took its time, and the reservation is still this request's. What was replaced is looked
+    /// for again.
     pub(super) async fn fulfil(
         &self,
-        case: &Case,
+        case: &mut Case,
         hold: &Hold,
         caller: &Caller<'_>,
     ) -> Result<Lease, Failure> {
-        let ready = self.obtain(case, hold, caller).await?;
-        match self.let_go(case, hold, &ready, caller).await {
-            Ok(()) => Ok(Lease {
-                lease_id: case.lease_id.clone(),
-                expires_at: ready.life.expires_at,
-                renew_after: ready.life.renew_after(),
-                headers: ready.headers,
-                binding: case.claim.request.binding,
-            }),
-            Err(failure) => {
-                self.parts.resolver.take_back([(ready.backend, ready.revocation)]);
-                Err(failure)
+        for _ in 0..MOST_TRIES {
+            let ready = self.obtain(case, hold, caller).await?;
+            match self.let_go(case, hold, &ready, caller).await {
+                Ok(()) => {
+                    return Ok(Lease {
+                        lease_id: case.lease_id.clone(),
+                        expires_at: ready.life.expires_at,
+                        renew_after: ready.life.renew_after(),
+                        headers: ready.headers,
+                        binding: case.claim.request.binding,
+                    });
+                }
+                Err(failure) => {
+                    self.parts.resolver.take_back([(ready.backend, ready.revocation)]);
+                    if !matches!(failure, Failure::Stale) {
+                        return Err(failure);
+                    }
+                }
             }
+            case.read = self.read_again(case).await?;
+        }
+        Err(Failure::Stale)
+    }
+
+    async fn read_again(&self, case: &Case) -> Result<Read, Failure> {
+        let asked_at = Instant::now();
+        let standing = self.standing(&case.claim.session, &case.grant).await?;
+        match standing.blocker() {
+            Some(blocker) => Err(Failure::Revoked(refusal_of(blocker), blocker.reason())),
+            None => Ok(Read::of(standing, asked_at)),
         }
     }
 
@@ -68,7 +92,7 @@ impl Leasing {
             session: Some(&request.session),
             narrow: &grant.narrow,
             until: case.life.expires_at,
-            sealed: Some(&case.sealed),
+            sealed: Some(&case.read.sealed),
         };
         let budget = WhileWaiting { hold, ledger: &*self.parts.ledger, caller };
         let resolving = self.parts.resolver.resolve(&asked, &budget);
@@ -98,7 +122,8 @@ impl Leasing {
         let headers = resolved.credential.headers();
         match (life, headers) {
             (Some(life), Ok(headers)) => {
-                Ok(Ready { headers, life, backend, revocation: resolved.revocation })
+                let Resolved { revocation, made_from, .. } = resolved;
+                Ok(Ready { headers, life, backend, revocation, made_from })
             }
             (_, headers) => {
                 let fault = match headers {
@@ -115,7 +140,8 @@ impl Leasing {
     }
 
     /// The last checks, the ledger's own record, and the reservation's release. The ledger decides
-    /// in one transaction whether anything forbids the lease, however short a time the source took.
+    /// in one transaction whether anything forbids the lease, however short a time the source took. The
+    /// lease leaves right after it.
     async fn let_go(
         &self,
         case: &Case,
@@ -130,17 +156,19 @@ impl Leasing {
         {
             return Err(Failure::Revoked(lease::RefusalCode::NotGranted, "grants_changed"));
         }
-        match self.parts.ledger.record(&row(case, ready)).await? {
-            Recorded::Written => {}
-            Recorded::Absent => return Err(Failure::Source(BackendFault::Absent.code())),
-            Recorded::Blocked(blocker) => {
-                return Err(Failure::Revoked(refusal_of(blocker), blocker.reason()));
-            }
-        }
         if !caller.is_waiting() {
             return Err(Failure::CallerGone);
         }
-        hold.release(&*self.parts.ledger).await
+        let (row, as_of, hold) = (&row(case, ready), case.read.as_of, hold.reservation());
+        let lease = NewLease { row, as_of, made_from: &ready.made_from, hold };
+        match self.parts.ledger.record(&lease).await? {
+            Recorded::Written => Ok(()),
+            Recorded::Stale => Err(Failure::Stale),
+            Recorded::Lost => Err(Failure::Lost),
+            Recorded::Blocked(blocker) => {
+                Err(Failure::Revoked(refusal_of(blocker), blocker.reason()))
+            }
+        }
     }
 
     pub(super) async fn failed(&self, case: &Case, failure: &Failure) -> Result<Lease, Refused> {
@@ -153,8 +181,10 @@ impl Leasing {
         Err(failure.told().into())
     }
 
-    /// The lease left the reservation, and whoever asked had hung up by then.
+    /// The lease left the reservation, and whoever asked had hung up by then. Its value goes back.
     pub(super) async fn undelivered(&self, lease: Lease, request_id: Option<String>) {
+        let row = self.row_of(&lease.lease_id).await.ok().flatten();
+        self.parts.resolver.take_back(row.map(LeaseRow::source));
         let mut entry = Entry::lease_undelivered(lease.lease_id);
         entry.request_id = request_id;
         // The writer has logged why it could not be written, and there is nobody to tell.

@@ -62,7 +62,7 @@ impl Leasing {
         self.parts.audit.append(entry).await.map_err(|_| OutcomeRefusal::Unavailable)
     }
 
-    async fn row_of(&self, lease_id: &str) -> Result<Option<LeaseRow>, OutcomeRefusal> {
+    pub(super) async fn row_of(&self, lease_id: &str) -> Result<Option<LeaseRow>, OutcomeRefusal> {
         let lease_id = Some(lease_id.to_owned());
         let filter = LeaseFilter { lease_id, limit: 1, ..LeaseFilter::default() };
         match self.parts.ledger.leases(&filter).await {

@@ -1,7 +1,6 @@
 //! What a request holds while it works: nothing but a count, or a reservation in the ledger.
 
 use super::case::Case;
-use super::failure::Failure;
 use super::operation;
 use super::{Leasing, Refused, TIME_LIMIT};
 use crate::backend::resolver::{AttemptBudget, InMemory, MOST_ATTEMPTS};
@@ -86,12 +85,11 @@ impl Hold {
         }
     }
 
-    /// From now on the value may leave, and nobody else's may.
-    pub async fn release(&self, ledger: &dyn Ledger) -> Result<(), Failure> {
+    /// Key and holder of the reservation that is released with the lease.
+    pub fn reservation(&self) -> Option<(&[u8; 32], &str)> {
         match self {
-            Self::Session(_) => Ok(()),
-            Self::Operation(held) if ledger.release(&held.key, &held.holder).await? => Ok(()),
-            Self::Operation(_) => Err(Failure::Lost),
+            Self::Session(_) => None,
+            Self::Operation(held) => Some((&held.key, &held.holder)),
         }
     }
 

@@ -23,6 +23,15 @@ pub struct Row {
     pub stored_at: UnixSeconds,
 }
 
+/// A stored secret as somebody put it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SecretOrigin {
+    pub actor: Actor,
+    pub handle: Handle,
+    /// [`Row::origin`]
+    pub origin: u64,
+}
+
 /// A root key that seals, or sealed, values of this store. The key itself is elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRow {
@@ -48,7 +57,7 @@ pub trait Envelopes: Send + Sync + 'static {
     async fn list(&self) -> Result<Vec<Row>, LedgerFault>;
     /// `false` if there was none.
     async fn delete(&self, actor: &Actor, handle: &Handle) -> Result<bool, LedgerFault>;
-    /// Deletes everything this actor owns; how many.
+    /// Deletes everything this actor owns, and says so in the feed, also if that was nothing; how many.
     async fn wipe(&self, actor: &Actor) -> Result<u64, LedgerFault>;
     /// At most `limit` rows that another key than this one sealed.
     async fn sealed_by_others(&self, key: &str, limit: u32) -> Result<Vec<Row>, LedgerFault>;

@@ -1,8 +1,7 @@
 //! Which leases were given, and which sessions are awake.
 
-use super::{Blocker, Closed, LedgerFault, Target};
+use super::{Blocker, Closed, LedgerFault, SecretOrigin, Target};
 use crate::actor::Actor;
-use crate::config::SEALED;
 use async_trait::async_trait;
 use lease::{Binding, Handle, UnixSeconds};
 
@@ -34,13 +33,27 @@ pub struct Told {
     pub failure_code: Option<String>,
 }
 
+/// A lease that is about to leave custody, and what must still hold when it does.
+#[derive(Clone, Copy, Debug)]
+pub struct NewLease<'a> {
+    pub row: &'a LeaseRow,
+    /// [`Standing::sequence`](super::Standing::sequence) at its admission.
+    pub as_of: i64,
+    /// The stored secrets that its value is, or was made from.
+    pub made_from: &'a [SecretOrigin],
+    /// Key and holder of its reservation, which is released with it.
+    pub hold: Option<(&'a [u8; 32], &'a str)>,
+}
+
 /// What became of a lease that was to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     Written,
-    /// Nothing is written: its value is of the sealed store, which has nothing under this actor and
-    /// handle any more.
-    Absent,
+    /// Nothing is written: a secret that its value was made from was replaced or deleted, or its handle
+    /// or actor was revoked, restored or torn down since its admission.
+    Stale,
+    /// Nothing is written: the holder does not hold the reservation.
+    Lost,
     /// Nothing is written: this forbids the lease.
     Blocked(Blocker),
 }
@@ -81,6 +94,15 @@ pub const PAGE: u32 = 1000;
 /// What is forgotten in one transaction, so that no lease waits long behind it.
 pub const FORGOTTEN_AT_ONCE: u32 = 1000;
 
+// === impl NewLease ===
+
+impl<'a> NewLease<'a> {
+    /// A lease that only a revocation or the kill switch forbids.
+    pub const fn of(row: &'a LeaseRow) -> Self {
+        Self { row, as_of: i64::MAX, made_from: &[], hold: None }
+    }
+}
+
 // === impl LeasePlace ===
 
 impl LeasePlace {
@@ -104,11 +126,6 @@ impl LeasePage {
 // === impl LeaseRow ===
 
 impl LeaseRow {
-    /// Is its value one of the sealed store?
-    pub(super) fn is_stored(&self) -> bool {
-        self.backend == SEALED
-    }
-
     /// Where its value came from, and how that finds it again.
     pub fn source(self) -> (String, Option<String>) {
         (self.backend, self.revocation)
@@ -117,16 +134,17 @@ impl LeaseRow {
 
 #[async_trait]
 pub trait Leases {
-    /// Writes the lease down, and its session as seen at `issued_at`. Need not be durable when it
-    /// returns: the audit record is. A lease of this id gets the new end, backend and revocation: a
-    /// reservation that was opened again may have been served by another source.
+    /// Writes the lease down, releases its reservation, and writes its session as seen at `issued_at`.
+    /// The value leaves custody next, and nothing is asked in between. Only a release is durable when it
+    /// returns: of other leases the audit record is. A lease of this id gets the new end, backend and
+    /// revocation: a reservation that was opened again may have been served by another source.
     ///
-    /// The same transaction checks the kill switch and the revocations of session, lease, handle and
-    /// actor, and whether the sealed store still has the value. Once `revoke`, `set_kill_switch` or
-    /// `wipe` has returned, no lease that it ends is written any more on any replica, and
+    /// The same transaction checks the kill switch, the revocations of session, lease, handle and actor,
+    /// and what [`NewLease`] says. Once `revoke`, `set_kill_switch`, `put`, `delete` or `wipe` has
+    /// returned, no lease of what was before is written any more on any replica, and
     /// [`leases`](Self::leases) returns all that were written before. Idleness is not checked here:
     /// a session that was in use when the request came stays so, whatever time a source takes.
-    async fn record(&self, lease: &LeaseRow) -> Result<Recorded, LedgerFault>;
+    async fn record(&self, lease: &NewLease<'_>) -> Result<Recorded, LedgerFault>;
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault>;
     /// The leases of a session, handle or actor, or the one of this id, that end after this place; in
     /// the order of their ends.
@@ -135,14 +153,14 @@ pub trait Leases {
         target: &Target,
         after: LeasePlace,
     ) -> Result<LeasePage, LedgerFault>;
-    /// As [`leases_after`](Self::leases_after), but those alone that are not revoked until their ends, and in
-    /// the same transaction each is, by this operator or worker.
+    /// As [`leases_after`](Self::leases_after), but those alone that were issued until a time and are not
+    /// revoked until their ends, and in the same transaction each is, by this operator or worker.
     async fn revoke_leases_after(
         &self,
         target: &Target,
         after: LeasePlace,
-        now: UnixSeconds,
-        by: &str,
+        issued_until: UnixSeconds,
+        by: (UnixSeconds, &str),
     ) -> Result<LeasePage, LedgerFault>;
     /// These sessions were in use at `now`. One that was last seen at or before `asleep` stays as
     /// it is: a session that ended by idling does not come back. Unknown ones are ignored.

@@ -4,6 +4,7 @@
 //! behind a dead network is told at once, and nothing is leased. A connection that a call left
 //! behind half-way is closed and not used again.
 
+mod bulk_orders;
 mod call;
 mod connect;
 mod envelopes;

@@ -1,7 +1,7 @@
 //! Reservations: an operation is authorised once, and its attempts are counted before they are made.
 //!
 //! ```text
-//!            open                attempt x n            release
+//!            open                attempt x n         record the lease
 //!  (none) ─────────> held ──────────────────> held ──────────────> released ──> settled
 //!                      │ every source failed, or the holder died (held_until)
 //!                      └──────────> idle ──open, if attempts are left──> held
@@ -90,9 +90,6 @@ pub trait Reservations {
     /// Atomic: of any number of callers at once, on any number of replicas, one holds it.
     async fn open(&self, reservation: &Reservation) -> Result<Opened, LedgerFault>;
     async fn attempt(&self, key: &[u8; 32], holder: &str) -> Result<Attempt, LedgerFault>;
-    /// The value is about to leave custody: from now on every other caller is a replay. `false` if
-    /// the caller holds it no longer, and then the value must not leave.
-    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<bool, LedgerFault>;
     /// The holder gives up; what attempts are left may be made by a later caller.
     async fn give_up(&self, key: &[u8; 32], holder: &str) -> Result<(), LedgerFault>;
     /// What became of the operation, or of a lease that is bound to its session.

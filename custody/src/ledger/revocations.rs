@@ -33,9 +33,20 @@ pub struct Revocation {
 /// One numbered change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    Revoked { target: Target, until: Option<UnixSeconds> },
-    Restored { target: Target },
-    KillSwitch { on: bool },
+    Revoked {
+        target: Target,
+        until: Option<UnixSeconds>,
+    },
+    Restored {
+        target: Target,
+    },
+    KillSwitch {
+        on: bool,
+    },
+    /// Everything stored of this actor was deleted. It may begin anew.
+    TornDown {
+        actor: Actor,
+    },
 }
 
 /// What a reader of the feed gets.
@@ -75,6 +86,8 @@ pub struct Standing {
     pub session_revoked: bool,
     pub handle_revoked: bool,
     pub actor_revoked: bool,
+    /// The number of the newest change.
+    pub sequence: i64,
     /// When the session was last in use; `None` if never before.
     pub last_seen: Option<UnixSeconds>,
     /// What the sealed store has under this actor and handle: for most leases the next question.
@@ -100,7 +113,7 @@ impl Feed {
             Change::Revoked { target, .. } | Change::Restored { target } => {
                 matches!(target, Target::Handle(_) | Target::Actor(_))
             }
-            Change::KillSwitch { .. } => false,
+            Change::KillSwitch { .. } | Change::TornDown { .. } => false,
         };
         !self.full && self.changes.iter().any(concerns)
     }

@@ -7,6 +7,7 @@
 //!
 //! Another process may have the same file open (`custody cred put` beside `custody serve`).
 
+mod bulk_orders;
 mod envelopes;
 mod file;
 mod lease_pages;

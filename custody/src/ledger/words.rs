@@ -14,6 +14,7 @@ pub(super) struct ChangeRow {
 
 pub(super) const REVOKED: &str = "revoked";
 pub(super) const RESTORED: &str = "restored";
+pub(super) const TORN_DOWN: &str = "torn_down";
 
 pub(super) fn kill_switch(on: bool) -> &'static str {
     if on { "kill_switch_on" } else { "kill_switch_off" }
@@ -38,7 +39,8 @@ pub(super) fn read_binding(word: &str) -> Result<Binding, LedgerFault> {
 pub(super) fn read_recorded(word: &str) -> Result<Recorded, LedgerFault> {
     match word {
         "written" => Ok(Recorded::Written),
-        "absent" => Ok(Recorded::Absent),
+        "stale" => Ok(Recorded::Stale),
+        "lost" => Ok(Recorded::Lost),
         "kill_switch" => Ok(Recorded::Blocked(Blocker::KillSwitch)),
         "session" => Ok(Recorded::Blocked(Blocker::Session)),
         "handle" => Ok(Recorded::Blocked(Blocker::Handle)),
@@ -84,7 +86,8 @@ pub(super) fn read_actor(text: String) -> Result<Actor, LedgerFault> {
 // === impl Target ===
 
 impl Target {
-    pub(super) fn kind(&self) -> &'static str {
+    /// As it stands in the tables, and in the audit log.
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Session(_) => "session",
             Self::Lease(_) => "lease",
@@ -93,7 +96,7 @@ impl Target {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Session(name) | Self::Lease(name) => name,
             Self::Handle(handle) => handle.as_str(),
@@ -123,6 +126,10 @@ impl ChangeRow {
             (RESTORED, Some((kind, name))) => {
                 Ok(Change::Restored { target: Target::read(&kind, name)? })
             }
+            (TORN_DOWN, Some((kind, name))) => match Target::read(&kind, name)? {
+                Target::Actor(actor) => Ok(Change::TornDown { actor }),
+                _ => Err(LedgerFault::Row("a change")),
+            },
             ("kill_switch_on", None) => Ok(Change::KillSwitch { on: true }),
             ("kill_switch_off", None) => Ok(Change::KillSwitch { on: false }),
             _ => Err(LedgerFault::Row("a change")),

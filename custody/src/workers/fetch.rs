@@ -13,7 +13,7 @@ use crate::audit::Entry;
 use crate::backend::resolver::{Answered, Failure, InMemory, Unresolved};
 use crate::backend::{Asked, BackendFault, Narrow};
 use crate::credential::CredentialType;
-use crate::ledger::{Blocker, Claimant, LeaseRow, Recorded};
+use crate::ledger::{Blocker, Claimant, LeaseRow, NewLease, Recorded};
 use crate::names::fresh_id;
 use crate::under_way;
 use axum::extract::{Request, State};
@@ -90,25 +90,7 @@ impl Workers {
         ttl: u64,
         admitted: &Admitted,
     ) -> Result<(LeaseRow, Zeroizing<Vec<u8>>), Refusal> {
-        self.may_be_used(order).await?;
-        let (narrow, until) = (Narrow::default(), (self.parts.clock)().saturating_add(ttl));
-        let asked = Asked::of(&order.actor, &order.service, &narrow, until);
-        let asked = Asked { kind: order.kind, ..asked };
-        let answered = self.parts.resolver.resolve(&asked, &InMemory::default()).await;
-        let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
-        self.tell(order, &answered.failures);
-        let row = self.row(order, admitted, &answered)?;
-        let refusal = match self.parts.ledger.record(&row).await {
-            Ok(Recorded::Written) => None,
-            Ok(Recorded::Absent) => Some(absent()),
-            Ok(Recorded::Blocked(blocker)) => Some(blocked(blocker)),
-            Err(fault) => Some(fault.into()),
-        };
-        if let Some(refusal) = refusal {
-            // What is not written down could not be torn down.
-            self.parts.resolver.take_back([row.source()]);
-            return Err(refusal);
-        }
+        let (answered, row) = self.recorded(order, ttl, admitted).await?;
         let resolved = &answered.resolved;
         let body = show(&resolved.credential, |credential, out| {
             let fetched = Fetched {
@@ -129,6 +111,41 @@ impl Workers {
         }
     }
 
+    /// The credential, and its lease as the ledger has it. What was replaced meanwhile is looked for
+    /// again.
+    async fn recorded(
+        &self,
+        order: &FetchOrder,
+        ttl: u64,
+        admitted: &Admitted,
+    ) -> Result<(Answered, LeaseRow), Refusal> {
+        let budget = InMemory::default();
+        let (narrow, until) = (Narrow::default(), (self.parts.clock)().saturating_add(ttl));
+        let asked = Asked::of(&order.actor, &order.service, &narrow, until);
+        let asked = Asked { kind: order.kind, ..asked };
+        // The budget ends it.
+        loop {
+            let as_of = self.may_be_used(order).await?;
+            let answered = self.parts.resolver.resolve(&asked, &budget).await;
+            let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
+            self.tell(order, &answered.failures);
+            let row = self.row(order, admitted, &answered)?;
+            let made_from = &answered.resolved.made_from;
+            let lease = NewLease { as_of, made_from, ..NewLease::of(&row) };
+            let refusal = match self.parts.ledger.record(&lease).await {
+                Ok(Recorded::Written) => return Ok((answered, row)),
+                Ok(Recorded::Stale | Recorded::Lost) => None,
+                Ok(Recorded::Blocked(blocker)) => Some(blocked(blocker)),
+                Err(fault) => Some(fault.into()),
+            };
+            // What is not written down could not be torn down.
+            self.parts.resolver.take_back([row.source()]);
+            if let Some(refusal) = refusal {
+                return Err(refusal);
+            }
+        }
+    }
+
     /// The worker has hung up, so nobody has the value.
     fn undelivered(self: &Arc<Self>, row: &LeaseRow, admitted: &Admitted) {
         self.parts.resolver.take_back([row.clone().source()]);
@@ -139,11 +156,11 @@ impl Workers {
         under_way::spawn(async move { audit.append(entry).await });
     }
 
-    /// The kill switch denies workers as it denies edges.
-    async fn may_be_used(&self, order: &FetchOrder) -> Result<(), Refusal> {
+    /// The kill switch denies workers as it denies edges. The answer is the newest change by then.
+    async fn may_be_used(&self, order: &FetchOrder) -> Result<i64, Refusal> {
         let (handle, actor) = (&order.service, &order.actor);
         let standing = self.parts.ledger.standing(Claimant { session: "", handle, actor }).await?;
-        standing.blocker().map_or(Ok(()), |blocker| Err(blocked(blocker)))
+        standing.blocker().map_or(Ok(standing.sequence), |blocker| Err(blocked(blocker)))
     }
 
     /// That nothing is stored is an answer to a worker, which may be about to store it.

@@ -1,12 +1,14 @@
 //! A real OpenBao, set up as an operator would for a custody.
 
 use custody::actor::Actor;
+use custody::audit::{AuditLog, recovery};
 use custody::backend::assembly::{Own, assemble};
 use custody::backend::resolver::{Answered, InMemory, Resolver, Unresolved};
 use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
 use custody::config::Config;
 use custody::credential::{CredentialType, Resolved};
 use custody::ledger::{Missing, SqliteLedger};
+use futures_util::FutureExt;
 use lease::{Handle, Secret};
 use serde_json::{Value, json};
 use stack::openbao::{OpenBao, Storage};
@@ -187,7 +189,10 @@ audit: {{path: audit.jsonl}}
     let none = Arc::new(NoStore);
     let folder = tempfile::tempdir().unwrap();
     let ledger = SqliteLedger::open(&folder.path().join("custody.db"), Missing::Create).unwrap();
-    let own = Own { sealed: none.clone(), secrets: none, ledger: Arc::new(ledger) };
+    let audit = recovery::open(&folder.path().join("audit")).unwrap();
+    // A new log has nothing to wait for.
+    let (audit, _) = AuditLog::start(audit).now_or_never().unwrap().unwrap();
+    let own = Own { sealed: none.clone(), secrets: none, ledger: Arc::new(ledger), audit };
     assemble(&config.backends, &config.credentials, own).unwrap()
 }
 

@@ -183,7 +183,7 @@ async fn read(response: hyper::Response<hyper::body::Incoming>) -> hyper::Result
     let status = response.status().as_u16();
     let content_type = response.headers().get("content-type");
     let content_type = content_type.map_or("", |value| value.to_str().unwrap()).to_owned();
-    let body = to_bytes(Body::new(response.into_body()), 1 << 20).await.unwrap().to_vec();
+    let body = to_bytes(Body::new(response.into_body()), 1 << 26).await.unwrap().to_vec();
     Ok(Answer { status, content_type, body })
 }
 

@@ -2,11 +2,13 @@
 
 use super::stores::{self, Database, Store};
 use custody::actor::Actor;
+use custody::audit::{AuditLog, recovery};
 use custody::config::{SealWith, Sealing};
 use custody::credential::Shape;
 use custody::ledger::Ledger;
 use custody::sealed::{NewKey, SealedStore};
 use lease::{Handle, Secret};
+use serde_json::Value;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -22,7 +24,8 @@ pub fn handle(text: &str) -> Handle {
 pub struct Shelf {
     pub store: Arc<SealedStore>,
     pub ledger: Arc<dyn Ledger>,
-    _folder: TempDir,
+    pub audit: AuditLog,
+    folder: TempDir,
     _database: Option<Database>,
 }
 
@@ -40,5 +43,17 @@ pub async fn shelf(store: Store, secrets: &[(&str, &str)]) -> Shelf {
         let secret = Shape::Opaque.with(Secret::new(*secret)).unwrap();
         store.put(&actor(), &handle(name), &secret).await.unwrap();
     }
-    Shelf { store: Arc::new(store), ledger, _folder: folder, _database: database }
+    let (audit, _) = AuditLog::start(recovery::open(&path("audit")).unwrap()).await.unwrap();
+    Shelf { store: Arc::new(store), ledger, audit, folder, _database: database }
+}
+
+// === impl Shelf ===
+
+impl Shelf {
+    /// The audit records of this event.
+    pub fn records(&self, event: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("audit")).unwrap();
+        let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        records.filter(|record| record["event"] == event).collect()
+    }
 }

@@ -3,13 +3,15 @@
 use async_trait::async_trait;
 use custody::actor::Actor;
 use custody::ledger::{
-    Attempt, Claimant, Closed, Envelopes, Feed, FeedUpdate, KeyRow, LeaseFilter, LeasePage,
-    LeasePlace, LeaseRow, Leases, Ledger, LedgerFault, Locks, Notice, Notices, Opened, Recorded,
-    Reservation, Reservations, Revocation, Revocations, Row, Settled, Standing, Target,
+    Attempt, BulkOrder, BulkOrders, Claimant, Closed, Envelopes, Feed, FeedUpdate, KeyRow,
+    LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, Ledger, LedgerFault, Locks, NewLease,
+    Notice, Notices, Opened, Recorded, Reservation, Reservations, Revocation, Revocations, Row,
+    Settled, Standing, Target,
 };
 use lease::{Handle, UnixSeconds};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -23,15 +25,31 @@ pub struct Faulty {
     pub real: Arc<dyn Ledger>,
     pub fails: Mutex<Option<(&'static str, When)>>,
     pub calls: Mutex<Vec<&'static str>>,
+    held: Mutex<Option<Held>>,
+}
+
+/// A call that waits before it is made.
+struct Held {
+    what: &'static str,
+    began: Arc<Semaphore>,
+    go: Arc<Semaphore>,
 }
 
 impl Faulty {
     pub fn new(real: Arc<dyn Ledger>) -> Self {
-        Self { real, fails: Mutex::default(), calls: Mutex::default() }
+        Self { real, fails: Mutex::default(), calls: Mutex::default(), held: Mutex::default() }
     }
 
     pub fn fail(&self, what: Option<(&'static str, When)>) {
         *self.fails.lock().unwrap() = what;
+    }
+
+    /// The next of these calls says that it began, and is made when it may go.
+    pub fn hold(&self, what: &'static str) -> (Arc<Semaphore>, Arc<Semaphore>) {
+        let (began, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let held = Held { what, began: Arc::clone(&began), go: Arc::clone(&go) };
+        *self.held.lock().unwrap() = Some(held);
+        (began, go)
     }
 
     /// What was called since the last time this was asked.
@@ -45,6 +63,11 @@ impl Faulty {
         call: impl Future<Output = Result<T, LedgerFault>>,
     ) -> Result<T, LedgerFault> {
         self.calls.lock().unwrap().push(name);
+        let held = self.held.lock().unwrap().take_if(|held| held.what == name);
+        if let Some(Held { began, go, .. }) = held {
+            began.add_permits(1);
+            go.acquire().await.unwrap().forget();
+        }
         let fails = *self.fails.lock().unwrap();
         let fault = Err(LedgerFault::Down("as the test says".into()));
         match fails {
@@ -96,7 +119,7 @@ impl Envelopes for Faulty {
 
 #[async_trait]
 impl Leases for Faulty {
-    async fn record(&self, lease: &LeaseRow) -> Told<Recorded> {
+    async fn record(&self, lease: &NewLease<'_>) -> Told<Recorded> {
         self.through("record", self.real.record(lease)).await
     }
     async fn leases(&self, filter: &LeaseFilter) -> Told<Vec<LeaseRow>> {
@@ -109,10 +132,10 @@ impl Leases for Faulty {
         &self,
         target: &Target,
         after: LeasePlace,
-        now: UnixSeconds,
-        by: &str,
+        issued_until: UnixSeconds,
+        by: (UnixSeconds, &str),
     ) -> Told<LeasePage> {
-        let revoked = self.real.revoke_leases_after(target, after, now, by);
+        let revoked = self.real.revoke_leases_after(target, after, issued_until, by);
         self.through("revoke_leases_after", revoked).await
     }
     async fn seen(&self, sessions: &[String], now: UnixSeconds, asleep: UnixSeconds) -> Told<()> {
@@ -120,6 +143,19 @@ impl Leases for Faulty {
     }
     async fn forget(&self, before: UnixSeconds) -> Told<u64> {
         self.through("forget", self.real.forget(before)).await
+    }
+}
+
+#[async_trait]
+impl BulkOrders for Faulty {
+    async fn keep_order(&self, order: &BulkOrder, busy_until: UnixSeconds) -> Told<()> {
+        self.through("keep_order", self.real.keep_order(order, busy_until)).await
+    }
+    async fn take_orders(&self, now: UnixSeconds, busy_until: UnixSeconds) -> Told<Vec<BulkOrder>> {
+        self.through("take_orders", self.real.take_orders(now, busy_until)).await
+    }
+    async fn finish_order(&self, order: &BulkOrder) -> Told<()> {
+        self.through("finish_order", self.real.finish_order(order)).await
     }
 }
 
@@ -168,9 +204,6 @@ impl Reservations for Faulty {
     }
     async fn attempt(&self, key: &[u8; 32], holder: &str) -> Told<Attempt> {
         self.through("attempt", self.real.attempt(key, holder)).await
-    }
-    async fn release(&self, key: &[u8; 32], holder: &str) -> Told<bool> {
-        self.through("release", self.real.release(key, holder)).await
     }
     async fn give_up(&self, key: &[u8; 32], holder: &str) -> Told<()> {
         self.through("give_up", self.real.give_up(key, holder)).await

@@ -101,8 +101,20 @@ impl Inside {
         key: SigningKey,
         folder: tempfile::TempDir,
         ledger: Arc<dyn Ledger>,
-        (session, sections): (&str, &str),
+        sections: (&str, &str),
         places_of_each: usize,
+    ) -> Self {
+        let resolver = |sources: &Arc<Scripted>| resolver(sources, places_of_each);
+        Self::from(key, folder, ledger, sections, resolver).await
+    }
+
+    /// With sources of one's own.
+    pub async fn from(
+        key: SigningKey,
+        folder: tempfile::TempDir,
+        ledger: Arc<dyn Ledger>,
+        (session, sections): (&str, &str),
+        resolver: impl FnOnce(&Arc<Scripted>) -> Resolver,
     ) -> Self {
         let path = folder.path().join("custody.yaml");
         std::fs::write(&path, config_of(&key, session, sections)).unwrap();
@@ -126,7 +138,7 @@ impl Inside {
             limits: config.limits,
             grants: grants.clone(),
             ledger: ledger.clone(),
-            resolver: Arc::new(resolver(&sources, places_of_each).by(clock.clone())),
+            resolver: Arc::new(resolver(&sources).by(clock.clone())),
             failures: Failures::new(metrics.clone(), None),
             audit: audit.clone(),
             metrics: metrics.clone(),

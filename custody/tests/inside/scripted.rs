@@ -97,6 +97,7 @@ impl CredentialBackend for Place {
             scope: Vec::new(),
             expires_at: None,
             revocation: Some(format!("revocation-{number}")),
+            made_from: Vec::new(),
         };
         let step = script.steps.lock().unwrap().pop_front();
         match step {

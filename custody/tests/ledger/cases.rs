@@ -1,5 +1,6 @@
 //! The cases: what every ledger does.
 
+mod bulk_orders;
 mod envelopes;
 mod leases;
 mod locks;
@@ -26,6 +27,7 @@ macro_rules! cases {
 }
 
 cases! {
+    bulk_orders: [an_order_that_nobody_works_on_is_taken_up_once],
     envelopes: [
         versions_are_never_given_twice,
         the_later_version_stays,
@@ -40,7 +42,9 @@ cases! {
         a_session_is_seen_until_it_sleeps,
         what_ended_is_forgotten,
         much_is_forgotten_in_parts,
-        of_what_was_wiped_no_lease_is_written,
+        of_what_was_replaced_deleted_or_wiped_no_lease_is_written,
+        of_what_was_revoked_meanwhile_and_restored_no_lease_is_written,
+        a_lease_and_its_release_are_one,
         of_what_is_revoked_no_lease_is_written,
     ],
     models: [a_reservation_is_its_model, readers_end_where_a_snapshot_is],
@@ -52,6 +56,7 @@ cases! {
         no_reader_passes_a_change_by,
         replicas_that_start_together_find_the_same,
         whoever_wipes_finds_every_lease_that_was_written,
+        of_a_value_no_lease_is_written_after_whoever_replaced_it_has_returned,
         whoever_revokes_finds_every_lease_that_was_written,
     ],
     locks: [one_owner_at_a_time],

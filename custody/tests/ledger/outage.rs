@@ -3,7 +3,7 @@
 use crate::sample::{actor, handle, lease, revocation, session};
 use crate::store::{OnServer, Store, place};
 use custody::ledger::postgres::{ConnectFault, PostgresLedger};
-use custody::ledger::{Claimant, Ledger, LedgerFault, Missing};
+use custody::ledger::{Claimant, Ledger, LedgerFault, Missing, NewLease};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ async fn a_dead_database_is_a_fault_and_a_live_one_is_found_again() {
     let begin = Instant::now();
     assert!(matches!(ask(&*ledger).await, Err(LedgerFault::Down(_))));
     assert!(ledger.revoke(&revocation(session("s"), None)).await.is_err());
-    assert!(ledger.record(&lease("l", "s", 1)).await.is_err());
+    assert!(ledger.record(&NewLease::of(&lease("l", "s", 1))).await.is_err());
     assert!(ledger.wait(&cursor, Duration::from_secs(30)).await.is_err());
     assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
     tokio::task::block_in_place(|| store.server_mut().restart().unwrap());

@@ -3,7 +3,7 @@
 
 use crate::sample::{NOW, lease};
 use crate::store::{OnServer, Sqlite, Store};
-use custody::ledger::{LeaseFilter, LeasePlace, Ledger, Target};
+use custody::ledger::{LeaseFilter, LeasePlace, Ledger, NewLease, Target};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -66,7 +66,7 @@ async fn list(ledger: &dyn Ledger) {
     for target in [session, lease, Target::Handle(row.handle), Target::Actor(row.actor)] {
         let after = LeasePlace::live_at(NOW);
         ledger.leases_after(&target, after).await.unwrap();
-        ledger.revoke_leases_after(&target, after, NOW, "op").await.unwrap();
+        ledger.revoke_leases_after(&target, after, NOW, (NOW, "op")).await.unwrap();
     }
 }
 
@@ -128,7 +128,7 @@ pub async fn none_scans_on_postgres(store: &OnServer) {
     sql("ALTER DATABASE filled SET session_preload_libraries = 'auto_explain';
          ALTER DATABASE filled SET auto_explain.log_min_duration = 0;
          ALTER DATABASE filled SET auto_explain.log_nested_statements = on");
-    home.open().await.record(&lease("new", "s1", NOW)).await.unwrap();
+    home.open().await.record(&NewLease::of(&lease("new", "s1", NOW))).await.unwrap();
     let log = std::fs::read_to_string(store.server().log()).unwrap();
     let (_, plans) = log.split_once("plan:").unwrap();
     assert!(plans.contains("INSERT INTO lease"), "{plans}");

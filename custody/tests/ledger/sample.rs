@@ -2,7 +2,8 @@
 
 use custody::actor::Actor;
 use custody::ledger::{
-    Claimant, KeyRow, LeaseRow, Ledger, Notice, Reservation, Revocation, Row, Standing, Target,
+    Claimant, KeyRow, LeaseRow, Ledger, LedgerFault, NewLease, Notice, Recorded, Reservation,
+    Revocation, Row, SecretOrigin, Standing, Target,
 };
 use lease::{Binding, Handle};
 
@@ -33,6 +34,11 @@ pub fn row(of: &str, under: &str, version: u64, key: &str) -> Row {
     }
 }
 
+pub fn origin_of(row: &Row) -> SecretOrigin {
+    let Row { actor, handle, origin, .. } = row.clone();
+    SecretOrigin { actor, handle, origin }
+}
+
 /// A lease of the session `session`, of ten minutes.
 pub fn lease(id: &str, session: &str, issued_at: u64) -> LeaseRow {
     LeaseRow {
@@ -48,6 +54,21 @@ pub fn lease(id: &str, session: &str, issued_at: u64) -> LeaseRow {
         backend: "bao".into(),
         revocation: None,
         outcome: None,
+    }
+}
+
+/// Releases a reservation with a lease of its own; `false` if this holder does not hold it.
+pub async fn release(
+    ledger: &dyn Ledger,
+    key: &[u8; 32],
+    holder: &str,
+) -> Result<bool, LedgerFault> {
+    let row = lease(&format!("of-{key:?}"), "of-reservations", NOW);
+    let released = NewLease { hold: Some((key, holder)), ..NewLease::of(&row) };
+    match ledger.record(&released).await? {
+        Recorded::Written => Ok(true),
+        Recorded::Lost => Ok(false),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -4,14 +4,19 @@ use super::common::authority::{CLIENT_SECRET, Trouble};
 use super::common::now;
 use super::common::shelf::{actor, handle};
 use super::common::stores::{Store, on_both_stores};
-use super::{House, REFRESH, ask, client_credentials, refreshes, token};
-use custody::backend::oauth::{OAuthSource, TokenRequest};
-use custody::backend::{BackendFault, CredentialBackend};
+use super::{House, REFRESH, ask, basic, client_credentials, refreshes, token};
+use custody::backend::oauth::{Endpoints, OAuthSource, TokenRequest};
+use custody::backend::resolver::{Resolver, Sources};
+use custody::backend::{Asked, BackendFault, CredentialBackend, Narrow};
 use custody::credential::Resolved;
-use custody::ledger::{Revocation, Target};
+use custody::housekeeping;
+use custody::ledger::{LeaseRow, NewLease, Recorded, Revocation, Target};
+use custody::outbound::Endpoint;
+use lease::Binding;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 on_both_stores! {
     #[tokio::test(flavor = "multi_thread")]
@@ -20,6 +25,10 @@ on_both_stores! {
     a_token_whose_secret_is_replaced_while_it_is_minted_is_not_leased,
     a_secret_put_while_it_is_rotated_stays_and_its_token_is_not_leased,
     a_rotation_by_another_replica_ends_no_token,
+    tokens_of_an_actor_end_with_its_teardown_though_their_secret_is_anothers,
+    a_token_that_nobody_asks_for_ends_by_itself_with_its_secret,
+    a_lease_of_a_token_is_recorded_only_while_its_secrets_are_there,
+    a_revocation_that_the_issuer_refuses_is_in_the_audit_log,
 }
 
 /// Both replicas lease this, and neither what `ended` has; its server hears of each.
@@ -140,4 +149,107 @@ async fn a_rotation_by_another_replica_ends_no_token(store: Store) {
     assert_ne!(house.stored().await, REFRESH);
     assert_eq!(minted_anew(&house, &replicas, &[]).await, leased);
     assert_eq!((house.authority.asked(), house.authority.inner().revoked.len()), (2, 0));
+}
+
+/// The record of a revocation at the issuer.
+async fn record(house: &House, event: &str) -> Value {
+    for _ in 0..2000 {
+        if let Some(record) = house.shelf.records(event).pop() {
+            return record;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("no {event} is written");
+}
+
+async fn tokens_of_an_actor_end_with_its_teardown_though_their_secret_is_anothers(store: Store) {
+    let house = House::new(store).await;
+    let replicas = [house.source(client_credentials()), house.source(client_credentials())];
+    let (ada, under, narrow) = ("ada".parse().unwrap(), handle("corp-api"), Narrow::default());
+    let lease = async |source: &OAuthSource| {
+        let asked = Asked::of(&ada, &under, &narrow, now() + 300);
+        token(&source.resolve(&asked).await.ok().unwrap())
+    };
+    let others = token(&ask(&replicas[0]).await.ok().unwrap());
+    let ended = [lease(&replicas[0]).await, lease(&replicas[1]).await];
+    assert_eq!(house.shelf.store.wipe(&ada).await.unwrap(), 0, "nothing is stored of it");
+    for source in &replicas {
+        assert!(!ended.contains(&lease(source).await));
+    }
+    are_revoked(&house, &ended).await;
+    assert_eq!(token(&ask(&replicas[0]).await.ok().unwrap()), others, "of another actor");
+    let record = record(&house, "token_revoked").await;
+    assert_eq!(
+        (&record["backend"], &record["actor"], &record["handle"], &record["reason"]),
+        (&json!("corp"), &json!("ada"), &json!("corp-api"), &json!("owner_changed"))
+    );
+}
+
+async fn a_token_that_nobody_asks_for_ends_by_itself_with_its_secret(store: Store) {
+    let house = House::new(store).await;
+    let source = Arc::new(house.source(client_credentials()));
+    let leased = token(&ask(&source).await.ok().unwrap());
+    let sources = Sources { primary: source, backup: None };
+    let resolver = Arc::new(Resolver::new(Vec::new(), [(handle("corp-api"), sources)].into()));
+    let (stop, stopping) = watch::channel(false);
+    let sweeping = tokio::spawn(housekeeping::sweep(resolver, stopping));
+    house.put("corp-client", CLIENT_SECRET).await;
+    are_revoked(&house, &[leased]).await;
+    stop.send(true).unwrap();
+    sweeping.await.unwrap();
+    let record = record(&house, "token_revoked").await;
+    assert_eq!(
+        (&record["reason"], &record["outcome"]),
+        (&json!("secret_changed"), &json!("allow"))
+    );
+}
+
+async fn a_lease_of_a_token_is_recorded_only_while_its_secrets_are_there(store: Store) {
+    for name in ["corp-client", "corp-refresh"] {
+        let house = House::new(store).await;
+        let resolved = ask(&house.source(refreshes())).await.ok().unwrap();
+        let row = LeaseRow {
+            lease_id: "l".into(),
+            session: "s".into(),
+            subject: "w".into(),
+            actor: actor(),
+            handle: handle("corp-api"),
+            destination: "d".into(),
+            binding: Binding::Session,
+            issued_at: now(),
+            expires_at: now() + 300,
+            backend: "corp".into(),
+            revocation: None,
+            outcome: None,
+        };
+        let lease = NewLease { made_from: &resolved.made_from, ..NewLease::of(&row) };
+        assert_eq!(house.shelf.ledger.record(&lease).await, Ok(Recorded::Written));
+        house.put(name, "another").await;
+        assert_eq!(house.shelf.ledger.record(&lease).await, Ok(Recorded::Stale), "{name}");
+    }
+}
+
+async fn a_revocation_that_the_issuer_refuses_is_in_the_audit_log(store: Store) {
+    let house = House::new(store).await;
+    let url = house.peer.url();
+    let at = |path: &str| Endpoint::parse(&format!("{url}{path}")).unwrap();
+    for (revocation, code) in
+        [(None, "no_revocation_endpoint"), (Some(at("/nowhere")), "backend_denied")]
+    {
+        let endpoints = Endpoints::configured(at("/token"), revocation);
+        let source = OAuthSource::new(house.replica_at(endpoints, basic()), client_credentials());
+        ask(&source).await.ok().unwrap();
+        house.put("corp-client", CLIENT_SECRET).await;
+        let before = house.shelf.records("token_not_revoked").len();
+        source.sweep().await;
+        let refused = async {
+            while house.shelf.records("token_not_revoked").len() == before {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), refused).await.unwrap();
+        let record = house.shelf.records("token_not_revoked").pop().unwrap();
+        assert_eq!((&record["code"], &record["outcome"]), (&json!(code), &json!("deny")));
+    }
+    assert_eq!(house.authority.inner().revoked.len(), 0);
 }

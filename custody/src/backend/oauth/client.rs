@@ -1,8 +1,8 @@
 //! Who we are to an authorization server, and how that is shown (RFC 6749 section 2.3).
 
 use crate::actor::Actor;
-use crate::backend::tokens::MintedFrom;
 use crate::backend::{BackendFault, LongLived, StoredSecret, rs256};
+use crate::ledger::SecretOrigin;
 use crate::names::fresh_id;
 use crate::outbound::{Call, CallFault};
 use form_urlencoded::byte_serialize;
@@ -51,7 +51,7 @@ impl Client {
         secrets: &dyn LongLived,
         audience: &str,
         now: UnixSeconds,
-    ) -> Result<(Proof<'a>, Option<MintedFrom>), BackendFault> {
+    ) -> Result<(Proof<'a>, Option<SecretOrigin>), BackendFault> {
         let id = self.id.as_str();
         let (ClientAuth::Basic { actor, secret: handle }
         | ClientAuth::Post { actor, secret: handle }
@@ -60,7 +60,7 @@ impl Client {
             return Ok((Proof::None { id }, None));
         };
         let StoredSecret { secret, origin, .. } = secrets.read(actor, handle).await?;
-        let minted_from = MintedFrom { actor: actor.clone(), handle: handle.clone(), origin };
+        let minted_from = SecretOrigin { actor: actor.clone(), handle: handle.clone(), origin };
         let proof = match &self.auth {
             ClientAuth::None => Proof::None { id },
             ClientAuth::Basic { .. } => {

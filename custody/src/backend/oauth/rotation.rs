@@ -17,10 +17,10 @@
 
 use super::answer::is_invalid_grant;
 use crate::actor::Actor;
-use crate::backend::tokens::{MintedFrom, Token};
+use crate::backend::tokens::Token;
 use crate::backend::{BackendFault, LongLived, StoredSecret};
 use crate::clock;
-use crate::ledger::{LedgerFault, Locks};
+use crate::ledger::{LedgerFault, Locks, SecretOrigin};
 use crate::names::fresh_id;
 use lease::{Handle, Secret};
 use sha2::{Digest, Sha256};
@@ -128,7 +128,7 @@ impl Rotation {
         }
         let mut token = token?;
         let (whose, origin) = (actor.clone(), current.origin);
-        token.minted_from.push(MintedFrom { actor: whose, handle: handle.clone(), origin });
+        token.minted_from.push(SecretOrigin { actor: whose, handle: handle.clone(), origin });
         Ok(token)
     }
 

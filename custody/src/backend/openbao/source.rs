@@ -76,7 +76,8 @@ impl Source {
         revocation: Option<String>,
     ) -> Result<Resolved, BackendFault> {
         let credential = credential(&self.fields, fields)?;
-        Ok(Resolved { credential, target: None, scope: Vec::new(), expires_at, revocation })
+        let (target, scope, made_from) = Default::default();
+        Ok(Resolved { credential, target, scope, expires_at, revocation, made_from })
     }
 }
 

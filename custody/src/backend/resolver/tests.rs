@@ -48,6 +48,7 @@ impl CredentialBackend for Scripted {
                 scope: Vec::new(),
                 expires_at: *expires_at,
                 revocation: Some("lease".into()),
+                made_from: Vec::new(),
             }),
             Act::Denies => Err(BackendFault::Denied("no".into())),
             Act::Fails => Err(BackendFault::Down("no".into())),

@@ -1,11 +1,16 @@
 use super::*;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 const NOW: UnixSeconds = 1_000_000;
-const OWNER: Owner = Owner { actor: [7; 32], handle: [7; 32] };
-const KEY: TokenKey = (OWNER, [1; 32]);
+static OWNER: LazyLock<Owner> = LazyLock::new(|| owner_of("a"));
+static KEY: LazyLock<TokenKey> = LazyLock::new(|| (OWNER.clone(), [1; 32]));
+
+fn owner_of(actor: &str) -> Owner {
+    owner(&actor.parse().unwrap(), &"h".parse().unwrap())
+}
 
 /// An issuer that counts, and answers when it is told to.
 #[derive(Clone)]
@@ -53,7 +58,7 @@ async fn settle() {
 async fn a_thousand_ask_and_one_asks() {
     let (tokens, issuer) = (Tokens::default(), Issuer::new(0));
     let asks = futures_util::future::join_all(
-        (0..1000).map(|_| tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 3600))),
+        (0..1000).map(|_| tokens.get(KEY.clone(), NOW, || issuer.clone().mint(NOW, 3600))),
     );
     let may = Arc::clone(&issuer.may);
     tokio::spawn(async move {
@@ -70,18 +75,21 @@ async fn a_thousand_ask_and_one_asks() {
 async fn a_thousand_share_a_failure_which_is_then_forgotten() {
     let (tokens, issuer) = (Tokens::default(), Issuer::new(1));
     let asks = futures_util::future::join_all(
-        (0..1000).map(|_| tokens.get(KEY, NOW, || issuer.clone().fail())),
+        (0..1000).map(|_| tokens.get(KEY.clone(), NOW, || issuer.clone().fail())),
     );
     for outcome in asks.await {
         assert_eq!(outcome.err(), Some(BackendFault::Denied("no".into())));
     }
     assert_eq!(issuer.asked(), 1);
     // Within the pause the same answer, without asking.
-    assert!(tokens.get(KEY, NOW, || issuer.clone().fail()).await.is_err());
+    assert!(tokens.get(KEY.clone(), NOW, || issuer.clone().fail()).await.is_err());
     assert_eq!(issuer.asked(), 1);
     tokio::time::advance(PAUSE).await;
     issuer.may.add_permits(1);
-    assert_eq!(text(tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 60)).await), "token-2");
+    assert_eq!(
+        text(tokens.get(KEY.clone(), NOW, || issuer.clone().mint(NOW, 60)).await),
+        "token-2"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,7 +97,7 @@ async fn old_tokens_are_renewed_beside_and_stale_ones_before() {
     let (tokens, issuer) = (Tokens::default(), Issuer::new(1));
     let get = |at: u64| {
         let issuer = issuer.clone();
-        tokens.get(KEY, NOW + at, move || issuer.mint(NOW + at, 1000))
+        tokens.get(KEY.clone(), NOW + at, move || issuer.mint(NOW + at, 1000))
     };
     assert_eq!(text(get(0).await), "token-1");
     assert_eq!(text(get(599).await), "token-1");
@@ -110,83 +118,96 @@ async fn old_tokens_are_renewed_beside_and_stale_ones_before() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_fails_leaves_the_old_one() {
     let (tokens, issuer) = (Tokens::default(), Issuer::new(100));
-    let first = tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 1000)).await;
+    let first = tokens.get(KEY.clone(), NOW, || issuer.clone().mint(NOW, 1000)).await;
     assert_eq!(text(first), "token-1");
     for _ in 0..20 {
-        let outcome = tokens.get(KEY, NOW + 800, || issuer.clone().fail()).await;
+        let outcome = tokens.get(KEY.clone(), NOW + 800, || issuer.clone().fail()).await;
         assert_eq!(text(outcome), "token-1");
         settle().await;
     }
     // Twenty asked, and the issuer was asked once within the pause.
     assert_eq!(issuer.asked(), 2);
-    let late = tokens.get(KEY, NOW + 999, || issuer.clone().fail()).await;
+    let late = tokens.get(KEY.clone(), NOW + 999, || issuer.clone().fail()).await;
     assert!(late.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_asker_that_goes_away_does_not_stop_the_flight() {
     let (tokens, issuer) = (Tokens::default(), Issuer::new(0));
-    let ask = tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 1000));
+    let ask = tokens.get(KEY.clone(), NOW, || issuer.clone().mint(NOW, 1000));
     assert!(ask.now_or_never().is_none());
     issuer.may.add_permits(1);
     settle().await;
-    let again = tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 1000));
+    let again = tokens.get(KEY.clone(), NOW, || issuer.clone().mint(NOW, 1000));
     assert_eq!(text(again.now_or_never().unwrap()), "token-1");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_costs_one_flight() {
     let tokens = Tokens::default();
-    let broken = tokens.get(KEY, NOW, || async { panic!("a bug") });
+    let broken = tokens.get(KEY.clone(), NOW, || async { panic!("a bug") });
     assert_eq!(broken.await.err(), Some(panicked()));
     tokio::time::advance(PAUSE).await;
     let issuer = Issuer::new(1);
-    assert_eq!(text(tokens.get(KEY, NOW, || issuer.clone().mint(NOW, 60)).await), "token-1");
+    assert_eq!(
+        text(tokens.get(KEY.clone(), NOW, || issuer.clone().mint(NOW, 60)).await),
+        "token-1"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_shelf_is_bounded() {
+async fn a_token_that_makes_room_is_pushed_out_when_no_lease_holds_it() {
     let (tokens, issuer) = (Tokens::default(), Issuer::new(usize::MAX >> 4));
     let key = |number: usize| {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&number.to_le_bytes());
-        (OWNER, key)
+        (OWNER.clone(), key)
     };
-    for number in 0..CAPACITY + 10 {
-        let life = 1000 + number as u64;
-        let outcome = tokens.get(key(number), NOW, || issuer.clone().mint(NOW, life)).await;
-        assert!(outcome.is_ok());
+    let get = async |number, at| {
+        tokens.get(key(number), NOW + at, || issuer.clone().mint(NOW + at, 36_000)).await
+    };
+    for number in 0..CAPACITY {
+        assert!(get(number, 0).await.is_ok());
     }
-    assert_eq!(tokens.slots().len(), CAPACITY);
-    // Those that end first went; all that ended go when the next one comes.
-    assert!(tokens.take(&key(0)).is_none());
-    assert!(tokens.take(&key(10)).is_some());
-    let later = NOW + 100_000;
-    assert!(tokens.get(KEY, later, || issuer.clone().mint(later, 60)).await.is_ok());
-    assert_eq!(tokens.slots().len(), 1);
+    assert!(get(7, 1).await.is_ok(), "it is kept");
+    let full = get(CAPACITY, LEASE_CEILING - 1).await;
+    assert!(matches!(full, Err(BackendFault::Down(_))));
+    assert_eq!((tokens.take_pushed_out().len(), tokens.shelf().slots.len()), (0, CAPACITY));
+    for number in 0..10 {
+        assert!(get(CAPACITY + number, LEASE_CEILING).await.is_ok());
+    }
+    let pushed_out = tokens.take_pushed_out();
+    assert_eq!((pushed_out.len(), tokens.shelf().slots.len()), (10, CAPACITY));
+    assert!(pushed_out.iter().all(|(owner, _)| *owner == *OWNER));
+    assert!(tokens.take(&key(7)).is_some(), "it was handed out last");
+    // Old ones that nobody would get any more stay until their ends, and go then.
+    assert_eq!(tokens.all(NOW + 35_999).len(), CAPACITY - 1);
+    assert_eq!(tokens.all(NOW + 36_000).len(), 10);
+    assert_eq!((tokens.take_pushed_out().len(), tokens.shelf().slots.len()), (0, 10));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_an_upstream_refused_is_minted_anew_but_not_all_the_time() {
     let (tokens, issuer) = (Tokens::default(), Issuer::new(100));
-    let other = (Owner { actor: [8; 32], ..OWNER }, [1; 32]);
-    let get = async |key, at| {
-        text(tokens.get(key, NOW + at, || issuer.clone().mint(NOW + at, 3600)).await)
+    let other = (owner_of("b"), [1; 32]);
+    let get = async |key: &TokenKey, at| {
+        text(tokens.get(key.clone(), NOW + at, || issuer.clone().mint(NOW + at, 3600)).await)
     };
-    assert_eq!((get(KEY, 0).await, get(other, 0).await), ("token-1".into(), "token-2".into()));
+    assert_eq!((get(&KEY, 0).await, get(&other, 0).await), ("token-1".into(), "token-2".into()));
     tokens.forget(&OWNER, NOW + 9);
-    assert_eq!(get(KEY, 9).await, "token-1", "it is young");
+    assert_eq!(get(&KEY, 9).await, "token-1", "it is young");
     tokens.forget(&OWNER, NOW + 10);
-    assert_eq!(get(KEY, 10).await, "token-3");
+    assert_eq!(get(&KEY, 10).await, "token-3");
     tokens.forget(&OWNER, NOW + 12);
-    assert_eq!((get(KEY, 12).await, get(other, 12).await), ("token-3".into(), "token-2".into()));
+    assert_eq!((get(&KEY, 12).await, get(&other, 12).await), ("token-3".into(), "token-2".into()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_was_replaced_or_refused_ends_with_the_others() {
     let (tokens, issuer) = (Tokens::default(), Issuer::new(100));
-    let get =
-        async |at| text(tokens.get(KEY, NOW + at, || issuer.clone().mint(NOW + at, 3600)).await);
+    let get = async |at| {
+        text(tokens.get(KEY.clone(), NOW + at, || issuer.clone().mint(NOW + at, 3600)).await)
+    };
     assert_eq!(get(0).await, "token-1");
     tokens.forget(&OWNER, NOW + 10);
     assert_eq!(get(10).await, "token-2");
@@ -212,4 +233,6 @@ async fn a_token_that_was_replaced_or_refused_ends_with_the_others() {
         get(100 + 20 * round).await;
     }
     assert_eq!(names(NOW + 600).len(), MOST_ASIDE + 1);
+    // Their issuer hears of the others.
+    assert_eq!(tokens.take_pushed_out().len(), 20 - MOST_ASIDE - 1);
 }

@@ -1,11 +1,11 @@
 //! The rows of the sealed store.
 
 use super::call::Values;
-use super::revocations::FEED;
+use super::revocations::{commit, tell};
 use super::{PostgresLedger, get, number, unsigned};
 use crate::actor::Actor;
 use crate::ledger::words;
-use crate::ledger::{Envelopes, KeyRow, LedgerFault, Row};
+use crate::ledger::{Envelopes, KeyRow, LedgerFault, Row, Target};
 use async_trait::async_trait;
 use lease::Handle;
 
@@ -34,7 +34,7 @@ impl Envelopes for PostgresLedger {
                 WHERE credential.origin <= excluded.origin";
         let values: Values<'_> =
             &[&actor, &handle, &version, key, shape, envelope, &stored_at, &origin];
-        Ok(self.change(statement, values).await? > 0)
+        Ok(self.replace(statement, values).await? > 0)
     }
 
     async fn get(&self, actor: &Actor, handle: &Handle) -> Result<Option<Row>, LedgerFault> {
@@ -49,17 +49,15 @@ impl Envelopes for PostgresLedger {
 
     async fn delete(&self, actor: &Actor, handle: &Handle) -> Result<bool, LedgerFault> {
         let statement = "DELETE FROM credential WHERE actor = $1 AND handle = $2";
-        Ok(self.change(statement, &[&actor.as_str(), &handle.as_str()]).await? > 0)
+        Ok(self.replace(statement, &[&actor.as_str(), &handle.as_str()]).await? > 0)
     }
 
     async fn wipe(&self, actor: &Actor) -> Result<u64, LedgerFault> {
-        // Leases that are being written down are waited for, and those after them find nothing.
-        let call = self.call().await?;
-        call.plain(&format!("BEGIN; SELECT pg_advisory_xact_lock({FEED})")).await?;
         let statement = "DELETE FROM credential WHERE actor = $1";
+        let call = self.change_feed().await?;
         let wiped = call.execute(statement, &[&actor.as_str()]).await?;
-        call.plain("COMMIT").await?;
-        call.finish();
+        tell(&call, words::TORN_DOWN, Some(&Target::Actor(actor.clone())), None).await?;
+        commit(call).await?;
         Ok(wiped)
     }
 
@@ -118,6 +116,14 @@ impl Envelopes for PostgresLedger {
 }
 
 impl PostgresLedger {
+    /// Leases that are being recorded are waited for, and those after them find the change.
+    async fn replace(&self, statement: &str, values: Values<'_>) -> Result<u64, LedgerFault> {
+        let call = self.change_feed().await?;
+        let changed = call.execute(statement, values).await?;
+        commit(call).await?;
+        Ok(changed)
+    }
+
     async fn change(&self, statement: &str, values: Values<'_>) -> Result<u64, LedgerFault> {
         let call = self.call().await?;
         let changed = call.execute(statement, values).await?;

@@ -28,8 +28,8 @@ pub(super) async fn revoke_found(
     call: &Call,
     target: &Target,
     after: LeasePlace,
-    now: UnixSeconds,
-    by: &str,
+    issued_until: UnixSeconds,
+    (now, by): (UnixSeconds, &str),
 ) -> Result<LeasePage, LedgerFault> {
     let page = page(target);
     let statement = format!(
@@ -37,7 +37,7 @@ pub(super) async fn revoke_found(
             numbered AS (
                 SELECT lease_id, expires_at, (SELECT max(sequence) FROM change)
                     + row_number() OVER (ORDER BY expires_at, number) AS sequence
-                FROM page),
+                FROM page WHERE issued_at <= $7),
             revoked AS (
                 INSERT INTO revocation (kind, name, at, until, by_whom, sequence)
                 SELECT 'lease', lease_id, $5, expires_at, $6, sequence FROM numbered
@@ -55,8 +55,9 @@ pub(super) async fn revoke_found(
          FROM page LEFT JOIN revoked ON name = lease_id ORDER BY page.expires_at, number"
     );
     let (end, count, now) = (number(after.expires_at), number(after.number), number(now));
-    let values: [&(dyn ToSql + Sync); 6] =
-        [&target.name(), &end, &count, &i64::from(PAGE), &now, &by];
+    let issued_until = number(issued_until);
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&target.name(), &end, &count, &i64::from(PAGE), &now, &by, &issued_until];
     let rows = call.rows(&statement, &values).await?;
     let LeasePage { leases, next } = read_page(&rows)?;
     let mut revoked = Vec::new();

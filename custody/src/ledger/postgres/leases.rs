@@ -6,7 +6,7 @@ use super::revocations::commit;
 use super::{PostgresLedger, get, number, unsigned};
 use crate::ledger::words;
 use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
-use crate::ledger::{LeasePage, LeasePlace, Target};
+use crate::ledger::{LeasePage, LeasePlace, NewLease, Target};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use tokio_postgres::Row;
@@ -17,10 +17,17 @@ pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, des
 
 #[async_trait]
 impl Leases for PostgresLedger {
-    async fn record(&self, lease: &LeaseRow) -> Result<Recorded, LedgerFault> {
-        let statement = "SELECT record_lease($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    async fn record(&self, lease: &NewLease<'_>) -> Result<Recorded, LedgerFault> {
+        let NewLease { row: lease, as_of, made_from, hold } = *lease;
+        let statement =
+            "SELECT record_lease($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+            $14, $15, $16, $17)";
         let (issued_at, expires_at) = (number(lease.issued_at), number(lease.expires_at));
-        let values: [&(dyn ToSql + Sync); 12] = [
+        let actors: Vec<_> = made_from.iter().map(|secret| secret.actor.as_str()).collect();
+        let handles: Vec<_> = made_from.iter().map(|secret| secret.handle.as_str()).collect();
+        let origins: Vec<_> = made_from.iter().map(|secret| number(secret.origin)).collect();
+        let (key, holder) = hold.map(|(key, holder)| (&key[..], holder)).unzip();
+        let values: [&(dyn ToSql + Sync); 17] = [
             &lease.lease_id,
             &lease.session,
             &lease.subject,
@@ -32,7 +39,12 @@ impl Leases for PostgresLedger {
             &expires_at,
             &lease.backend,
             &lease.revocation,
-            &lease.is_stored(),
+            &as_of,
+            &actors,
+            &handles,
+            &origins,
+            &key,
+            &holder,
         ];
         let call = self.call().await?;
         let row = call.row(statement, &values).await?;
@@ -80,11 +92,11 @@ impl Leases for PostgresLedger {
         &self,
         target: &Target,
         after: LeasePlace,
-        now: UnixSeconds,
-        by: &str,
+        issued_until: UnixSeconds,
+        (now, by): (UnixSeconds, &str),
     ) -> Result<LeasePage, LedgerFault> {
         let call = self.change_feed().await?;
-        let page = lease_pages::revoke_found(&call, target, after, now, by).await?;
+        let page = lease_pages::revoke_found(&call, target, after, issued_until, (now, by)).await?;
         commit(call).await?;
         Ok(page)
     }

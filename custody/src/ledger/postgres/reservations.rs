@@ -68,12 +68,13 @@ impl Reservations for PostgresLedger {
         Ok(attempt)
     }
 
-    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<bool, LedgerFault> {
-        self.leave(key, holder, "released").await
-    }
-
     async fn give_up(&self, key: &[u8; 32], holder: &str) -> Result<(), LedgerFault> {
-        self.leave(key, holder, "idle").await.map(drop)
+        let statement = "UPDATE reservation SET state = 'idle'
+             WHERE key = $1 AND holder = $2 AND state = 'held'";
+        let call = self.call().await?;
+        call.execute(statement, &[&&key[..], &holder]).await?;
+        call.finish();
+        Ok(())
     }
 
     async fn settle(
@@ -108,22 +109,5 @@ impl Reservations for PostgresLedger {
         };
         call.finish();
         Ok(settled)
-    }
-}
-
-impl PostgresLedger {
-    /// From held to another state; `false` if this holder does not hold it.
-    async fn leave(
-        &self,
-        key: &[u8; 32],
-        holder: &str,
-        state: &'static str,
-    ) -> Result<bool, LedgerFault> {
-        let statement = "UPDATE reservation SET state = $3
-             WHERE key = $1 AND holder = $2 AND state = 'held'";
-        let call = self.call().await?;
-        let changed = call.execute(statement, &[&&key[..], &holder, &state]).await?;
-        call.finish();
-        Ok(changed > 0)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A change takes its number and commits under one lock ([`FEED`]), so that numbers become visible
 //! in their order: a reader that has seen number 7 will never find a 6 that it has not. Leases are
-//! recorded under the same lock, shared (`record_lease.sql`).
+//! recorded under the same lock, shared (`lease_conditions.sql`), and stored secrets are replaced under it.
 
 use super::call::{Call, Values};
 use super::{PostgresLedger, envelopes, get, number, unsigned};
@@ -20,7 +20,7 @@ use tokio_postgres::Row;
 /// Where changes are told (`NOTIFY`).
 pub(super) const CHANNEL: &str = "leasehold_change";
 /// "LHfd": the advisory lock of a change to the feed. Recording a lease shares it.
-pub(super) const FEED: i64 = 0x4c48_6664;
+const FEED: i64 = 0x4c48_6664;
 /// How soon a change is found that nobody told us of, because the listening connection is broken.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -35,6 +35,7 @@ impl Revocations for PostgresLedger {
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'handle' AND name = $2),
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'actor' AND name = $3),
                 (SELECT last_seen FROM session WHERE id = $1),
+                (SELECT max(sequence) FROM change),
                 {row_of_the_store}
              FROM (VALUES (1)) AS claimant
                 LEFT JOIN credential ON actor = $3 AND handle = $2"
@@ -52,8 +53,9 @@ impl Revocations for PostgresLedger {
             handle_revoked: get(&row, 2)?,
             actor_revoked: get(&row, 3)?,
             last_seen: last_seen.map(unsigned).transpose()?,
-            sealed: match get::<Option<String>>(&row, 5)? {
-                Some(_) => Some(envelopes::read(&row, 5)?),
+            sequence: get(&row, 5)?,
+            sealed: match get::<Option<String>>(&row, 6)? {
+                Some(_) => Some(envelopes::read(&row, 6)?),
                 None => None,
             },
         })
@@ -160,7 +162,7 @@ impl Revocations for PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// A transaction that is alone in changing the feed.
+    /// A transaction that is alone in changing the feed, and in which no lease is recorded.
     pub(super) async fn change_feed(&self) -> Result<Call, LedgerFault> {
         let call = self.call().await?;
         // A statement before those that look for the highest number: each sees what was committed
@@ -180,7 +182,7 @@ impl PostgresLedger {
 }
 
 /// Appends a change to the feed. Readers are told when it is committed.
-async fn tell(
+pub(super) async fn tell(
     call: &Call,
     what: &str,
     target: Option<&Target>,

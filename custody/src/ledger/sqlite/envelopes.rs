@@ -1,10 +1,11 @@
 //! The rows of the sealed store.
 
 use super::SqliteLedger;
+use super::revocations::tell;
 use super::writer::Care;
 use crate::actor::Actor;
 use crate::ledger::words;
-use crate::ledger::{Envelopes, KeyRow, LedgerFault, Row};
+use crate::ledger::{Envelopes, KeyRow, LedgerFault, Row, Target};
 use async_trait::async_trait;
 use lease::Handle;
 use rusqlite::{Connection, OptionalExtension, Params, params};
@@ -65,8 +66,10 @@ impl Envelopes for SqliteLedger {
         let actor = actor.clone();
         let statement = "DELETE FROM credential WHERE actor = ?1";
         self.writer
-            .write(Care::SCRUBBED, move |connection| {
-                Ok(connection.prepare_cached(statement)?.execute((actor.as_str(),))? as u64)
+            .write(Care::SCRUBBED | Care::TOLD, move |connection| {
+                let wiped = connection.prepare_cached(statement)?.execute((actor.as_str(),))?;
+                tell(connection, words::TORN_DOWN, Some(&Target::Actor(actor)), None)?;
+                Ok(wiped as u64)
             })
             .await
     }

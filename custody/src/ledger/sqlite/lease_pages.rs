@@ -16,17 +16,18 @@ pub(super) fn find(
     target: &Target,
     after: LeasePlace,
 ) -> Result<LeasePage, LedgerFault> {
-    page(connection, ANY, target, after).map(LeasePage::of)
+    page(connection, ANY, target, after, i64::MAX).map(LeasePage::of)
 }
 
 pub(super) fn revoke_found(
     connection: &Connection,
     target: &Target,
     after: LeasePlace,
-    now: UnixSeconds,
-    by: &str,
+    issued_until: UnixSeconds,
+    (now, by): (UnixSeconds, &str),
 ) -> Result<LeasePage, LedgerFault> {
-    let found = page(connection, NOT_REVOKED, target, after)?;
+    let issued_until = i64::try_from(issued_until).unwrap_or(i64::MAX);
+    let found = page(connection, NOT_REVOKED, target, after, issued_until)?;
     for (_, lease) in &found {
         let (target, until) = (Target::Lease(lease.lease_id.clone()), Some(lease.expires_at));
         revoke(connection, &Revocation { target, at: now, until, by: by.to_owned() })?;
@@ -39,15 +40,17 @@ fn page(
     which: &str,
     target: &Target,
     after: LeasePlace,
+    issued_until: i64,
 ) -> Result<Vec<(LeasePlace, LeaseRow)>, LedgerFault> {
     let column = words::lease_column(target);
     let statement = format!(
         "SELECT {COLUMNS}, number FROM lease
-         WHERE {column} = ?1 AND (expires_at, number) > (?2, ?3) {which}
+         WHERE {column} = ?1 AND (expires_at, number) > (?2, ?3) AND issued_at <= ?5 {which}
          ORDER BY expires_at, number LIMIT ?4"
     );
     let mut statement = connection.prepare_cached(&statement)?;
-    let mut rows = statement.query((target.name(), after.expires_at, after.number, PAGE))?;
+    let values = (target.name(), after.expires_at, after.number, PAGE, issued_until);
+    let mut rows = statement.query(values)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let lease = read(row)?;

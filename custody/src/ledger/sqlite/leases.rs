@@ -2,10 +2,11 @@
 
 use super::SqliteLedger;
 use super::lease_pages;
+use super::reservations::leave;
 use super::writer::Care;
 use crate::ledger::words;
 use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
-use crate::ledger::{LeasePage, LeasePlace, Target};
+use crate::ledger::{LeasePage, LeasePlace, NewLease, SecretOrigin, Target};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use rusqlite::types::Value;
@@ -16,9 +17,16 @@ pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, des
 
 #[async_trait]
 impl Leases for SqliteLedger {
-    async fn record(&self, lease: &LeaseRow) -> Result<Recorded, LedgerFault> {
-        let lease = lease.clone();
-        self.writer.write(Care::NONE, move |connection| record(connection, &lease)).await
+    async fn record(&self, lease: &NewLease<'_>) -> Result<Recorded, LedgerFault> {
+        let NewLease { row, as_of, made_from, hold } = *lease;
+        let (row, made_from) = (row.clone(), made_from.to_vec());
+        let hold = hold.map(|(key, holder)| (*key, holder.to_owned()));
+        let care = if hold.is_some() { Care::DURABLE } else { Care::NONE };
+        let record = move |connection: &Connection| {
+            let hold = hold.as_ref().map(|(key, holder)| (key, holder.as_str()));
+            record(connection, NewLease { row: &row, as_of, made_from: &made_from, hold })
+        };
+        self.writer.write(care, record).await
     }
 
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault> {
@@ -49,12 +57,12 @@ impl Leases for SqliteLedger {
         &self,
         target: &Target,
         after: LeasePlace,
-        now: UnixSeconds,
-        by: &str,
+        issued_until: UnixSeconds,
+        (now, by): (UnixSeconds, &str),
     ) -> Result<LeasePage, LedgerFault> {
         let (target, by) = (target.clone(), by.to_owned());
         let statement = move |connection: &Connection| {
-            lease_pages::revoke_found(connection, &target, after, now, &by)
+            lease_pages::revoke_found(connection, &target, after, issued_until, (now, &by))
         };
         self.writer.write(Care::TOLD, statement).await
     }
@@ -112,26 +120,50 @@ impl Leases for SqliteLedger {
     }
 }
 
-/// What forbids the lease, or `written`. A kill switch without a row counts as on.
+/// What forbids the lease, or `written`. A kill switch without a row counts as on. The changes since its
+/// admission may have been forgotten, if none of before is there.
 const CHECK: &str = "SELECT CASE
         WHEN (SELECT is_on FROM kill_switch) IS NOT 0 THEN 'kill_switch'
         WHEN EXISTS (SELECT 1 FROM revocation WHERE kind = 'session' AND name = ?1) THEN 'session'
         WHEN EXISTS (SELECT 1 FROM revocation WHERE kind = 'handle' AND name = ?2) THEN 'handle'
         WHEN EXISTS (SELECT 1 FROM revocation WHERE kind = 'actor' AND name = ?3) THEN 'actor'
         WHEN EXISTS (SELECT 1 FROM revocation WHERE kind = 'lease' AND name = ?4) THEN 'lease'
-        WHEN ?5 AND NOT EXISTS (SELECT 1 FROM credential WHERE actor = ?3 AND handle = ?2)
-            THEN 'absent'
+        WHEN EXISTS (SELECT 1 FROM change WHERE kind = 'handle' AND name = ?2 AND sequence > ?5)
+            THEN 'stale'
+        WHEN EXISTS (SELECT 1 FROM change WHERE kind = 'actor' AND name = ?3 AND sequence > ?5)
+            THEN 'stale'
+        WHEN NOT EXISTS (SELECT 1 FROM change WHERE sequence <= ?5) THEN 'stale'
         ELSE 'written' END";
 
-fn record(connection: &Connection, lease: &LeaseRow) -> Result<Recorded, LedgerFault> {
-    let (handle, actor) = (lease.handle.as_str(), lease.actor.as_str());
-    let values = (&lease.session, handle, actor, &lease.lease_id, lease.is_stored());
+fn record(connection: &Connection, lease: NewLease<'_>) -> Result<Recorded, LedgerFault> {
+    let NewLease { row, as_of, made_from, hold } = lease;
+    let (handle, actor) = (row.handle.as_str(), row.actor.as_str());
+    let values = (&row.session, handle, actor, &row.lease_id, as_of);
     let checked: String = connection.prepare_cached(CHECK)?.query_row(values, |row| row.get(0))?;
-    match words::read_recorded(&checked)? {
-        Recorded::Written => write(connection, lease)?,
-        refused => return Ok(refused),
+    let recorded = words::read_recorded(&checked)?;
+    if recorded != Recorded::Written {
+        return Ok(recorded);
     }
+    for secret in made_from {
+        if !is_there(connection, secret)? {
+            return Ok(Recorded::Stale);
+        }
+    }
+    if let Some((key, holder)) = hold
+        && !leave(connection, key, holder, "released")?
+    {
+        return Ok(Recorded::Lost);
+    }
+    write(connection, row)?;
     Ok(Recorded::Written)
+}
+
+/// Nobody replaced or deleted it.
+fn is_there(connection: &Connection, secret: &SecretOrigin) -> Result<bool, LedgerFault> {
+    let SecretOrigin { actor, handle, origin } = secret;
+    let statement = "SELECT 1 FROM credential WHERE actor = ?1 AND handle = ?2 AND origin = ?3";
+    let values = (actor.as_str(), handle.as_str(), origin);
+    Ok(connection.prepare_cached(statement)?.exists(values)?)
 }
 
 fn write(connection: &Connection, lease: &LeaseRow) -> Result<(), LedgerFault> {

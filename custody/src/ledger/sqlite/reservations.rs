@@ -19,12 +19,12 @@ impl Reservations for SqliteLedger {
         self.writer.write(Care::DURABLE, move |connection| attempt(connection, &key, &holder)).await
     }
 
-    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<bool, LedgerFault> {
-        self.leave(key, holder, "released").await
-    }
-
     async fn give_up(&self, key: &[u8; 32], holder: &str) -> Result<(), LedgerFault> {
-        self.leave(key, holder, "idle").await.map(drop)
+        let (key, holder) = (*key, holder.to_owned());
+        self.writer
+            .write(Care::DURABLE, move |connection| leave(connection, &key, &holder, "idle"))
+            .await
+            .map(drop)
     }
 
     async fn settle(
@@ -44,23 +44,16 @@ impl Reservations for SqliteLedger {
     }
 }
 
-impl SqliteLedger {
-    /// From held to another state; `false` if this holder does not hold it.
-    async fn leave(
-        &self,
-        key: &[u8; 32],
-        holder: &str,
-        state: &'static str,
-    ) -> Result<bool, LedgerFault> {
-        let (key, holder) = (*key, holder.to_owned());
-        let statement = "UPDATE reservation SET state = ?3
-             WHERE key = ?1 AND holder = ?2 AND state = 'held'";
-        self.writer
-            .write(Care::DURABLE, move |connection| {
-                Ok(connection.prepare_cached(statement)?.execute((key, holder, state))? > 0)
-            })
-            .await
-    }
+/// From held to another state; `false` if this holder does not hold it.
+pub(super) fn leave(
+    connection: &Connection,
+    key: &[u8; 32],
+    holder: &str,
+    state: &str,
+) -> Result<bool, LedgerFault> {
+    let statement = "UPDATE reservation SET state = ?3
+         WHERE key = ?1 AND holder = ?2 AND state = 'held'";
+    Ok(connection.prepare_cached(statement)?.execute((key, holder, state))? > 0)
 }
 
 fn open(connection: &Connection, new: &Reservation) -> Result<Opened, LedgerFault> {

@@ -25,7 +25,8 @@ impl Revocations for SqliteLedger {
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'session' AND name = ?1),
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'handle' AND name = ?2),
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'actor' AND name = ?3),
-                (SELECT last_seen FROM session WHERE id = ?1)";
+                (SELECT last_seen FROM session WHERE id = ?1),
+                (SELECT max(sequence) FROM change)";
         self.quick
             .ask(move |connection| {
                 let mut statement = connection.prepare_cached(statement)?;
@@ -38,6 +39,7 @@ impl Revocations for SqliteLedger {
                         handle_revoked: row.get(2)?,
                         actor_revoked: row.get(3)?,
                         last_seen: row.get(4)?,
+                        sequence: row.get(5)?,
                         sealed,
                     })
                 })?)
@@ -140,7 +142,7 @@ pub(super) fn revoke(connection: &Connection, revocation: &Revocation) -> Result
 }
 
 /// Appends a change to the feed.
-fn tell(
+pub(super) fn tell(
     connection: &Connection,
     what: &str,
     target: Option<&Target>,

@@ -1,9 +1,10 @@
 use crate::sample::{
-    NOW, actor, handle, key, lease, reservation, revocation, row, session, standing,
+    NOW, actor, handle, key, lease, origin_of, reservation, revocation, row, session, standing,
 };
 use crate::store::Home;
 use custody::ledger::{
-    Blocker, Closed, FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Opened, Recorded, Settled, Target,
+    Blocker, Closed, FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Ledger, NewLease, Opened, Recorded,
+    Row, Settled, Target,
 };
 use lease::Binding;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub async fn a_lease_is_found_by_each_of_its_fields(home: Arc<dyn Home>) {
         ..rows[0].clone()
     };
     for row in std::iter::once(&before).chain(&rows) {
-        ledger.record(row).await.unwrap();
+        ledger.record(&NewLease::of(row)).await.unwrap();
     }
     let all = LeaseFilter { limit: 10, ..LeaseFilter::default() };
     let by_session = LeaseFilter { session: Some("s2".into()), ..all.clone() };
@@ -52,9 +53,9 @@ pub async fn a_session_is_seen_until_it_sleeps(home: Arc<dyn Home>) {
     let ledger = home.open().await;
     let last_seen = async |of: &str| standing(&*ledger, of, "h", "a").await.last_seen;
     assert_eq!(last_seen("s1").await, None);
-    ledger.record(&lease("l1", "s1", NOW)).await.unwrap();
+    ledger.record(&NewLease::of(&lease("l1", "s1", NOW))).await.unwrap();
     assert_eq!(last_seen("s1").await, Some(NOW));
-    ledger.record(&lease("l2", "s1", NOW - 5)).await.unwrap();
+    ledger.record(&NewLease::of(&lease("l2", "s1", NOW - 5))).await.unwrap();
     assert_eq!(last_seen("s1").await, Some(NOW), "a late record does not turn time back");
     // PostgreSQL has no text with a NUL.
     let sessions = ["s1".to_owned(), "unknown".to_owned(), "n\0".to_owned()];
@@ -72,28 +73,85 @@ pub async fn a_session_is_seen_until_it_sleeps(home: Arc<dyn Home>) {
     assert_eq!(last_seen("unknown").await, None);
 }
 
-pub async fn of_what_was_wiped_no_lease_is_written(home: Arc<dyn Home>) {
+/// As a lease is recorded whose value is, or was made from, what is stored here.
+async fn record_of(ledger: &dyn Ledger, lease: &LeaseRow, stored: &[&Row]) -> Recorded {
+    let made_from: Vec<_> = stored.iter().map(|row| origin_of(row)).collect();
+    let new = NewLease { made_from: &made_from, ..NewLease::of(lease) };
+    ledger.record(&new).await.unwrap()
+}
+
+pub async fn of_what_was_replaced_deleted_or_wiped_no_lease_is_written(home: Arc<dyn Home>) {
     let (ledger, replica) = (home.open().await, home.open().await);
     ledger.add_key(&key("k1")).await.unwrap();
-    let stored = LeaseRow { backend: "sealed".into(), ..lease("l1", "s1", NOW) };
-    assert_eq!(ledger.record(&stored).await, Ok(Recorded::Absent));
-    assert_eq!(standing(&*ledger, "s1", "h", "a").await.last_seen, None);
-    for (version, of) in [(1, stored.actor.as_str()), (2, "other")] {
-        ledger.put(&row(of, stored.handle.as_str(), version, "k1")).await.unwrap();
+    let of = lease("l1", "s1", NOW);
+    let put = async |of: &str, version| {
+        let row = row(of, "github-ci", version, "k1");
+        assert_eq!(replica.put(&row).await, Ok(true));
+        row
+    };
+    let (first, shared) = (put("default", 1).await, put("shared", 2).await);
+    assert_eq!(record_of(&*ledger, &of, &[&first, &shared]).await, Recorded::Written);
+    assert_eq!(record_of(&*ledger, &of, &[&first]).await, Recorded::Written, "once more");
+    let second = put("default", 3).await;
+    assert_eq!(record_of(&*ledger, &of, &[&first]).await, Recorded::Stale, "it is replaced");
+    assert_eq!(record_of(&*ledger, &of, &[&shared, &first]).await, Recorded::Stale);
+    let sealed_anew = Row { version: 4, ..second.clone() };
+    assert_eq!(replica.rewrap(&second, &sealed_anew).await, Ok(true));
+    assert_eq!(record_of(&*ledger, &of, &[&second, &shared]).await, Recorded::Written);
+    assert_eq!(replica.delete(&shared.actor, &shared.handle).await, Ok(true));
+    assert_eq!(record_of(&*ledger, &of, &[&second, &shared]).await, Recorded::Stale, "deleted");
+    let at = standing(&*ledger, "s1", "github-ci", "default").await.sequence;
+    assert_eq!(replica.wipe(&of.actor).await, Ok(1));
+    assert_eq!(record_of(&*ledger, &of, &[&second]).await, Recorded::Stale, "wiped");
+    let old = NewLease { as_of: at, ..NewLease::of(&of) };
+    assert_eq!(ledger.record(&old).await, Ok(Recorded::Stale), "it was admitted before");
+    let elsewhere = LeaseRow { actor: actor("other"), lease_id: "l2".into(), ..of.clone() };
+    let old = NewLease { as_of: at, ..NewLease::of(&elsewhere) };
+    assert_eq!(ledger.record(&old).await, Ok(Recorded::Written));
+    assert_eq!(record_of(&*ledger, &of, &[]).await, Recorded::Written, "the actor goes on");
+}
+
+/// A token may be as old as its admission.
+pub async fn of_what_was_revoked_meanwhile_and_restored_no_lease_is_written(home: Arc<dyn Home>) {
+    let (ledger, replica) = (home.open().await, home.open().await);
+    let of = lease("l1", "s1", NOW);
+    for target in [Target::Handle(of.handle.clone()), Target::Actor(of.actor.clone())] {
+        let at = standing(&*ledger, "s1", "github-ci", "default").await.sequence;
+        let new = NewLease { as_of: at, ..NewLease::of(&of) };
+        replica.revoke(&revocation(session("other"), None)).await.unwrap();
+        replica.revoke(&revocation(Target::Handle(handle("other")), None)).await.unwrap();
+        assert_eq!(ledger.record(&new).await, Ok(Recorded::Written), "of others");
+        replica.revoke(&revocation(target.clone(), None)).await.unwrap();
+        assert_eq!(replica.restore(&target, NOW).await, Ok(true));
+        assert_eq!(ledger.record(&new).await, Ok(Recorded::Stale));
     }
-    assert_eq!(ledger.record(&stored).await, Ok(Recorded::Written));
-    assert_eq!(
-        ledger.record(&stored).await,
-        Ok(Recorded::Written),
-        "once more for the same operation"
-    );
-    assert_eq!(replica.wipe(&stored.actor).await, Ok(1));
-    let again = LeaseRow { lease_id: "l2".into(), ..stored.clone() };
-    assert_eq!(ledger.record(&again).await, Ok(Recorded::Absent));
-    let elsewhere = LeaseRow { lease_id: "l3".into(), backend: "bao".into(), ..stored.clone() };
-    assert_eq!(ledger.record(&elsewhere).await, Ok(Recorded::Written));
+    // What was changed since its admission is forgotten.
+    let at = standing(&*ledger, "s1", "github-ci", "default").await.sequence;
+    let ends = revocation(session("ends"), Some(NOW + 1));
+    ledger.revoke(&ends).await.unwrap();
+    ledger.revoke(&revocation(session("last"), None)).await.unwrap();
+    assert!(ledger.forget_revocations(NOW + 1).await.unwrap() > 0);
+    let new = NewLease { as_of: at, ..NewLease::of(&of) };
+    assert_eq!(ledger.record(&new).await, Ok(Recorded::Stale), "nobody knows");
+}
+
+pub async fn a_lease_and_its_release_are_one(home: Arc<dyn Home>) {
+    let (ledger, replica) = (home.open().await, home.open().await);
+    let (of, key) = (lease("lease-1-a", "s1", NOW), [1; 32]);
+    ledger.open(&reservation(1, "a", NOW)).await.unwrap();
+    let new = NewLease { hold: Some((&key, "a")), ..NewLease::of(&of) };
+    let lost = NewLease { hold: Some((&key, "b")), ..new };
     let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
-    assert_eq!(replica.leases(&filter).await.unwrap(), [elsewhere, stored]);
+    assert_eq!(ledger.record(&lost).await, Ok(Recorded::Lost));
+    replica.revoke(&revocation(session("s1"), None)).await.unwrap();
+    assert_eq!(ledger.record(&new).await, Ok(Recorded::Blocked(Blocker::Session)));
+    assert!(replica.leases(&filter).await.unwrap().is_empty());
+    let settle = || ledger.settle("lease-1-a", Closed::Delivered, None, NOW);
+    assert_eq!(settle().await, Ok(Settled::Unknown), "it is not released either");
+    assert_eq!(replica.restore(&session("s1"), NOW).await, Ok(true));
+    assert_eq!(ledger.record(&new).await, Ok(Recorded::Written));
+    assert_eq!(ledger.record(&new).await, Ok(Recorded::Lost), "once");
+    assert_eq!(settle().await, Ok(Settled::Now));
 }
 
 pub async fn of_what_is_revoked_no_lease_is_written(home: Arc<dyn Home>) {
@@ -106,25 +164,28 @@ pub async fn of_what_is_revoked_no_lease_is_written(home: Arc<dyn Home>) {
         (Target::Lease("l1".into()), Blocker::Lease),
     ] {
         ledger.revoke(&revocation(target.clone(), None)).await.unwrap();
-        assert_eq!(replica.record(&of).await, Ok(Recorded::Blocked(blocker)));
+        assert_eq!(replica.record(&NewLease::of(&of)).await, Ok(Recorded::Blocked(blocker)));
         assert_eq!(ledger.restore(&target, NOW).await, Ok(true));
     }
     ledger.set_kill_switch(true).await.unwrap();
-    assert_eq!(replica.record(&of).await, Ok(Recorded::Blocked(Blocker::KillSwitch)));
+    assert_eq!(
+        replica.record(&NewLease::of(&of)).await,
+        Ok(Recorded::Blocked(Blocker::KillSwitch))
+    );
     ledger.set_kill_switch(false).await.unwrap();
     let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
     assert!(replica.leases(&filter).await.unwrap().is_empty());
     assert_eq!(standing(&*ledger, "s1", "h", "a").await.last_seen, None, "it is no use of it");
-    assert_eq!(replica.record(&of).await, Ok(Recorded::Written));
+    assert_eq!(replica.record(&NewLease::of(&of)).await, Ok(Recorded::Written));
 }
 
 pub async fn much_is_forgotten_in_parts(home: Arc<dyn Home>) {
     let ledger = home.open().await;
     let many = u64::from(FORGOTTEN_AT_ONCE) + 1;
     for number in 0..=many {
-        ledger.record(&lease(&format!("l{number}"), "s", NOW)).await.unwrap();
+        ledger.record(&NewLease::of(&lease(&format!("l{number}"), "s", NOW))).await.unwrap();
     }
-    ledger.record(&lease("new", "s", NOW + 10)).await.unwrap();
+    ledger.record(&NewLease::of(&lease("new", "s", NOW + 10))).await.unwrap();
     let mut parts = Vec::new();
     for _ in 0..3 {
         parts.push(ledger.forget(NOW + 601).await.unwrap());
@@ -136,13 +197,14 @@ pub async fn much_is_forgotten_in_parts(home: Arc<dyn Home>) {
 
 pub async fn what_ended_is_forgotten(home: Arc<dyn Home>) {
     let ledger = home.open().await;
-    ledger.record(&lease("old", "s1", NOW)).await.unwrap();
-    ledger.record(&lease("new", "s2", NOW + 10)).await.unwrap();
-    for (key, keep_until) in [(1, NOW + 600), (2, NOW + 601)] {
+    let rows = [lease("old", "s1", NOW), lease("new", "s2", NOW + 10)];
+    for ((key, keep_until), row) in [(1, NOW + 600), (2, NOW + 601)].into_iter().zip(&rows) {
         let mut reservation = reservation(key, "a", NOW);
         reservation.keep_until = keep_until;
         ledger.open(&reservation).await.unwrap();
-        assert!(ledger.release(&[key; 32], "a").await.unwrap());
+        let key = [key; 32];
+        let released = NewLease { hold: Some((&key, "a")), ..NewLease::of(row) };
+        assert_eq!(ledger.record(&released).await, Ok(Recorded::Written));
     }
     ledger.settle("lease-1-a", Closed::Delivered, None, NOW).await.unwrap();
     assert_eq!(ledger.forget(NOW).await, Ok(0));

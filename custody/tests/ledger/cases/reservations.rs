@@ -1,6 +1,8 @@
-use crate::sample::{NOW, lease, reservation};
+use crate::sample::{NOW, lease, release, reservation};
 use crate::store::Home;
-use custody::ledger::{Attempt, Closed, LeaseFilter, Ledger, Opened, Settled, Told};
+use custody::ledger::{
+    Attempt, Closed, LeaseFilter, Ledger, NewLease, Opened, Recorded, Settled, Told,
+};
 use std::sync::Arc;
 
 const KEY: [u8; 32] = [1; 32];
@@ -51,9 +53,9 @@ pub async fn a_dead_holder_loses_it_and_refunds_nothing(home: Arc<dyn Home>) {
     assert_eq!(ledger.open(&reservation(1, "b", NOW + 9)).await, Ok(Opened::Replayed));
     assert_eq!(ledger.open(&reservation(1, "b", NOW + 10)).await, Ok(held("a", 1)));
     assert_eq!(ledger.attempt(&KEY, "a").await, Ok(Attempt::Lost), "it was only slow");
-    assert_eq!(ledger.release(&KEY, "a").await, Ok(false), "its value must not leave");
+    assert_eq!(release(&*ledger, &KEY, "a").await, Ok(false), "its value must not leave");
     assert_eq!(ledger.attempt(&KEY, "b").await, Ok(Attempt::Counted(2)));
-    assert_eq!(ledger.release(&KEY, "b").await, Ok(true));
+    assert_eq!(release(&*ledger, &KEY, "b").await, Ok(true));
 }
 
 pub async fn released_is_for_good_and_settled_once(home: Arc<dyn Home>) {
@@ -62,9 +64,9 @@ pub async fn released_is_for_good_and_settled_once(home: Arc<dyn Home>) {
     ledger.attempt(&KEY, "a").await.unwrap();
     let settle = |code| ledger.settle("lease-1-a", Closed::Failed, code, NOW);
     assert_eq!(settle(None).await, Ok(Settled::Unknown), "nothing was released");
-    assert_eq!(ledger.release(&KEY, "b").await, Ok(false));
-    assert_eq!(ledger.release(&KEY, "a").await, Ok(true));
-    assert_eq!(ledger.release(&KEY, "a").await, Ok(false));
+    assert_eq!(release(&*ledger, &KEY, "b").await, Ok(false));
+    assert_eq!(release(&*ledger, &KEY, "a").await, Ok(true));
+    assert_eq!(release(&*ledger, &KEY, "a").await, Ok(false));
     assert_eq!(ledger.attempt(&KEY, "a").await, Ok(Attempt::Lost));
     ledger.give_up(&KEY, "a").await.unwrap();
     let again = ledger.open(&reservation(1, "b", NOW + 100)).await;
@@ -79,7 +81,7 @@ pub async fn released_is_for_good_and_settled_once(home: Arc<dyn Home>) {
 
 pub async fn a_lease_of_a_session_is_settled_once_too(home: Arc<dyn Home>) {
     let ledger = home.open().await;
-    ledger.record(&lease("lse-1", "s", NOW)).await.unwrap();
+    ledger.record(&NewLease::of(&lease("lse-1", "s", NOW))).await.unwrap();
     let settle = |id, code| ledger.settle(id, Closed::Failed, code, NOW + 1);
     assert_eq!(settle("lse-2", Some("upstream_401")).await, Ok(Settled::Unknown));
     assert_eq!(settle("lse-1", Some("upstream_401")).await, Ok(Settled::Now));
@@ -91,12 +93,14 @@ pub async fn a_lease_of_a_session_is_settled_once_too(home: Arc<dyn Home>) {
 pub async fn an_outcome_stands_beside_its_lease(home: Arc<dyn Home>) {
     let ledger = home.open().await;
     ledger.open(&reservation(1, "a", NOW)).await.unwrap();
-    ledger.record(&lease("lease-1-a", "s", NOW)).await.unwrap();
+    ledger.record(&NewLease::of(&lease("lease-1-a", "s", NOW))).await.unwrap();
     let settle = || ledger.settle("lease-1-a", Closed::Delivered, None, NOW);
     assert_eq!(settle().await, Ok(Settled::Unknown), "it has not been released");
     assert_eq!(outcome_of(&*ledger, "lease-1-a").await, None);
     ledger.attempt(&KEY, "a").await.unwrap();
-    assert_eq!(ledger.release(&KEY, "a").await, Ok(true));
+    let row = lease("lease-1-a", "s", NOW);
+    let released = NewLease { hold: Some((&KEY, "a")), ..NewLease::of(&row) };
+    assert_eq!(ledger.record(&released).await, Ok(Recorded::Written));
     assert_eq!(settle().await, Ok(Settled::Now));
     let told = Told { outcome: Closed::Delivered, failure_code: None };
     assert_eq!(outcome_of(&*ledger, "lease-1-a").await, Some(told));

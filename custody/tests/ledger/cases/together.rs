@@ -1,8 +1,10 @@
 //! Many callers at once, on two replicas (two connections to one file, or to one database).
 
-use crate::sample::{NOW, key, lease, reservation, revocation, row, session};
+use crate::sample::{NOW, key, lease, origin_of, reservation, revocation, row, session};
 use crate::store::Home;
-use custody::ledger::{Attempt, Change, LeaseFilter, LeaseRow, Ledger, Opened, Recorded, Target};
+use custody::ledger::{
+    Attempt, Change, LeaseFilter, LeaseRow, Ledger, NewLease, Opened, Recorded, Target,
+};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -124,7 +126,7 @@ pub async fn whoever_wipes_finds_every_lease_that_was_written(home: Arc<dyn Home
     let ledgers = two(&*home).await;
     ledgers[0].add_key(&key("k1")).await.unwrap();
     for round in 0..20_u64 {
-        let sealed = LeaseRow { backend: "sealed".into(), ..lease("", &format!("s{round}"), NOW) };
+        let sealed = lease("", &format!("s{round}"), NOW);
         let all_of_it = LeaseFilter {
             session: Some(sealed.session.clone()),
             limit: 100,
@@ -135,7 +137,11 @@ pub async fn whoever_wipes_finds_every_lease_that_was_written(home: Arc<dyn Home
         let writing = (0..40).map(|n| {
             let ledger = Arc::clone(&ledgers[n % 2]);
             let lease = LeaseRow { lease_id: format!("{round}-{n}"), ..sealed.clone() };
-            tokio::spawn(async move { (ledger.record(&lease).await.unwrap(), lease.lease_id) })
+            let made_from = [origin_of(&stored)];
+            tokio::spawn(async move {
+                let new = NewLease { made_from: &made_from, ..NewLease::of(&lease) };
+                (ledger.record(&new).await.unwrap(), lease.lease_id)
+            })
         });
         let writing: Vec<_> = writing.collect();
         // In the midst of them.
@@ -148,6 +154,44 @@ pub async fn whoever_wipes_finds_every_lease_that_was_written(home: Arc<dyn Home
             .filter(|(recorded, _)| *recorded == Recorded::Written)
             .map(|(_, id)| id)
             .collect();
+        assert_eq!(found, written);
+    }
+}
+
+/// On either replica: what is recorded was recorded before the old value was replaced or deleted.
+pub async fn of_a_value_no_lease_is_written_after_whoever_replaced_it_has_returned(
+    home: Arc<dyn Home>,
+) {
+    let ledgers = two(&*home).await;
+    ledgers[0].add_key(&key("k1")).await.unwrap();
+    for round in 0..20_u64 {
+        let of = lease("", &format!("s{round}"), NOW);
+        let all_of_it =
+            LeaseFilter { session: Some(of.session.clone()), limit: 100, ..LeaseFilter::default() };
+        let (name, under) = (of.actor.as_str(), of.handle.as_str());
+        let old = row(name, under, 2 * round + 1, "k1");
+        assert_eq!(ledgers[0].put(&old).await, Ok(true));
+        let writing = (0..40).map(|n| {
+            let ledger = Arc::clone(&ledgers[n % 2]);
+            let lease = LeaseRow { lease_id: format!("{round}-{n}"), ..of.clone() };
+            let made_from = [origin_of(&old)];
+            tokio::spawn(async move {
+                let new = NewLease { made_from: &made_from, ..NewLease::of(&lease) };
+                (ledger.record(&new).await.unwrap(), lease.lease_id)
+            })
+        });
+        let writing: Vec<_> = writing.collect();
+        // In the midst of them.
+        while ledgers[1].leases(&all_of_it).await.unwrap().is_empty() {}
+        match round % 2 {
+            0 => assert_eq!(ledgers[1].put(&row(name, under, 2 * round + 2, "k1")).await, Ok(true)),
+            _ => assert_eq!(ledgers[1].delete(&of.actor, &of.handle).await, Ok(true)),
+        }
+        let found = ledgers[1].leases(&all_of_it).await.unwrap();
+        let found: BTreeSet<_> = found.into_iter().map(|lease| lease.lease_id).collect();
+        let written = join_all(writing).await.into_iter().map(Result::unwrap);
+        let written: BTreeSet<_> =
+            written.filter(|(is, _)| *is == Recorded::Written).map(|(_, id)| id).collect();
         assert_eq!(found, written);
     }
 }
@@ -168,7 +212,9 @@ pub async fn whoever_revokes_finds_every_lease_that_was_written(home: Arc<dyn Ho
         let writing = (0..40).map(|n| {
             let ledger = Arc::clone(&ledgers[n % 2]);
             let lease = LeaseRow { lease_id: format!("{round}-{n}"), ..of.clone() };
-            tokio::spawn(async move { (ledger.record(&lease).await.unwrap(), lease.lease_id) })
+            tokio::spawn(async move {
+                (ledger.record(&NewLease::of(&lease)).await.unwrap(), lease.lease_id)
+            })
         });
         let writing: Vec<_> = writing.collect();
         // In the midst of them.

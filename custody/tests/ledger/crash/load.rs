@@ -1,7 +1,7 @@
 //! The process that is killed.
 
 use super::time_of;
-use crate::sample::{reservation, revocation, session};
+use crate::sample::{release, reservation, revocation, session};
 use custody::ledger::{
     Attempt, Ledger, LedgerFault, Missing, Opened, PostgresLedger, PostgresPlace, Reservation,
     SqliteLedger,
@@ -91,7 +91,7 @@ async fn reserve(ledger: Arc<dyn Ledger>, round: u64, task: u8) -> Result<(), Le
             say(&format!("held {shared} {attempts}"));
             attempt(&*ledger, &key, &holder, &shared.to_string()).await?;
             if round % 3 == 2 {
-                let released = ledger.release(&key, &holder).await?;
+                let released = release(&*ledger, &key, &holder).await?;
                 say(&format!("released {shared} {released}"));
             }
         }
@@ -106,7 +106,7 @@ async fn reserve(ledger: Arc<dyn Ledger>, round: u64, task: u8) -> Result<(), Le
         attempt(&*ledger, &key, &holder, &name).await?;
         attempt(&*ledger, &key, &holder, &name).await?;
         if number % 2 == 0 {
-            let released = ledger.release(&key, &holder).await?;
+            let released = release(&*ledger, &key, &holder).await?;
             say(&format!("released {name} {released}"));
         } else {
             ledger.give_up(&key, &holder).await?;
