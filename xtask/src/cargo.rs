@@ -28,13 +28,18 @@ pub const BUILD_STEPS: usize = 2;
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(Built::root()).args(arguments);
+    remove_own_variables(&mut command);
+    command
+}
+
+/// Takes away what `cargo run` set for this program alone.
+pub fn remove_own_variables(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let set = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
         if SET_BY_CARGO_RUN.iter().any(set) {
             command.env_remove(name);
         }
     }
-    command
 }
 
 /// Builds the filter and the programs that a stack runs.

