@@ -23,7 +23,7 @@ use stack::envoy::EnvoyBinary;
 use stack::{Stack, Way};
 
 /// Who may import whom of ours, as ARCHITECTURE.md draws it. Tools and tests may import all.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("session", &[]),
     ("lease", &[]),
     ("edge", &["session", "lease"]),
@@ -36,6 +36,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("sdk-guests", &["session"]),
     ("session-jwt", &["session"]),
     ("ext-authz", &["session"]),
+    // Properties of all that parses; no program of ours is made of it.
+    ("fuzz", &["session", "lease", "edge", "custody", "host-sim"]),
     ("stack", &["session"]),
     ("xtask", &["stack", "session", "edge"]),
 ];

@@ -7,6 +7,7 @@ mod cargo;
 mod conformance;
 mod demo;
 mod dist;
+mod fuzz;
 mod guests;
 mod interrupt;
 mod lint;
@@ -67,6 +68,8 @@ enum Command {
     /// Sends custody's listeners what their OpenAPI description allows and what it forbids (Schemathesis);
     /// takes minutes
     Schemathesis(schemathesis::Schemathesis),
+    /// Gives every parser of untrusted bytes inputs that libFuzzer makes, and checks its property for each
+    Fuzz(fuzz::Fuzz),
     /// Replaces the embedded public suffix list by the newest one, and has every rule of it judged
     SuffixList(suffix_list::SuffixList),
     /// Writes the JSON Schema of the plugin configuration to edge/leasehold.schema.json
@@ -94,6 +97,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Soak(soak) => soak.run(),
         Command::Reload(reload) => reload.run(),
         Command::Schemathesis(schemathesis) => schemathesis.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::SuffixList(list) => list.run(),
         Command::Schema(schema) => schema.run(),
     }

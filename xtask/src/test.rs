@@ -28,7 +28,7 @@ const STEPS: usize = 12;
 const STEPS_FAST: usize = 2;
 
 /// Integration tests that are as quick as unit tests: no program of others, no module, no listener.
-const QUICK: [&str; 13] = [
+const QUICK: [&str; 14] = [
     "aided",
     "conditions",
     "eddsa",
@@ -39,6 +39,7 @@ const QUICK: [&str; 13] = [
     "paths",
     "public_suffixes",
     "refusals",
+    "seeds",
     "vectors",
     "whatwg_hosts",
     "wycheproof",
