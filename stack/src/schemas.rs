@@ -21,13 +21,13 @@ const KUBERNETES: PythonPackage = PythonPackage {
     module: "kubernetes_validate",
     program: "kubernetes-json-schema/v1.37.0-local-strict",
 };
-/// The Compose specification's schema.
-const COMPOSE: PythonPackage = PythonPackage {
+/// The schemas of the Compose specification, of GitHub's workflows and of Renovate's configuration.
+const VENDORED: PythonPackage = PythonPackage {
     requirement: Cow::Borrowed("check-jsonschema==0.39.0"),
     digests: &[],
     size: "1 MB",
     module: "check_jsonschema",
-    program: "builtin_schemas/vendor/compose-spec.json",
+    program: "builtin_schemas/vendor",
 };
 /// CycloneDX's schemas, with the two they refer to.
 const CYCLONEDX: PythonPackage = PythonPackage {
@@ -52,8 +52,8 @@ const ISTIO: &str = "@kubernetes-models/istio@3.0.1";
 pub struct Schemas {
     /// A folder with `deployment-apps-v1.json` and its like.
     pub kubernetes: PathBuf,
-    /// `compose-spec.json`.
-    pub compose: PathBuf,
+    /// A folder with `compose-spec.json`, `github-workflows.json` and `renovate.json`.
+    pub vendored: PathBuf,
     /// A folder with `bom-1.6.SNAPSHOT.schema.json` and its like.
     pub cyclonedx: PathBuf,
     /// The folder of Node packages in which Istio's validators are.
@@ -80,7 +80,7 @@ impl Schemas {
         };
         Ok(Self {
             kubernetes: get(&KUBERNETES, "kubernetes/1.37.0")?,
-            compose: get(&COMPOSE, "compose/0.39.0.json")?,
+            vendored: get(&VENDORED, "vendored/0.39.0")?,
             cyclonedx: get(&CYCLONEDX, "cyclonedx/11.12.0")?,
             istio: node_package(ISTIO, &node, &folder.join("istio/3.0.1"), say)?,
             kubectl: get(&KUBECTL, "kubectl/1.37.1")?,

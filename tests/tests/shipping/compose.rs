@@ -102,7 +102,9 @@ pub fn secrets(seeded: &Path) -> PathBuf {
 
 #[test]
 fn it_is_a_compose_file() {
-    let compose = schema::read(&Schemas::fetch(&|line| eprintln!("{line}")).unwrap().compose);
+    let compose = schema::read(
+        &Schemas::fetch(&|line| eprintln!("{line}")).unwrap().vendored.join("compose-spec.json"),
+    );
     let mut file = file();
     assert_eq!(schema::faults(&compose, &[], &file), [""; 0]);
     file["services"]["guest"]["read_onyl"] = json!(true);

@@ -11,3 +11,4 @@ mod istio;
 mod kinds;
 mod release;
 mod schema;
+mod workflows;
