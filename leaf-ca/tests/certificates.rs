@@ -206,7 +206,9 @@ fn the_key_usage_cannot_be_read_there_is_no_authority() {
         let pem = params.clone().self_signed(&key).unwrap().pem();
         fs::write(dir.path().join("ca.pem"), pem).unwrap();
         let loaded = Authority::load(dir.path(), SystemTime::now());
-        assert_eq!(loaded.is_err(), is_broken);
+        let fault = loaded.err().map(|error| error.to_string());
+        assert_eq!(fault.is_some(), is_broken, "{fault:?}");
+        assert!(fault.is_none_or(|fault| fault.contains("needs CA:TRUE and keyCertSign")));
     }
 }
 

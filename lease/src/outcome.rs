@@ -101,7 +101,7 @@ mod tests {
         assert!(failed("upstream_reset").is_ok());
         assert!(failed(&"a".repeat(64)).is_ok());
         for bad in ["", "A", "1a", "_a", "a-b", "a b", "a\n", "é", &"a".repeat(65)] {
-            assert!(failed(bad).is_err(), "{bad:?}");
+            assert_eq!(failed(bad).err(), Some(Malformed), "{bad:?}");
         }
         for (body, fine) in [
             (r#"{"outcome":"delivered"}"#, true),

@@ -197,14 +197,14 @@ mod tests {
         ] {
             let bad = good.replace(from, to);
             assert_ne!(bad, good);
-            assert!(LeaseRequest::decode(bad.as_bytes()).is_err(), "{bad}");
+            assert_eq!(LeaseRequest::decode(bad.as_bytes()).err(), Some(Malformed), "{bad}");
         }
     }
 
     proptest! {
         #[test]
         fn decoding_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert!(LeaseRequest::decode(&bytes).is_err());
+            prop_assert_eq!(LeaseRequest::decode(&bytes).err(), Some(Malformed));
         }
     }
 }

@@ -38,14 +38,22 @@ fn what_serves_others_is_left_out() {
 
 #[test]
 fn what_is_no_key_set() {
-    for bytes in ["", "<html>", "[]", "{}", r#"{"keys": {}}"#, r#"{"keys": []}"#] {
-        assert!(IssuerKeys::read(bytes.as_bytes()).is_err(), "{bytes}");
-    }
-    assert!(IssuerKeys::read(b"[[{}]]").is_err());
+    let refused = |bytes: &str| IssuerKeys::read(bytes.as_bytes()).err().unwrap();
     let twice = format!(r#"{{"keys": [{}], "keys": []}}"#, key("a"));
-    assert!(IssuerKeys::read(twice.as_bytes()).is_err());
+    for (bytes, reason) in [
+        ("", "not a JSON object"),
+        ("<html>", "not a JSON object"),
+        ("[]", "not a JSON object"),
+        ("[[{}]]", "not a JSON object"),
+        ("{}", "missing field `keys`"),
+        (r#"{"keys": {}}"#, "expected a sequence"),
+        (r#"{"keys": []}"#, "no key that verifies a session"),
+        (&twice, "duplicate field `keys`"),
+    ] {
+        assert!(refused(bytes).contains(reason), "{bytes}: {}", refused(bytes));
+    }
     let many: Vec<_> = (0..65).map(|at| key(&at.to_string())).collect();
-    assert!(read(&many).is_err());
+    assert_eq!(read(&many).err().as_deref(), Some("more than 64 keys"));
 }
 
 #[test]

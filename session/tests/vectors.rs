@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use serde_json::{Value, json};
-use session::mint::{SigningKey, thumbprint};
+use session::mint::{KeyError, SigningKey, thumbprint};
 use session::{KeySet, Refusal, Rules, Verifier};
 
 #[test]
@@ -54,6 +54,6 @@ fn a_key_keeps_its_name_and_its_value_through_pem() {
         assert!(!key.public_jwk().to_string().contains("\"d\""));
     }
     for text in ["", "no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
-        assert!(SigningKey::from_pem(text, None).is_err());
+        assert_eq!(SigningKey::from_pem(text, None).err(), Some(KeyError::Pem));
     }
 }

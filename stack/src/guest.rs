@@ -124,6 +124,7 @@ mod tests {
         let answered = reply("200 200 2", "HTTP/2 200\r\n".to_owned(), "hi".to_owned()).unwrap();
         assert_eq!((answered.status, answered.at_connect), (200, false));
         assert_eq!((answered.version.as_str(), answered.reason), ("2", None));
-        assert!(reply("000 000 0", String::new(), String::new()).is_err());
+        let error = reply("000 000 0", String::new(), String::new()).err().unwrap();
+        assert_eq!(error.to_string(), "no answer");
     }
 }

@@ -143,6 +143,7 @@ mod tests {
         for date in ["unknown", "2026-10", "2026-13-01", "2026-00-10", "a-b-c"] {
             assert_eq!(day(date), None, "{date}");
         }
-        assert!(age("# no version").is_err());
+        let error = age("# no version").unwrap_err().to_string();
+        assert!(error.ends_with("has no version with a date"), "{error}");
     }
 }

@@ -104,8 +104,14 @@ mod tests {
 
     #[test]
     fn what_is_none() {
-        for text in ["", "GET", "GET / HTTP/1.1\nno colon", "GET / HTTP/1.1\n: x"] {
-            assert!(parse(text).is_err(), "{text:?}");
+        for (text, reason) in [
+            ("", "\"\" is no request line"),
+            ("GET", "\"GET\" is no request line"),
+            ("GET / HTTP/1.1\nno colon", "\"no colon\" is no header line"),
+            ("GET / HTTP/1.1\n: x", "\": x\" is no header line"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(&format!("request: {reason}")), "{text:?}: {error}");
         }
     }
 }

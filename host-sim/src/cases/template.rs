@@ -115,8 +115,15 @@ mod tests {
     #[test]
     fn what_means_nothing_is_named() {
         let template = Template::new(1000, String::new());
-        for text in ["${nowhere}", "${now+x}", "${other}", "${open", "${repeat:x:y}"] {
-            assert!(template.text(text).is_err(), "{text}");
+        for (text, reason) in [
+            ("${nowhere}", "${nowhere} is no time"),
+            ("${now+x}", "${now+x} is no time"),
+            ("${other}", "${other} means nothing"),
+            ("${open", "\"${open\" has no end"),
+            ("${repeat:x:y}", "${repeat:x:y} means nothing"),
+        ] {
+            let error = template.text(text).unwrap_err();
+            assert!(error.starts_with(reason), "{text}: {error}");
         }
     }
 }

@@ -182,6 +182,7 @@ mod tests {
         let Propagation { revocations, median, p99, longest, .. } = propagation;
         assert_eq!((revocations, median, p99, longest), (200, 100.0, 198.0, 200.0));
         assert_eq!(Propagation::of(vec![7.0]).unwrap().p99, 7.0);
-        assert!(Propagation::of(Vec::new()).is_err());
+        let error = Propagation::of(Vec::new()).err().unwrap();
+        assert_eq!(error.to_string(), "nothing was measured");
     }
 }

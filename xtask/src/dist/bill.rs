@@ -271,6 +271,6 @@ mod tests {
             needs: BTreeMap::new(),
         };
         let added = bill.add(&Artefact::program("custody", b""), TREE, &BTreeMap::new());
-        assert!(added.is_err());
+        assert_eq!(added.unwrap_err().to_string(), "pkg:cargo/custody@0.1.0");
     }
 }

@@ -196,6 +196,7 @@ mod tests {
         let new = put(&old, &schema()).unwrap();
         assert!(new.starts_with("before\n") && new.ends_with("after\n") && !new.contains("old"));
         assert_eq!(put(&new, &schema()).unwrap(), new);
-        assert!(put("no place", &schema()).is_err());
+        let error = put("no place", &schema()).unwrap_err();
+        assert_eq!(error.to_string(), "no line that begins the table");
     }
 }
