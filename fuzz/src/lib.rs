@@ -31,9 +31,3 @@ pub const TARGETS: [Target; 9] = [
     ("pattern", pattern::check),
     ("strict_json", strict_json::check),
 ];
-
-/// The parts of an input between line feeds, for properties of more than one value.
-fn parts<const N: usize>(bytes: &[u8]) -> Option<[&[u8]; N]> {
-    let parts: Vec<_> = bytes.splitn(N, |byte| *byte == b'\n').collect();
-    parts.try_into().ok()
-}

@@ -4,8 +4,6 @@ use edge::policy::glob::PathGlob;
 use edge::policy::path::CanonicalPath;
 use lease::{Host, HostPattern};
 
-use crate::parts;
-
 pub fn check(bytes: &[u8]) {
     let Some([a, b, subject]) = parts::<3>(bytes) else { return };
     let (Ok(a), Ok(b)) = (str::from_utf8(a), str::from_utf8(b)) else { return };
@@ -57,4 +55,10 @@ fn check_paths(a: &str, b: &str, subject: &[u8]) {
             assert!(text.starts_with(spelled), "{glob} {text}");
         }
     }
+}
+
+/// The parts of an input between line feeds, for properties of more than one value.
+fn parts<const N: usize>(bytes: &[u8]) -> Option<[&[u8]; N]> {
+    let parts: Vec<_> = bytes.splitn(N, |byte| *byte == b'\n').collect();
+    parts.try_into().ok()
 }
