@@ -24,9 +24,8 @@ pub fn check(bytes: &[u8]) {
     match claims {
         Ok(claims) => {
             assert!(!repeats, "a member occurs twice: {}", bytes.escape_ascii());
-            let claims = Value::Object(claims);
-            assert_eq!(Some(&claims), plain.as_ref());
-            assert_eq!(serde_json::from_str::<Value>(&claims.to_string()).unwrap(), claims);
+            // Not printed and read again: serde_json may read a long fraction one bit off.
+            assert_eq!(Some(Value::Object(claims)), plain);
         }
         Err(_) => assert!(plain.is_none() || repeats, "refused: {}", bytes.escape_ascii()),
     }
