@@ -1,7 +1,7 @@
 //! The allow-list: what is not on it is denied.
 
 use crate::policy::denial::Denial;
-use crate::policy::destination::{Destination, Hurdle};
+use crate::policy::destination::{Destination, MatchStage};
 use crate::policy::head::Head;
 use crate::policy::permit::{Permit, TunnelPermit};
 use lease::{Authority, Host, HostPattern};
@@ -60,11 +60,11 @@ impl AllowList {
         session: &Session,
         authority: &Authority,
     ) -> Result<TunnelPermit, Denial> {
-        let mut nearest = Hurdle::Host;
+        let mut nearest = MatchStage::Host;
         for destination in self.with_host(&authority.host) {
             match destination.receives(session, authority) {
                 Ok(()) => return Ok(TunnelPermit::new()),
-                Err(hurdle) => nearest = nearest.max(hurdle),
+                Err(stage) => nearest = nearest.max(stage),
             }
         }
         Err(nearest.denial())
@@ -75,11 +75,11 @@ impl AllowList {
     /// # Errors
     /// What first ruled the last candidate out: host, port, session, method, path or upgrade.
     pub(crate) fn permit(&self, session: &Session, head: Head) -> Result<Permit, Denial> {
-        let mut nearest = Hurdle::Host;
+        let mut nearest = MatchStage::Host;
         let mut allowed: Option<&Rc<Destination>> = None;
         for destination in self.with_host(&head.authority.host) {
             match (destination.allows(session, &head), allowed) {
-                (Err(hurdle), _) => nearest = nearest.max(hurdle),
+                (Err(stage), _) => nearest = nearest.max(stage),
                 (Ok(()), None) => allowed = Some(destination),
                 // Claims that are lists can meet conditions which look exclusive; then nobody can say
                 // which credential was meant.

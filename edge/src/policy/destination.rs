@@ -40,7 +40,7 @@ pub struct Credential {
 /// What a request can fail at, in the order in which that is looked at: of several destinations, the
 /// one that it failed at last tells why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hurdle {
+pub enum MatchStage {
     Host,
     Port,
     Session,
@@ -67,25 +67,29 @@ impl Destination {
     /// May this session come here, to one of its hosts?
     ///
     /// # Errors
-    /// The first hurdle that it fails at.
-    pub(crate) fn receives(&self, session: &Session, authority: &Authority) -> Result<(), Hurdle> {
+    /// The stage at which it fails first.
+    pub(crate) fn receives(
+        &self,
+        session: &Session,
+        authority: &Authority,
+    ) -> Result<(), MatchStage> {
         if !self.ports.contains(&authority.port) {
-            return Err(Hurdle::Port);
+            return Err(MatchStage::Port);
         }
-        if self.sessions.met_by(session) { Ok(()) } else { Err(Hurdle::Session) }
+        if self.sessions.met_by(session) { Ok(()) } else { Err(MatchStage::Session) }
     }
 
     /// May this session make this request, to one of its hosts?
     ///
     /// # Errors
-    /// The hurdle at which the last rule failed.
-    pub(crate) fn allows(&self, session: &Session, head: &Head) -> Result<(), Hurdle> {
+    /// The stage at which the last rule failed.
+    pub(crate) fn allows(&self, session: &Session, head: &Head) -> Result<(), MatchStage> {
         self.receives(session, &head.authority)?;
-        let mut nearest = Hurdle::Method;
+        let mut nearest = MatchStage::Method;
         for rule in &self.allow {
             match rule.allows(head) {
                 Ok(()) => return Ok(()),
-                Err(hurdle) => nearest = nearest.max(hurdle),
+                Err(stage) => nearest = nearest.max(stage),
             }
         }
         Err(nearest)
@@ -103,14 +107,14 @@ impl Destination {
 // === impl Rule ===
 
 impl Rule {
-    fn allows(&self, head: &Head) -> Result<(), Hurdle> {
+    fn allows(&self, head: &Head) -> Result<(), MatchStage> {
         if !self.methods.contain(&head.method) {
-            return Err(Hurdle::Method);
+            return Err(MatchStage::Method);
         }
         if !self.paths.iter().any(|glob| glob.matches(&head.target.path)) {
-            return Err(Hurdle::Path);
+            return Err(MatchStage::Path);
         }
-        if self.websocket || !head.websocket { Ok(()) } else { Err(Hurdle::Upgrade) }
+        if self.websocket || !head.websocket { Ok(()) } else { Err(MatchStage::Upgrade) }
     }
 
     fn overlaps(&self, other: &Self) -> bool {
@@ -119,9 +123,9 @@ impl Rule {
     }
 }
 
-// === impl Hurdle ===
+// === impl MatchStage ===
 
-impl Hurdle {
+impl MatchStage {
     pub fn denial(self) -> Denial {
         match self {
             Self::Host => Denial::HostNotAllowed,
