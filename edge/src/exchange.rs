@@ -19,7 +19,7 @@ pub use await_keys::AwaitKeys;
 pub use await_lease::AwaitLease;
 pub use await_request::AwaitRequest;
 pub use denied::Denied;
-pub use forwarded::{Forwarded, Passage};
+pub use forwarded::{Forwarded, PermitKind};
 pub use verdict::Verdict;
 pub use wait::Wait;
 

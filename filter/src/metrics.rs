@@ -2,7 +2,7 @@
 
 use crate::host;
 use abi::types::MetricType;
-use edge::exchange::Passage;
+use edge::exchange::PermitKind;
 use edge::policy::denial::Denial;
 use edge::state::callout::Purpose;
 use std::time::Duration;
@@ -41,10 +41,10 @@ impl Metrics {
         }
     }
 
-    pub fn count_forwarded(&self, passage: Passage) {
-        count(match passage {
-            Passage::Connect => self.tunnels,
-            Passage::Request => self.allowed,
+    pub fn count_forwarded(&self, permit_kind: PermitKind) {
+        count(match permit_kind {
+            PermitKind::Connect => self.tunnels,
+            PermitKind::Request => self.allowed,
         });
     }
 

@@ -297,14 +297,14 @@ impl Stream {
     /// Strip, inject, leave the permit, resume: in this order, in this one place. Whatever fails on
     /// the way leaves the request where it is, refused.
     fn forward(&mut self, forwarded: &Forwarded, held: Held, root: &mut Root) -> Step {
-        let passage = forwarded.passage();
+        let permit_kind = forwarded.permit_kind();
         self.lent = forwarded.lent().cloned();
         self.ticket = forwarded.ticket().or(self.ticket);
         let done = forwarded
             .edits()
             .iter()
             .try_for_each(apply)
-            .and_then(|()| host::set_property(PERMIT, passage.as_str()))
+            .and_then(|()| host::set_property(PERMIT, permit_kind.as_str()))
             .and_then(|()| forwarded.ticket().map_or(Ok(()), |ticket| self.leave_ticket(ticket)))
             .and_then(|()| if held == Held::Yes { host::resume_request() } else { Ok(()) });
         if let Err(failed) = done {
@@ -313,7 +313,7 @@ impl Stream {
         self.phase = Phase::Forwarded;
         match self.ticket.filter(|_| self.is_attempt) {
             Some(ticket) => root.attempted(ticket, forwarded),
-            None => root.metrics.count_forwarded(passage),
+            None => root.metrics.count_forwarded(permit_kind),
         }
         Step::Forward
     }

@@ -10,7 +10,7 @@ use crate::state::lent::Lent;
 
 /// A request that may go on, once its edits are made.
 pub struct Forwarded {
-    passage: Passage,
+    permit_kind: PermitKind,
     edits: Edits,
     lent: Option<Lent>,
     ticket: Option<Ticket>,
@@ -18,7 +18,7 @@ pub struct Forwarded {
 
 /// What the safety net behind the filter has to know: which of the two kinds of yes was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
+pub enum PermitKind {
     /// A CONNECT may open its tunnel.
     Connect,
     /// A request may go to its upstream.
@@ -29,24 +29,27 @@ pub enum Passage {
 
 impl Forwarded {
     pub(super) fn connect(_: TunnelPermit, edits: Edits) -> Self {
-        Self { passage: Passage::Connect, edits, lent: None, ticket: None }
+        Self { permit_kind: PermitKind::Connect, edits, lent: None, ticket: None }
     }
 
     /// # Errors
     /// [`Denial::Internal`] where the permit asks for a credential: that one needs a lease.
     pub(super) fn bare(permit: &Permit, stripped: Edits) -> Result<Self, Denial> {
         match permit.credential() {
-            None => {
-                Ok(Self { passage: Passage::Request, edits: stripped, lent: None, ticket: None })
-            }
+            None => Ok(Self {
+                permit_kind: PermitKind::Request,
+                edits: stripped,
+                lent: None,
+                ticket: None,
+            }),
             Some(_) => Err(Denial::Internal),
         }
     }
 
     /// Goes on without its credential, which each attempt gets for itself.
     pub(super) fn ticketed(_: &Permit, stripped: Edits, ticket: Ticket) -> Self {
-        let passage = Passage::Request;
-        Self { passage, edits: stripped, lent: None, ticket: Some(ticket) }
+        let permit_kind = PermitKind::Request;
+        Self { permit_kind, edits: stripped, lent: None, ticket: Some(ticket) }
     }
 
     pub(crate) fn with_lease(
@@ -57,11 +60,11 @@ impl Forwarded {
     ) -> Self {
         let Granted { lease, lent } = granted;
         let edits = stripped.inject(sent, lease);
-        Self { passage: Passage::Request, edits, lent: Some(lent.clone()), ticket: None }
+        Self { permit_kind: PermitKind::Request, edits, lent: Some(lent.clone()), ticket: None }
     }
 
-    pub fn passage(&self) -> Passage {
-        self.passage
+    pub fn permit_kind(&self) -> PermitKind {
+        self.permit_kind
     }
 
     pub fn edits(&self) -> &Edits {
@@ -79,9 +82,9 @@ impl Forwarded {
     }
 }
 
-// === impl Passage ===
+// === impl PermitKind ===
 
-impl Passage {
+impl PermitKind {
     /// The value of filter state `wasm.leasehold.permit` that Envoy's RBAC filter demands.
     pub const fn as_str(self) -> &'static str {
         match self {

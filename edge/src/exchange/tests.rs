@@ -272,7 +272,7 @@ fn a_connect_is_checked_and_nothing_of_it_is_changed() {
     };
     match admit(&mut edge(), connect("api.github.com:443")) {
         Verdict::Forward(forwarded) => {
-            assert_eq!((forwarded.passage(), shown(&forwarded)), (Passage::Connect, vec![]));
+            assert_eq!((forwarded.permit_kind(), shown(&forwarded)), (PermitKind::Connect, vec![]));
         }
         _ => panic!("not forwarded"),
     }
