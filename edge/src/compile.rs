@@ -15,7 +15,7 @@ use crate::config::read::{Sections, read_json, read_section, required};
 use crate::config::session::SessionConfig;
 use crate::config::version::PolicyVersionConfig;
 use crate::policy::allow_list::{AllowList, Conflict};
-use crate::policy::binding::{Place, SessionBinding};
+use crate::policy::binding::{BindingSource, SessionBinding};
 use crate::policy::carrier::Carrier;
 use crate::policy::custody::{Custody, SyncSettings};
 use crate::policy::destination::{Credential, Destination, Methods, Rule};
@@ -187,13 +187,13 @@ fn join(base: &str, path: &str) -> String {
 
 fn compile_binding(config: &BindConfig, errors: &mut ConfigErrors) -> Option<SessionBinding> {
     config.check(errors);
-    let place = match (&config.value, &config.property) {
-        (Some(value), None) => Place::Named(value.clone()),
-        (None, Some(parts)) => Place::Attribute(parts.join("\0")),
+    let source = match (&config.value, &config.property) {
+        (Some(value), None) => BindingSource::Named(value.clone()),
+        (None, Some(parts)) => BindingSource::Attribute(parts.join("\0")),
         // Both, or neither: the check has noted it.
         _ => return None,
     };
-    Some(SessionBinding { claim: config.claim.clone(), place })
+    Some(SessionBinding { claim: config.claim.clone(), source })
 }
 
 fn compile_custody(config: CustodyConfig) -> Custody {

@@ -7,11 +7,11 @@ use session::Session;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionBinding {
     pub claim: String,
-    pub place: Place,
+    pub source: BindingSource,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum BindingSource {
     /// As the configuration calls it.
     Named(String),
     /// What an attribute of Envoy's says, by its path, the parts divided by NUL.
@@ -23,9 +23,9 @@ pub enum Place {
 impl SessionBinding {
     /// The attribute that has to be looked up, if any.
     pub fn attribute(&self) -> Option<&str> {
-        match &self.place {
-            Place::Named(_) => None,
-            Place::Attribute(path) => Some(path),
+        match &self.source {
+            BindingSource::Named(_) => None,
+            BindingSource::Attribute(path) => Some(path),
         }
     }
 
@@ -34,9 +34,9 @@ impl SessionBinding {
     /// # Errors
     /// [`Denial::SessionBinding`], also where claim or attribute is missing, or the claim is no text.
     pub fn check(&self, session: &Session, attribute: Option<&[u8]>) -> Result<(), Denial> {
-        let place = match &self.place {
-            Place::Named(name) => Some(name.as_bytes()),
-            Place::Attribute(_) => attribute,
+        let place = match &self.source {
+            BindingSource::Named(name) => Some(name.as_bytes()),
+            BindingSource::Attribute(_) => attribute,
         };
         let claim = session.claim(&self.claim).and_then(|claim| claim.as_str());
         match (claim, place) {
