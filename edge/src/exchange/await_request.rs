@@ -36,7 +36,7 @@ impl AwaitRequest {
     /// lease. What that makes the edge ask others is in its
     /// [outbox](TrustEdge::take_callouts).
     pub fn admit(self, edge: &mut TrustEdge, request: Request, now: Moment) -> Verdict {
-        judge(edge, request, now, Patience::OneFetch)
+        judge(edge, request, now, KeyFetch::Allowed)
     }
 
     /// The same with the keys that there are: it waits for no others.
@@ -46,15 +46,15 @@ impl AwaitRequest {
         request: Request,
         now: Moment,
     ) -> Verdict {
-        judge(edge, request, now, Patience::Over)
+        judge(edge, request, now, KeyFetch::Exhausted)
     }
 }
 
 /// Whether a request may wait for its issuer's keys.
 #[derive(Clone, Copy)]
-enum Patience {
-    OneFetch,
-    Over,
+enum KeyFetch {
+    Allowed,
+    Exhausted,
 }
 
 enum Admitted {
@@ -83,14 +83,14 @@ impl Admitted {
     }
 }
 
-fn judge(edge: &mut TrustEdge, request: Request, now: Moment, patience: Patience) -> Verdict {
+fn judge(edge: &mut TrustEdge, request: Request, now: Moment, key_fetch: KeyFetch) -> Verdict {
     let denial = match decide(edge, &request, now) {
         Ok(admitted) => return admitted.verdict(request, now),
         Err(denial) => denial,
     };
-    let keys = match patience {
-        Patience::OneFetch => keys_for(edge, denial, &request, now),
-        Patience::Over => None,
+    let keys = match key_fetch {
+        KeyFetch::Allowed => keys_for(edge, denial, &request, now),
+        KeyFetch::Exhausted => None,
     };
     match keys {
         Some(flight) => Verdict::Wait(Wait::Keys(AwaitKeys::new(flight, request))),
