@@ -9,11 +9,11 @@ pub type Digest = [u8; 16];
 
 /// A map by digests. They are spread evenly already, and so that no guest can tell how: hashing them once
 /// more would buy nothing.
-pub type ByDigest<V> = HashMap<Digest, V, BuildHasherDefault<Spread>>;
+pub type ByDigest<V> = HashMap<Digest, V, BuildHasherDefault<IdentityHasher>>;
 
 /// The end of a digest, as it is.
 #[derive(Default)]
-pub struct Spread(u64);
+pub struct IdentityHasher(u64);
 
 /// Makes digests under a key of its own, which never leaves this VM.
 ///
@@ -45,9 +45,9 @@ impl Digester {
     }
 }
 
-// === impl Spread ===
+// === impl IdentityHasher ===
 
-impl Hasher for Spread {
+impl Hasher for IdentityHasher {
     /// Of several writes (a slice's length comes first) the last one counts.
     fn write(&mut self, bytes: &[u8]) {
         if let Some(end) = bytes.last_chunk() {
@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn maps_spread_by_the_digest_itself() {
-        let hash = |digest: Digest| BuildHasherDefault::<Spread>::default().hash_one(digest);
+        let hash =
+            |digest: Digest| BuildHasherDefault::<IdentityHasher>::default().hash_one(digest);
         let mut digest = [0; 16];
         digest[15] = 1;
         assert_eq!(hash(digest), 1 << 56);

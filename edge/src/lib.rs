@@ -21,12 +21,12 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod bounded;
 mod chance;
 mod compile;
 pub mod config;
 mod digest;
 pub mod exchange;
+mod fifo_map;
 pub mod headers;
 pub mod ids;
 mod moment;

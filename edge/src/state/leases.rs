@@ -3,9 +3,9 @@
 //! Kept until they expire, looked up by their whole scope, renewed ahead of time. A failure is never
 //! kept.
 
-use crate::bounded::Bounded;
 use crate::chance::Chance;
 use crate::digest::{Digest, Digester};
+use crate::fifo_map::FifoMap;
 use crate::moment::Moment;
 use crate::policy::permit::Permit;
 use crate::state::sync::Feed;
@@ -17,9 +17,9 @@ use std::time::Duration;
 /// Live leases by [`LeaseKey`]; in this VM's own memory and nowhere else.
 pub struct Leases {
     digester: Digester,
-    kept: Bounded<Kept>,
+    kept: FifoMap<Kept>,
     /// When a session's credential was last refused, by [`secret_of`].
-    refusals: Bounded<Duration>,
+    refusals: FifoMap<Duration>,
 }
 
 struct Kept {
@@ -61,7 +61,7 @@ const REFUSALS: usize = 1024;
 
 impl Leases {
     pub fn new(digester: Digester) -> Self {
-        Self { digester, kept: Bounded::new(CAPACITY), refusals: Bounded::new(REFUSALS) }
+        Self { digester, kept: FifoMap::new(CAPACITY), refusals: FifoMap::new(REFUSALS) }
     }
 
     /// A lease that is live now; one that is not is dropped, and with it its value wiped.

@@ -1,8 +1,8 @@
 //! Sessions whose tokens have been verified, so that each token is verified once a VM, and the forged
 //! among them briefly, so that a flood of them costs little.
 
-use crate::bounded::Bounded;
 use crate::digest::{Digest, Digester};
+use crate::fifo_map::FifoMap;
 use crate::moment::Moment;
 use session::{Refusal, Session, Signatures, Unaided, Verifier};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use std::time::Duration;
 pub struct Sessions {
     digester: Digester,
     signatures: Box<dyn Signatures>,
-    authenticated: Bounded<Known>,
-    forged: Bounded<Forged>,
+    authenticated: FifoMap<Known>,
+    forged: FifoMap<Forged>,
 }
 
 /// A session, and the digest of its very token.
@@ -47,8 +47,8 @@ impl Sessions {
         Self {
             digester,
             signatures: Box::new(Unaided),
-            authenticated: Bounded::new(CAPACITY),
-            forged: Bounded::new(FORGED_CAPACITY),
+            authenticated: FifoMap::new(CAPACITY),
+            forged: FifoMap::new(FORGED_CAPACITY),
         }
     }
 
@@ -115,7 +115,7 @@ impl Sessions {
         for known in self.authenticated.values_mut() {
             known.is_verified = false;
         }
-        self.forged = Bounded::new(FORGED_CAPACITY);
+        self.forged = FifoMap::new(FORGED_CAPACITY);
     }
 
     /// The tokens whose sessions are to be reported as in use.

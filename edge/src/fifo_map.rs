@@ -4,7 +4,7 @@ use crate::digest::{ByDigest, Digest};
 use std::collections::BTreeMap;
 
 /// At most `capacity` entries; inserting one more drops the oldest (and wipes what wipes itself).
-pub struct Bounded<V> {
+pub struct FifoMap<V> {
     entries: ByDigest<(u64, V)>,
     /// By when they came.
     order: BTreeMap<u64, Digest>,
@@ -12,9 +12,9 @@ pub struct Bounded<V> {
     capacity: usize,
 }
 
-// === impl Bounded ===
+// === impl FifoMap ===
 
-impl<V> Bounded<V> {
+impl<V> FifoMap<V> {
     pub fn new(capacity: usize) -> Self {
         Self { entries: ByDigest::default(), order: BTreeMap::new(), came: 0, capacity }
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_oldest_goes_first() {
-        let mut map = Bounded::new(2);
+        let mut map = FifoMap::new(2);
         map.insert(key(1), 1);
         map.insert(key(2), 2);
         map.insert(key(1), 10);
