@@ -1,6 +1,6 @@
 //! What the edge knows its callouts and its open requests by.
 
-use crate::chance::Chance;
+use crate::rng::Rng;
 use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
@@ -25,8 +25,8 @@ impl FlightId {
 // === impl Ticket ===
 
 impl Ticket {
-    pub(crate) fn draw(chance: &mut Chance) -> Self {
-        Self(u128::from(chance.number()) << 64 | u128::from(chance.number()))
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        Self(u128::from(rng.number()) << 64 | u128::from(rng.number()))
     }
 }
 

@@ -21,7 +21,6 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod chance;
 mod compile;
 pub mod config;
 mod digest;
@@ -32,6 +31,7 @@ pub mod ids;
 mod moment;
 pub mod policy;
 pub mod request;
+mod rng;
 pub mod state;
 mod trust_edge;
 

@@ -2,7 +2,6 @@
 
 mod supersession;
 
-use crate::chance::Chance;
 use crate::digest::Digester;
 use crate::ids::{FlightId, Ticket};
 use crate::moment::Moment;
@@ -10,6 +9,7 @@ use crate::policy::Policy;
 use crate::policy::denial::Denial;
 use crate::policy::operation::Operation;
 use crate::policy::permit::Permit;
+use crate::rng::Rng;
 use crate::state::attempts::Attempts;
 use crate::state::callout::{Answer, Callout, MAX_SYNC, Purpose};
 use crate::state::flights::{Flight, Flights, Granted, Landed};
@@ -40,7 +40,7 @@ pub struct TrustEdge {
     pub(crate) digester: Digester,
     poll: Option<Poll>,
     pub(crate) report: Option<Report>,
-    pub(crate) chance: Chance,
+    pub(crate) rng: Rng,
     /// When what has ended is forgotten next, by the steady clock.
     tidy_at: Duration,
     outbox: Vec<Callout>,
@@ -58,8 +58,8 @@ pub(crate) enum Lending {
 impl TrustEdge {
     /// `seed`: 32 random bytes.
     pub fn new(policy: Policy, seed: [u8; 32], now: Moment) -> Self {
-        let mut chance = Chance::new(seed);
-        let digester = Digester::new([chance.number(), chance.number()]);
+        let mut rng = Rng::new(seed);
+        let digester = Digester::new([rng.number(), rng.number()]);
         let sync = policy.custody.as_ref().and_then(|custody| custody.sync.as_ref());
         Self {
             feed: Feed::new(sync, now),
@@ -72,7 +72,7 @@ impl TrustEdge {
             flights: Flights::default(),
             attempts: Attempts::default(),
             digester,
-            chance,
+            rng,
             tidy_at: now.steady.saturating_add(TIDY),
             outbox: Vec::new(),
             notices: Vec::new(),
@@ -285,7 +285,7 @@ impl TrustEdge {
 
     fn take_keys(&mut self, answer: Answer<'_>, now: Moment) {
         let Some(keys) = self.keys.fetched() else { return };
-        let notice = keys.take(answer, now, &mut self.chance);
+        let notice = keys.take(answer, now, &mut self.rng);
         if let Some(Notice::KeysChanged { change, .. }) = &notice
             && !change.is_empty()
         {
@@ -313,7 +313,7 @@ impl TrustEdge {
             }
             _ => None,
         };
-        let Some(news) = news else { return poll.failed(now, &mut self.chance) };
+        let Some(news) = news else { return poll.failed(now, &mut self.rng) };
         let at_once = poll.answered(now);
         let changes = news.full || news.kill_switch || !news.changes.is_empty();
         self.feed.apply(news, now);
@@ -338,14 +338,14 @@ impl TrustEdge {
         let (Some(report), Some(custody)) = (&mut self.report, &self.policy.custody) else {
             return;
         };
-        let Some(body) = report.due(&mut self.sessions, now, &mut self.chance) else { return };
+        let Some(body) = report.due(&mut self.sessions, now, &mut self.rng) else { return };
         let callout = Callout::to_custody(custody, Purpose::Seen, "POST", "/v1/seen".to_owned());
         self.outbox.push(Callout { body: body.into(), ..callout });
     }
 
     fn take_report(&mut self, answer: Answer<'_>, now: Moment) {
         let Some(report) = &mut self.report else { return };
-        self.notices.extend(report.answered(answer, now, &mut self.chance));
+        self.notices.extend(report.answered(answer, now, &mut self.rng));
         self.report_seen(now);
     }
 
@@ -365,7 +365,7 @@ impl TrustEdge {
         };
         let granted = lease.map(Rc::new).map(|lease| {
             let scope = (flight.session, flight.handle);
-            self.leases.keep(key, &lease, scope, now, &mut self.chance);
+            self.leases.keep(key, &lease, scope, now, &mut self.rng);
             Granted { lease, lent: Lent::Kept { key, since: now.steady } }
         });
         match granted {

@@ -175,7 +175,7 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
     }
     let key = LeaseKey::of(&permit, &verified.token, edge.digester).ok_or(Denial::Internal)?;
     if edge.policy.inject == Inject::Upstream {
-        let ticket = Ticket::draw(&mut edge.chance);
+        let ticket = Ticket::draw(&mut edge.rng);
         edge.attempts.open(ticket, permit.clone(), key, Secret::new(token.bytes()));
         return Ok(Admitted::Forward(Forwarded::ticketed(&permit, edits, ticket)));
     }
@@ -197,7 +197,7 @@ fn for_one_operation(
     token: &[u8],
 ) -> Result<Admitted, Denial> {
     let token = Secret::new(token);
-    let idempotency_key = single_use.key(&request.headers, &mut edge.chance)?;
+    let idempotency_key = single_use.key(&request.headers, &mut edge.rng)?;
     // A second attempt would be a second use.
     let edits = match edge.policy.inject {
         Inject::Upstream => edits.once(),

@@ -1,8 +1,8 @@
 //! Operations: what a single-use lease is for, and good for once.
 
-use crate::chance::Chance;
 use crate::headers::Headers;
 use crate::policy::denial::Denial;
+use crate::rng::Rng;
 use lease::is_idempotency_key;
 
 /// How a destination's requests are told apart.
@@ -29,9 +29,9 @@ impl SingleUse {
     ///
     /// # Errors
     /// [`Denial::IdempotencyKey`] where the header stands twice, or holds what no name is.
-    pub fn key(&self, headers: &Headers, chance: &mut Chance) -> Result<String, Denial> {
+    pub fn key(&self, headers: &Headers, rng: &mut Rng) -> Result<String, Denial> {
         if !headers.has(&self.key_header) {
-            return Ok(chance.name());
+            return Ok(rng.name());
         }
         let sent = headers.single(&self.key_header).and_then(|key| std::str::from_utf8(key).ok());
         let sent = sent.filter(|key| is_idempotency_key(key));

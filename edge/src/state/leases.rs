@@ -3,11 +3,11 @@
 //! Kept until they expire, looked up by their whole scope, renewed ahead of time. A failure is never
 //! kept.
 
-use crate::chance::Chance;
 use crate::digest::{Digest, Digester};
 use crate::fifo_map::FifoMap;
 use crate::moment::Moment;
 use crate::policy::permit::Permit;
+use crate::rng::Rng;
 use crate::state::sync::Feed;
 use lease::{Handle, LiveLease};
 use session::Session;
@@ -81,13 +81,13 @@ impl Leases {
         lease: &Rc<LiveLease>,
         (session, handle): (Session, Handle),
         now: Moment,
-        chance: &mut Chance,
+        rng: &mut Rng,
     ) {
         let terms = lease.lease();
         let life = now.until(terms.expires_at);
         let fresh = now.until(terms.renew_after.min(terms.expires_at));
         // Leases that came together are not renewed together.
-        let jitter = chance.up_to(life.saturating_sub(fresh) / 4);
+        let jitter = rng.up_to(life.saturating_sub(fresh) / 4);
         let kept = Kept {
             lease: Rc::clone(lease),
             session,

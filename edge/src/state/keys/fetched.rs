@@ -1,11 +1,11 @@
 //! A key set that is fetched, and kept while it is good.
 
 use super::schedule::Schedule;
-use crate::chance::Chance;
 use crate::ids::FlightId;
 use crate::moment::Moment;
 use crate::policy::denial::Denial;
 use crate::policy::key_source::Issuer;
+use crate::rng::Rng;
 use crate::state::callout::{Answer, Callout, MAX_KEYS};
 use crate::state::notice::{Left, Notice};
 use session::{IssuerKeys, Rules, Verifier};
@@ -63,10 +63,10 @@ impl Fetched {
     }
 
     /// The fetch is over. What is new about it.
-    pub fn take(&mut self, answer: Answer<'_>, now: Moment, chance: &mut Chance) -> Option<Notice> {
+    pub fn take(&mut self, answer: Answer<'_>, now: Moment, rng: &mut Rng) -> Option<Notice> {
         match read(answer) {
             Ok(keys) => {
-                self.schedule.succeeded(now, chance);
+                self.schedule.succeeded(now, rng);
                 let before = self.good.as_ref().map(|good| &good.keys);
                 let change = keys.change_from(before);
                 let is_news = !change.is_empty() || keys.has_new_omissions(before);

@@ -1,8 +1,8 @@
 //! When a key set is fetched.
 
-use crate::chance::Chance;
 use crate::ids::FlightId;
 use crate::moment::Moment;
+use crate::rng::Rng;
 use std::time::Duration;
 
 /// An unknown `kid` asks for the set at most this often.
@@ -55,10 +55,10 @@ impl Schedule {
         (*waiting <= MOST_WAITING).then_some(*flight)
     }
 
-    pub fn succeeded(&mut self, now: Moment, chance: &mut Chance) {
+    pub fn succeeded(&mut self, now: Moment, rng: &mut Rng) {
         self.failures = 0;
         // Workers that started together do not ask together for ever.
-        let wait = self.refresh.mul_f64(0.9) + chance.up_to(self.refresh / 5);
+        let wait = self.refresh.mul_f64(0.9) + rng.up_to(self.refresh / 5);
         self.end(now, wait);
     }
 
@@ -84,28 +84,28 @@ mod tests {
         Moment { wall: Duration::ZERO, steady: Duration::from_secs(seconds) }
     }
 
-    fn schedule() -> (Schedule, FlightId, Chance) {
+    fn schedule() -> (Schedule, FlightId, Rng) {
         let refresh = Duration::from_secs(300);
-        (Schedule::new(refresh, at(0)), FlightId::new(1), Chance::new([3; 32]))
+        (Schedule::new(refresh, at(0)), FlightId::new(1), Rng::new([3; 32]))
     }
 
     #[test]
     fn one_at_a_time_and_again_when_it_is_time() {
-        let (mut schedule, flight, mut chance) = schedule();
+        let (mut schedule, flight, mut rng) = schedule();
         assert!(schedule.is_due(at(0)));
         schedule.begin(flight);
         assert!(!schedule.is_due(at(9999)) && !schedule.may_be_asked(at(9999)));
-        schedule.succeeded(at(10), &mut chance);
+        schedule.succeeded(at(10), &mut rng);
         assert!(!schedule.is_due(at(10 + 269)));
         assert!(schedule.is_due(at(10 + 331)));
     }
 
     #[test]
     fn an_unknown_kid_asks_every_ten_seconds_at_most() {
-        let (mut schedule, flight, mut chance) = schedule();
+        let (mut schedule, flight, mut rng) = schedule();
         assert!(schedule.may_be_asked(at(0)));
         schedule.begin(flight);
-        schedule.succeeded(at(1), &mut chance);
+        schedule.succeeded(at(1), &mut rng);
         assert!(!schedule.may_be_asked(at(10)));
         assert!(schedule.may_be_asked(at(11)));
         schedule.begin(flight);
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn failures_wait_longer_and_longer_and_never_longer_than_a_refresh() {
-        let (mut schedule, flight, mut chance) = schedule();
+        let (mut schedule, flight, mut rng) = schedule();
         let mut now = 0;
         for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
             schedule.begin(flight);
@@ -126,7 +126,7 @@ mod tests {
             assert!(schedule.is_due(at(now)), "{wait}");
         }
         schedule.begin(flight);
-        schedule.succeeded(at(now), &mut chance);
+        schedule.succeeded(at(now), &mut rng);
         schedule.begin(flight);
         schedule.failed(at(now));
         assert!(schedule.is_due(at(now + 1)));

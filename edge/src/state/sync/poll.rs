@@ -1,8 +1,8 @@
 //! When custody is asked for news.
 
-use crate::chance::Chance;
 use crate::moment::Moment;
 use crate::policy::custody::SyncSettings;
+use crate::rng::Rng;
 use std::time::Duration;
 
 /// A long poll behind the other, and after a failure a pause.
@@ -59,12 +59,12 @@ impl Poll {
         spare
     }
 
-    pub fn failed(&mut self, now: Moment, chance: &mut Chance) {
+    pub fn failed(&mut self, now: Moment, rng: &mut Rng) {
         self.under_way = false;
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(3)).min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
         // Half of it is jitter: custody comes back to a few at a time.
-        self.next = now.steady.saturating_add(pause / 2 + chance.up_to(pause / 2));
+        self.next = now.steady.saturating_add(pause / 2 + rng.up_to(pause / 2));
     }
 }
 
@@ -93,11 +93,11 @@ mod tests {
 
     #[test]
     fn failures_pause_and_are_not_forgotten_before_an_answer() {
-        let (mut poll, mut chance) = (poll(), Chance::new([1; 32]));
+        let (mut poll, mut rng) = (poll(), Rng::new([1; 32]));
         let mut now = 0;
         for pause in [500, 1000, 2000, 4000, 4000, 4000] {
             assert!(poll.due(true, at(now)).is_some());
-            poll.failed(at(now), &mut chance);
+            poll.failed(at(now), &mut rng);
             assert_eq!(poll.due(true, at(now + pause / 2 - 1)), None, "{pause}");
             now += pause;
         }

@@ -1,9 +1,9 @@
 //! Which sessions are in use: `POST /v1/seen`. A report that custody does not confirm is repeated, or its
 //! sessions would end as idle while they are in use.
 
-use crate::chance::Chance;
 use crate::digest::Digest;
 use crate::moment::Moment;
+use crate::rng::Rng;
 use crate::state::callout::Answer;
 use crate::state::notice::Notice;
 use crate::state::sessions::Sessions;
@@ -48,18 +48,13 @@ impl Report {
     }
 
     /// The body of the report that is to be sent now.
-    pub fn due(
-        &mut self,
-        sessions: &mut Sessions,
-        now: Moment,
-        chance: &mut Chance,
-    ) -> Option<Vec<u8>> {
+    pub fn due(&mut self, sessions: &mut Sessions, now: Moment, rng: &mut Rng) -> Option<Vec<u8>> {
         if self.under_way.is_some() || now.steady < self.next {
             return None;
         }
         if self.round.is_empty() && self.next_round <= now.steady {
             self.round = sessions.in_use().collect();
-            self.next_round = now.steady.saturating_add(ROUND + chance.up_to(ROUND / 4));
+            self.next_round = now.steady.saturating_add(ROUND + rng.up_to(ROUND / 4));
         }
         self.fill(sessions);
         if self.names.is_empty() {
@@ -93,12 +88,7 @@ impl Report {
 
     /// Only what custody confirms is done. A refused report goes again in halves, until the one name that
     /// custody refuses is left alone and out.
-    pub fn answered(
-        &mut self,
-        answer: Answer<'_>,
-        now: Moment,
-        chance: &mut Chance,
-    ) -> Option<Notice> {
+    pub fn answered(&mut self, answer: Answer<'_>, now: Moment, rng: &mut Rng) -> Option<Notice> {
         let sent = self.under_way.take()?;
         self.next = now.steady;
         match answer {
@@ -113,7 +103,7 @@ impl Report {
             }
             _ => {}
         }
-        self.next = now.steady.saturating_add(PAUSE + chance.up_to(PAUSE));
+        self.next = now.steady.saturating_add(PAUSE + rng.up_to(PAUSE));
         let is_refused = matches!(answer, Answer::Response { status: 400 | 413, .. });
         is_refused.then(|| {
             self.drop_first(sent);

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 /// A seed of the host's, drawn out with SHA-256, so that a decision needs no host call for it and a
 /// test knows what comes.
-pub struct Chance {
+pub struct Rng {
     seed: [u8; 32],
     drawn: u64,
 }
 
-// === impl Chance ===
+// === impl Rng ===
 
-impl Chance {
+impl Rng {
     pub fn new(seed: [u8; 32]) -> Self {
         Self { seed, drawn: 0 }
     }
@@ -46,15 +46,15 @@ mod tests {
 
     #[test]
     fn within_bounds_and_never_twice() {
-        let mut chance = Chance::new([7; 32]);
+        let mut rng = Rng::new([7; 32]);
         let most = Duration::from_secs(10);
-        let drawn: Vec<_> = (0..200).map(|_| chance.up_to(most)).collect();
+        let drawn: Vec<_> = (0..200).map(|_| rng.up_to(most)).collect();
         assert!(drawn.iter().all(|wait| *wait <= most));
         assert!(drawn.iter().any(|wait| *wait < most / 4));
         assert!(drawn.iter().any(|wait| *wait > most / 4 * 3));
-        let names: std::collections::HashSet<_> = (0..200).map(|_| chance.name()).collect();
+        let names: std::collections::HashSet<_> = (0..200).map(|_| rng.name()).collect();
         assert_eq!(names.len(), 200);
         assert!(names.iter().all(|name| name.len() == 64));
-        assert_ne!(Chance::new([7; 32]).name(), Chance::new([8; 32]).name());
+        assert_ne!(Rng::new([7; 32]).name(), Rng::new([8; 32]).name());
     }
 }
