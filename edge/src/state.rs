@@ -2,6 +2,7 @@
 
 pub(crate) mod attempts;
 pub mod callout;
+pub mod denial_log_limiter;
 pub mod flights;
 pub(crate) mod keys;
 pub(crate) mod lease_answer;
@@ -10,4 +11,3 @@ pub mod lent;
 pub mod notice;
 pub(crate) mod sessions;
 pub(crate) mod sync;
-pub mod telling;

@@ -14,8 +14,8 @@ use edge::ids::Ticket;
 use edge::policy::denial::Denial;
 use edge::request::Request;
 use edge::state::callout::{Answer, Callout, Purpose};
+use edge::state::denial_log_limiter::DenialLogLimiter;
 use edge::state::lent::{Ending, Lent};
-use edge::state::telling::Telling;
 use edge::{Moment, Policy, TrustEdge};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use std::time::Duration;
 pub struct Root {
     edge: Option<TrustEdge>,
     pub metrics: Metrics,
-    telling: Telling,
+    denial_log_limiter: DenialLogLimiter,
     clock: Clock,
     waiting: Waiting,
     hurried: bool,
@@ -54,7 +54,7 @@ impl Root {
         Self {
             edge: None,
             metrics: Metrics::default(),
-            telling: Telling::default(),
+            denial_log_limiter: DenialLogLimiter::default(),
             clock: Clock::start(),
             waiting: Waiting::default(),
             hurried: false,
@@ -214,7 +214,7 @@ impl Root {
         self.clock.set();
         let now = self.now();
         self.ticked_at = now.steady;
-        for (code, denials) in self.telling.tick(now.steady) {
+        for (code, denials) in self.denial_log_limiter.tick(now.steady) {
             log::warn!("leasehold: denied reason={code}, {denials} more in a second");
         }
         if let Some(edge) = &mut self.edge {
@@ -229,7 +229,7 @@ impl Root {
     /// Counts a denial; does it get a line in the log?
     pub fn denied(&mut self, denial: Denial) -> bool {
         self.metrics.count_denied(denial);
-        self.telling.has_a_line(denial)
+        self.denial_log_limiter.has_a_line(denial)
     }
 
     /// When it last ticked, by the steady clock.

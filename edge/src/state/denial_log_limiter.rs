@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The denials of the second that runs, by their code.
 #[derive(Default)]
-pub struct Telling {
+pub struct DenialLogLimiter {
     denials: BTreeMap<&'static str, u64>,
     /// By the steady clock.
     since: Duration,
@@ -19,9 +19,9 @@ pub struct Telling {
 pub const LINES: u64 = 10;
 const SECOND: Duration = Duration::from_secs(1);
 
-// === impl Telling ===
+// === impl DenialLogLimiter ===
 
-impl Telling {
+impl DenialLogLimiter {
     /// Does this one get a line?
     pub fn has_a_line(&mut self, denial: Denial) -> bool {
         let denials = self.denials.entry(denial.code()).or_default();
@@ -47,18 +47,18 @@ mod tests {
 
     #[test]
     fn ten_a_second_and_code_get_a_line_and_the_others_a_number() {
-        let mut telling = Telling::default();
+        let mut limiter = DenialLogLimiter::default();
         let mut lines =
-            |denial, times: u64| (0..times).filter(|_| telling.has_a_line(denial)).count();
+            |denial, times: u64| (0..times).filter(|_| limiter.has_a_line(denial)).count();
         assert_eq!(lines(Denial::HostNotAllowed, 10), 10);
         assert_eq!(lines(Denial::SessionMissing, 11), 10);
         assert_eq!(lines(Denial::PathNotAllowed, 5000), 10);
         // A tick that comes early ends no second.
-        assert_eq!(telling.tick(Duration::from_millis(999)), []);
-        assert!(!telling.has_a_line(Denial::PathNotAllowed));
+        assert_eq!(limiter.tick(Duration::from_millis(999)), []);
+        assert!(!limiter.has_a_line(Denial::PathNotAllowed));
         let untold = [("path_not_allowed", 4991), ("session_missing", 1)];
-        assert_eq!(telling.tick(Duration::from_secs(1)), untold);
-        assert_eq!(telling.tick(Duration::from_secs(2)), []);
-        assert!(telling.has_a_line(Denial::PathNotAllowed));
+        assert_eq!(limiter.tick(Duration::from_secs(1)), untold);
+        assert_eq!(limiter.tick(Duration::from_secs(2)), []);
+        assert!(limiter.has_a_line(Denial::PathNotAllowed));
     }
 }
