@@ -12,7 +12,7 @@ use crate::policy::permit::Permit;
 use crate::rng::Rng;
 use crate::state::attempts::Attempts;
 use crate::state::callout::{Answer, Callout, MAX_SYNC, Purpose};
-use crate::state::flights::{Flight, Flights, Granted, Landed};
+use crate::state::flights::{Flight, Flights, IssuedLease, Landed};
 use crate::state::keys::{SessionKeys, is_worth_a_fetch};
 use crate::state::lease_answer::leased;
 use crate::state::leases::{Found, LeaseKey, Leases};
@@ -48,8 +48,8 @@ pub struct TrustEdge {
 }
 
 /// What a request that needs a lease goes on with.
-pub(crate) enum Lending {
-    Now(Granted),
+pub(crate) enum LeaseLookup {
+    Now(IssuedLease),
     Awaited(FlightId),
 }
 
@@ -182,7 +182,7 @@ impl TrustEdge {
 
     /// No request takes along what this flight brought. A lease that is kept serves the next one.
     pub(crate) fn unused(&mut self, landed: &Landed, code: &str) {
-        if let Ok(Granted { lent: Lent::Once { lease_id }, .. }) = landed.lease() {
+        if let Ok(IssuedLease { lent: Lent::Once { lease_id }, .. }) = landed.lease() {
             self.tell(lease_id, &failed(code));
         }
     }
@@ -208,20 +208,20 @@ impl TrustEdge {
     ///
     /// # Errors
     /// As [`fly`](Self::fly).
-    pub(crate) fn lend(
+    pub(crate) fn find_or_request(
         &mut self,
         key: LeaseKey,
         permit: &Permit,
         token: &[u8],
         now: Moment,
-    ) -> Result<Lending, Denial> {
+    ) -> Result<LeaseLookup, Denial> {
         let Some(Found { lease, since, due }) = self.leases.find(key, now) else {
-            return Ok(Lending::Awaited(self.fly(key, permit, token)?));
+            return Ok(LeaseLookup::Awaited(self.fly(key, permit, token)?));
         };
         if due {
             let _ = self.fly(key, permit, token);
         }
-        Ok(Lending::Now(Granted { lease, lent: Lent::Kept { key, since } }))
+        Ok(LeaseLookup::Now(IssuedLease { lease, lent: Lent::Kept { key, since } }))
     }
 
     /// The flight that brings the lease of this key: the one under way, or a new one.
@@ -357,24 +357,24 @@ impl TrustEdge {
             if revoked { Err(Denial::CustodyRefused) } else { Ok(lease) }
         });
         let Some(key) = flight.key else {
-            let granted = lease.map(|lease| {
+            let issued = lease.map(|lease| {
                 let lent = Lent::Once { lease_id: lease.lease().lease_id.as_str().into() };
-                Granted { lease: Rc::new(lease), lent }
+                IssuedLease { lease: Rc::new(lease), lent }
             });
-            return Some(Landed::with_lease(id, granted));
+            return Some(Landed::with_lease(id, issued));
         };
-        let granted = lease.map(Rc::new).map(|lease| {
+        let issued = lease.map(Rc::new).map(|lease| {
             let scope = (flight.session, flight.handle);
             self.leases.keep(key, &lease, scope, now, &mut self.rng);
-            Granted { lease, lent: Lent::Kept { key, since: now.steady } }
+            IssuedLease { lease, lent: Lent::Kept { key, since: now.steady } }
         });
-        match granted {
+        match issued {
             // Custody has changed its mind: what it gave before is not used any more.
             Err(Denial::CustodyRefused | Denial::Session(_)) => self.leases.drop_one(key),
             Err(_) => self.leases.not_renewed(key, now),
             Ok(_) => {}
         }
-        Some(Landed::with_lease(id, granted))
+        Some(Landed::with_lease(id, issued))
     }
 }
 

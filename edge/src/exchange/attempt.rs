@@ -12,7 +12,7 @@ use crate::policy::edits::Edits;
 use crate::request::Request;
 use crate::state::attempts::Taken;
 use crate::state::lent::Ending;
-use crate::trust_edge::{Lending, TrustEdge};
+use crate::trust_edge::{LeaseLookup, TrustEdge};
 
 enum Attempted {
     Forward(Forwarded),
@@ -65,14 +65,11 @@ impl TrustEdge {
             edits = Edits::removing(names);
         }
         self.stands(&permit, now)?;
-        Ok(match self.lend(key, &permit, token.expose(), now)? {
-            Lending::Now(granted) => Attempted::Forward(Forwarded::with_lease(
-                &permit,
-                edits,
-                &request.headers,
-                &granted,
-            )),
-            Lending::Awaited(flight) => {
+        Ok(match self.find_or_request(key, &permit, token.expose(), now)? {
+            LeaseLookup::Now(issued) => {
+                Attempted::Forward(Forwarded::with_lease(&permit, edits, &request.headers, &issued))
+            }
+            LeaseLookup::Awaited(flight) => {
                 Attempted::Wait(Box::new(Pending { flight, edits, permit }))
             }
         })

@@ -52,16 +52,16 @@ impl AwaitLease {
         }
         // A session that has ended meanwhile is told so, whatever custody said.
         let usable =
-            edge.check_time(&permit, now).and_then(|()| landed.lease()).and_then(|granted| {
+            edge.check_time(&permit, now).and_then(|()| landed.lease()).and_then(|issued| {
                 edge.stands(&permit, now)?;
                 // The lease may have ended, if many had their turn before this one.
-                if !granted.lease.is_live(now.unix()) {
+                if !issued.lease.is_live(now.unix()) {
                     return Err(Denial::Lease(LeaseFault::Expired));
                 }
-                Ok(granted)
+                Ok(issued)
             });
         match usable {
-            Ok(granted) => Ok(Forwarded::with_lease(&permit, edits, &headers, granted)),
+            Ok(issued) => Ok(Forwarded::with_lease(&permit, edits, &headers, issued)),
             Err(denial) => {
                 edge.unused(landed, denial.code());
                 Err(refused.because(denial))

@@ -21,7 +21,7 @@ use crate::policy::session_token;
 use crate::request::Request;
 use crate::state::leases::LeaseKey;
 use crate::state::sessions::Verified;
-use crate::trust_edge::{Lending, TrustEdge};
+use crate::trust_edge::{LeaseLookup, TrustEdge};
 use lease::{BodyDigest, HTTPS_PORT, Secret};
 use session::Refusal;
 
@@ -179,11 +179,11 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
         edge.attempts.open(ticket, permit.clone(), key, Secret::new(token.bytes()));
         return Ok(Admitted::Forward(Forwarded::ticketed(&permit, edits, ticket)));
     }
-    Ok(match edge.lend(key, &permit, token.bytes(), now)? {
-        Lending::Now(granted) => {
-            Admitted::Forward(Forwarded::with_lease(&permit, edits, &request.headers, &granted))
+    Ok(match edge.find_or_request(key, &permit, token.bytes(), now)? {
+        LeaseLookup::Now(issued) => {
+            Admitted::Forward(Forwarded::with_lease(&permit, edits, &request.headers, &issued))
         }
-        Lending::Awaited(flight) => Admitted::Wait(Box::new(Pending { flight, edits, permit })),
+        LeaseLookup::Awaited(flight) => Admitted::Wait(Box::new(Pending { flight, edits, permit })),
     })
 }
 

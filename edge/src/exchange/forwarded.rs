@@ -5,7 +5,7 @@ use crate::ids::Ticket;
 use crate::policy::denial::Denial;
 use crate::policy::edits::Edits;
 use crate::policy::permit::{Permit, TunnelPermit};
-use crate::state::flights::Granted;
+use crate::state::flights::IssuedLease;
 use crate::state::lent::Lent;
 
 /// A request that may go on, once its edits are made.
@@ -56,9 +56,9 @@ impl Forwarded {
         _: &Permit,
         stripped: Edits,
         sent: &Headers,
-        granted: &Granted,
+        issued: &IssuedLease,
     ) -> Self {
-        let Granted { lease, lent } = granted;
+        let IssuedLease { lease, lent } = issued;
         let edits = stripped.inject(sent, lease);
         Self { permit_kind: PermitKind::Request, edits, lent: Some(lent.clone()), ticket: None }
     }

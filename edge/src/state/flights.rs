@@ -34,18 +34,18 @@ pub struct Flight {
 /// A flight that is over. Every request that waited for it settles with the same.
 pub struct Landed {
     flight: FlightId,
-    brought: Brought,
+    result: FetchResult,
 }
 
-enum Brought {
+enum FetchResult {
     /// Whatever keys there are now.
     Keys,
-    Lease(Result<Granted, Denial>),
+    Lease(Result<IssuedLease, Denial>),
 }
 
 /// A lease as it came.
 #[derive(Clone)]
-pub(crate) struct Granted {
+pub(crate) struct IssuedLease {
     pub lease: Rc<LiveLease>,
     pub lent: Lent,
 }
@@ -102,19 +102,19 @@ impl Landed {
     }
 
     pub(crate) fn with_keys(flight: FlightId) -> Self {
-        Self { flight, brought: Brought::Keys }
+        Self { flight, result: FetchResult::Keys }
     }
 
-    pub(crate) fn with_lease(flight: FlightId, lease: Result<Granted, Denial>) -> Self {
-        Self { flight, brought: Brought::Lease(lease) }
+    pub(crate) fn with_lease(flight: FlightId, lease: Result<IssuedLease, Denial>) -> Self {
+        Self { flight, result: FetchResult::Lease(lease) }
     }
 
     /// # Errors
     /// Why there is none.
-    pub(crate) fn lease(&self) -> Result<&Granted, Denial> {
-        match &self.brought {
-            Brought::Lease(lease) => lease.as_ref().map_err(|denial| *denial),
-            Brought::Keys => Err(Denial::Internal),
+    pub(crate) fn lease(&self) -> Result<&IssuedLease, Denial> {
+        match &self.result {
+            FetchResult::Lease(lease) => lease.as_ref().map_err(|denial| *denial),
+            FetchResult::Keys => Err(Denial::Internal),
         }
     }
 }
