@@ -19,7 +19,7 @@ use crate::state::leases::{Found, LeaseKey, Leases};
 use crate::state::lent::{Ending, GUEST_GONE, Lent, failed};
 use crate::state::notice::Notice;
 use crate::state::sessions::Sessions;
-use crate::state::sync::{Feed, Poll, Report};
+use crate::state::sync::{Poll, Report, RevocationState};
 use lease::{LeaseRequest, OutcomeReport, Secret, SyncAnswer};
 use session::Signatures;
 use std::rc::Rc;
@@ -35,7 +35,7 @@ pub struct TrustEdge {
     pub(crate) sessions: Sessions,
     pub(crate) leases: Leases,
     pub(crate) flights: Flights,
-    pub(crate) feed: Feed,
+    pub(crate) revocations: RevocationState,
     pub(crate) attempts: Attempts,
     pub(crate) digester: Digester,
     poll: Option<Poll>,
@@ -62,7 +62,7 @@ impl TrustEdge {
         let digester = Digester::new([rng.number(), rng.number()]);
         let sync = policy.custody.as_ref().and_then(|custody| custody.sync.as_ref());
         Self {
-            feed: Feed::new(sync, now),
+            revocations: RevocationState::new(sync, now),
             poll: sync.map(|sync| Poll::new(sync, now)),
             report: sync.map(|_| Report::new(now)),
             keys: SessionKeys::new(&policy.rules, &policy.keys, now),
@@ -124,7 +124,7 @@ impl TrustEdge {
                 Some(Landed::with_keys(flight))
             }
             Purpose::Sync => {
-                self.hear(answer, now);
+                self.take_sync(answer, now);
                 None
             }
             Purpose::Seen => {
@@ -146,13 +146,13 @@ impl TrustEdge {
             self.leases.drop_ended(now);
             self.sessions.forget_ended(self.policy.rules.leeway, self.report.is_some(), now);
         }
-        self.listen(now);
+        self.poll_sync(now);
         self.report_seen(now);
     }
 
-    /// How long ago custody was last heard of; `None` where it is not asked for news.
+    /// How long ago custody was last heard of; `None` where it is not polled.
     pub fn revocations_age(&self, now: Moment) -> Option<Duration> {
-        self.poll.as_ref().map(|_| self.feed.age(now))
+        self.poll.as_ref().map(|_| self.revocations.age(now))
     }
 
     /// A request that took a lease along is over.
@@ -160,11 +160,11 @@ impl TrustEdge {
         match lent {
             Lent::Kept { key, since } if ending.is_refusal() => {
                 if let Some(lease_id) = self.leases.refused(*key, *since, now) {
-                    self.tell(&lease_id, &ending.report());
+                    self.report_outcome(&lease_id, &ending.report());
                 }
             }
             Lent::Kept { .. } => {}
-            Lent::Once { lease_id } => self.tell(lease_id, &ending.report()),
+            Lent::Once { lease_id } => self.report_outcome(lease_id, &ending.report()),
         }
     }
 
@@ -183,7 +183,7 @@ impl TrustEdge {
     /// No request takes along what this flight brought. A lease that is kept serves the next one.
     pub(crate) fn unused(&mut self, landed: &Landed, code: &str) {
         if let Ok(IssuedLease { lent: Lent::Once { lease_id }, .. }) = landed.lease() {
-            self.tell(lease_id, &failed(code));
+            self.report_outcome(lease_id, &failed(code));
         }
     }
 
@@ -191,9 +191,9 @@ impl TrustEdge {
     /// been revoked, and so may what it waits for.
     pub(crate) fn stands(&self, permit: &Permit, now: Moment) -> Result<(), Denial> {
         self.check_time(permit, now)?;
-        self.feed.check_session(permit.session())?;
+        self.revocations.check_session(permit.session())?;
         match permit.credential() {
-            Some(credential) => self.feed.check_credential(credential.handle.as_str(), now),
+            Some(credential) => self.revocations.check_credential(credential.handle.as_str(), now),
             None => Ok(()),
         }
     }
@@ -294,10 +294,10 @@ impl TrustEdge {
         self.notices.extend(notice);
     }
 
-    /// Asks for news, if it is time.
-    fn listen(&mut self, now: Moment) {
+    /// Polls custody for revocations, if it is time.
+    fn poll_sync(&mut self, now: Moment) {
         let (Some(poll), Some(custody)) = (&mut self.poll, &self.policy.custody) else { return };
-        let cursor = self.feed.cursor();
+        let cursor = self.revocations.cursor();
         let Some(wait) = poll.due(cursor.is_some(), now) else { return };
         let cursor = cursor.map(|cursor| format!("cursor={cursor}&")).unwrap_or_default();
         let path = format!("/v1/sync?{cursor}wait={}", wait.as_secs());
@@ -305,28 +305,28 @@ impl TrustEdge {
         self.outbox.push(Callout { timeout: callout.timeout.saturating_add(wait), ..callout });
     }
 
-    fn hear(&mut self, answer: Answer<'_>, now: Moment) {
+    fn take_sync(&mut self, answer: Answer<'_>, now: Moment) {
         let Some(poll) = &mut self.poll else { return };
-        let news = match answer {
+        let update = match answer {
             Answer::Response { status: 200, body } if body.len() <= MAX_SYNC => {
                 SyncAnswer::decode(body).ok()
             }
             _ => None,
         };
-        let Some(news) = news else { return poll.failed(now, &mut self.rng) };
+        let Some(update) = update else { return poll.failed(now, &mut self.rng) };
         let at_once = poll.answered(now);
-        let changes = news.full || news.kill_switch || !news.changes.is_empty();
-        self.feed.apply(news, now);
+        let changes = update.full || update.kill_switch || !update.changes.is_empty();
+        self.revocations.apply(update, now);
         if changes {
-            self.leases.drop_revoked(&self.feed);
+            self.leases.drop_revoked(&self.revocations);
         }
         if at_once {
-            self.listen(now);
+            self.poll_sync(now);
         }
     }
 
     /// Tells custody what became of a lease.
-    fn tell(&mut self, lease_id: &str, report: &OutcomeReport) {
+    fn report_outcome(&mut self, lease_id: &str, report: &OutcomeReport) {
         let (Some(custody), Ok(body)) = (&self.policy.custody, report.encode()) else { return };
         let path = format!("/v1/leases/{lease_id}/outcome");
         let callout = Callout::to_custody(custody, Purpose::Outcome, "POST", path);
@@ -353,7 +353,7 @@ impl TrustEdge {
         let flight = self.flights.land(id)?;
         let lease = leased(answer, &flight, self.policy.rules.leeway, now).and_then(|lease| {
             // Revoked while it was on its way.
-            let revoked = self.feed.is_revoked_lease(&lease.lease().lease_id);
+            let revoked = self.revocations.is_revoked_lease(&lease.lease().lease_id);
             if revoked { Err(Denial::CustodyRefused) } else { Ok(lease) }
         });
         let Some(key) = flight.key else {

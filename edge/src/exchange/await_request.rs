@@ -132,7 +132,7 @@ fn believed(
     now: Moment,
 ) -> Result<Verified, Denial> {
     let verified = edge.sessions.verify(edge.keys.verifier(now)?, token, now)?;
-    edge.feed.check_session(&verified.session)?;
+    edge.revocations.check_session(&verified.session)?;
     if let Some(binding) = &edge.policy.binding {
         binding.check(&verified.session, request.place.as_deref())?;
     }
@@ -169,7 +169,7 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
     let Some(Credential { handle, single_use }) = permit.credential() else {
         return Ok(Admitted::Forward(Forwarded::bare(&permit, edits)?));
     };
-    edge.feed.check_credential(handle.as_str(), now)?;
+    edge.revocations.check_credential(handle.as_str(), now)?;
     if let Some(single_use) = single_use.clone() {
         return for_one_operation(edge, &single_use, request, permit, edits, token.bytes());
     }

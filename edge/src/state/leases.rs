@@ -8,7 +8,7 @@ use crate::fifo_map::FifoMap;
 use crate::moment::Moment;
 use crate::policy::permit::Permit;
 use crate::rng::Rng;
-use crate::state::sync::Feed;
+use crate::state::sync::RevocationState;
 use lease::{Handle, LiveLease};
 use session::Session;
 use std::rc::Rc;
@@ -112,11 +112,11 @@ impl Leases {
     }
 
     /// Drops what custody has revoked.
-    pub fn drop_revoked(&mut self, feed: &Feed) {
+    pub fn drop_revoked(&mut self, revocations: &RevocationState) {
         self.kept.retain(|kept| {
-            feed.check_session(&kept.session).is_ok()
-                && !feed.is_revoked_handle(kept.handle.as_str())
-                && !feed.is_revoked_lease(&kept.lease.lease().lease_id)
+            revocations.check_session(&kept.session).is_ok()
+                && !revocations.is_revoked_handle(kept.handle.as_str())
+                && !revocations.is_revoked_lease(&kept.lease.lease().lease_id)
         });
     }
 

@@ -1,10 +1,10 @@
 //! Keeping up with custody: what is revoked, and which sessions are in use.
 
-mod feed;
 mod poll;
 mod report;
+mod revocation_state;
 mod revoked;
 
-pub use feed::Feed;
 pub use poll::Poll;
 pub use report::Report;
+pub use revocation_state::RevocationState;

@@ -1,11 +1,11 @@
 //! What custody has told of revocations.
 //!
 //! It takes hold on every request: a revoked session and the kill switch stop all of them, a revoked
-//! handle and a feed that is too old those that take a credential along.
+//! handle and a state that is too old those that take a credential along.
 //!
-//! A feed begins with the configuration, not with custody's first answer. Until that comes, what is
+//! The state begins with the configuration, not with custody's first answer. Until that comes, what is
 //! cached was leased since, and custody looked at its revocations when it did. So a first request need
-//! not wait for the feed, and no lease is used on news older than the bound.
+//! not wait for it, and no lease is used on an update older than the bound.
 
 use super::revoked::Revoked;
 use crate::moment::Moment;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// Off where custody is not asked for news, or there is no custody: then nothing is revoked here.
 #[derive(Default)]
-pub struct Feed {
+pub struct RevocationState {
     max_staleness: Option<Duration>,
     /// When custody last said how things stand, by the steady clock.
     heard: Duration,
@@ -28,9 +28,9 @@ pub struct Feed {
     handles: Revoked,
 }
 
-// === impl Feed ===
+// === impl RevocationState ===
 
-impl Feed {
+impl RevocationState {
     pub fn new(settings: Option<&SyncSettings>, now: Moment) -> Self {
         let max_staleness = settings.map(|settings| settings.max_staleness);
         Self { max_staleness, heard: now.steady, ..Self::default() }
