@@ -21,7 +21,7 @@ use crate::policy::custody::{Custody, SyncSettings};
 use crate::policy::destination::{Credential, Destination, Methods, Rule};
 use crate::policy::key_source::{Issuer, KeySource};
 use crate::policy::operation::SingleUse;
-use crate::policy::posture::{Gateway, HTTP_PORT, Posture};
+use crate::policy::posture::{HTTP_PORT, Ingress, Posture};
 use crate::policy::{Inject, Policy, PolicyVersion};
 use lease::{Authority, Handle, HostPattern};
 use serde_json::value::RawValue;
@@ -85,7 +85,7 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
     Some(Policy {
         version: version.map(compile_version),
         inject: compile_inject(inject?),
-        posture: compile_posture(posture, &gateway, errors),
+        ingress: compile_ingress(posture, &gateway, errors),
         carriers: compile_carriers(&session, posture, errors),
         keys: compile_keys(&session, errors)?,
         rules: session.rules(errors),
@@ -107,20 +107,21 @@ fn compile_inject(config: InjectConfig) -> Inject {
     }
 }
 
-fn compile_posture(
+fn compile_ingress(
     posture: PostureConfig,
     gateway: &GatewayConfig,
     errors: &mut ConfigErrors,
-) -> Posture {
+) -> Ingress {
     let parsed = gateway.authorities.iter().enumerate().filter_map(|(n, text)| {
         let path = format!("gateway.authorities[{n}]");
         errors.keep(path, Authority::parse(text.as_bytes(), HTTP_PORT))
     });
     let own_authorities = parsed.collect();
-    match posture {
+    let posture = match posture {
         PostureConfig::Explicit => Posture::Explicit,
-        PostureConfig::Gateway => Posture::Gateway(Gateway { own_authorities }),
-    }
+        PostureConfig::Gateway => Posture::Gateway,
+    };
+    Ingress { posture, own_authorities }
 }
 
 fn compile_carriers(

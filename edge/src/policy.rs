@@ -26,7 +26,7 @@ use binding::SessionBinding;
 use carrier::Carrier;
 use custody::Custody;
 use key_source::KeySource;
-use posture::Posture;
+use posture::Ingress;
 use session::Rules;
 
 /// A whole, checked configuration. There is no way to one but [`Config::read`](crate::config::Config).
@@ -34,7 +34,7 @@ use session::Rules;
 pub struct Policy {
     /// By what a newer configuration of the same policy is known.
     pub(crate) version: Option<PolicyVersion>,
-    pub(crate) posture: Posture,
+    pub(crate) ingress: Ingress,
     pub(crate) carriers: Vec<Carrier>,
     pub(crate) rules: Rules,
     pub(crate) keys: KeySource,

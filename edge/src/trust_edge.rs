@@ -92,7 +92,7 @@ impl TrustEdge {
 
     /// Do requests come to it through tunnels?
     pub fn has_tunnels(&self) -> bool {
-        self.policy.posture.is_explicit()
+        self.policy.ingress.is_explicit()
     }
 
     pub fn has_callouts(&self) -> bool {

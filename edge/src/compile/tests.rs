@@ -45,7 +45,7 @@ fn errors_with(change: impl FnOnce(&mut Value)) -> Vec<String> {
 #[test]
 fn a_good_configuration_and_its_defaults() {
     let policy = Config::read(good().to_string().as_bytes()).unwrap();
-    assert_eq!(policy.posture, Posture::Explicit);
+    assert_eq!(policy.ingress.posture, Posture::Explicit);
     assert_eq!(policy.carriers, [Carrier::ProxyAuthorization]);
     assert_eq!(policy.custody.unwrap().timeout, Duration::from_secs(2));
 }

@@ -141,7 +141,7 @@ fn believed(
 
 /// A CONNECT opens the tunnel or not; what goes through it is judged again, request by request.
 fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
-    if !edge.policy.posture.is_explicit() || request.tunnel.is_some() {
+    if !edge.policy.ingress.is_explicit() || request.tunnel.is_some() {
         return Err(Denial::NestedConnect);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
@@ -156,12 +156,12 @@ fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
 }
 
 fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
-    if edge.policy.posture.is_explicit() && request.tunnel.is_none() {
+    if edge.policy.ingress.is_explicit() && request.tunnel.is_none() {
         return Err(Denial::ConnectRequired);
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
     let verified = believed(edge, token.bytes(), request, now)?;
-    let head = Head::read(&edge.policy.posture, request)?;
+    let head = Head::read(&edge.policy.ingress, request)?;
     let permit = edge.policy.allow_list.permit(&verified.session, head)?;
     let takes_credential = permit.credential().is_some();
     let carriers = &edge.policy.carriers;

@@ -2,7 +2,7 @@
 
 use crate::policy::denial::Denial;
 use crate::policy::path::Target;
-use crate::policy::posture::{Gateway, HTTP_PORT, Posture};
+use crate::policy::posture::{HTTP_PORT, Ingress, Posture};
 use crate::request::Request;
 use lease::{Authority, HTTPS_PORT, Host};
 use std::borrow::Cow;
@@ -23,13 +23,13 @@ impl Head {
     /// # Errors
     /// A denial where the request can be read in two ways, or its authority, its CONNECT and its SNI
     /// are not one and the same (invariant 3).
-    pub fn read(posture: &Posture, request: &Request) -> Result<Self, Denial> {
+    pub fn read(ingress: &Ingress, request: &Request) -> Result<Self, Denial> {
         let method = request.headers.single(":method").and_then(|m| std::str::from_utf8(m).ok());
         let method = method.ok_or(Denial::RequestMalformed)?.to_owned();
         let path = request.headers.single(":path").ok_or(Denial::RequestMalformed)?;
-        let (authority, path) = match posture {
+        let (authority, path) = match ingress.posture {
             Posture::Explicit => (tunnelled(request)?, path.into()),
-            Posture::Gateway(gateway) => of_gateway(gateway, request, path)?,
+            Posture::Gateway => of_gateway(ingress, request, path)?,
         };
         let target = Target::parse(&path).map_err(|_| Denial::PathMalformed)?;
         let websocket = wants_websocket(request)?;
@@ -71,12 +71,12 @@ fn tunnelled(request: &Request) -> Result<Authority, Denial> {
 /// A gateway is called by one of its own names, and then the first segment of the path names the
 /// upstream; or by the upstream's name.
 fn of_gateway<'a>(
-    gateway: &Gateway,
+    ingress: &Ingress,
     request: &Request,
     path: &'a [u8],
 ) -> Result<(Authority, Cow<'a, [u8]>), Denial> {
     let as_own = sent_authority(request, HTTP_PORT)?;
-    if !gateway.own_authorities.contains(&as_own) {
+    if !ingress.own_authorities.contains(&as_own) {
         return Ok((sent_authority(request, HTTPS_PORT)?, path.into()));
     }
     let rest = path.strip_prefix(b"/").ok_or(Denial::PathMalformed)?;

@@ -3,28 +3,29 @@
 use lease::Authority;
 
 /// How guests reach the edge, which is where a request says where it wants to go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Posture {
     /// `HTTPS_PROXY`: a CONNECT, which the edge terminates, and the decrypted requests inside it.
     Explicit,
     /// The edge is called like the API itself.
-    Gateway(Gateway),
+    Gateway,
 }
 
-/// What a gateway knows of itself.
+/// Where requests come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gateway {
-    /// Names under which the edge itself is called. For these the first path segment names the upstream.
+pub struct Ingress {
+    pub posture: Posture,
+    /// Names of a gateway itself. For these the first path segment names the upstream.
     pub own_authorities: Vec<Authority>,
 }
 
 /// The default port of `http` (RFC 9110 section 4.2.1).
 pub const HTTP_PORT: u16 = 80;
 
-// === impl Posture ===
+// === impl Ingress ===
 
-impl Posture {
+impl Ingress {
     pub fn is_explicit(&self) -> bool {
-        matches!(self, Self::Explicit)
+        self.posture == Posture::Explicit
     }
 }
