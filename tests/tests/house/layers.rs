@@ -27,7 +27,7 @@ const LAYERS: [Layers; 3] = [
     },
     Layers {
         package: "host-sim",
-        order: "cli -> cases -> connections | builder | trace -> chain -> host -> \
+        order: "cli -> cases -> connections | builder | reload | trace -> chain -> host -> \
                 exchange | abi -> outcome | vm -> world -> events | transcript | faults -> \
                 strict -> stream -> request -> script -> message -> \
                 module | properties -> attributes | shared | stats -> \
