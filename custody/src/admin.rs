@@ -16,7 +16,6 @@ pub mod root_key;
 pub mod sessions;
 pub mod status;
 pub mod target;
-pub mod vault;
 
 use crate::api::operation::router;
 use crate::audit::AuditLog;
@@ -24,11 +23,11 @@ use crate::bulk_revocation::BulkRevocation;
 use crate::clock::Clock;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::ledger::Ledger;
+use crate::vault::Vault;
 use axum::Router;
 use lease::UnixSeconds;
 use std::sync::Arc;
 use std::time::Duration;
-use vault::Vault;
 
 /// What the admin API works on.
 pub struct Admin {

@@ -6,7 +6,6 @@
 pub mod assembly;
 pub mod openbao;
 pub mod resolver;
-pub mod sealed;
 
 pub mod github_app;
 mod live_tokens;

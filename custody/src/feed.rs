@@ -17,8 +17,8 @@ mod told;
 
 use crate::clock::Clock;
 use crate::grants::LiveGrants;
-use crate::leasing::SessionLimits;
 use crate::ledger::{Ledger, LedgerFault};
+use crate::limits::SessionLimits;
 pub use ask::{Ask, AskError};
 use bytes::Bytes;
 use head::{Head, Position};

@@ -41,5 +41,7 @@ pub mod outbound;
 pub mod sealed;
 pub mod seen;
 pub mod server;
+pub mod tls;
 mod under_way;
+pub mod vault;
 pub mod workers;

@@ -2,9 +2,11 @@
 
 mod bucket;
 mod rate;
+mod session;
 
 pub use bucket::Buckets;
 pub use rate::{Rate, RateError};
+pub use session::SessionLimits;
 
 /// The `limits` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]

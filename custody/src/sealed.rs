@@ -4,6 +4,7 @@
 //! name), the key's id and the time. The secret itself is in an [`envelope`] that only a
 //! [`signer`] opens.
 
+mod backend;
 pub mod envelope;
 mod keyring;
 mod local;
@@ -12,6 +13,7 @@ mod rotation;
 mod signer;
 mod transit;
 
+pub use backend::SealedBackend;
 pub use keyring::NewKey;
 pub use rotation::Rotated;
 pub use signer::{Signer, SignerFault};

@@ -3,18 +3,13 @@
 mod apis;
 pub mod doors;
 pub mod listener;
-mod named;
-pub mod peer;
 pub mod renewal;
-pub mod tls;
 
-use crate::admin::vault::SealedVault;
 use crate::audit::writer::Writing;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
 use crate::backend::LongLived;
 use crate::backend::assembly::{AssemblyFault, Own, assemble};
 use crate::backend::resolver::Resolver;
-use crate::backend::sealed::SealedBackend;
 use crate::bulk_revocation::BulkRevocation;
 use crate::clock;
 use crate::config::{Config, SessionRules, Storage, WebhookPlace};
@@ -30,8 +25,11 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::notify::{self, Courier};
 use crate::outbound::ReachFault;
+use crate::sealed::SealedBackend;
 use crate::sealed::{NewKey, SealedStore, StoreFault};
+use crate::tls::TlsFault;
 use crate::under_way;
+use crate::vault::SealedVault;
 use apis::Shared;
 use doors::{Door, Doors};
 use listener::Listener;
@@ -40,7 +38,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use tls::TlsFault;
 use tokio::sync::watch;
 
 /// A custody that listens but does not answer yet.

@@ -15,7 +15,6 @@ pub mod refused;
 pub mod store;
 pub mod teardown;
 
-use crate::admin::vault::Vault;
 use crate::api::operation::router;
 use crate::audit::AuditLog;
 use crate::audit::sampling::Sampler;
@@ -25,6 +24,7 @@ use crate::clock::Clock;
 use crate::failures::Failures;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::vault::Vault;
 use axum::Router;
 use capability::Capabilities;
 use std::sync::Arc;

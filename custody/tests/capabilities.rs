@@ -5,7 +5,6 @@
 use async_trait::async_trait;
 use axum::body::Body;
 use custody::actor::Actor;
-use custody::admin::vault::{CredentialShown, Vault, VaultFault};
 use custody::audit::{AuditLog, recovery};
 use custody::backend::resolver::Resolver;
 use custody::backend::{Asked, BackendFault, CredentialBackend};
@@ -16,6 +15,7 @@ use custody::failures::Failures;
 use custody::ledger::{LeaseFilter, Ledger, Missing, SqliteLedger};
 use custody::metrics::Metrics;
 use custody::sealed::Rotated;
+use custody::vault::{CredentialShown, Vault, VaultFault};
 use custody::workers::capability::Capabilities;
 use custody::workers::{Parts, Workers, routes};
 use hyper::Request;

@@ -20,10 +20,10 @@ use custody::actor::Actor;
 use custody::backend::oauth::{
     AuthorizationServer, Client, ClientAuth, Endpoints, Grant, OAuthSource, TokenRequest,
 };
-use custody::backend::sealed::SealedBackend;
 use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
 use custody::credential::{Credential, Resolved, Shape};
 use custody::outbound::{Endpoint, Reach};
+use custody::sealed::SealedBackend;
 use futures_util::future::join_all;
 use lease::{Handle, Secret};
 use serde_json::json;

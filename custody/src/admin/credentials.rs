@@ -2,12 +2,12 @@
 
 use super::Admin;
 use super::operator::Operator;
-use super::vault::CredentialShown;
 use crate::actor::Actor;
 use crate::api::answer::ok;
 use crate::api::body;
 use crate::api::credential::Sent;
 use crate::api::refusal::Refusal;
+use crate::vault::CredentialShown;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use lease::Handle;

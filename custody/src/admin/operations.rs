@@ -9,7 +9,6 @@ use super::revocations::{Restored, RevocationList, RevocationOrder, Revoked};
 use super::sessions::SessionList;
 use super::status::Status;
 use super::target::Kind;
-use super::vault::CredentialShown;
 use super::{
     Admin, check, credentials, grants, kill_switch, leases, revocations, root_key, sessions, status,
 };
@@ -18,6 +17,7 @@ use crate::api::limits;
 use crate::api::operation::{Answered, Operation, Parameter, Place, SchemaOf, Verb, schema_of};
 use crate::openapi;
 use crate::sealed::Rotated;
+use crate::vault::CredentialShown;
 use axum::routing::{delete, get, post, put};
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::Admin;
 use crate::api::refusal::Refusal;
-use crate::server::peer::Peer;
+use crate::tls::peer::Peer;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::sync::Arc;

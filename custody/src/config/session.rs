@@ -2,7 +2,7 @@
 
 use super::fault::Faults;
 use super::session_keys::{self, SessionKeySource};
-use crate::leasing::SessionLimits;
+use crate::limits::SessionLimits;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use session::{LEEWAY_CEILING, LEEWAY_DEFAULT, Rules};

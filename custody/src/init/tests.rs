@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::Config;
 use crate::config::SealWith;
-use crate::server::tls;
+use crate::tls;
 use serde_json::json;
 use session::mint::SigningKey;
 use std::fs;

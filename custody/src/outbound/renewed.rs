@@ -2,7 +2,7 @@
 
 use super::{Identity, ReachFault};
 use crate::files::Stamp;
-use crate::server::tls::{certificates, private_key};
+use crate::tls::{certificates, private_key};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::ring;

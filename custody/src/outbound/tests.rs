@@ -190,14 +190,14 @@ fn files(folder: &std::path::Path, name: &str) -> PathBuf {
 
 /// Answers over TLS, to clients with a certificate of the CA of these files.
 async fn answering_over_tls(files: &std::path::Path) -> SocketAddr {
-    let tls = crate::server::tls::acceptor(
+    let tls = crate::tls::acceptor(
         &crate::config::TlsFiles {
             certificate: files.join("server.pem"),
             key: files.join("server.key"),
             client_ca: files.join("ca.pem"),
             client_names: None,
         },
-        crate::server::tls::EDGES,
+        crate::tls::EDGES,
     )
     .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

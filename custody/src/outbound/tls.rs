@@ -2,7 +2,7 @@
 
 use super::Reach;
 use super::renewed::Renewed;
-use crate::server::tls::TlsFault;
+use crate::tls::TlsFault;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, version};

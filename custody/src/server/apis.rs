@@ -1,6 +1,5 @@
 //! What every API works on, and the operators' and the workers' put together.
 
-use crate::admin::vault::Vault;
 use crate::admin::{self, Admin};
 use crate::audit::AuditLog;
 use crate::backend::resolver::Resolver;
@@ -11,6 +10,7 @@ use crate::failures::Failures;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::vault::Vault;
 use crate::workers::capability::Capabilities;
 use crate::workers::{self, Workers};
 use axum::Router;

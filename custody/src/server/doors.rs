@@ -2,9 +2,9 @@
 
 use super::StartFault;
 use super::renewal::{Acceptors, Renewal, Stamps};
-use super::tls::{self, TlsFault};
 use crate::config::{Config, Protection, TlsFiles};
 use crate::files::Stamp;
+use crate::tls::{self, TlsFault};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;

@@ -2,8 +2,8 @@
 
 use crate::audit::sampling::Sampler;
 use crate::metrics::Metrics;
-use crate::server::peer::Peer;
 use crate::server::renewal::Acceptors;
+use crate::tls::peer::Peer;
 use crate::under_way;
 use axum::Router;
 use hyper::Request;

@@ -1,11 +1,11 @@
 //! The sealed store as a backend. It is always there, and called `sealed`.
 
-use super::{Asked, BackendFault, CredentialBackend, LongLived, StoredSecret};
+use super::SealedStore;
 use crate::actor::Actor;
+use crate::backend::{Asked, BackendFault, CredentialBackend, LongLived, StoredSecret};
 use crate::config::SEALED;
 use crate::credential::{Credential, Resolved};
 use crate::ledger::SecretOrigin;
-use crate::sealed::SealedStore;
 use crate::seen::Seen;
 use async_trait::async_trait;
 use lease::{Handle, Secret};

@@ -1,8 +1,11 @@
 //! TLS of the edge and the admin listener: a client certificate or no conversation.
 
+mod named;
+pub mod peer;
+
 use crate::config::TlsFiles;
 use crate::files::{FileFault, read_private};
-use crate::server::named::Named;
+use named::Named;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
