@@ -1,6 +1,6 @@
 //! Opening the log of an earlier run, which may have died in the middle of a line.
 
-use crate::audit::chain::{Head, MARK, read};
+use crate::audit::chain::{Head, MARK};
 use crate::audit::day::Day;
 use crate::audit::entry::{Entry, Event, Outcome, Torn};
 use crate::audit::medium::{AuditFile, Medium};
@@ -133,11 +133,6 @@ fn set_aside(path: &Path, head: &Head, torn: &[u8]) -> io::Result<Torn> {
 /// Verifies one whole segment, without writing to it.
 pub fn verify(path: &Path) -> Result<Intact, ChainFault> {
     follow(BufReader::new(File::open(path)?), From::Start)
-}
-
-/// Is the torn end of a file a whole record that lacks only its line end?
-pub fn lacks_only_its_end(intact: &Intact) -> bool {
-    read(&intact.torn).is_ok() && intact.head.follow(&intact.torn).is_ok()
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@
 //! closed segment may be moved away, and what is missing between two that are there shows.
 
 use crate::audit::chain::{Head, Read as Line, read};
-use crate::audit::recovery::lacks_only_its_end;
-use crate::audit::verify::{ChainFault, From, Intact, follow};
+use crate::audit::verify::{ChainFault, From, Intact, LONGEST, follow, lacks_only_its_end};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -66,9 +65,6 @@ pub enum SegmentFault {
     )]
     Overlap { path: PathBuf, first: u64, last: u64 },
 }
-
-/// No record is longer: a request body is at most 64 KiB, and JSON makes six bytes of one at most.
-pub const LONGEST: u64 = 1 << 20;
 
 const MIB: u64 = 1 << 20;
 /// Of a segment that is being begun.

@@ -2,7 +2,6 @@
 
 use crate::audit::chain::{Head, LineFault, Read as Line, read};
 use crate::audit::day::{Day, DayHead, Mark};
-use crate::audit::segments::LONGEST;
 use std::io::{self, BufRead, Read};
 
 /// A chain without a break.
@@ -44,6 +43,9 @@ pub enum From {
     Anywhere,
 }
 
+/// No record is longer: a request body is at most 64 KiB, and JSON makes six bytes of one at most.
+pub const LONGEST: u64 = 1 << 20;
+
 /// Follows the chain to its end. Memory: one line.
 pub fn follow(mut file: impl BufRead, from: From) -> Result<Intact, ChainFault> {
     let mut reading = Reading::new(from);
@@ -61,6 +63,11 @@ pub fn follow(mut file: impl BufRead, from: From) -> Result<Intact, ChainFault> 
             None => return Ok(reading.end(line)),
         }
     }
+}
+
+/// Is the torn end of a file a whole record that lacks only its line end?
+pub fn lacks_only_its_end(intact: &Intact) -> bool {
+    read(&intact.torn).is_ok() && intact.head.follow(&intact.torn).is_ok()
 }
 
 /// A chain being read.
