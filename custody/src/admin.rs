@@ -26,6 +26,7 @@ use crate::ledger::Ledger;
 use crate::vault::Vault;
 use axum::Router;
 use lease::UnixSeconds;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct Admin {
     pub session_ceiling: Option<u64>,
     /// Seconds by which clocks may differ.
     pub leeway: u64,
+    /// Of every listener's API, OpenAPI 3.1.
+    pub description: Value,
     pub clock: Clock,
 }
 

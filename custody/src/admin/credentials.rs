@@ -5,7 +5,7 @@ use super::operator::Operator;
 use crate::actor::Actor;
 use crate::api::answer::ok;
 use crate::api::body;
-use crate::api::credential::Sent;
+use crate::api::credential::{Sent, Stored};
 use crate::api::refusal::Refusal;
 use crate::vault::CredentialShown;
 use axum::extract::{Path, Request, State};
@@ -19,14 +19,6 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields)]
 pub struct CredentialList {
     pub credentials: Vec<CredentialShown>,
-}
-
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Stored {
-    pub actor: String,
-    pub handle: String,
-    pub version: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

@@ -4,6 +4,7 @@ use super::Admin;
 use super::operator::Operator;
 use super::target::Kind;
 use crate::api::answer::ok;
+use crate::api::limits::LIMIT_CEILING;
 use crate::api::refusal::Refusal;
 use crate::ledger::{LeaseFilter, LeaseRow};
 use axum::extract::{Query, State};
@@ -58,7 +59,6 @@ pub struct LeaseShown {
 }
 
 pub const LIMIT_DEFAULT: u32 = 100;
-pub const LIMIT_CEILING: u32 = 10_000;
 
 pub async fn list(
     State(admin): State<Arc<Admin>>,

@@ -2,9 +2,9 @@
 //! here.
 
 use super::Admin;
-use super::leases::LIMIT_CEILING;
 use super::operator::Operator;
 use crate::api::answer::ok;
+use crate::api::limits::LIMIT_CEILING;
 use crate::api::refusal::Refusal;
 use crate::ledger::{LeaseFilter, LeaseRow, Target};
 use axum::extract::State;

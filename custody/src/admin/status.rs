@@ -2,9 +2,9 @@
 
 use super::Admin;
 use super::grants::GrantsInForce;
-use super::leases::LIMIT_CEILING;
 use super::operator::Operator;
 use crate::api::answer::ok;
+use crate::api::limits::LIMIT_CEILING;
 use crate::ledger::LeaseFilter;
 use axum::extract::State;
 use axum::response::Response;

@@ -112,6 +112,15 @@ fn header_set(schemas: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schema
 }
 
+/// What a store of a credential answers.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stored {
+    pub actor: String,
+    pub handle: String,
+    pub version: u64,
+}
+
 /// Base64, wiped when dropped.
 pub struct Text(Zeroizing<String>);
 

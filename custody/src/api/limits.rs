@@ -1,7 +1,6 @@
 //! The limits of what a caller sends, as schemas. Each is made of the constant that its parser uses.
 //! JSON Schema counts characters where a parser counts bytes, which is the same for ASCII.
 
-use crate::admin::leases::LIMIT_CEILING;
 use lease::{
     CURSOR_LENGTH, FAILURE_CODE_LENGTH, Handle, Host, IDEMPOTENCY_KEY_LENGTH, LEASE_CEILING,
     LEASE_ID_LENGTH, METHOD_LENGTH, PATH_LENGTH, SESSION_ID_LENGTH, SYNC_WAIT_CEILING,
@@ -9,6 +8,8 @@ use lease::{
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
+/// Rows of a list, at most.
+pub const LIMIT_CEILING: u32 = 10_000;
 /// A colon and a port.
 const PORT_LENGTH: usize = 6;
 

@@ -10,6 +10,7 @@ use crate::failures::Failures;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::openapi;
 use crate::vault::Vault;
 use crate::workers::capability::Capabilities;
 use crate::workers::{self, Workers};
@@ -68,6 +69,7 @@ fn admin_of(shared: &Shared, settings: &Settings) -> Admin {
         started_at: (shared.clock)(),
         session_ceiling: settings.session_ceiling,
         leeway: settings.leeway,
+        description: openapi::document(),
         clock: shared.clock.clone(),
     }
 }

@@ -4,7 +4,7 @@ use super::fetch::{FetchOrder, Fetched};
 use super::store::StoreOrder;
 use super::teardown::{TeardownOrder, TornDown};
 use super::{Workers, fetch, store, teardown};
-use crate::admin::credentials::Stored;
+use crate::api::credential::Stored;
 use crate::api::operation::{Answered, Operation, SchemaOf, Verb, schema_of};
 use axum::routing::{MethodRouter, post};
 use std::sync::Arc;

@@ -3,10 +3,9 @@
 use super::Workers;
 use super::capability::Power;
 use crate::actor::Actor;
-use crate::admin::credentials::Stored;
 use crate::api::answer::ok;
 use crate::api::body;
-use crate::api::credential::{Sent, Shown};
+use crate::api::credential::{Sent, Shown, Stored};
 use crate::api::refusal::Refusal;
 use axum::extract::{Request, State};
 use axum::response::Response;
