@@ -10,6 +10,7 @@ mod connect;
 mod envelopes;
 mod layout;
 mod lease_pages;
+mod lease_rows;
 mod leases;
 mod listener;
 mod locks;

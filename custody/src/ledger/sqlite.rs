@@ -11,6 +11,7 @@ mod bulk_orders;
 mod envelopes;
 mod file;
 mod lease_pages;
+mod lease_rows;
 mod leases;
 mod locks;
 mod notices;

@@ -1,7 +1,7 @@
 //! The leases of one target, a page at a time in the order of their ends.
 
 use super::call::Call;
-use super::leases::{COLUMNS, read};
+use super::lease_rows::{COLUMNS, read};
 use super::revocations::CHANNEL;
 use super::{get, number, unsigned};
 use crate::ledger::words;

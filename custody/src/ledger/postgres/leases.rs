@@ -2,18 +2,15 @@
 
 use super::call::Values;
 use super::lease_pages;
+use super::lease_rows::{COLUMNS, read};
 use super::revocations::commit;
-use super::{PostgresLedger, get, number, unsigned};
+use super::{PostgresLedger, get, number};
 use crate::ledger::words;
 use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
 use crate::ledger::{LeasePage, LeasePlace, NewLease, Target};
 use async_trait::async_trait;
 use lease::UnixSeconds;
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-
-pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
-                       issued_at, expires_at, backend, revocation, outcome, failure_code";
 
 #[async_trait]
 impl Leases for PostgresLedger {
@@ -153,21 +150,4 @@ impl Leases for PostgresLedger {
         call.finish();
         Ok(forgotten)
     }
-}
-
-pub(super) fn read(row: &Row) -> Result<LeaseRow, LedgerFault> {
-    Ok(LeaseRow {
-        lease_id: get(row, 0)?,
-        session: get(row, 1)?,
-        subject: get(row, 2)?,
-        actor: words::read_actor(get(row, 3)?)?,
-        handle: words::read_handle(get(row, 4)?)?,
-        destination: get(row, 5)?,
-        binding: words::read_binding(get(row, 6)?)?,
-        issued_at: unsigned(get(row, 7)?)?,
-        expires_at: unsigned(get(row, 8)?)?,
-        backend: get(row, 9)?,
-        revocation: get(row, 10)?,
-        outcome: words::read_told(get(row, 11)?, get(row, 12)?)?,
-    })
 }

@@ -1,6 +1,6 @@
 //! The leases of one target, a page at a time in the order of their ends.
 
-use super::leases::{COLUMNS, read};
+use super::lease_rows::{COLUMNS, read};
 use super::revocations::revoke;
 use crate::ledger::words;
 use crate::ledger::{LeasePage, LeasePlace, LeaseRow, LedgerFault, PAGE, Revocation, Target};

@@ -3,6 +3,7 @@
 use super::SqliteLedger;
 use super::lease_pages;
 use super::reservations::leave;
+use super::lease_rows::{COLUMNS, read};
 use super::writer::Care;
 use crate::ledger::words;
 use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
@@ -10,10 +11,7 @@ use crate::ledger::{LeasePage, LeasePlace, NewLease, SecretOrigin, Target};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
-
-pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
-                       issued_at, expires_at, backend, revocation, outcome, failure_code";
+use rusqlite::{Connection, params, params_from_iter};
 
 #[async_trait]
 impl Leases for SqliteLedger {
@@ -218,21 +216,4 @@ fn select(filter: &LeaseFilter) -> Result<(String, Vec<Value>), LedgerFault> {
     statement.push_str(" ORDER BY expires_at DESC, number DESC LIMIT ?");
     values.push(Value::Integer((*limit).into()));
     Ok((statement, values))
-}
-
-pub(super) fn read(row: &Row<'_>) -> Result<LeaseRow, LedgerFault> {
-    Ok(LeaseRow {
-        lease_id: row.get(0)?,
-        session: row.get(1)?,
-        subject: row.get(2)?,
-        actor: words::read_actor(row.get(3)?)?,
-        handle: words::read_handle(row.get(4)?)?,
-        destination: row.get(5)?,
-        binding: words::read_binding(&row.get::<_, String>(6)?)?,
-        issued_at: row.get(7)?,
-        expires_at: row.get(8)?,
-        backend: row.get(9)?,
-        revocation: row.get(10)?,
-        outcome: words::read_told(row.get(11)?, row.get(12)?)?,
-    })
 }
