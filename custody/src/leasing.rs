@@ -21,7 +21,7 @@ mod reservation;
 
 use crate::audit::sampling::Sampler;
 use crate::audit::{AuditLog, Entry};
-use crate::backend::resolver::Resolver;
+use crate::backend::resolver::{LAST_LIMIT, PRIMARY_LIMIT, Resolver};
 use crate::clock::Clock;
 use crate::failures::Failures;
 use crate::grants::LiveGrants;
@@ -41,6 +41,8 @@ use zeroize::Zeroizing;
 
 /// From the first look at a request to its answer; whoever waits longer is answered 503.
 pub const TIME_LIMIT: Duration = Duration::from_secs(5);
+// A primary source that hangs leaves its backup time.
+const _: () = assert!(PRIMARY_LIMIT.as_millis() + LAST_LIMIT.as_millis() < TIME_LIMIT.as_millis());
 
 /// Gives leases.
 pub struct Leasing {

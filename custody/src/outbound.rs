@@ -15,8 +15,9 @@ pub use call::Call;
 pub use endpoint::{Endpoint, EndpointFault};
 pub use json::{optional_secret, secret};
 pub use reqwest::{Method, StatusCode};
-pub use tls::{ReachFault, config as tls_config};
+pub use tls::config as tls_config;
 
+use crate::tls::TlsFault;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
@@ -47,6 +48,21 @@ pub struct Identity {
     pub certificate: PathBuf,
     /// Readable by its owner and group alone.
     pub key: PathBuf,
+}
+
+/// The client cannot be built. The texts begin with the field.
+#[derive(Debug, thiserror::Error)]
+pub enum ReachFault {
+    #[error(transparent)]
+    Pem(#[from] TlsFault),
+    #[error("ca: {0}")]
+    Ca(String),
+    #[error("ca: is not given, and the operating system's own cannot be used: {0}")]
+    System(rustls::Error),
+    #[error("certificate: does not go with the key: {0}")]
+    Pair(rustls::Error),
+    #[error("{0}")]
+    Client(String),
 }
 
 /// An HTTP client. Cloning it shares its connections.

@@ -28,10 +28,10 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// A source behind which another waits must leave that one time: an edge waits two seconds.
-const PRIMARY_LIMIT: Duration = Duration::from_secs(1);
+pub const PRIMARY_LIMIT: Duration = Duration::from_secs(1);
 /// Both together are shorter than a request may take, so that a source that hangs is named, counted
 /// and told of.
-const LAST_LIMIT: Duration = Duration::from_millis(3_500);
+pub const LAST_LIMIT: Duration = Duration::from_millis(3_500);
 /// A revocation has nobody waiting for it.
 const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
 

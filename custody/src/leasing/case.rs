@@ -44,7 +44,7 @@ pub(super) struct Read {
 impl Claim {
     pub fn entry(&self, event: Event, outcome: Outcome) -> Entry {
         let mut entry = Entry::new(event, outcome);
-        entry.session = Some(SessionId::of(&self.session));
+        entry.session = Some(session_id_of(&self.session));
         entry.asked = Some(Asked::of(&self.request));
         entry.request_id.clone_from(&self.request_id);
         entry
@@ -96,15 +96,11 @@ impl Read {
     }
 }
 
-// === impl SessionId ===
-
-impl SessionId {
-    fn of(session: &Session) -> Self {
-        Self {
-            issuer: session.issuer().to_owned(),
-            subject: session.subject().to_owned(),
-            jwt_id: session.jwt_id().to_owned(),
-            session_id: session.id().to_owned(),
-        }
+fn session_id_of(session: &Session) -> SessionId {
+    SessionId {
+        issuer: session.issuer().to_owned(),
+        subject: session.subject().to_owned(),
+        jwt_id: session.jwt_id().to_owned(),
+        session_id: session.id().to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
+use crate::files::create_private;
 use lease::Secret;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -170,28 +172,28 @@ fn a_file_that_does_not_serve_is_named() {
     }
 }
 
-/// What `custody init` makes, as files of somebody else's server and of its client.
+/// The files of a server and of its client, of a CA of their own.
 fn files(folder: &std::path::Path, name: &str) -> PathBuf {
     let folder = folder.join(name);
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let wishes = crate::init::Wishes {
-        folder: folder.clone(),
-        issuer: "https://control-plane.example".into(),
-        audience: "leasehold-edge".into(),
-        jwks: None,
-        edge_listen: any,
-        admin_listen: any,
-        health_listen: any,
-        names: vec!["127.0.0.1".into()],
-    };
-    crate::init::init(&wishes).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    let put = |name: &str, pem: String| create_private(&folder.join(name), pem.as_bytes()).unwrap();
+    let mut ca = CertificateParams::default();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+    put("ca.pem", ca.pem());
+    for name in ["server", "edge-client"] {
+        let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        put(&format!("{name}.pem"), leaf.signed_by(&key, &ca).unwrap().pem());
+        put(&format!("{name}.key"), key.serialize_pem());
+    }
     folder
 }
 
 /// Answers over TLS, to clients with a certificate of the CA of these files.
 async fn answering_over_tls(files: &std::path::Path) -> SocketAddr {
     let tls = crate::tls::acceptor(
-        &crate::config::TlsFiles {
+        &crate::tls::TlsFiles {
             certificate: files.join("server.pem"),
             key: files.join("server.key"),
             client_ca: files.join("ca.pem"),

@@ -1,28 +1,12 @@
 //! Whom a client trusts, and who it says it is.
 
-use super::Reach;
 use super::renewed::Renewed;
-use crate::tls::TlsFault;
+use super::{Reach, ReachFault};
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, version};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::Arc;
-
-/// The client cannot be built. The texts begin with the field.
-#[derive(Debug, thiserror::Error)]
-pub enum ReachFault {
-    #[error(transparent)]
-    Pem(#[from] TlsFault),
-    #[error("ca: {0}")]
-    Ca(String),
-    #[error("ca: is not given, and the operating system's own cannot be used: {0}")]
-    System(rustls::Error),
-    #[error("certificate: does not go with the key: {0}")]
-    Pair(rustls::Error),
-    #[error("{0}")]
-    Client(String),
-}
 
 /// TLS 1.3 and 1.2 with ring; HTTP/2 and HTTP/1.1. Files are read now, and again for the handshake after
 /// they have changed.

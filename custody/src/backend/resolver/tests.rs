@@ -146,7 +146,6 @@ async fn a_hanging_primary_leaves_the_backup_time() {
     let begun = tokio::time::Instant::now();
     assert!(outcome(&resolver(&backends, Some((0, Some(1))))).await.is_ok());
     assert_eq!(begun.elapsed(), PRIMARY_LIMIT);
-    assert!(PRIMARY_LIMIT + LAST_LIMIT < crate::leasing::TIME_LIMIT);
 }
 
 #[tokio::test]
