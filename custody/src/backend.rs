@@ -6,6 +6,7 @@
 pub mod assembly;
 pub mod openbao;
 pub mod resolver;
+pub mod settings;
 
 pub mod github_app;
 mod live_tokens;

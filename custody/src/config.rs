@@ -17,21 +17,15 @@ mod session_keys;
 mod storage;
 mod workers;
 
+use crate::backend::settings::{Backends, Credentials};
 use crate::grants::Grants;
+use crate::keys::SessionRules;
 use crate::limits::Limits;
-pub use backends::{
-    AppOnGitHub, Backend, Backends, Fields, OAuth2, OAuth2Place, OpenBao, OpenBaoAuth,
-    OpenBaoSource, SEALED, SecretPath, SourceOf,
-};
-pub use credentials::{Credentials, SourceAt, SourcePair};
+use crate::notify::WebhookPlace;
 use fault::Faults;
 pub use fault::{ConfigFaults, Fault};
-pub use listeners::{AdminListener, EdgeListener, HealthListener, Protection, TlsFiles};
-pub use notify::WebhookPlace;
-pub use sealing::{SealWith, Sealing};
+pub use listeners::{AdminListener, EdgeListener, HealthListener, Protection};
 use serde_yaml_ng::{Mapping, Value};
-pub use session::SessionRules;
-pub use session_keys::{RemoteKeys, SessionKeySource};
 use std::path::Path;
 pub use storage::Storage;
 pub use workers::WorkersListener;

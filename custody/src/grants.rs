@@ -7,7 +7,7 @@ mod live;
 use crate::actor::Actor;
 use crate::backend::Narrow;
 pub use destination::DestinationPattern;
-pub use file::{GrantsFile, ReloadFault, Reloaded};
+pub use file::{GrantsFile, Load, ReloadFault, Reloaded, WrongGrants};
 use lease::{Binding, Handle, LeaseRequest};
 pub use live::LiveGrants;
 use serde::Deserialize;

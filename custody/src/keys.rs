@@ -13,15 +13,38 @@ mod remote;
 mod sessions;
 mod source;
 
-use crate::config::{RemoteKeys, SessionKeySource, SessionRules};
+use crate::limits::SessionLimits;
 use crate::metrics::Metrics;
-use crate::outbound::ReachFault;
+use crate::outbound::{Endpoint, Reach, ReachFault};
 use remote::Remote;
 pub use remote::{Schedule, UNKNOWN_KID_PAUSE};
 use session::{KeySet, Refusal, Rules, Session, UnixSeconds};
 use sessions::Sessions;
 pub use source::{HttpKeys, KeySource};
 use std::sync::Arc;
+
+/// The rules and keys of the verifier.
+#[derive(Debug, Clone)]
+pub struct SessionRules {
+    pub rules: Rules,
+    pub keys: SessionKeySource,
+    pub limits: SessionLimits,
+}
+
+/// The keys, or where they are.
+#[derive(Debug, Clone)]
+pub enum SessionKeySource {
+    Fixed(KeySet),
+    Remote(Box<RemoteKeys>),
+}
+
+/// A key set that is fetched from its issuer.
+#[derive(Debug, Clone)]
+pub struct RemoteKeys {
+    pub url: Endpoint,
+    pub reach: Reach,
+    pub schedule: Schedule,
+}
 
 /// Why a Session JWT was not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

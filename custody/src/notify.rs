@@ -19,17 +19,18 @@ mod webhook;
 use crate::audit::AuditLog;
 use crate::backend::LongLived;
 use crate::clock::Clock;
-use crate::config::WebhookPlace;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::outbound::ReachFault;
+pub use alike::Failed;
 use delivery::Delivery;
+pub use posting::Notifier;
 use posting::Posting;
-pub use posting::{Failed, Notifier};
 pub use signature::SigningSecret;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use webhook::Webhook;
+pub use webhook::WebhookPlace;
 
 /// What the notifier is made of.
 pub struct Parts {

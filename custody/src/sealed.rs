@@ -14,14 +14,13 @@ mod signer;
 mod transit;
 
 pub use backend::SealedBackend;
-pub use keyring::NewKey;
+pub use keyring::{NewKey, SealWith, Sealing};
 pub use rotation::Rotated;
 pub use signer::{Signer, SignerFault};
 
 use crate::actor::Actor;
 use crate::backend::BackendFault;
 use crate::clock;
-use crate::config::Sealing;
 use crate::credential::{Credential, CredentialFault, Shape};
 use crate::ledger::LedgerPlace;
 use crate::ledger::{Envelopes, LedgerFault, Row};

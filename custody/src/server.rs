@@ -3,6 +3,7 @@
 mod apis;
 pub mod doors;
 pub mod listener;
+mod protection;
 pub mod renewal;
 
 use crate::audit::writer::Writing;
@@ -12,18 +13,18 @@ use crate::backend::assembly::{AssemblyFault, Own, assemble};
 use crate::backend::resolver::Resolver;
 use crate::bulk_revocation::BulkRevocation;
 use crate::clock;
-use crate::config::{Config, SessionRules, Storage, WebhookPlace};
+use crate::config::{Config, Storage};
 use crate::failures::Failures;
 use crate::feed::EdgeFeed;
-use crate::grants::{GrantsFile, LiveGrants};
+use crate::grants::{GrantsFile, LiveGrants, WrongGrants};
 use crate::housekeeping;
 use crate::http::{Places, Service, edge_routes, health_routes};
-use crate::keys::SessionKeys;
+use crate::keys::{SessionKeys, SessionRules};
 use crate::leasing::{Leasing, Parts};
 use crate::ledger::{Ledger, LedgerPlace, Missing, PlaceFault};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::notify::{self, Courier};
+use crate::notify::{self, Courier, WebhookPlace};
 use crate::outbound::ReachFault;
 use crate::sealed::SealedBackend;
 use crate::sealed::{NewKey, SealedStore, StoreFault};
@@ -112,7 +113,7 @@ impl Server {
         ));
         let shared = Shared {
             bulk_revocation,
-            grants_file: Arc::new(GrantsFile::new(file.to_owned(), grants.clone(), audit.clone())),
+            grants_file: Arc::new(grants_file(file, &grants, &audit)),
             vault: Arc::new(SealedVault(store)),
             clock: clock::system(),
             ledger,
@@ -291,6 +292,11 @@ fn failures(
 async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<SealedStore, StartFault> {
     let opened = SealedStore::open(ledger, &storage.sealing, NewKey::Add).await;
     opened.map_err(|fault| StartFault::Store { place: storage.ledger.clone(), fault })
+}
+
+fn grants_file(file: &Path, grants: &Arc<LiveGrants>, audit: &AuditLog) -> GrantsFile {
+    let load = |file: &Path| Config::load_grants(file).map_err(WrongGrants::from);
+    GrantsFile::new(file.to_owned(), load, grants.clone(), audit.clone())
 }
 
 fn own(store: &Arc<SealedStore>, ledger: &Arc<dyn Ledger>, audit: &AuditLog) -> Own {

@@ -3,7 +3,6 @@
 mod named;
 pub mod peer;
 
-use crate::config::TlsFiles;
 use crate::files::{FileFault, read_private};
 use named::Named;
 use rustls::crypto::ring;
@@ -14,6 +13,19 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
+
+/// PEM files.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// Custody's own certificate chain.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// The certificate authorities whose client certificates are edges, operators or workers.
+    /// Everybody who holds one of theirs gets in, so this is a CA for nothing else.
+    pub client_ca: PathBuf,
+    /// Subject alternative names (DNS or URI), one of which a client has to have; `None`: any.
+    pub client_names: Option<Vec<String>>,
+}
 
 /// The TLS files do not serve. Texts begin with the field behind `edge.tls.` or `admin.tls.`.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +46,15 @@ pub const EDGES: Versions = &[&version::TLS13, &version::TLS12];
 pub const YOUNG: Versions = &[&version::TLS13];
 
 pub type Versions = &'static [&'static SupportedProtocolVersion];
+
+// === impl TlsFiles ===
+
+impl TlsFiles {
+    /// The files, for whoever watches them.
+    pub fn paths(&self) -> [&Path; 3] {
+        [&self.certificate, &self.key, &self.client_ca].map(PathBuf::as_path)
+    }
+}
 
 /// TLS with ring; HTTP/2 and HTTP/1.1.
 pub fn acceptor(files: &TlsFiles, versions: Versions) -> Result<TlsAcceptor, TlsFault> {

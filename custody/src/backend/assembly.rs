@@ -5,10 +5,10 @@ use crate::backend::github_app::{App, GitHubApp, InstallationSource};
 use crate::backend::oauth::{AuthorizationServer, Endpoints, OAuthSource};
 use crate::backend::openbao::{self, ClientFault};
 use crate::backend::resolver::{Resolver, Sources};
-use crate::backend::{CredentialBackend, LongLived};
-use crate::config::{
+use crate::backend::settings::{
     AppOnGitHub, Backend, Backends, Credentials, OAuth2, OAuth2Place, SourceAt, SourceOf,
 };
+use crate::backend::{CredentialBackend, LongLived};
 use crate::ledger::Ledger;
 use crate::outbound::{EndpointFault, ReachFault};
 use std::collections::BTreeMap;

@@ -7,8 +7,11 @@
 mod answer;
 mod client;
 mod denials;
+mod door;
+mod settings;
 mod source;
 mod token;
 
 pub use client::{Client, ClientFault};
+pub use settings::{Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SecretPath};
 pub use source::Source;

@@ -6,52 +6,10 @@ mod openbao;
 pub(super) mod own_secret;
 
 use super::fault::Faults;
-use crate::backend::oauth::TokenRequest;
-use crate::outbound::Reach;
-pub use github_app::AppOnGitHub;
-pub use oauth2::{OAuth2, OAuth2Place};
-pub use openbao::{Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SecretPath};
+use crate::backend::settings::{Backend, Backends, SEALED, SourceOf};
 use serde_yaml_ng::{Mapping, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// The name of the store of custody's own, which is always there.
-pub const SEALED: &str = "sealed";
-
-/// All backends but the sealed store, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Backends(pub BTreeMap<String, Backend>);
-
-/// One backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Backend {
-    OpenBao(OpenBao),
-    OAuth2(OAuth2),
-    GitHubApp(AppOnGitHub),
-}
-
-/// Where one handle's credential is in a backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourceOf {
-    Sealed,
-    OpenBao(OpenBaoSource),
-    OAuth2(TokenRequest),
-    /// The id of an installation.
-    GitHubApp(u64),
-}
-
-// === impl Backend ===
-
-impl Backend {
-    /// How its server is reached.
-    pub const fn reach(&self) -> &Reach {
-        match self {
-            Self::OpenBao(OpenBao { reach, .. })
-            | Self::OAuth2(OAuth2 { reach, .. })
-            | Self::GitHubApp(AppOnGitHub { reach, .. }) => reach,
-        }
-    }
-}
 
 pub(super) fn read(section: Option<Value>, folder: &Path, faults: &mut Faults) -> Option<Backends> {
     let Some(section) = section else { return Some(Backends::default()) };

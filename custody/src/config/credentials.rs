@@ -1,30 +1,13 @@
 //! `credentials`: which handle comes from which backend. Handles that are not listed are in the
 //! sealed store.
 
-use super::backends::{Backends, SourceOf, named, read_source, split};
+use super::backends::{named, read_source, split};
 use super::fault::Faults;
+use crate::backend::settings::{Backends, Credentials, SourceAt, SourcePair};
 use lease::Handle;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::collections::BTreeMap;
-
-/// The sources of the handles that have their own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Credentials(pub BTreeMap<Handle, SourcePair>);
-
-/// Where a credential comes from, and from where if that fails.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourcePair {
-    pub primary: SourceAt,
-    pub backup: Option<SourceAt>,
-}
-
-/// A place in a backend of this name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceAt {
-    pub backend: String,
-    pub of: SourceOf,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

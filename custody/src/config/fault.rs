@@ -3,7 +3,9 @@
 use serde::de::DeserializeOwned;
 use serde_yaml_ng::Value;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,29 @@ impl Faults {
                 None
             }
         }
+    }
+
+    /// Reads a duration as people write it ("30s", "5m"), in whole seconds within bounds.
+    pub(super) fn seconds(
+        &mut self,
+        path: &str,
+        text: &str,
+        bounds: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let duration = humantime::parse_duration(text).ok();
+        let seconds = duration
+            .map(|duration| duration.as_secs())
+            .filter(|seconds| duration == Some(Duration::from_secs(*seconds)));
+        if seconds.is_none() {
+            self.add(path, "is a duration in whole seconds, as in 30s or 5m");
+        }
+        seconds.filter(|seconds| {
+            let within = bounds.contains(seconds);
+            if !within {
+                self.add(path, format!("must be {}s to {}s", bounds.start(), bounds.end()));
+            }
+            within
+        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! `grants`: which sessions may lease what.
 
 use super::fault::Faults;
-use super::session::read_seconds;
 use crate::actor::Actor;
 use crate::backend::Narrow;
 use crate::grants::{DestinationPattern, Grant, GrantedBinding, Grants};
@@ -84,7 +83,7 @@ fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {
     let methods = raw.methods.map(|methods| read_methods(path, methods, faults));
     let ttl = match &raw.ttl {
         None => Some(LEASE_DEFAULT),
-        Some(text) => read_seconds(&format!("{path}.ttl"), text, 1..=LEASE_CEILING, faults),
+        Some(text) => faults.seconds(&format!("{path}.ttl"), text, 1..=LEASE_CEILING),
     };
     if raw.claims.is_empty() {
         faults.add(

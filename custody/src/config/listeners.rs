@@ -1,6 +1,7 @@
 //! `edge`, `admin` and `health`: where custody listens, and under which protection.
 
 use super::fault::Faults;
+use crate::tls::TlsFiles;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::net::SocketAddr;
@@ -20,26 +21,6 @@ pub enum Protection {
     MutualTls(TlsFiles),
     /// None; only ever on a loopback address.
     LoopbackPlaintext,
-}
-
-/// PEM files.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// Custody's own certificate chain.
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-    /// The certificate authorities whose client certificates are edges, operators or workers.
-    /// Everybody who holds one of theirs gets in, so this is a CA for nothing else.
-    pub client_ca: PathBuf,
-    /// Subject alternative names (DNS or URI), one of which a client has to have; `None`: any.
-    pub client_names: Option<Vec<String>>,
-}
-
-impl TlsFiles {
-    /// The files, for whoever watches them.
-    pub fn paths(&self) -> [&Path; 3] {
-        [&self.certificate, &self.key, &self.client_ca].map(PathBuf::as_path)
-    }
 }
 
 /// Where operators and workers call: TLS 1.3 with a client certificate, always.

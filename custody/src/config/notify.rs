@@ -2,22 +2,12 @@
 
 use super::backends::own_secret::{self, RawOwnSecret};
 use super::fault::Faults;
-use crate::actor::Actor;
+use crate::notify::WebhookPlace;
 use crate::outbound::{Endpoint, Reach};
-use lease::Handle;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Where notices go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookPlace {
-    pub url: Endpoint,
-    pub reach: Reach,
-    /// What signs them, in the sealed store.
-    pub secret: (Actor, Handle),
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

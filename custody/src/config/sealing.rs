@@ -1,26 +1,10 @@
 //! Under which keys the sealed store seals: fields of `store`.
 
-use super::backends::{Backend, Backends, OpenBao};
 use super::fault::Faults;
+use crate::backend::settings::{Backend, Backends};
+use crate::sealed::{SealWith, Sealing};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-
-/// The key that seals, and those that did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealing {
-    pub with: SealWith,
-    /// Root keys that may have sealed values which are not re-wrapped yet.
-    pub previous_root_keys: Vec<PathBuf>,
-}
-
-/// Who holds the key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SealWith {
-    /// Custody, in a file that its owner alone may read.
-    RootKey(PathBuf),
-    /// OpenBao, in its Transit engine; the key never leaves it.
-    Transit { backend: String, settings: Box<OpenBao>, mount: String, key: String },
-}
 
 /// The fields of `store` that are about keys.
 #[derive(Default)]

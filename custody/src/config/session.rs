@@ -1,21 +1,13 @@
 //! `session`: whose Session JWTs are believed.
 
 use super::fault::Faults;
-use super::session_keys::{self, SessionKeySource};
+use super::session_keys;
+use crate::keys::SessionRules;
 use crate::limits::SessionLimits;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use session::{LEEWAY_CEILING, LEEWAY_DEFAULT, Rules};
 use std::path::Path;
-use std::time::Duration;
-
-/// The rules and keys of the verifier.
-#[derive(Debug, Clone)]
-pub struct SessionRules {
-    pub rules: Rules,
-    pub keys: SessionKeySource,
-    pub limits: SessionLimits,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,7 +39,7 @@ pub(super) fn read(
     }
     let leeway = match &raw.leeway {
         None => Some(LEEWAY_DEFAULT),
-        Some(text) => read_seconds("session.leeway", text, 0..=LEEWAY_CEILING, faults),
+        Some(text) => faults.seconds("session.leeway", text, 0..=LEEWAY_CEILING),
     };
     let limits = SessionLimits {
         idle: match raw.idle {
@@ -70,28 +62,5 @@ fn read_limit(
     bounds: std::ops::RangeInclusive<u64>,
     faults: &mut Faults,
 ) -> Option<u64> {
-    if text == OFF { None } else { read_seconds(path, text, bounds, faults) }
-}
-
-/// A duration as people write it ("30s", "5m"), in whole seconds within bounds.
-pub(super) fn read_seconds(
-    path: &str,
-    text: &str,
-    bounds: std::ops::RangeInclusive<u64>,
-    faults: &mut Faults,
-) -> Option<u64> {
-    let duration = humantime::parse_duration(text).ok();
-    let seconds = duration
-        .map(|duration| duration.as_secs())
-        .filter(|seconds| duration == Some(Duration::from_secs(*seconds)));
-    if seconds.is_none() {
-        faults.add(path, "is a duration in whole seconds, as in 30s or 5m");
-    }
-    seconds.filter(|seconds| {
-        let within = bounds.contains(seconds);
-        if !within {
-            faults.add(path, format!("must be {}s to {}s", bounds.start(), bounds.end()));
-        }
-        within
-    })
+    if text == OFF { None } else { faults.seconds(path, text, bounds) }
 }

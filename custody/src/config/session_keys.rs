@@ -1,28 +1,12 @@
 //! `session.keys`: what Session JWTs are verified with.
 
 use super::fault::Faults;
-use super::session::read_seconds;
-use crate::keys::Schedule;
+use crate::keys::{RemoteKeys, Schedule, SessionKeySource};
 use crate::outbound::{Endpoint, Reach};
 use serde::Deserialize;
 use session::KeySet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The keys, or where they are.
-#[derive(Debug, Clone)]
-pub enum SessionKeySource {
-    Fixed(KeySet),
-    Remote(Box<RemoteKeys>),
-}
-
-/// A key set that is fetched from its issuer.
-#[derive(Debug, Clone)]
-pub struct RemoteKeys {
-    pub url: Endpoint,
-    pub reach: Reach,
-    pub schedule: Schedule,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,7 +104,7 @@ fn seconds(
 ) -> Option<Duration> {
     let seconds = match text {
         None => Some(default),
-        Some(text) => read_seconds(&format!("session.keys.{name}"), &text, bounds, faults),
+        Some(text) => faults.seconds(&format!("session.keys.{name}"), &text, bounds),
     };
     seconds.map(Duration::from_secs)
 }

@@ -1,11 +1,12 @@
 //! `store` and `audit`: what custody keeps, and where.
 
-use super::backends::Backends;
 use super::database::{self, RawPostgres};
 use super::fault::Faults;
-use super::sealing::{self, RawSealing, RawSigner, Sealing};
+use super::sealing::{self, RawSealing, RawSigner};
 use crate::audit::Segments;
+use crate::backend::settings::Backends;
 use crate::ledger::LedgerPlace;
+use crate::sealed::Sealing;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 use super::*;
+use crate::keys::SessionKeySource;
 
 const KEY: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
@@ -95,8 +96,7 @@ fn every_fault_of_limits_and_of_what_grants_give_names_its_field() {
 
 #[test]
 fn limits_of_sessions_and_of_load() {
-    use crate::leasing::SessionLimits;
-    use crate::limits::Limits;
+    use crate::limits::{Limits, SessionLimits};
     let of = |from: &str, to: &str| {
         let config = Config::parse(&good().replacen(from, to, 1), Path::new("/")).unwrap();
         (config.session.limits, config.limits)

@@ -1,9 +1,9 @@
 //! `workers`: the listener of the credential API, and whose capability tokens are believed there.
 
 use super::fault::Faults;
-use super::listeners::{RawTls, TlsFiles, check_names, read_address};
-use super::session::read_seconds;
+use super::listeners::{RawTls, check_names, read_address};
 use super::session_keys::{inline, of_file};
+use crate::tls::TlsFiles;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use session::{KeySet, Rules};
@@ -78,7 +78,7 @@ pub(super) fn read(
     }
     let max_age = match &max_age {
         None => Some(MAX_AGE),
-        Some(text) => read_seconds("workers.capabilities.max_age", text, MAX_AGES, faults),
+        Some(text) => faults.seconds("workers.capabilities.max_age", text, MAX_AGES),
     };
     let keys = read_keys(keys, folder, faults);
     Some(Some(WorkersListener {

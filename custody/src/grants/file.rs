@@ -1,11 +1,11 @@
 //! New grants without a restart: all of them or none.
 
-use super::LiveGrants;
+use super::{Grants, LiveGrants};
 use crate::audit::entry::Reload;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome};
-use crate::config::{Config, ConfigFaults};
 use crate::files::Stamp;
-use std::path::PathBuf;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -13,11 +13,18 @@ use tokio::sync::{Mutex, watch};
 /// The configuration file that the grants in force were read from.
 pub struct GrantsFile {
     path: PathBuf,
+    load: Load,
     grants: Arc<LiveGrants>,
     audit: AuditLog,
     /// One at a time, so that the last one read is the one that stays.
     turn: Mutex<()>,
 }
+
+/// Reads the grants of this file.
+pub type Load = fn(&Path) -> Result<Grants, WrongGrants>;
+
+/// Everything that is wrong with the grants of a file.
+pub type WrongGrants = Box<dyn Error + Send + Sync>;
 
 /// What is in force after a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +39,8 @@ pub struct Reloaded {
 /// The old grants are still in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadFault {
-    #[error(transparent)]
-    Config(#[from] ConfigFaults),
+    #[error("{0}")]
+    Config(WrongGrants),
     #[error("the new grants are right, and are not in force: {0}")]
     Audit(#[from] AuditFault),
     #[error("the file was not read: {0}")]
@@ -46,8 +53,8 @@ const LOOK: Duration = Duration::from_secs(1);
 // === impl GrantsFile ===
 
 impl GrantsFile {
-    pub fn new(path: PathBuf, grants: Arc<LiveGrants>, audit: AuditLog) -> Self {
-        Self { path, grants, audit, turn: Mutex::new(()) }
+    pub fn new(path: PathBuf, load: Load, grants: Arc<LiveGrants>, audit: AuditLog) -> Self {
+        Self { path, load, grants, audit, turn: Mutex::new(()) }
     }
 
     /// Reads the section `grants` anew. What is in force changes only when the audit log says so.
@@ -56,8 +63,8 @@ impl GrantsFile {
     /// [`ReloadFault`], which the audit log has heard of.
     pub async fn reload(&self, by: &str) -> Result<Reloaded, ReloadFault> {
         let _turn = self.turn.lock().await;
-        let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || Config::load_grants(&path)).await;
+        let (path, load) = (self.path.clone(), self.load);
+        let read = tokio::task::spawn_blocking(move || load(&path)).await;
         let read = read.map_err(|error| ReloadFault::Unread(error.to_string()))?;
         let old = self.grants.current();
         let new = match read {
@@ -65,7 +72,7 @@ impl GrantsFile {
             Err(faults) => {
                 tracing::error!(%faults, by, "the grants are wrong; the old ones stay in force");
                 self.audit.append(entry(Event::GrantsRefused, old.digest(), by)).await?;
-                return Err(faults.into());
+                return Err(ReloadFault::Config(faults));
             }
         };
         let (digest, grants) = (new.digest().to_owned(), new.iter().count());

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::Config;
-use crate::config::SealWith;
+use crate::sealed::SealWith;
 use crate::tls;
 use serde_json::json;
 use session::mint::SigningKey;

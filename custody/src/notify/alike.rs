@@ -1,6 +1,5 @@
 //! Failures that are alike make one notice a minute.
 
-use super::posting::Failed;
 use crate::ledger::Notice;
 use crate::names::{digest_of, hex};
 use lease::UnixSeconds;
@@ -8,6 +7,16 @@ use std::collections::HashMap;
 
 /// Seconds.
 pub(super) const WINDOW: u64 = 60;
+
+/// What failed, for whom. Names out of the configuration, and a code of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Failed {
+    pub backend: String,
+    pub actor: String,
+    pub handle: String,
+    /// [`crate::backend::BackendFault::code`].
+    pub code: &'static str,
+}
 
 /// When what was told last. As many entries as the configuration has backends and handles, times
 /// the codes, and no more: guests cannot make others.

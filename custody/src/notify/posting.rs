@@ -1,6 +1,6 @@
 //! From a failure to a notice in the ledger.
 
-use super::alike::Told;
+use super::alike::{Failed, Told};
 use crate::clock::Clock;
 use crate::ledger::{Ledger, Notice};
 use crate::metrics::Metrics;
@@ -9,16 +9,6 @@ use tokio::sync::{Notify, mpsc, watch};
 
 /// Notices that may wait for the ledger at once; more are lost, and said to be.
 const QUEUE: usize = 1024;
-
-/// What failed, for whom. Names out of the configuration, and a code of ours.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Failed {
-    pub backend: String,
-    pub actor: String,
-    pub handle: String,
-    /// [`crate::backend::BackendFault::code`].
-    pub code: &'static str,
-}
 
 /// Takes failures, and returns at once.
 pub struct Notifier {

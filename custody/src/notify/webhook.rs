@@ -3,14 +3,22 @@
 use super::signature::{SigningFault, SigningSecret};
 use crate::actor::Actor;
 use crate::backend::{BackendFault, LongLived};
-use crate::config::WebhookPlace;
 use crate::ledger::Notice;
-use crate::outbound::{Call, CallFault, Endpoint, Outbound, ReachFault};
+use crate::outbound::{Call, CallFault, Endpoint, Outbound, Reach, ReachFault};
 use lease::{Handle, UnixSeconds};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use zeroize::Zeroizing;
+
+/// Where notices go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookPlace {
+    pub url: Endpoint,
+    pub reach: Reach,
+    /// What signs them, in the sealed store.
+    pub secret: (Actor, Handle),
+}
 
 pub(super) struct Webhook {
     outbound: Outbound,

@@ -2,8 +2,8 @@
 
 use super::SealedStore;
 use crate::actor::Actor;
+use crate::backend::settings::SEALED;
 use crate::backend::{Asked, BackendFault, CredentialBackend, LongLived, StoredSecret};
-use crate::config::SEALED;
 use crate::credential::{Credential, Resolved};
 use crate::ledger::SecretOrigin;
 use crate::seen::Seen;
@@ -86,9 +86,8 @@ impl LongLived for SealedBackend {
 mod tests {
     use super::*;
     use crate::backend::Narrow;
-    use crate::config::{SealWith, Sealing};
     use crate::ledger::{Envelopes, Missing, Row, SqliteLedger};
-    use crate::sealed::{NewKey, root_key::RootKey};
+    use crate::sealed::{NewKey, SealWith, Sealing, root_key::RootKey};
     use tokio::time::{Duration, Instant};
 
     struct Fixture {

@@ -10,13 +10,12 @@ use super::local::LocalSigner;
 use super::root_key::{RootKey, StoreKeys};
 use super::signer::Signer;
 use super::transit::TransitSigner;
-use crate::backend::openbao::Client;
+use crate::backend::openbao::{Client, OpenBao};
 use crate::clock;
-use crate::config::{SealWith, Sealing};
 use crate::ledger::{Envelopes, KeyRow};
 use crate::names::hex;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The signers of one store.
@@ -32,6 +31,23 @@ struct Known {
     /// `None`: this ledger has not seen the key yet.
     active: Option<Arc<dyn Signer>>,
     all: BTreeMap<String, Arc<dyn Signer>>,
+}
+
+/// The key that seals, and those that did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealing {
+    pub with: SealWith,
+    /// Root keys that may have sealed values which are not re-wrapped yet.
+    pub previous_root_keys: Vec<PathBuf>,
+}
+
+/// Who holds the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SealWith {
+    /// Custody, in a file that its owner alone may read.
+    RootKey(PathBuf),
+    /// OpenBao, in its Transit engine; the key never leaves it.
+    Transit { backend: String, settings: Box<OpenBao>, mount: String, key: String },
 }
 
 /// What to do with a key that this ledger has never seen.

@@ -1,5 +1,4 @@
 use super::*;
-use crate::config::SealWith;
 use crate::ledger::{KeyRow, Missing, SqliteLedger};
 use async_trait::async_trait;
 use std::fs;

@@ -1,7 +1,7 @@
 //! TLS files that are renewed while custody serves: read again when they change, all or none.
 
 use super::StartFault;
-use super::doors::{Locks, Protected};
+use super::protection::{Locks, Protected, Stamps};
 use crate::files::Stamp;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,9 +22,6 @@ struct InForce {
     stamp: Stamp,
     acceptor: Option<watch::Sender<TlsAcceptor>>,
 }
-
-/// Of the files of each listener.
-pub(super) type Stamps = [Stamp; 3];
 
 /// What a listener is told of each later acceptor by; `None` without TLS.
 pub type Acceptors = Option<watch::Receiver<TlsAcceptor>>;

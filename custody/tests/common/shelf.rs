@@ -3,10 +3,9 @@
 use super::stores::{self, Database, Store};
 use custody::actor::Actor;
 use custody::audit::{AuditLog, recovery};
-use custody::config::{SealWith, Sealing};
 use custody::credential::Shape;
 use custody::ledger::Ledger;
-use custody::sealed::{NewKey, SealedStore};
+use custody::sealed::{NewKey, SealWith, SealedStore, Sealing};
 use lease::{Handle, Secret};
 use serde_json::Value;
 use std::sync::Arc;

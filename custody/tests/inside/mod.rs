@@ -15,7 +15,7 @@ use custody::clock::Clock;
 use custody::config::Config;
 use custody::failures::Failures;
 use custody::feed::EdgeFeed;
-use custody::grants::{Grants, GrantsFile, LiveGrants};
+use custody::grants::{Grants, GrantsFile, LiveGrants, WrongGrants};
 use custody::http::{Places, Service, edge_routes};
 use custody::keys::SessionKeys;
 use custody::leasing::{Leasing, Parts};
@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use session::Algorithm;
 use session::mint::SigningKey;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stores::{Database, Store};
@@ -153,7 +153,8 @@ impl Inside {
             audit: audit.clone(),
             metrics,
         };
-        let file = GrantsFile::new(path, grants.clone(), audit.clone());
+        let load = |file: &Path| Config::load_grants(file).map_err(WrongGrants::from);
+        let file = GrantsFile::new(path, load, grants.clone(), audit.clone());
         let routes = edge_routes(service);
         Self {
             folder,

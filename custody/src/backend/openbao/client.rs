@@ -1,12 +1,10 @@
 //! Calls to one OpenBao server, logged in.
 
-use super::denials::policy_line;
+use super::door::{Door, forbidden, judged};
+use super::settings::OpenBao;
 use super::token::{Refusal, Token, Tokens};
 use crate::backend::BackendFault;
-use crate::config::OpenBao;
-use crate::outbound::{
-    Answer, Call, CallFault, Endpoint, Method, Outbound, ReachFault, StatusCode,
-};
+use crate::outbound::{Answer, Method, ReachFault, StatusCode};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -18,20 +16,10 @@ pub struct Client {
     tokens: Arc<Tokens>,
 }
 
-/// The server itself: calls with whatever token.
-pub(super) struct Door {
-    outbound: Outbound,
-    api: Endpoint,
-    namespace: Option<String>,
-}
-
 /// The client cannot be made. The text begins with the field.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ClientFault(#[from] ReachFault);
-
-/// What is sent with a call that sends nothing.
-pub(super) const NOTHING: Option<&()> = None;
 
 // === impl Client ===
 
@@ -41,11 +29,7 @@ impl Client {
     /// # Errors
     /// A TLS file does not serve.
     pub fn new(name: &str, settings: &OpenBao) -> Result<Self, ClientFault> {
-        let door = Arc::new(Door {
-            outbound: settings.reach.client()?,
-            api: settings.address.below(["v1"]),
-            namespace: settings.namespace.clone(),
-        });
+        let door = Arc::new(Door::new(settings)?);
         let tokens = Tokens::start(Arc::clone(&door), settings.auth.clone());
         Ok(Self { name: name.to_owned(), door, tokens })
     }
@@ -68,7 +52,7 @@ impl Client {
         body: Option<&B>,
     ) -> Result<Granted, BackendFault> {
         let token = self.tokens.current().await?;
-        let answer = self.door.knock(Some(&token), method.clone(), path, query, body).await?;
+        let answer = self.door.knock(Some(&token.value), method.clone(), path, query, body).await?;
         if answer.status != StatusCode::FORBIDDEN {
             return self.granted(answer, token, path);
         }
@@ -81,7 +65,7 @@ impl Client {
             }
             Err(fault) => return Err(fault),
         };
-        let answer = self.door.knock(Some(&token), method.clone(), path, query, body).await?;
+        let answer = self.door.knock(Some(&token.value), method.clone(), path, query, body).await?;
         if answer.status == StatusCode::FORBIDDEN {
             self.tokens.note_denial(&token, path);
             return Err(denial(""));
@@ -105,82 +89,4 @@ impl Client {
 pub(crate) struct Granted {
     pub answer: Answer,
     pub(super) token: Arc<Token>,
-}
-
-// === impl Door ===
-
-impl Door {
-    /// One call, whatever its status.
-    pub(super) async fn knock<B: Serialize>(
-        &self,
-        token: Option<&Token>,
-        method: Method,
-        path: &str,
-        query: &[(&str, &str)],
-        body: Option<&B>,
-    ) -> Result<Answer, BackendFault> {
-        let mut endpoint = self.api.below(path.split('/'));
-        if !query.is_empty() {
-            endpoint = endpoint.with_query(query);
-        }
-        let made = || {
-            let mut call = Call::new(method, &endpoint);
-            if let Some(token) = token {
-                call = call.secret_header("x-vault-token", &token.value)?;
-            }
-            if let Some(namespace) = &self.namespace {
-                call = call.header("x-vault-namespace", namespace)?;
-            }
-            match body {
-                Some(body) => call.json(body),
-                None => Ok(call),
-            }
-        };
-        let call = made().map_err(|fault| BackendFault::Denied(format!("{path}: {fault}")))?;
-        self.outbound.send(call).await.map_err(|fault| down(path, &fault))
-    }
-}
-
-pub(super) fn down(path: &str, fault: &CallFault) -> BackendFault {
-    BackendFault::Down(format!("{path}: {fault}"))
-}
-
-/// As [`judged`], of a call that needs a policy: a 403 names the line that is missing.
-pub(super) fn allowed(answer: Answer, method: &Method, path: &str) -> Result<Answer, BackendFault> {
-    match answer.status {
-        StatusCode::FORBIDDEN => Err(BackendFault::Denied(forbidden(method, path))),
-        _ => judged(answer, path),
-    }
-}
-
-fn forbidden(method: &Method, path: &str) -> String {
-    let line = policy_line(method, path);
-    format!("{path}: permission denied (403); fix: a policy of custody's token that has {line}")
-}
-
-/// Yes, no, or neither. What OpenBao says beside the status is not repeated: an engine may quote
-/// what it was given.
-pub(super) fn judged(answer: Answer, path: &str) -> Result<Answer, BackendFault> {
-    let status = answer.status;
-    if status.is_success() {
-        return Ok(answer);
-    }
-    let code = status.as_u16();
-    Err(match status {
-        StatusCode::BAD_REQUEST => {
-            BackendFault::Denied(format!("{path}: it does not take the request (400)"))
-        }
-        StatusCode::FORBIDDEN => BackendFault::Denied(format!("{path}: permission denied (403)")),
-        StatusCode::NOT_FOUND => BackendFault::Denied(format!("{path}: nothing is there (404)")),
-        StatusCode::TOO_MANY_REQUESTS => {
-            BackendFault::Down(format!("{path}: it is over its limits (429)"))
-        }
-        StatusCode::SERVICE_UNAVAILABLE => {
-            BackendFault::Down(format!("{path}: it is sealed or starting (503)"))
-        }
-        status if status.is_client_error() && !matches!(code, 408 | 472 | 473) => {
-            BackendFault::Denied(format!("{path}: refused ({code})"))
-        }
-        _ => BackendFault::Down(format!("{path}: it failed ({code})")),
-    })
 }

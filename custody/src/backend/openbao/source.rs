@@ -1,10 +1,11 @@
 //! One handle's credential at OpenBao: a KV value, or what a dynamic engine makes.
 
 use super::answer::{Field, FieldMap, KvRead, Leased};
-use super::client::{Client, NOTHING, down};
+use super::client::Client;
+use super::door::{NOTHING, down};
+use super::settings::{Fields, OpenBaoSource, SecretPath};
 use crate::backend::{Asked, BackendFault, CredentialBackend};
 use crate::clock;
-use crate::config::{Fields, OpenBaoSource, SecretPath};
 use crate::credential::{Credential, Resolved};
 use crate::outbound::Method;
 use async_trait::async_trait;

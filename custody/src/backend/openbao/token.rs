@@ -2,10 +2,10 @@
 //! dead. One login at a time, and at most one a second.
 
 use super::answer::{Auth, LoggedIn, LookedUp};
-use super::client::{Door, NOTHING, allowed, down, judged};
 use super::denials::{Denials, policy_line};
+use super::door::{Door, NOTHING, allowed, down, judged};
+use super::settings::OpenBaoAuth;
 use crate::backend::BackendFault;
-use crate::config::OpenBaoAuth;
 use crate::files::{FileFault, Stamp, read_private};
 use crate::outbound::{Method, StatusCode};
 use lease::Secret;
@@ -142,7 +142,8 @@ impl Tokens {
 
     /// `true`: the token is alive. `false` says nothing: it may be dead, or lack a policy for it.
     async fn can_look_up(&self, token: &Token) -> Result<bool, BackendFault> {
-        let answer = self.door.knock(Some(token), Method::GET, LOOK_UP, &[], NOTHING).await?;
+        let answer =
+            self.door.knock(Some(&token.value), Method::GET, LOOK_UP, &[], NOTHING).await?;
         match answer.status {
             StatusCode::FORBIDDEN => Ok(false),
             _ => judged(answer, LOOK_UP).map(|_| true),
@@ -238,7 +239,8 @@ impl Tokens {
         let value = text_of(path)?;
         let mut token = Token::new(value, asked);
         token.file = file;
-        let answer = self.door.knock(Some(&token), Method::GET, LOOK_UP, &[], NOTHING).await?;
+        let answer =
+            self.door.knock(Some(&token.value), Method::GET, LOOK_UP, &[], NOTHING).await?;
         if answer.status == StatusCode::FORBIDDEN {
             // Its first call shows which it is.
             tracing::warn!(file = %path.display(),
@@ -255,7 +257,8 @@ impl Tokens {
 
     async fn renew(&self, token: &Token) -> Result<Token, BackendFault> {
         let (asked, body) = (Instant::now(), serde_json::json!({}));
-        let answer = self.door.knock(Some(token), Method::POST, RENEW, &[], Some(&body)).await?;
+        let answer =
+            self.door.knock(Some(&token.value), Method::POST, RENEW, &[], Some(&body)).await?;
         let answer = allowed(answer, &Method::POST, RENEW)?;
         let LoggedIn { auth } = answer.json().map_err(|fault| down(RENEW, &fault))?;
         let mut renewed = Token::of(auth, asked);

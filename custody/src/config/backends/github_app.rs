@@ -2,22 +2,12 @@
 
 use super::oauth2::read_reach;
 use super::own_secret::{self, RawOwnSecret};
-use crate::actor::Actor;
+use crate::backend::settings::AppOnGitHub;
 use crate::config::fault::Faults;
 use crate::outbound::{Endpoint, Reach};
-use lease::Handle;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::path::{Path, PathBuf};
-
-/// An app on a GitHub.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppOnGitHub {
-    pub api: Endpoint,
-    pub reach: Reach,
-    pub app_id: String,
-    pub private_key: (Actor, Handle),
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

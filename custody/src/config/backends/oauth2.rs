@@ -2,32 +2,13 @@
 
 use super::own_secret::{self, RawOwnSecret};
 use crate::backend::oauth::{Client, ClientAuth, Endpoints, Grant, TokenRequest};
+use crate::backend::settings::{OAuth2, OAuth2Place};
 use crate::config::fault::Faults;
-use crate::config::session::read_seconds;
 use crate::outbound::{Endpoint, Reach};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// A server, and who custody is to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OAuth2 {
-    pub place: OAuth2Place,
-    pub reach: Reach,
-    pub client: Client,
-}
-
-/// How its token endpoint is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OAuth2Place {
-    /// By the metadata of this issuer (RFC 8414).
-    Issuer(String),
-    TokenEndpoint {
-        token: Endpoint,
-        revocation: Option<Endpoint>,
-    },
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,7 +123,7 @@ pub(super) fn read_reach(
 ) -> Option<Reach> {
     let total = match timeout {
         None => 5,
-        Some(text) => read_seconds(&format!("{path}.timeout"), &text, 1..=30, faults)?,
+        Some(text) => faults.seconds(&format!("{path}.timeout"), &text, 1..=30)?,
     };
     let ca = ca.map(|ca| folder.join(ca));
     Some(Reach { ca, total: Duration::from_secs(total), ..Reach::default() })

@@ -1,7 +1,7 @@
 //! `type: openbao`: an OpenBao server, and what is taken from it.
 
+use crate::backend::openbao::{Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SecretPath};
 use crate::config::fault::Faults;
-use crate::config::session::read_seconds;
 use crate::credential::CredentialType;
 use crate::outbound::{Endpoint, Identity, Reach};
 use lease::HeaderName;
@@ -10,78 +10,6 @@ use serde_yaml_ng::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// A server and how custody logs in there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenBao {
-    pub address: Endpoint,
-    pub reach: Reach,
-    /// `X-Vault-Namespace` of every call.
-    pub namespace: Option<String>,
-    pub auth: OpenBaoAuth,
-}
-
-/// How custody logs in. Files are read at every login.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OpenBaoAuth {
-    AppRole {
-        mount: String,
-        role_id_file: PathBuf,
-        secret_id_file: PathBuf,
-    },
-    Jwt {
-        mount: String,
-        role: String,
-        jwt_file: PathBuf,
-    },
-    /// A token that somebody else keeps alive; read again when the file changes.
-    TokenFile(PathBuf),
-}
-
-/// What one handle's credential is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenBaoSource {
-    pub at: SecretPath,
-    pub fields: Fields,
-}
-
-/// Where it is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretPath {
-    /// `MOUNT/data/PATH` of a KV store of version 2; `version` `None`: the newest.
-    Kv { mount: String, path: String, version: Option<u64> },
-    /// Any path whose answer has a lease.
-    Dynamic { path: String },
-}
-
-/// Which field of the answer is which part of the credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fields {
-    Bearer {
-        token: String,
-    },
-    Basic {
-        user: String,
-        password: String,
-    },
-    ApiKey {
-        header: HeaderName,
-        key: String,
-    },
-    HeaderSet(Vec<(HeaderName, String)>),
-    SshCertificate {
-        certificate: String,
-        private_key: String,
-    },
-    /// The cache as base64.
-    KerberosTicket {
-        principal: String,
-        ccache: String,
-    },
-    Opaque {
-        bytes: String,
-    },
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,7 +106,7 @@ pub(super) fn read(
         ..Reach::default()
     };
     if let Some(text) = raw.timeout {
-        let seconds = read_seconds(&format!("{path}.timeout"), &text, 1..=30, faults)?;
+        let seconds = faults.seconds(&format!("{path}.timeout"), &text, 1..=30)?;
         reach.total = Duration::from_secs(seconds);
     }
     if let Some(namespace) = &raw.namespace {
@@ -310,21 +238,5 @@ fn check_path(path: &str, text: &str, faults: &mut Faults) {
     };
     if !text.split('/').all(fine) {
         faults.add(path, "is a path without a slash in front or behind, as in secret/team-a");
-    }
-}
-
-// === impl Fields ===
-
-impl Fields {
-    pub const fn kind(&self) -> CredentialType {
-        match self {
-            Self::Bearer { .. } => CredentialType::Bearer,
-            Self::Basic { .. } => CredentialType::Basic,
-            Self::ApiKey { .. } => CredentialType::ApiKey,
-            Self::HeaderSet(_) => CredentialType::HeaderSet,
-            Self::SshCertificate { .. } => CredentialType::SshCertificate,
-            Self::KerberosTicket { .. } => CredentialType::KerberosTicket,
-            Self::Opaque { .. } => CredentialType::Opaque,
-        }
     }
 }

@@ -1,6 +1,8 @@
 use super::super::credentials;
 use super::*;
 use crate::backend::oauth::{Client, ClientAuth, Grant};
+use crate::backend::openbao::{Fields, OpenBaoAuth, SecretPath};
+use crate::backend::settings::{Credentials, SourcePair};
 use crate::credential::CredentialType;
 
 const BACKENDS: &str = "
@@ -19,7 +21,7 @@ db:
   primary: {backend: bao, dynamic: {path: database/creds/app}, type: basic}
 ";
 
-fn parse(backends: &str, credentials: &str) -> (Vec<String>, Backends, credentials::Credentials) {
+fn parse(backends: &str, credentials: &str) -> (Vec<String>, Backends, Credentials) {
     let mut faults = Faults::default();
     let section = |text: &str| serde_yaml_ng::from_str(text).unwrap();
     let backends = read(section(backends), Path::new("/etc/custody"), &mut faults);
@@ -45,7 +47,7 @@ fn a_good_file() {
     );
     let llm = &credentials.0[&"llm".parse().unwrap()];
     assert_eq!(llm.backup.as_ref().unwrap().of, SourceOf::Sealed);
-    let at = |pair: &credentials::SourcePair| match &pair.primary.of {
+    let at = |pair: &SourcePair| match &pair.primary.of {
         SourceOf::OpenBao(source) => source.clone(),
         _ => panic!("another"),
     };
