@@ -7,9 +7,9 @@ mod authorization;
 mod headers;
 mod shape;
 
-use crate::ledger::SecretOrigin;
+use crate::actor::Actor;
 pub(crate) use authorization::{basic, bearer};
-use lease::{HeaderFault, HeaderName, Secret, UnixSeconds};
+use lease::{Handle, HeaderFault, HeaderName, Secret, UnixSeconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use shape::Shape;
@@ -46,6 +46,15 @@ pub enum CredentialType {
     SshCertificate,
     KerberosTicket,
     Opaque,
+}
+
+/// A stored secret as somebody put it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SecretOrigin {
+    pub actor: Actor,
+    pub handle: Handle,
+    /// Another one if somebody replaced it; the same if custody rotated it or sealed it anew.
+    pub origin: u64,
 }
 
 /// A credential as a backend gave it: what it is good for, and until when.

@@ -21,7 +21,7 @@ pub mod sqlite;
 mod words;
 
 pub use bulk_orders::{BulkOrder, BulkOrders};
-pub use envelopes::{Envelopes, KeyRow, Row, SecretOrigin};
+pub use envelopes::{Envelopes, KeyRow, Row};
 pub use leases::{
     FORGOTTEN_AT_ONCE, LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, NewLease, PAGE,
     Recorded, Told,

@@ -19,7 +19,7 @@
 
 use super::BackendFault;
 use crate::actor::Actor;
-use crate::ledger::SecretOrigin;
+use crate::credential::SecretOrigin;
 use crate::under_way;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};

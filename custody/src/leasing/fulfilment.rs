@@ -13,8 +13,9 @@ use crate::backend::resolver::{
 };
 use crate::backend::{Asked, BackendFault};
 use crate::credential::Resolved;
+use crate::credential::SecretOrigin;
 use crate::grants::Grant;
-use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault, NewLease, Recorded, SecretOrigin};
+use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault, NewLease, Recorded};
 use async_trait::async_trait;
 use lease::{Lease, LeaseHeader};
 use std::sync::Arc;

@@ -23,15 +23,6 @@ pub struct Row {
     pub stored_at: UnixSeconds,
 }
 
-/// A stored secret as somebody put it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SecretOrigin {
-    pub actor: Actor,
-    pub handle: Handle,
-    /// [`Row::origin`]
-    pub origin: u64,
-}
-
 /// A root key that seals, or sealed, values of this store. The key itself is elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRow {

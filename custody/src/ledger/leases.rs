@@ -1,7 +1,8 @@
 //! Which leases were given, and which sessions are awake.
 
-use super::{Blocker, Closed, LedgerFault, SecretOrigin, Target};
+use super::{Blocker, Closed, LedgerFault, Target};
 use crate::actor::Actor;
+use crate::credential::SecretOrigin;
 use async_trait::async_trait;
 use lease::{Binding, Handle, UnixSeconds};
 

@@ -1,9 +1,10 @@
 //! Rows to begin with.
 
 use custody::actor::Actor;
+use custody::credential::SecretOrigin;
 use custody::ledger::{
     Claimant, KeyRow, LeaseRow, Ledger, LedgerFault, NewLease, Notice, Recorded, Reservation,
-    Revocation, Row, SecretOrigin, Standing, Target,
+    Revocation, Row, Standing, Target,
 };
 use lease::{Binding, Handle};
 

@@ -2,7 +2,7 @@
 
 use crate::actor::Actor;
 use crate::backend::{BackendFault, LongLived, StoredSecret, rs256};
-use crate::ledger::SecretOrigin;
+use crate::credential::SecretOrigin;
 use crate::names::fresh_id;
 use crate::outbound::{Call, CallFault};
 use form_urlencoded::byte_serialize;

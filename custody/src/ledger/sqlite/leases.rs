@@ -2,12 +2,13 @@
 
 use super::SqliteLedger;
 use super::lease_pages;
-use super::reservations::leave;
 use super::lease_rows::{COLUMNS, read};
+use super::reservations::leave;
 use super::writer::Care;
+use crate::credential::SecretOrigin;
 use crate::ledger::words;
 use crate::ledger::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
-use crate::ledger::{LeasePage, LeasePlace, NewLease, SecretOrigin, Target};
+use crate::ledger::{LeasePage, LeasePlace, NewLease, Target};
 use async_trait::async_trait;
 use lease::UnixSeconds;
 use rusqlite::types::Value;
