@@ -9,11 +9,11 @@ pub mod limits;
 pub mod operation;
 pub mod refusal;
 
-use crate::under_way;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use custody_base::under_way;
 use refusal::Refusal;
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,11 +17,11 @@ pub mod tokens;
 
 pub use long_lived::{LongLived, StoredSecret};
 
-use crate::actor::Actor;
-use crate::credential::{CredentialType, Resolved};
 use crate::ledger::Row;
-use crate::seen::Seen;
 use async_trait::async_trait;
+use custody_base::actor::Actor;
+use custody_base::credential::{CredentialType, Resolved};
+use custody_base::seen::Seen;
 use lease::{Authority, Handle, Secret, UnixSeconds};
 use std::collections::BTreeMap;
 

@@ -15,12 +15,12 @@ mod head;
 mod tail;
 mod told;
 
-use crate::clock::Clock;
 use crate::grants::LiveGrants;
 use crate::ledger::{Ledger, LedgerFault};
 use crate::limits::SessionLimits;
 pub use ask::{Ask, AskError};
 use bytes::Bytes;
+use custody_base::clock::Clock;
 use head::{Head, Position};
 use lease::SeenReport;
 use std::sync::Arc;

@@ -4,8 +4,8 @@ mod destination;
 mod file;
 mod live;
 
-use crate::actor::Actor;
 use crate::backend::Narrow;
+use custody_base::actor::Actor;
 pub use destination::DestinationPattern;
 pub use file::{GrantsFile, Load, ReloadFault, Reloaded, WrongGrants};
 use lease::{Binding, Handle, LeaseRequest};

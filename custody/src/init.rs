@@ -3,11 +3,11 @@
 mod authority;
 mod template;
 
-use crate::files::{
-    FileFault, create_private, create_private_folder, create_public, sync_folder_of,
-};
 use crate::sealed::root_key::RootKey;
 use authority::{Certificates, Pair};
+use custody_base::files::{
+    FileFault, create_private, create_private_folder, create_public, sync_folder_of,
+};
 use serde_json::Value;
 use session::KeySet;
 use std::fs;

@@ -15,7 +15,7 @@ mod source;
 
 use crate::limits::SessionLimits;
 use crate::metrics::Metrics;
-use crate::outbound::{Endpoint, Reach, ReachFault};
+use custody_base::outbound::{Endpoint, Reach, ReachFault};
 use remote::Remote;
 pub use remote::{Schedule, UNKNOWN_KID_PAUSE};
 use session::{KeySet, Refusal, Rules, Session, UnixSeconds};

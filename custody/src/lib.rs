@@ -10,20 +10,15 @@
     deny(clippy::print_stdout)
 )]
 
-pub mod actor;
 pub mod admin;
 pub mod api;
 pub mod audit;
 pub mod backend;
-mod batch;
 pub mod bulk_revocation;
 pub mod cli;
-pub mod clock;
 pub mod config;
-pub mod credential;
 pub mod failures;
 pub mod feed;
-pub mod files;
 pub mod grants;
 pub mod hardening;
 pub mod housekeeping;
@@ -34,14 +29,9 @@ pub mod leasing;
 pub mod ledger;
 pub mod limits;
 pub mod metrics;
-pub mod names;
 pub mod notify;
 pub mod openapi;
-pub mod outbound;
 pub mod sealed;
-pub mod seen;
 pub mod server;
-pub mod tls;
-mod under_way;
 pub mod vault;
 pub mod workers;

@@ -18,12 +18,12 @@ pub use keyring::{NewKey, SealWith, Sealing};
 pub use rotation::Rotated;
 pub use signer::{Signer, SignerFault};
 
-use crate::actor::Actor;
 use crate::backend::BackendFault;
-use crate::clock;
-use crate::credential::{Credential, CredentialFault, Shape};
 use crate::ledger::LedgerPlace;
 use crate::ledger::{Envelopes, LedgerFault, Row};
+use custody_base::actor::Actor;
+use custody_base::clock;
+use custody_base::credential::{Credential, CredentialFault, Shape};
 use envelope::Place;
 use keyring::Keyring;
 use lease::{Handle, Secret};

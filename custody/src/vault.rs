@@ -1,11 +1,11 @@
 //! The sealed store as operators and workers see it: put, list, delete, wipe. Values leave it only
 //! through a backend.
 
-use crate::actor::Actor;
 use crate::api::refusal::Refusal;
-use crate::credential::Credential;
 use crate::sealed::{Listed, Rotated, SealedStore, StoreFault};
 use async_trait::async_trait;
+use custody_base::actor::Actor;
+use custody_base::credential::Credential;
 use lease::{Handle, UnixSeconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

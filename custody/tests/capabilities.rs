@@ -4,13 +4,10 @@
 
 use async_trait::async_trait;
 use axum::body::Body;
-use custody::actor::Actor;
 use custody::audit::{AuditLog, recovery};
 use custody::backend::resolver::Resolver;
 use custody::backend::{Asked, BackendFault, CredentialBackend};
 use custody::bulk_revocation::BulkRevocation;
-use custody::clock::Clock;
-use custody::credential::{Credential, Resolved};
 use custody::failures::Failures;
 use custody::ledger::{LeaseFilter, Ledger, Missing, SqliteLedger};
 use custody::metrics::Metrics;
@@ -18,6 +15,9 @@ use custody::sealed::Rotated;
 use custody::vault::{CredentialShown, Vault, VaultFault};
 use custody::workers::capability::Capabilities;
 use custody::workers::{Parts, Workers, routes};
+use custody_base::actor::Actor;
+use custody_base::clock::Clock;
+use custody_base::credential::{Credential, Resolved};
 use hyper::Request;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -132,7 +132,7 @@ impl Scene {
         let ledger: Arc<dyn Ledger> = Arc::new(ledger);
         let resolver = Arc::new(Resolver::new(vec![backend], Default::default()));
         // The resolver asks the machine's own clock.
-        let clock: Clock = Arc::new(custody::clock::now);
+        let clock: Clock = Arc::new(custody_base::clock::now);
         let bulk_revocation =
             BulkRevocation::new(ledger.clone(), resolver.clone(), audit.clone(), clock.clone());
         let workers = Workers::new(Parts {
@@ -150,7 +150,7 @@ impl Scene {
     }
 
     fn token(&self, jti: &str, op: &str, service: &str) -> String {
-        let now = custody::clock::now();
+        let now = custody_base::clock::now();
         let claims = json!({"iss": "i", "aud": "leasehold-custody", "sub": "w", "jti": jti,
             "iat": now, "exp": now + 60, "op": op, "actor": "a", "service": service});
         self.key.sign(&claims).unwrap()

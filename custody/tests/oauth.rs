@@ -16,14 +16,14 @@ use common::now;
 use common::peer::Peer;
 use common::shelf::{Shelf, actor, handle, shelf};
 use common::stores::{Store, on_both_stores};
-use custody::actor::Actor;
 use custody::backend::oauth::{
     AuthorizationServer, Client, ClientAuth, Endpoints, Grant, OAuthSource, TokenRequest,
 };
 use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
-use custody::credential::{Credential, Resolved, Shape};
-use custody::outbound::{Endpoint, Reach};
 use custody::sealed::SealedBackend;
+use custody_base::actor::Actor;
+use custody_base::credential::{Credential, Resolved, Shape};
+use custody_base::outbound::{Endpoint, Reach};
 use futures_util::future::join_all;
 use lease::{Handle, Secret};
 use serde_json::json;

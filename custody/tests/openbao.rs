@@ -11,7 +11,7 @@ use common::client::plain_get;
 use common::stores::Store;
 use common::{Home, now};
 use custody::backend::BackendFault;
-use custody::credential::{Credential, CredentialType};
+use custody_base::credential::{Credential, CredentialType};
 use serde_json::{Value, json};
 use stack::openbao::Storage;
 use stack::postgres::Postgres;

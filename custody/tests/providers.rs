@@ -324,7 +324,7 @@ async fn an_installation_token_is_leased_with_an_app_key_from_standard_input() {
 async fn an_installation_token_is_leased_with_an_app_key_from_a_file() {
     let (scene, _github, _peer) = github(|home, pem| {
         let file = home.path("app.pem");
-        custody::files::create_private(&file, pem.as_bytes()).unwrap();
+        custody_base::files::create_private(&file, pem.as_bytes()).unwrap();
         home.put("gh-app-key", &["--type", "opaque", "--from", file.to_str().unwrap()], "");
     })
     .await;

@@ -7,10 +7,10 @@ mod inside;
 use custody::backend::resolver::Resolver;
 use custody::backend::sealed::SealedBackend;
 use custody::config::{SealWith, Sealing};
-use custody::credential::Credential;
 use custody::ledger::Target;
 use custody::sealed::root_key::RootKey;
 use custody::sealed::{NewKey, SealedStore};
+use custody_base::credential::Credential;
 use inside::stores::{self, Database, Store, on_both_stores};
 use inside::{Answer, Inside};
 use lease::{Handle, Secret};
@@ -39,7 +39,8 @@ impl Replicas {
     async fn start(store: Store) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root_key = folder.path().join("root.key");
-        custody::files::create_private(&root_key, RootKey::generate().unwrap().as_bytes()).unwrap();
+        custody_base::files::create_private(&root_key, RootKey::generate().unwrap().as_bytes())
+            .unwrap();
         let database = store.database();
         let file = folder.path().join("ledger");
         let ledger = stores::ledger(database.as_ref(), &file).await;

@@ -23,12 +23,13 @@ use stack::envoy::EnvoyBinary;
 use stack::{Stack, Way};
 
 /// Who may import whom of ours, as ARCHITECTURE.md draws it. Tools and tests may import all.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("session", &[]),
     ("lease", &[]),
     ("edge", &["session", "lease"]),
     ("filter", &["edge"]),
-    ("custody", &["session", "lease"]),
+    ("custody-base", &["lease"]),
+    ("custody", &["session", "lease", "custody-base"]),
     // Must not share our misunderstandings.
     ("leaf-ca", &[]),
     ("host-sim", &[]),

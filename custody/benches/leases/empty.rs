@@ -10,7 +10,7 @@ use custody::audit::{AuditLog, Entry, Event, Outcome, recovery};
 use custody::config::{Config, Protection};
 use custody::metrics::Metrics;
 use custody::server::listener::Listener;
-use custody::tls;
+use custody_base::tls;
 use lease::LeaseRequest;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -2,7 +2,6 @@
 
 use super::Admin;
 use super::operator::Operator;
-use crate::actor::Actor;
 use crate::api::answer::ok;
 use crate::api::body;
 use crate::api::credential::{Sent, Stored};
@@ -10,6 +9,7 @@ use crate::api::refusal::Refusal;
 use crate::vault::CredentialShown;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use custody_base::actor::Actor;
 use lease::Handle;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

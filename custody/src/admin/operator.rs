@@ -2,9 +2,9 @@
 
 use super::Admin;
 use crate::api::refusal::Refusal;
-use crate::tls::peer::Peer;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use custody_base::tls::peer::Peer;
 use std::sync::Arc;
 
 /// The holder of an operator's certificate. Every operation takes one.

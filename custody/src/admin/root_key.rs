@@ -4,9 +4,9 @@ use super::Admin;
 use super::operator::Operator;
 use crate::api::answer::ok;
 use crate::api::refusal::Refusal;
-use crate::under_way;
 use axum::extract::State;
 use axum::response::Response;
+use custody_base::under_way;
 use std::sync::Arc;
 
 pub async fn rotate(State(admin): State<Arc<Admin>>, by: Operator) -> Result<Response, Refusal> {

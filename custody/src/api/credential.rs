@@ -9,10 +9,10 @@
 
 use crate::api::limits;
 use crate::api::refusal::Refusal;
-use crate::credential::{Credential, CredentialFault, CredentialType};
-use crate::outbound::{optional_secret, secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use custody_base::credential::{Credential, CredentialFault, CredentialType};
+use custody_base::outbound::{optional_secret, secret};
 use lease::{HeaderName, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -13,7 +13,7 @@ pub const LIMIT_CEILING: u32 = 10_000;
 /// A colon and a port.
 const PORT_LENGTH: usize = 6;
 
-/// Of [`Handle`] and of [`crate::actor::Actor`].
+/// Of [`Handle`] and of [`custody_base::actor::Actor`].
 pub fn handle(_: &mut SchemaGenerator) -> Schema {
     let rest = Handle::MAX_LENGTH - 1;
     pattern(&format!("^[A-Za-z0-9][A-Za-z0-9._-]{{0,{rest}}}$"))

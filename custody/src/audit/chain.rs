@@ -11,7 +11,7 @@
 use crate::audit::day::Mark;
 use crate::audit::entry::Entry;
 use crate::audit::ocsf::Ocsf;
-use crate::names::hex;
+use custody_base::names::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

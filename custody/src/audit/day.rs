@@ -9,7 +9,7 @@
 //! not a whole day of them.
 
 use crate::audit::merkle::{Hash, Tree};
-use crate::names::hex;
+use custody_base::names::hex;
 use serde::{Deserialize, Serialize};
 
 /// What a day came to.

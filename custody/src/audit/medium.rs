@@ -1,7 +1,7 @@
 //! The file under the log, and what can go wrong with it.
 
 use crate::audit::segments::{closed_name, next_name};
-use crate::files;
+use custody_base::files;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;

@@ -82,7 +82,7 @@ fn hash_of(kind: u8, parts: &[&[u8]]) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::hex;
+    use custody_base::names::hex;
 
     /// As RFC 6962 writes it: split at the largest power of two below the count.
     fn by_the_book(leaves: &[Vec<u8>]) -> Hash {

@@ -6,7 +6,7 @@ use crate::audit::entry::{Entry, Event, Outcome};
 use crate::audit::medium::Medium;
 use crate::audit::recovery::{End, Opened};
 use crate::audit::segments::Segments;
-use crate::batch::gather;
+use custody_base::batch::gather;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -10,7 +10,7 @@ use crate::backend::settings::{
 };
 use crate::backend::{CredentialBackend, LongLived};
 use crate::ledger::Ledger;
-use crate::outbound::{EndpointFault, ReachFault};
+use custody_base::outbound::{EndpointFault, ReachFault};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

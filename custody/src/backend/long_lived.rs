@@ -1,8 +1,8 @@
 //! The secrets that backends themselves live on.
 
 use super::BackendFault;
-use crate::actor::Actor;
 use async_trait::async_trait;
+use custody_base::actor::Actor;
 use lease::{Handle, Secret};
 
 /// A secret, and which it is.

@@ -4,7 +4,7 @@
 //! * a refresh token from the sealed store (section 6), which may be rotated: [`rotation`],
 //! * token exchange (RFC 8693), with the Session JWT as the subject token.
 //!
-//! Written on [`crate::outbound`] and not on a client crate: those keep tokens in plain strings that
+//! Written on [`custody_base::outbound`] and not on a client crate: those keep tokens in plain strings that
 //! nobody wipes, know neither token exchange nor RFC 8414, and what they would save is one form and
 //! one JSON object.
 //!
@@ -20,15 +20,15 @@ mod scope;
 use super::live_tokens::{Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived};
-use crate::actor::Actor;
 use crate::audit::AuditLog;
-use crate::clock;
-use crate::credential::{Credential, CredentialType, Resolved};
 use crate::ledger::Ledger;
-use crate::outbound::{Call, Outbound};
 use answer::{Access, Granted};
 use async_trait::async_trait;
 pub use client::{Client, ClientAuth};
+use custody_base::actor::Actor;
+use custody_base::clock;
+use custody_base::credential::{Credential, CredentialType, Resolved};
+use custody_base::outbound::{Call, Outbound};
 pub use endpoints::Endpoints;
 use lease::{Handle, Secret, UnixSeconds};
 use rotation::{Rotation, Spent};
@@ -279,7 +279,7 @@ impl CredentialBackend for OAuthSource {
     }
 }
 
-fn down(fault: crate::outbound::CallFault) -> BackendFault {
+fn down(fault: custody_base::outbound::CallFault) -> BackendFault {
     BackendFault::Down(fault.to_string())
 }
 

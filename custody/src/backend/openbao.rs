@@ -1,6 +1,6 @@
 //! OpenBao: what is read from one server.
 //!
-//! The client is our own, on [`crate::outbound`]. The crates there are (vaultrs, with rustify) keep
+//! The client is our own, on [`custody_base::outbound`]. The crates there are (vaultrs, with rustify) keep
 //! tokens and answers in plain strings, put the body of an answer into their errors and choose
 //! their own redirects; of OpenBao's API custody needs seven calls.
 

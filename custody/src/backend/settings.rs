@@ -1,9 +1,9 @@
 //! What the backends and the sources of credentials are made from.
 
-use crate::actor::Actor;
 use crate::backend::oauth::{Client, TokenRequest};
 use crate::backend::openbao::{OpenBao, OpenBaoSource};
-use crate::outbound::{Endpoint, Reach};
+use custody_base::actor::Actor;
+use custody_base::outbound::{Endpoint, Reach};
 use lease::Handle;
 use std::collections::BTreeMap;
 

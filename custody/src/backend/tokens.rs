@@ -18,9 +18,9 @@
 //!   [`Tokens::take_pushed_out`], to be revoked; one that expired is wiped within a second or so.
 
 use super::BackendFault;
-use crate::actor::Actor;
-use crate::credential::SecretOrigin;
-use crate::under_way;
+use custody_base::actor::Actor;
+use custody_base::credential::SecretOrigin;
+use custody_base::under_way;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use lease::{Handle, LEASE_CEILING, Secret, UnixSeconds};

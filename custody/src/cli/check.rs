@@ -5,13 +5,13 @@ use super::storage::with_store;
 use crate::audit::recovery::verify;
 use crate::backend::settings::SourceOf;
 use crate::config::Config;
-use crate::files::check_writable;
 use crate::keys::SessionKeySource;
 use crate::ledger::Missing;
 use crate::sealed::root_key::RootKey;
 use crate::sealed::{NewKey, SealWith, SealedStore};
 use crate::server::doors;
 use anyhow::{Result, bail};
+use custody_base::files::check_writable;
 use lease::Handle;
 use std::path::Path;
 

@@ -4,13 +4,13 @@ use super::secret::{LineEnd, Source};
 use super::storage::with_store;
 use super::table::{table, time};
 use super::{ConfigArgument, Usage, out};
-use crate::actor::Actor;
 use crate::config::Config;
-use crate::credential::{CredentialFault, Shape};
 use crate::ledger::Missing;
 use crate::sealed::{Listed, NewKey, SealedStore};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
+use custody_base::actor::Actor;
+use custody_base::credential::{CredentialFault, Shape};
 use lease::{Handle, HeaderFault, HeaderName};
 use std::path::{Path, PathBuf};
 

@@ -4,9 +4,9 @@ use super::remote::RemoteArguments;
 use super::{NotGranted, Usage, out};
 use crate::admin::check::{AskedBinding, Question, Verdict};
 use crate::admin::grants::GrantsInForce;
-use crate::outbound::Method;
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use custody_base::outbound::Method;
 use serde_json::{Map, Value};
 
 #[derive(Debug, Subcommand)]

@@ -3,9 +3,9 @@
 use super::out;
 use super::remote::RemoteArguments;
 use crate::admin::kill_switch::KillSwitch;
-use crate::outbound::Method;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use custody_base::outbound::Method;
 use serde_json::json;
 
 #[derive(Debug, Args)]

@@ -3,9 +3,9 @@
 use super::{Unreachable, Usage};
 use crate::api::refusal::Refused;
 use crate::config::Config;
-use crate::outbound::{Call, CallFault, Endpoint, Identity, Method, Outbound, Reach};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use custody_base::outbound::{Call, CallFault, Endpoint, Identity, Method, Outbound, Reach};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

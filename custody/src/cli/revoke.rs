@@ -4,10 +4,10 @@ use super::remote::RemoteArguments;
 use super::table::{plain, table, time};
 use super::{Usage, out};
 use crate::admin::revocations::{Restored, RevocationList, Revoked};
-use crate::clock;
-use crate::outbound::Method;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use custody_base::clock;
+use custody_base::outbound::Method;
 use serde_json::json;
 
 #[derive(Debug, Args)]

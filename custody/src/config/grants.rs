@@ -1,10 +1,10 @@
 //! `grants`: which sessions may lease what.
 
 use super::fault::Faults;
-use crate::actor::Actor;
 use crate::backend::Narrow;
 use crate::grants::{DestinationPattern, Grant, GrantedBinding, Grants};
-use crate::names::hex;
+use custody_base::actor::Actor;
+use custody_base::names::hex;
 use lease::{Handle, LEASE_CEILING, LEASE_DEFAULT};
 use serde::Deserialize;
 use serde_yaml_ng::Value;

@@ -1,7 +1,7 @@
 //! `edge`, `admin` and `health`: where custody listens, and under which protection.
 
 use super::fault::Faults;
-use crate::tls::TlsFiles;
+use custody_base::tls::TlsFiles;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::net::SocketAddr;

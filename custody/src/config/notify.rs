@@ -3,7 +3,7 @@
 use super::backends::own_secret::{self, RawOwnSecret};
 use super::fault::Faults;
 use crate::notify::WebhookPlace;
-use crate::outbound::{Endpoint, Reach};
+use custody_base::outbound::{Endpoint, Reach};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use super::fault::Faults;
 use crate::keys::{RemoteKeys, Schedule, SessionKeySource};
-use crate::outbound::{Endpoint, Reach};
+use custody_base::outbound::{Endpoint, Reach};
 use serde::Deserialize;
 use session::KeySet;
 use std::path::{Path, PathBuf};

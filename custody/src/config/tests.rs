@@ -292,7 +292,7 @@ fn a_store_is_a_file_or_a_database() {
     use crate::ledger::LedgerPlace;
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
-        crate::files::create_private(&folder.path().join(name), text.as_bytes()).unwrap();
+        custody_base::files::create_private(&folder.path().join(name), text.as_bytes()).unwrap();
     };
     write("url", "postgres://custody:canary-url@db.internal/custody\n");
     write("password", "canary-password\n");

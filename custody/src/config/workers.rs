@@ -3,7 +3,7 @@
 use super::fault::Faults;
 use super::listeners::{RawTls, check_names, read_address};
 use super::session_keys::{inline, of_file};
-use crate::tls::TlsFiles;
+use custody_base::tls::TlsFiles;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use session::{KeySet, Rules};

@@ -3,7 +3,7 @@
 use super::{Grants, LiveGrants};
 use crate::audit::entry::Reload;
 use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome};
-use crate::files::Stamp;
+use custody_base::files::Stamp;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

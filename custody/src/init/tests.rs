@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::Config;
 use crate::sealed::SealWith;
-use crate::tls;
+use custody_base::tls;
 use serde_json::json;
 use session::mint::SigningKey;
 use std::fs;

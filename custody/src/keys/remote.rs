@@ -3,8 +3,8 @@
 use super::VerifyFault;
 use super::sessions::Sessions;
 use super::source::KeySource;
-use crate::clock;
 use crate::metrics::Metrics;
+use custody_base::clock;
 use session::unverified::UnverifiedToken;
 use session::{IssuerKeys, KeyChange, Refusal, Rules, Session, UnixSeconds};
 use std::sync::Arc;

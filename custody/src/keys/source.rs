@@ -1,7 +1,7 @@
 //! Where a key set is fetched.
 
-use crate::outbound::{Call, Endpoint, Outbound, StatusCode};
 use async_trait::async_trait;
+use custody_base::outbound::{Call, Endpoint, Outbound, StatusCode};
 
 /// Answers with the bytes of a JWKS.
 #[async_trait]

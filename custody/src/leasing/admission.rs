@@ -9,7 +9,7 @@ use crate::grants::{Grant, Grants};
 use crate::keys::VerifyFault;
 use crate::ledger::{Blocker, Claimant, LedgerFault, Revocation, Standing, Target};
 use crate::limits::Buckets;
-use crate::names::dated_id;
+use custody_base::names::dated_id;
 use lease::{LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;

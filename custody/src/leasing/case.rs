@@ -6,7 +6,7 @@ use crate::audit::entry::{Asked, Given, SessionId};
 use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
 use crate::ledger::{Row, Standing};
-use crate::seen::Seen;
+use custody_base::seen::Seen;
 use lease::{Binding, LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;

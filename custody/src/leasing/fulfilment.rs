@@ -12,11 +12,11 @@ use crate::backend::resolver::{
     Answered, AttemptBudget, End, Failure as SourceFailure, Unresolved,
 };
 use crate::backend::{Asked, BackendFault};
-use crate::credential::Resolved;
-use crate::credential::SecretOrigin;
 use crate::grants::Grant;
 use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault, NewLease, Recorded};
 use async_trait::async_trait;
+use custody_base::credential::Resolved;
+use custody_base::credential::SecretOrigin;
 use lease::{Lease, LeaseHeader};
 use std::sync::Arc;
 use tokio::time::Instant;

@@ -1,6 +1,6 @@
 //! The one operation a single-use lease is for.
 
-use crate::names::digest_of;
+use custody_base::names::digest_of;
 use lease::{Binding, LeaseRequest, fingerprint};
 use session::Session;
 

@@ -5,7 +5,7 @@ use super::operation;
 use super::{Leasing, Refused, TIME_LIMIT};
 use crate::backend::resolver::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 use crate::ledger::{Attempt, Ledger, LedgerFault, Opened, Reservation};
-use crate::names::fresh_id;
+use custody_base::names::fresh_id;
 use lease::RefusalCode;
 
 /// A holder that is silent for its time limit and this long, in seconds, is dead.

@@ -1,8 +1,8 @@
 //! The rows of the sealed store. What is in an envelope is not the ledger's concern.
 
 use super::LedgerFault;
-use crate::actor::Actor;
 use async_trait::async_trait;
+use custody_base::actor::Actor;
 use lease::{Handle, UnixSeconds};
 
 /// One sealed credential.
@@ -17,7 +17,7 @@ pub struct Row {
     pub origin: u64,
     /// Which key sealed it ([`KeyRow::id`]).
     pub key: String,
-    /// What may be read of it, as JSON ([`crate::credential::Shape`]).
+    /// What may be read of it, as JSON ([`custody_base::credential::Shape`]).
     pub shape: String,
     pub envelope: Vec<u8>,
     pub stored_at: UnixSeconds,

@@ -1,9 +1,9 @@
 //! Which leases were given, and which sessions are awake.
 
 use super::{Blocker, Closed, LedgerFault, Target};
-use crate::actor::Actor;
-use crate::credential::SecretOrigin;
 use async_trait::async_trait;
+use custody_base::actor::Actor;
+use custody_base::credential::SecretOrigin;
 use lease::{Binding, Handle, UnixSeconds};
 
 /// One lease that was given. No field is a secret.

@@ -40,7 +40,7 @@ pub struct PostgresLedger {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectFault {
     #[error(".{0}")]
-    Tls(#[from] crate::outbound::ReachFault),
+    Tls(#[from] custody_base::outbound::ReachFault),
     #[error(": {0}")]
     Ledger(#[from] LedgerFault),
     #[error(": the database has no tables of custody yet; custody serve makes them")]

@@ -5,8 +5,8 @@
 //! whole state, never with silence.
 
 use super::{LedgerFault, Row};
-use crate::actor::Actor;
 use async_trait::async_trait;
+use custody_base::actor::Actor;
 use lease::{Handle, UnixSeconds};
 use std::time::Duration;
 

@@ -50,7 +50,7 @@ pub struct SqliteLedger {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFault {
     #[error(transparent)]
-    File(#[from] crate::files::FileFault),
+    File(#[from] custody_base::files::FileFault),
     #[error("SQLite: {}", told(.0))]
     Sqlite(#[from] rusqlite::Error),
     #[error("the file belongs to another program; give store.path another name")]

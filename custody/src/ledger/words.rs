@@ -1,7 +1,7 @@
 //! The words that stand in the tables for our enums; the same in every store.
 
 use super::{Blocker, Change, Closed, LedgerFault, Recorded, Target, Told};
-use crate::actor::Actor;
+use custody_base::actor::Actor;
 use lease::{Binding, Handle, UnixSeconds};
 
 /// A row of the table `change`, without its number.

@@ -1,7 +1,7 @@
 //! Failures that are alike make one notice a minute.
 
 use crate::ledger::Notice;
-use crate::names::{digest_of, hex};
+use custody_base::names::{digest_of, hex};
 use lease::UnixSeconds;
 use std::collections::HashMap;
 

@@ -1,10 +1,10 @@
 //! One notice, told to the receiver.
 
 use super::signature::{SigningFault, SigningSecret};
-use crate::actor::Actor;
 use crate::backend::{BackendFault, LongLived};
 use crate::ledger::Notice;
-use crate::outbound::{Call, CallFault, Endpoint, Outbound, Reach, ReachFault};
+use custody_base::actor::Actor;
+use custody_base::outbound::{Call, CallFault, Endpoint, Outbound, Reach, ReachFault};
 use lease::{Handle, UnixSeconds};
 use serde::Serialize;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 //! The sealed store as a backend. It is always there, and called `sealed`.
 
 use super::SealedStore;
-use crate::actor::Actor;
 use crate::backend::settings::SEALED;
 use crate::backend::{Asked, BackendFault, CredentialBackend, LongLived, StoredSecret};
-use crate::credential::SecretOrigin;
-use crate::credential::{Credential, Resolved};
-use crate::seen::Seen;
 use async_trait::async_trait;
+use custody_base::actor::Actor;
+use custody_base::credential::SecretOrigin;
+use custody_base::credential::{Credential, Resolved};
+use custody_base::seen::Seen;
 use lease::{Handle, Secret};
 use std::sync::Arc;
 
@@ -102,7 +102,8 @@ mod tests {
         async fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let key = folder.path().join("root.key");
-            crate::files::create_private(&key, RootKey::generate().unwrap().as_bytes()).unwrap();
+            custody_base::files::create_private(&key, RootKey::generate().unwrap().as_bytes())
+                .unwrap();
             let ledger = SqliteLedger::open(&folder.path().join("custody.db"), Missing::Create);
             let ledger = Arc::new(ledger.unwrap());
             let sealing = Sealing { with: SealWith::RootKey(key), previous_root_keys: Vec::new() };

@@ -11,9 +11,9 @@
 
 use super::root_key::SealingKey;
 use super::signer::SignerFault;
-use crate::actor::Actor;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
+use custody_base::actor::Actor;
 use lease::{Handle, Secret};
 
 /// The row an envelope belongs to.

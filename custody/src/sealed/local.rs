@@ -3,8 +3,8 @@
 use super::envelope;
 use super::root_key::StoreKeys;
 use super::signer::{Signer, SignerFault};
-use crate::actor::Actor;
 use async_trait::async_trait;
+use custody_base::actor::Actor;
 use lease::Secret;
 
 /// A root key with the salt of one store.

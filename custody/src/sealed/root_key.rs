@@ -1,10 +1,10 @@
 //! The root key, and what is derived from it.
 
 use super::signer::SignerFault;
-use crate::actor::Actor;
-use crate::files::{FileFault, read_private};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use custody_base::actor::Actor;
+use custody_base::files::{FileFault, read_private};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Who holds the keys.
 
-use crate::actor::Actor;
 use async_trait::async_trait;
+use custody_base::actor::Actor;
 use lease::Secret;
 
 /// Seals and unseals under a key per actor that never leaves it.

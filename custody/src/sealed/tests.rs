@@ -27,7 +27,7 @@ impl Fixture {
 
     fn new_key(&self, name: &str) {
         let key = root_key::RootKey::generate().unwrap();
-        crate::files::create_private(&self.path(name), key.as_bytes()).unwrap();
+        custody_base::files::create_private(&self.path(name), key.as_bytes()).unwrap();
     }
 
     fn sealing(&self, previous: &[&str]) -> Sealing {

@@ -5,13 +5,13 @@
 //! through Transit into AES-GCM.
 
 use super::signer::{Signer, SignerFault};
-use crate::actor::Actor;
 use crate::backend::BackendFault;
 use crate::backend::openbao::Client;
-use crate::outbound::{Answer, CallFault, Method, secret};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use custody_base::actor::Actor;
+use custody_base::outbound::{Answer, CallFault, Method, secret};
 use lease::Secret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;

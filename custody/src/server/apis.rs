@@ -4,7 +4,6 @@ use crate::admin::{self, Admin};
 use crate::audit::AuditLog;
 use crate::backend::resolver::Resolver;
 use crate::bulk_revocation::BulkRevocation;
-use crate::clock::Clock;
 use crate::config::{Config, WorkersListener};
 use crate::failures::Failures;
 use crate::grants::{GrantsFile, LiveGrants};
@@ -15,6 +14,7 @@ use crate::vault::Vault;
 use crate::workers::capability::Capabilities;
 use crate::workers::{self, Workers};
 use axum::Router;
+use custody_base::clock::Clock;
 use session::Verifier;
 use std::sync::Arc;
 

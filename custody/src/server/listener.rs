@@ -3,9 +3,9 @@
 use crate::audit::sampling::Sampler;
 use crate::metrics::Metrics;
 use crate::server::renewal::Acceptors;
-use crate::tls::peer::Peer;
-use crate::under_way;
 use axum::Router;
+use custody_base::tls::peer::Peer;
+use custody_base::under_way;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};

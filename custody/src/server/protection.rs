@@ -2,8 +2,8 @@
 
 use super::StartFault;
 use crate::config::{Config, Protection};
-use crate::files::Stamp;
-use crate::tls::{self, TlsFault, TlsFiles};
+use custody_base::files::Stamp;
+use custody_base::tls::{self, TlsFault, TlsFiles};
 use tokio_rustls::TlsAcceptor;
 
 /// The TLS files of each listener that has some.

@@ -2,7 +2,7 @@
 
 use super::StartFault;
 use super::protection::{Locks, Protected, Stamps};
-use crate::files::Stamp;
+use custody_base::files::Stamp;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;

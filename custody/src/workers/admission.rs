@@ -3,12 +3,12 @@
 use super::Workers;
 use super::capability::{Capability, Power};
 use super::refused::Refused;
-use crate::actor::Actor;
 use crate::api::refusal::Refusal;
 use crate::audit::entry::Order;
 use crate::audit::{Entry, Event, Outcome};
-use crate::names::{digest_of, fresh_id, hex};
 use axum::http::HeaderMap;
+use custody_base::actor::Actor;
+use custody_base::names::{digest_of, fresh_id, hex};
 use lease::Handle;
 use std::time::Instant;
 

@@ -9,9 +9,9 @@
 //! `iss`, `aud` and the times are held to the rules of Session JWTs, by the same code.
 
 use super::refused::Refused;
-use crate::actor::Actor;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use custody_base::actor::Actor;
 use lease::{Handle, UnixSeconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -2,13 +2,13 @@
 
 use super::Workers;
 use super::capability::Power;
-use crate::actor::Actor;
 use crate::api::answer::ok;
 use crate::api::body;
 use crate::api::credential::{Sent, Shown, Stored};
 use crate::api::refusal::Refusal;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use custody_base::actor::Actor;
 use lease::Handle;
 use schemars::JsonSchema;
 use serde::Deserialize;

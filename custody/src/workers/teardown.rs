@@ -2,7 +2,6 @@
 
 use super::Workers;
 use super::capability::Power;
-use crate::actor::Actor;
 use crate::api::answer::ok;
 use crate::api::body;
 use crate::api::refusal::Refusal;
@@ -10,6 +9,7 @@ use crate::bulk_revocation::{Means, Progress};
 use crate::ledger::Target;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use custody_base::actor::Actor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

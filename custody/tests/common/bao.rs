@@ -1,13 +1,13 @@
 //! A real OpenBao, set up as an operator would for a custody.
 
-use custody::actor::Actor;
 use custody::audit::{AuditLog, recovery};
 use custody::backend::assembly::{Own, assemble};
 use custody::backend::resolver::{Answered, InMemory, Resolver, Unresolved};
 use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
 use custody::config::Config;
-use custody::credential::{CredentialType, Resolved};
 use custody::ledger::{Missing, SqliteLedger};
+use custody_base::actor::Actor;
+use custody_base::credential::{CredentialType, Resolved};
 use futures_util::FutureExt;
 use lease::{Handle, Secret};
 use serde_json::{Value, json};

@@ -15,7 +15,7 @@ pub mod sources;
 pub mod stores;
 pub mod workers;
 
-use custody::files::create_private;
+use custody_base::files::create_private;
 use lease::{Authority, fingerprint};
 use serde_json::{Value, json};
 use session::Algorithm;

@@ -1,11 +1,11 @@
 //! A sealed store with secrets that backends live on, and the ledger beside it.
 
 use super::stores::{self, Database, Store};
-use custody::actor::Actor;
 use custody::audit::{AuditLog, recovery};
-use custody::credential::Shape;
 use custody::ledger::Ledger;
 use custody::sealed::{NewKey, SealWith, SealedStore, Sealing};
+use custody_base::actor::Actor;
+use custody_base::credential::Shape;
 use lease::{Handle, Secret};
 use serde_json::Value;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct Shelf {
 pub async fn shelf(store: Store, secrets: &[(&str, &str)]) -> Shelf {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    custody::files::create_private(&path("root.key"), "07".repeat(32).as_bytes()).unwrap();
+    custody_base::files::create_private(&path("root.key"), "07".repeat(32).as_bytes()).unwrap();
     let database = store.database();
     let ledger = stores::ledger(database.as_ref(), &path("custody.db")).await;
     let with = SealWith::RootKey(path("root.key"));

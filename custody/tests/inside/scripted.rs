@@ -1,8 +1,8 @@
 //! Sources that do what the test says.
 
-use custody::actor::Actor;
 use custody::backend::{Asked, BackendFault, CredentialBackend, Narrow};
-use custody::credential::{Credential, Resolved};
+use custody_base::actor::Actor;
+use custody_base::credential::{Credential, Resolved};
 use lease::{Handle, Secret};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,11 +1,11 @@
 //! Rows to begin with.
 
-use custody::actor::Actor;
-use custody::credential::SecretOrigin;
 use custody::ledger::{
     Claimant, KeyRow, LeaseRow, Ledger, LedgerFault, NewLease, Notice, Recorded, Reservation,
     Revocation, Row, Standing, Target,
 };
+use custody_base::actor::Actor;
+use custody_base::credential::SecretOrigin;
 use lease::{Binding, Handle};
 
 pub const NOW: u64 = 1_800_000_000;

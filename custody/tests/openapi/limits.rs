@@ -3,9 +3,9 @@
 use super::Described;
 use super::common::stores::Store;
 use super::common::workers::WorkersHome;
-use custody::actor::Actor;
 use custody::admin::target::Kind;
 use custody::api::credential::Sent;
+use custody_base::actor::Actor;
 use lease::{
     Authority, CURSOR_LENGTH, FAILURE_CODE_LENGTH, Handle, Host, IDEMPOTENCY_KEY_LENGTH,
     LEASE_ID_LENGTH, LeaseRequest, METHOD_LENGTH, OutcomeReport, PATH_LENGTH, SEEN_LIMIT,

@@ -1,7 +1,7 @@
 //! What GitHub says it minted, held against what was asked.
 
 use crate::backend::{BackendFault, Narrow};
-use crate::outbound::{Answer, StatusCode, secret};
+use custody_base::outbound::{Answer, StatusCode, secret};
 use lease::{Secret, UnixSeconds};
 use serde::Deserialize;
 use std::collections::BTreeMap;

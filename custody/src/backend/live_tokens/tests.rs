@@ -1,9 +1,9 @@
 use super::*;
-use crate::actor::Actor;
 use crate::audit::recovery;
 use crate::backend::StoredSecret;
 use crate::backend::tokens::owner;
 use crate::ledger::{Missing, SqliteLedger};
+use custody_base::actor::Actor;
 use lease::Handle;
 use std::sync::Mutex as Lock;
 use std::sync::atomic::AtomicBool;

@@ -1,7 +1,7 @@
 //! What a token endpoint answers (RFC 6749 section 5).
 
 use crate::backend::BackendFault;
-use crate::outbound::{Answer, StatusCode, optional_secret, secret};
+use custody_base::outbound::{Answer, StatusCode, optional_secret, secret};
 use lease::Secret;
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,10 +1,10 @@
 //! Who we are to an authorization server, and how that is shown (RFC 6749 section 2.3).
 
-use crate::actor::Actor;
 use crate::backend::{BackendFault, LongLived, StoredSecret, rs256};
-use crate::credential::SecretOrigin;
-use crate::names::fresh_id;
-use crate::outbound::{Call, CallFault};
+use custody_base::actor::Actor;
+use custody_base::credential::SecretOrigin;
+use custody_base::names::fresh_id;
+use custody_base::outbound::{Call, CallFault};
 use form_urlencoded::byte_serialize;
 use lease::{Handle, Secret, UnixSeconds};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Where the token endpoint is: configured, or found by the issuer's metadata (RFC 8414).
 
 use crate::backend::BackendFault;
-use crate::outbound::{Call, Endpoint, Outbound, StatusCode};
+use custody_base::outbound::{Call, Endpoint, Outbound, StatusCode};
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -58,7 +58,7 @@ impl Endpoints {
     ///
     /// # Errors
     /// It is no URL that may be called; for the configuration.
-    pub fn discovered(issuer: &str) -> Result<Self, crate::outbound::EndpointFault> {
+    pub fn discovered(issuer: &str) -> Result<Self, custody_base::outbound::EndpointFault> {
         Endpoint::parse(issuer)?;
         let documents = documents_of(issuer);
         let documents = [Endpoint::parse(&documents[0])?, Endpoint::parse(&documents[1])?];

@@ -16,13 +16,13 @@
 //! * Lock and mark belong to one origin of the refresh token, so a new consent waits for neither.
 
 use super::answer::is_invalid_grant;
-use crate::actor::Actor;
 use crate::backend::tokens::Token;
 use crate::backend::{BackendFault, LongLived, StoredSecret};
-use crate::clock;
-use crate::credential::SecretOrigin;
 use crate::ledger::{LedgerFault, Locks};
-use crate::names::fresh_id;
+use custody_base::actor::Actor;
+use custody_base::clock;
+use custody_base::credential::SecretOrigin;
+use custody_base::names::fresh_id;
 use lease::{Handle, Secret};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;

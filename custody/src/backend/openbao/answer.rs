@@ -1,6 +1,6 @@
 //! What OpenBao answers, as far as custody reads it.
 
-use crate::outbound::secret;
+use custody_base::outbound::secret;
 use lease::Secret;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};

@@ -6,7 +6,7 @@
 //! path. [`Denials`] remembers this, so that a denied path costs a login a minute at first, and one
 //! an hour after some tries. OpenBao keeps every token of a login until its end.
 
-use crate::outbound::Method;
+use custody_base::outbound::Method;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use super::denials::policy_line;
 use super::settings::OpenBao;
 use crate::backend::BackendFault;
-use crate::outbound::{
+use custody_base::outbound::{
     Answer, Call, CallFault, Endpoint, Method, Outbound, ReachFault, StatusCode,
 };
 use lease::Secret;

@@ -1,7 +1,7 @@
 //! How a server is reached, and what is read from it.
 
-use crate::credential::CredentialType;
-use crate::outbound::{Endpoint, Reach};
+use custody_base::credential::CredentialType;
+use custody_base::outbound::{Endpoint, Reach};
 use lease::HeaderName;
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! Values that go back to their backends before their time.
 
 use super::Resolver;
-use crate::under_way;
+use custody_base::under_way;
 use futures_util::stream::{self, StreamExt};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Semaphore;

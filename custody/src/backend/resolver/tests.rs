@@ -1,8 +1,8 @@
 use super::*;
-use crate::actor::Actor;
 use crate::backend::Narrow;
-use crate::credential::Credential;
 use async_trait::async_trait;
+use custody_base::actor::Actor;
+use custody_base::credential::Credential;
 use lease::Secret;
 use proptest::prelude::*;
 use std::sync::Mutex;

@@ -3,9 +3,9 @@
 use crate::audit::segments::closed;
 use crate::cli::out;
 use crate::cli::table::plain;
-use crate::files::is_same_file;
 use anyhow::{Context, Result};
 use clap::Args;
+use custody_base::files::is_same_file;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::File;

@@ -4,7 +4,7 @@ use super::oauth2::read_reach;
 use super::own_secret::{self, RawOwnSecret};
 use crate::backend::settings::AppOnGitHub;
 use crate::config::fault::Faults;
-use crate::outbound::{Endpoint, Reach};
+use custody_base::outbound::{Endpoint, Reach};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use super::own_secret::{self, RawOwnSecret};
 use crate::backend::oauth::{Client, ClientAuth, Endpoints, Grant, TokenRequest};
 use crate::backend::settings::{OAuth2, OAuth2Place};
 use crate::config::fault::Faults;
-use crate::outbound::{Endpoint, Reach};
+use custody_base::outbound::{Endpoint, Reach};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 use std::path::{Path, PathBuf};

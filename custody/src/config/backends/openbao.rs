@@ -2,8 +2,8 @@
 
 use crate::backend::openbao::{Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SecretPath};
 use crate::config::fault::Faults;
-use crate::credential::CredentialType;
-use crate::outbound::{Endpoint, Identity, Reach};
+use custody_base::credential::CredentialType;
+use custody_base::outbound::{Endpoint, Identity, Reach};
 use lease::HeaderName;
 use serde::Deserialize;
 use serde_yaml_ng::Value;

@@ -1,7 +1,7 @@
 //! `{handle, actor}`: a secret that a backend itself lives on, in the sealed store.
 
-use crate::actor::Actor;
 use crate::config::fault::Faults;
+use custody_base::actor::Actor;
 use lease::Handle;
 use serde::Deserialize;
 

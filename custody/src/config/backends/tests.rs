@@ -3,7 +3,7 @@ use super::*;
 use crate::backend::oauth::{Client, ClientAuth, Grant};
 use crate::backend::openbao::{Fields, OpenBaoAuth, SecretPath};
 use crate::backend::settings::{Credentials, SourcePair};
-use crate::credential::CredentialType;
+use custody_base::credential::CredentialType;
 
 const BACKENDS: &str = "
 bao:

@@ -1,7 +1,7 @@
 use super::*;
-use crate::actor::Actor;
 use crate::backend::Narrow;
 use crate::grants::{Grant, GrantedBinding};
+use custody_base::actor::Actor;
 
 fn grants(of: &[(&str, &str)]) -> Grants {
     let grant = |(actor, handle): &(&str, &str)| Grant {

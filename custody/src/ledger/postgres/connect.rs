@@ -1,7 +1,7 @@
 //! Where the database is, and connections to it.
 
 use super::{ConnectFault, LIMIT, LedgerFault, down};
-use crate::outbound::{Reach, tls_config};
+use custody_base::outbound::{Reach, tls_config};
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod};
 use std::error::Error;
 use std::net::IpAddr;

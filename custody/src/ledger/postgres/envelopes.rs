@@ -3,10 +3,10 @@
 use super::call::Values;
 use super::revocations::{commit, tell};
 use super::{PostgresLedger, get, number, unsigned};
-use crate::actor::Actor;
 use crate::ledger::words;
 use crate::ledger::{Envelopes, KeyRow, LedgerFault, Row, Target};
 use async_trait::async_trait;
+use custody_base::actor::Actor;
 use lease::Handle;
 
 #[async_trait]

@@ -52,7 +52,7 @@ impl Leases for PostgresLedger {
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault> {
         let LeaseFilter { session, lease_id, handle, actor, live_at, limit } = filter;
         let handle = handle.as_ref().map(lease::Handle::as_str);
-        let actor = actor.as_ref().map(crate::actor::Actor::as_str);
+        let actor = actor.as_ref().map(custody_base::actor::Actor::as_str);
         // Every lease ends after 1970: the list is a range of an index, whatever is asked for.
         let (live_at, limit) = (live_at.map_or(-1, number), i64::from(*limit));
         let mut statement = format!("SELECT {COLUMNS} FROM lease WHERE expires_at > $2");

@@ -3,10 +3,10 @@
 use super::SqliteLedger;
 use super::revocations::tell;
 use super::writer::Care;
-use crate::actor::Actor;
 use crate::ledger::words;
 use crate::ledger::{Envelopes, KeyRow, LedgerFault, Row, Target};
 use async_trait::async_trait;
+use custody_base::actor::Actor;
 use lease::Handle;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 

@@ -1,7 +1,7 @@
 //! The file itself, before SQLite sees it.
 
 use super::OpenFault;
-use crate::files::{self, FileFault};
+use custody_base::files::{self, FileFault};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::LedgerFault;
 use super::thread::{Receipt, Thread};
-use crate::batch::gather;
+use custody_base::batch::gather;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::io;
 use std::ops::BitOr;
