@@ -17,11 +17,11 @@ pub mod tokens;
 
 pub use long_lived::{LongLived, StoredSecret};
 
-use crate::ledger::Row;
 use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_base::credential::{CredentialType, Resolved};
 use custody_base::seen::Seen;
+use custody_ledger::Row;
 use lease::{Authority, Handle, Secret, UnixSeconds};
 use std::collections::BTreeMap;
 

@@ -10,9 +10,9 @@
 use crate::audit::entry::Order;
 use crate::audit::{AuditLog, Entry, Event, Outcome};
 use crate::backend::resolver::Resolver;
-use crate::ledger::{BulkOrder, LeasePage, LeasePlace, LeaseRow, Ledger, LedgerFault, Target};
 use custody_base::clock::Clock;
 use custody_base::under_way;
+use custody_ledger::{BulkOrder, LeasePage, LeasePlace, LeaseRow, Ledger, LedgerFault, Target};
 use lease::{LEASE_CEILING, UnixSeconds};
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -16,11 +16,11 @@ mod tail;
 mod told;
 
 use crate::grants::LiveGrants;
-use crate::ledger::{Ledger, LedgerFault};
 use crate::limits::SessionLimits;
 pub use ask::{Ask, AskError};
 use bytes::Bytes;
 use custody_base::clock::Clock;
+use custody_ledger::{Ledger, LedgerFault};
 use head::{Head, Position};
 use lease::SeenReport;
 use std::sync::Arc;

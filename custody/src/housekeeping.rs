@@ -1,8 +1,8 @@
 //! What the ledger need not remember any more is forgotten.
 
 use crate::backend::resolver::Resolver;
-use crate::ledger::{Ledger, LedgerFault};
 use custody_base::clock::Clock;
+use custody_ledger::{Ledger, LedgerFault};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;

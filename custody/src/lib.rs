@@ -26,7 +26,6 @@ pub mod http;
 pub mod init;
 pub mod keys;
 pub mod leasing;
-pub mod ledger;
 pub mod limits;
 pub mod metrics;
 pub mod notify;

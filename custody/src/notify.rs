@@ -18,11 +18,11 @@ mod webhook;
 
 use crate::audit::AuditLog;
 use crate::backend::LongLived;
-use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 pub use alike::Failed;
 use custody_base::clock::Clock;
 use custody_base::outbound::ReachFault;
+use custody_ledger::Ledger;
 use delivery::Delivery;
 pub use posting::Notifier;
 use posting::Posting;

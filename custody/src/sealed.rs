@@ -19,11 +19,11 @@ pub use rotation::Rotated;
 pub use signer::{Signer, SignerFault};
 
 use crate::backend::BackendFault;
-use crate::ledger::LedgerPlace;
-use crate::ledger::{Envelopes, LedgerFault, Row};
 use custody_base::actor::Actor;
 use custody_base::clock;
 use custody_base::credential::{Credential, CredentialFault, Shape};
+use custody_ledger::LedgerPlace;
+use custody_ledger::{Envelopes, LedgerFault, Row};
 use envelope::Place;
 use keyring::Keyring;
 use lease::{Handle, Secret};

@@ -21,12 +21,12 @@ use crate::audit::sampling::Sampler;
 use crate::backend::resolver::Resolver;
 use crate::bulk_revocation::BulkRevocation;
 use crate::failures::Failures;
-use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::vault::Vault;
 use axum::Router;
 use capability::Capabilities;
 use custody_base::clock::Clock;
+use custody_ledger::Ledger;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

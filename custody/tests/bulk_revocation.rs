@@ -10,11 +10,11 @@ use custody::audit::{AuditLog, recovery};
 use custody::backend::resolver::Resolver;
 use custody::backend::{Asked, BackendFault, CredentialBackend};
 use custody::bulk_revocation::{BulkRevocation, Means, Progress};
-use custody::ledger::{
+use custody_base::credential::Resolved;
+use custody_ledger::{
     BulkOrder, Change, LeaseFilter, LeaseRow, Ledger, LedgerPlace, Missing, NewLease, Revocation,
     Target,
 };
-use custody_base::credential::Resolved;
 use inside::faulty::{Faulty, When};
 use inside::stores::{self, Database, Store, on_both_stores};
 use lease::Binding;

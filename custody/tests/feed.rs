@@ -3,7 +3,7 @@
 
 mod inside;
 
-use custody::ledger::{Revocation, Target};
+use custody_ledger::{Revocation, Target};
 use inside::Inside;
 use inside::faulty::When;
 use inside::stores::{Store, on_both_stores};

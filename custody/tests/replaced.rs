@@ -7,10 +7,10 @@ mod inside;
 use custody::backend::resolver::Resolver;
 use custody::backend::sealed::SealedBackend;
 use custody::config::{SealWith, Sealing};
-use custody::ledger::Target;
 use custody::sealed::root_key::RootKey;
 use custody::sealed::{NewKey, SealedStore};
 use custody_base::credential::Credential;
+use custody_ledger::Target;
 use inside::stores::{self, Database, Store, on_both_stores};
 use inside::{Answer, Inside};
 use lease::{Handle, Secret};
@@ -75,7 +75,7 @@ impl Replicas {
     }
 }
 
-async fn open(ledger: Arc<dyn custody::ledger::Ledger>, root_key: &Path) -> SealedStore {
+async fn open(ledger: Arc<dyn custody_ledger::Ledger>, root_key: &Path) -> SealedStore {
     let sealing =
         Sealing { with: SealWith::RootKey(root_key.to_owned()), previous_root_keys: Vec::new() };
     SealedStore::open(ledger, &sealing, NewKey::Add).await.unwrap()

@@ -3,7 +3,7 @@
 
 mod inside;
 
-use custody::ledger::{LeaseFilter, Target};
+use custody_ledger::{LeaseFilter, Target};
 use futures_util::future::join_all;
 use inside::Inside;
 use inside::scripted::Step;

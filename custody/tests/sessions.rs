@@ -4,7 +4,7 @@
 
 mod inside;
 
-use custody::ledger::Target;
+use custody_ledger::Target;
 use inside::faulty::When;
 use inside::stores::{Store, on_both_stores};
 use inside::{Inside, START};

@@ -23,13 +23,14 @@ use stack::envoy::EnvoyBinary;
 use stack::{Stack, Way};
 
 /// Who may import whom of ours, as ARCHITECTURE.md draws it. Tools and tests may import all.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("session", &[]),
     ("lease", &[]),
     ("edge", &["session", "lease"]),
     ("filter", &["edge"]),
     ("custody-base", &["lease"]),
-    ("custody", &["session", "lease", "custody-base"]),
+    ("custody-ledger", &["custody-base", "lease"]),
+    ("custody", &["session", "lease", "custody-base", "custody-ledger"]),
     // Must not share our misunderstandings.
     ("leaf-ca", &[]),
     ("host-sim", &[]),
@@ -44,7 +45,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// What only a package's own tests import: the OpenBao and the PostgreSQL that custody calls.
-const IN_TESTS: [(&str, &str); 1] = [("custody", "stack")];
+const IN_TESTS: [(&str, &str); 2] = [("custody", "stack"), ("custody-ledger", "stack")];
 
 /// What is made with the Rust SDK: the filter, and the guests that host-sim's tests run.
 const MODULES: [&str; 2] = ["filter", "sdk-guests"];

@@ -1,7 +1,7 @@
 //! A ledger of two days, filled with what they leave.
 
 use crate::common::stores::Database;
-use custody::ledger::{LedgerPlace, Missing};
+use custody_ledger::{LedgerPlace, Missing};
 use rusqlite::Connection;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use crate::common::stores::{Database, Store, ledger};
 use crate::fill;
-use custody::ledger::{LeaseRow, Ledger, NewLease, Recorded};
+use custody_ledger::{LeaseRow, Ledger, NewLease, Recorded};
 use lease::Binding;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,9 +7,9 @@ use crate::api::body;
 use crate::api::limits;
 use crate::api::refusal::Refusal;
 use crate::grants::{Gap, Grant};
-use crate::ledger::{Claimant, Standing};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use custody_ledger::{Claimant, Standing};
 use lease::{
     Authority, Binding, HTTPS_PORT, Handle, LeaseRequest, METHOD_LENGTH, Secret, is_method,
 };

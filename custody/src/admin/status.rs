@@ -5,9 +5,9 @@ use super::grants::GrantsInForce;
 use super::operator::Operator;
 use crate::api::answer::ok;
 use crate::api::limits::LIMIT_CEILING;
-use crate::ledger::LeaseFilter;
 use axum::extract::State;
 use axum::response::Response;
+use custody_ledger::LeaseFilter;
 use lease::UnixSeconds;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ impl Admin {
         }
     }
 
-    async fn counts(&self, now: UnixSeconds) -> Result<Counts, crate::ledger::LedgerFault> {
+    async fn counts(&self, now: UnixSeconds) -> Result<Counts, custody_ledger::LedgerFault> {
         let live_at = Some(now);
         let filter = LeaseFilter { live_at, limit: LIMIT_CEILING, ..LeaseFilter::default() };
         let leases = self.ledger.leases(&filter).await?;

@@ -1,7 +1,7 @@
 //! What can be revoked, as operators spell it.
 
 use crate::api::refusal::Refusal;
-use crate::ledger::Target;
+use custody_ledger::Target;
 use lease::{LEASE_ID_LENGTH, SESSION_ID_LENGTH, is_lease_id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

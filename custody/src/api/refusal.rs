@@ -2,9 +2,9 @@
 
 use crate::api::answer::json;
 use crate::audit::AuditFault;
-use crate::ledger::LedgerFault;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use custody_ledger::LedgerFault;
 use schemars::JsonSchema;
 use serde::Serialize;
 

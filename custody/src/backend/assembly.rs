@@ -9,8 +9,8 @@ use crate::backend::settings::{
     AppOnGitHub, Backend, Backends, Credentials, OAuth2, OAuth2Place, SourceAt, SourceOf,
 };
 use crate::backend::{CredentialBackend, LongLived};
-use crate::ledger::Ledger;
 use custody_base::outbound::{EndpointFault, ReachFault};
+use custody_ledger::Ledger;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -13,11 +13,11 @@ mod taking_back;
 pub use attempts::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 
 use crate::backend::{Asked, BackendFault, CredentialBackend};
-use crate::ledger::{Attempt, LedgerFault};
 use custody_base::actor::Actor;
 use custody_base::clock::{self, Clock};
 use custody_base::credential::{CredentialType, Resolved};
 use custody_base::under_way;
+use custody_ledger::{Attempt, LedgerFault};
 use futures_util::FutureExt;
 use lease::{Handle, LEASE_CEILING, UnixSeconds};
 use std::collections::{BTreeMap, HashMap};

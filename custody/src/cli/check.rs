@@ -6,12 +6,12 @@ use crate::audit::recovery::verify;
 use crate::backend::settings::SourceOf;
 use crate::config::Config;
 use crate::keys::SessionKeySource;
-use crate::ledger::Missing;
 use crate::sealed::root_key::RootKey;
 use crate::sealed::{NewKey, SealWith, SealedStore};
 use crate::server::doors;
 use anyhow::{Result, bail};
 use custody_base::files::check_writable;
+use custody_ledger::Missing;
 use lease::Handle;
 use std::path::Path;
 

@@ -5,12 +5,12 @@ use super::storage::with_store;
 use super::table::{table, time};
 use super::{ConfigArgument, Usage, out};
 use crate::config::Config;
-use crate::ledger::Missing;
 use crate::sealed::{Listed, NewKey, SealedStore};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use custody_base::actor::Actor;
 use custody_base::credential::{CredentialFault, Shape};
+use custody_ledger::Missing;
 use lease::{Handle, HeaderFault, HeaderName};
 use std::path::{Path, PathBuf};
 

@@ -4,13 +4,13 @@ use super::remote::RemoteArguments;
 use super::storage::with_store;
 use super::{Usage, out};
 use crate::config::Config;
-use crate::ledger::Missing;
 use crate::sealed::root_key::RootKey;
 use crate::sealed::{NewKey, Rotated};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use custody_base::files::{create_private, sync_folder_of};
 use custody_base::outbound::Method;
+use custody_ledger::Missing;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]

@@ -1,9 +1,9 @@
 //! The sealed store, for commands that come and go.
 
 use crate::config::Storage;
-use crate::ledger::Missing;
 use crate::sealed::{NewKey, SealedStore};
 use anyhow::{Context, Result, anyhow};
+use custody_ledger::Missing;
 
 /// Opens the store beside whoever else has it open, and runs this with it.
 pub fn with_store<T>(

@@ -1,8 +1,8 @@
 //! `store.postgres`: the database of several custodies.
 
 use super::fault::Faults;
-use crate::ledger::PostgresPlace;
 use custody_base::files::read_private;
+use custody_ledger::PostgresPlace;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;

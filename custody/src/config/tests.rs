@@ -289,7 +289,7 @@ fn session_keys_of_an_issuer() {
 
 #[test]
 fn a_store_is_a_file_or_a_database() {
-    use crate::ledger::LedgerPlace;
+    use custody_ledger::LedgerPlace;
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         custody_base::files::create_private(&folder.path().join(name), text.as_bytes()).unwrap();

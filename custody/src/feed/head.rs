@@ -3,8 +3,8 @@
 use super::cursor::Cursor;
 use super::told;
 use crate::grants::Grants;
-use crate::ledger::{FeedUpdate, LedgerFault};
 use bytes::Bytes;
+use custody_ledger::{FeedUpdate, LedgerFault};
 use lease::SyncAnswer;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

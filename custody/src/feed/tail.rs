@@ -7,7 +7,7 @@
 use super::cursor;
 use super::head::Head;
 use crate::grants::{Grants, LiveGrants};
-use crate::ledger::{Ledger, LedgerFault};
+use custody_ledger::{Ledger, LedgerFault};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};

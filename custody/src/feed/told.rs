@@ -1,7 +1,7 @@
 //! The ledger's changes in the words of an edge.
 
 use crate::grants::Grants;
-use crate::ledger::{Change, Revocation, Target};
+use custody_ledger::{Change, Revocation, Target};
 use lease::{Handle, SyncChange, SyncKind, UnixSeconds};
 use std::collections::{BTreeMap, BTreeSet};
 

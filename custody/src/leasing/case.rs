@@ -5,8 +5,8 @@ use super::life::Life;
 use crate::audit::entry::{Asked, Given, SessionId};
 use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
-use crate::ledger::{Row, Standing};
 use custody_base::seen::Seen;
+use custody_ledger::{Row, Standing};
 use lease::{Binding, LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(super) struct Case {
 
 /// What the ledger had when nothing forbade the lease.
 pub(super) struct Read {
-    /// [`Standing::sequence`](crate::ledger::Standing::sequence)
+    /// [`Standing::sequence`](custody_ledger::Standing::sequence)
     pub as_of: i64,
     /// Of the sealed store.
     pub sealed: Seen<Option<Row>>,

@@ -1,6 +1,6 @@
 //! Why a lease that was granted could not be given.
 
-use crate::ledger::LedgerFault;
+use custody_ledger::LedgerFault;
 use lease::RefusalCode;
 
 #[derive(Debug, thiserror::Error)]

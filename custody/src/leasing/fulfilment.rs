@@ -13,10 +13,10 @@ use crate::backend::resolver::{
 };
 use crate::backend::{Asked, BackendFault};
 use crate::grants::Grant;
-use crate::ledger::{Attempt, LeaseRow, Ledger, LedgerFault, NewLease, Recorded};
 use async_trait::async_trait;
 use custody_base::credential::Resolved;
 use custody_base::credential::SecretOrigin;
+use custody_ledger::{Attempt, LeaseRow, Ledger, LedgerFault, NewLease, Recorded};
 use lease::{Lease, LeaseHeader};
 use std::sync::Arc;
 use tokio::time::Instant;

@@ -3,7 +3,7 @@
 use super::Leasing;
 use crate::audit::entry::Ended;
 use crate::audit::{Entry, Event, Outcome};
-use crate::ledger::{Closed, LeaseFilter, LeaseRow, Settled};
+use custody_ledger::{Closed, LeaseFilter, LeaseRow, Settled};
 use lease::{Binding, OutcomeRefusal, OutcomeReport, is_lease_id};
 
 /// The edge's word for a credential that the upstream did not take.

@@ -4,8 +4,8 @@ use super::case::Case;
 use super::operation;
 use super::{Leasing, Refused, TIME_LIMIT};
 use crate::backend::resolver::{AttemptBudget, InMemory, MOST_ATTEMPTS};
-use crate::ledger::{Attempt, Ledger, LedgerFault, Opened, Reservation};
 use custody_base::names::fresh_id;
+use custody_ledger::{Attempt, Ledger, LedgerFault, Opened, Reservation};
 use lease::RefusalCode;
 
 /// A holder that is silent for its time limit and this long, in seconds, is dead.

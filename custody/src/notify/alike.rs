@@ -1,7 +1,7 @@
 //! Failures that are alike make one notice a minute.
 
-use crate::ledger::Notice;
 use custody_base::names::{digest_of, hex};
+use custody_ledger::Notice;
 use lease::UnixSeconds;
 use std::collections::HashMap;
 

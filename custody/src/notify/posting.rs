@@ -1,9 +1,9 @@
 //! From a failure to a notice in the ledger.
 
 use super::alike::{Failed, Told};
-use crate::ledger::{Ledger, Notice};
 use crate::metrics::Metrics;
 use custody_base::clock::Clock;
+use custody_ledger::{Ledger, Notice};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 

@@ -2,9 +2,9 @@
 
 use super::signature::{SigningFault, SigningSecret};
 use crate::backend::{BackendFault, LongLived};
-use crate::ledger::Notice;
 use custody_base::actor::Actor;
 use custody_base::outbound::{Call, CallFault, Endpoint, Outbound, Reach, ReachFault};
+use custody_ledger::Notice;
 use lease::{Handle, UnixSeconds};
 use serde::Serialize;
 use std::sync::Arc;

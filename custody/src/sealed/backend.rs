@@ -86,8 +86,8 @@ impl LongLived for SealedBackend {
 mod tests {
     use super::*;
     use crate::backend::Narrow;
-    use crate::ledger::{Envelopes, Missing, Row, SqliteLedger};
     use crate::sealed::{NewKey, SealWith, Sealing, root_key::RootKey};
+    use custody_ledger::{Envelopes, Missing, Row, SqliteLedger};
     use tokio::time::{Duration, Instant};
 
     struct Fixture {

@@ -6,7 +6,7 @@
 //! the rest. An old key is forgotten by the ledger only when it seals nothing any more.
 
 use super::{SealedStore, StoreFault};
-use crate::ledger::Row;
+use custody_ledger::Row;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,7 @@ use lease::Secret;
 /// Seals and unseals under a key per actor that never leaves it.
 #[async_trait]
 pub trait Signer: Send + Sync + 'static {
-    /// By which a row says who sealed it ([`crate::ledger::KeyRow::id`]).
+    /// By which a row says who sealed it ([`custody_ledger::KeyRow::id`]).
     fn key_id(&self) -> &str;
 
     /// `aad`: what the sealed value is tied to; it opens with the same again, and only so.

@@ -7,7 +7,6 @@ use crate::bulk_revocation::BulkRevocation;
 use crate::config::{Config, WorkersListener};
 use crate::failures::Failures;
 use crate::grants::{GrantsFile, LiveGrants};
-use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::openapi;
 use crate::vault::Vault;
@@ -15,6 +14,7 @@ use crate::workers::capability::Capabilities;
 use crate::workers::{self, Workers};
 use axum::Router;
 use custody_base::clock::Clock;
+use custody_ledger::Ledger;
 use session::Verifier;
 use std::sync::Arc;
 

@@ -2,10 +2,10 @@
 
 use super::stores::{self, Database, Store};
 use custody::audit::{AuditLog, recovery};
-use custody::ledger::Ledger;
 use custody::sealed::{NewKey, SealWith, SealedStore, Sealing};
 use custody_base::actor::Actor;
 use custody_base::credential::Shape;
+use custody_ledger::Ledger;
 use lease::{Handle, Secret};
 use serde_json::Value;
 use std::sync::Arc;

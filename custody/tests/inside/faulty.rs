@@ -1,13 +1,13 @@
 //! A ledger whose calls fail where the test says: before they did anything, or after.
 
 use async_trait::async_trait;
-use custody::ledger::{
+use custody_base::actor::Actor;
+use custody_ledger::{
     Attempt, BulkOrder, BulkOrders, Claimant, Closed, Envelopes, Feed, FeedUpdate, KeyRow,
     LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, Ledger, LedgerFault, Locks, NewLease,
     Notice, Notices, Opened, Recorded, Reservation, Reservations, Revocation, Revocations, Row,
     Settled, Standing, Target,
 };
-use custody_base::actor::Actor;
 use lease::{Handle, UnixSeconds};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Where a custody under test keeps its ledger: in a SQLite file, or in a real PostgreSQL.
 #![allow(dead_code, unused_imports, unused_macros, reason = "every test file uses a part of it")]
 
-use custody::ledger::{Ledger, LedgerPlace, Missing, PostgresPlace};
+use custody_ledger::{Ledger, LedgerPlace, Missing, PostgresPlace};
 use stack::postgres::Postgres;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

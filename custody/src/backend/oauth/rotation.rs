@@ -18,11 +18,11 @@
 use super::answer::is_invalid_grant;
 use crate::backend::tokens::Token;
 use crate::backend::{BackendFault, LongLived, StoredSecret};
-use crate::ledger::{LedgerFault, Locks};
 use custody_base::actor::Actor;
 use custody_base::clock;
 use custody_base::credential::SecretOrigin;
 use custody_base::names::fresh_id;
+use custody_ledger::{LedgerFault, Locks};
 use lease::{Handle, Secret};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! How often sources may be asked for one operation.
 
-use crate::ledger::{Attempt, LedgerFault};
 use async_trait::async_trait;
+use custody_ledger::{Attempt, LedgerFault};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Primary and backup together, for one operation.

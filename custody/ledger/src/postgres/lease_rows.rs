@@ -1,0 +1,26 @@
+//! How a lease is read.
+
+use super::{get, unsigned};
+use crate::{LeaseRow, LedgerFault, words};
+use tokio_postgres::Row;
+
+/// What [`read`] reads.
+pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
+                       issued_at, expires_at, backend, revocation, outcome, failure_code";
+
+pub(super) fn read(row: &Row) -> Result<LeaseRow, LedgerFault> {
+    Ok(LeaseRow {
+        lease_id: get(row, 0)?,
+        session: get(row, 1)?,
+        subject: get(row, 2)?,
+        actor: words::read_actor(get(row, 3)?)?,
+        handle: words::read_handle(get(row, 4)?)?,
+        destination: get(row, 5)?,
+        binding: words::read_binding(get(row, 6)?)?,
+        issued_at: unsigned(get(row, 7)?)?,
+        expires_at: unsigned(get(row, 8)?)?,
+        backend: get(row, 9)?,
+        revocation: get(row, 10)?,
+        outcome: words::read_told(get(row, 11)?, get(row, 12)?)?,
+    })
+}
