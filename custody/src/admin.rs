@@ -18,11 +18,11 @@ pub mod status;
 pub mod target;
 
 use crate::api::operation::router;
-use crate::audit::AuditLog;
 use crate::bulk_revocation::BulkRevocation;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::vault::Vault;
 use axum::Router;
+use custody_audit::AuditLog;
 use custody_base::clock::Clock;
 use custody_ledger::Ledger;
 use lease::UnixSeconds;

@@ -6,7 +6,6 @@ mod reply;
 mod sync;
 
 use crate::api::answer;
-use crate::audit::AuditLog;
 use crate::feed::EdgeFeed;
 use crate::leasing::Leasing;
 use crate::metrics::Metrics;
@@ -16,6 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
+use custody_audit::AuditLog;
 use custody_ledger::Ledger;
 pub use leases::BODY_LIMIT;
 pub use places::Places;

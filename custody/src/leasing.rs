@@ -19,8 +19,6 @@ mod outcome;
 mod refused;
 mod reservation;
 
-use crate::audit::sampling::Sampler;
-use crate::audit::{AuditLog, Entry};
 use crate::backend::resolver::{LAST_LIMIT, PRIMARY_LIMIT, Resolver};
 use crate::failures::Failures;
 use crate::grants::LiveGrants;
@@ -28,6 +26,8 @@ use crate::keys::SessionKeys;
 use crate::limits::{Buckets, Limits, SessionLimits};
 use crate::metrics::Metrics;
 use caller::Caller;
+use custody_audit::sampling::Sampler;
+use custody_audit::{AuditLog, Entry};
 use custody_base::clock::Clock;
 use custody_base::under_way;
 use custody_ledger::Ledger;

@@ -12,7 +12,6 @@
 
 pub mod admin;
 pub mod api;
-pub mod audit;
 pub mod backend;
 pub mod bulk_revocation;
 pub mod cli;

@@ -1,6 +1,6 @@
 //! Counters in the Prometheus text format (version 0.0.4).
 
-use crate::audit::writer::Counts;
+use custody_audit::writer::Counts;
 use lease::{RefusalCode, UnixSeconds};
 use std::collections::BTreeMap;
 use std::fmt::Write;

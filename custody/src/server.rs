@@ -6,8 +6,6 @@ pub mod listener;
 mod protection;
 pub mod renewal;
 
-use crate::audit::writer::Writing;
-use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
 use crate::backend::LongLived;
 use crate::backend::assembly::{AssemblyFault, Own, assemble};
 use crate::backend::resolver::Resolver;
@@ -27,6 +25,8 @@ use crate::sealed::SealedBackend;
 use crate::sealed::{NewKey, SealedStore, StoreFault};
 use crate::vault::SealedVault;
 use apis::Shared;
+use custody_audit::writer::Writing;
+use custody_audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
 use custody_base::clock;
 use custody_base::outbound::ReachFault;
 use custody_base::tls::TlsFault;

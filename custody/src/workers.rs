@@ -16,8 +16,6 @@ pub mod store;
 pub mod teardown;
 
 use crate::api::operation::router;
-use crate::audit::AuditLog;
-use crate::audit::sampling::Sampler;
 use crate::backend::resolver::Resolver;
 use crate::bulk_revocation::BulkRevocation;
 use crate::failures::Failures;
@@ -25,6 +23,8 @@ use crate::metrics::Metrics;
 use crate::vault::Vault;
 use axum::Router;
 use capability::Capabilities;
+use custody_audit::AuditLog;
+use custody_audit::sampling::Sampler;
 use custody_base::clock::Clock;
 use custody_ledger::Ledger;
 use std::sync::Arc;

@@ -4,7 +4,6 @@
 
 use async_trait::async_trait;
 use axum::body::Body;
-use custody::audit::{AuditLog, recovery};
 use custody::backend::resolver::Resolver;
 use custody::backend::{Asked, BackendFault, CredentialBackend};
 use custody::bulk_revocation::BulkRevocation;
@@ -14,6 +13,7 @@ use custody::sealed::Rotated;
 use custody::vault::{CredentialShown, Vault, VaultFault};
 use custody::workers::capability::Capabilities;
 use custody::workers::{Parts, Workers, routes};
+use custody_audit::{AuditLog, recovery};
 use custody_base::actor::Actor;
 use custody_base::clock::Clock;
 use custody_base::credential::{Credential, Resolved};

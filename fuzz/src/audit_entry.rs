@@ -1,7 +1,7 @@
 //! An audit record is one line that reads back, and a line that was changed is none.
 
-use custody::audit::chain::{self, Head, LineFault};
-use custody::audit::entry::{Asked, Entry, Event, Outcome, SessionId};
+use custody_audit::chain::{self, Head, LineFault};
+use custody_audit::entry::{Asked, Entry, Event, Outcome, SessionId};
 use lease::Binding;
 
 const TIME: &str = "2026-01-02T03:04:05.678Z";

@@ -23,14 +23,15 @@ use stack::envoy::EnvoyBinary;
 use stack::{Stack, Way};
 
 /// Who may import whom of ours, as ARCHITECTURE.md draws it. Tools and tests may import all.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("session", &[]),
     ("lease", &[]),
     ("edge", &["session", "lease"]),
     ("filter", &["edge"]),
     ("custody-base", &["lease"]),
     ("custody-ledger", &["custody-base", "lease"]),
-    ("custody", &["session", "lease", "custody-base", "custody-ledger"]),
+    ("custody-audit", &["custody-base", "lease"]),
+    ("custody", &["session", "lease", "custody-base", "custody-ledger", "custody-audit"]),
     // Must not share our misunderstandings.
     ("leaf-ca", &[]),
     ("host-sim", &[]),
@@ -39,7 +40,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("session-jwt", &["session"]),
     ("ext-authz", &["session"]),
     // Properties of all that parses; no program of ours is made of it.
-    ("fuzz", &["session", "lease", "edge", "custody", "host-sim"]),
+    ("fuzz", &["session", "lease", "edge", "custody", "custody-audit", "host-sim"]),
     ("stack", &["session"]),
     ("xtask", &["stack", "session", "edge"]),
 ];

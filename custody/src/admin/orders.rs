@@ -3,8 +3,8 @@
 use super::Admin;
 use super::operator::Operator;
 use crate::api::refusal::Refusal;
-use crate::audit::entry::Order;
-use crate::audit::{Entry, Event, Outcome};
+use custody_audit::entry::Order;
+use custody_audit::{Entry, Event, Outcome};
 
 // === impl Admin ===
 

@@ -1,9 +1,9 @@
 //! Why an operator or a worker did not get what they asked for.
 
 use crate::api::answer::json;
-use crate::audit::AuditFault;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use custody_audit::AuditFault;
 use custody_ledger::LedgerFault;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,6 +1,5 @@
 //! The resolver, made of what a configuration names.
 
-use crate::audit::AuditLog;
 use crate::backend::github_app::{App, GitHubApp, InstallationSource};
 use crate::backend::oauth::{AuthorizationServer, Endpoints, OAuthSource};
 use crate::backend::openbao::{self, ClientFault};
@@ -9,6 +8,7 @@ use crate::backend::settings::{
     AppOnGitHub, Backend, Backends, Credentials, OAuth2, OAuth2Place, SourceAt, SourceOf,
 };
 use crate::backend::{CredentialBackend, LongLived};
+use custody_audit::AuditLog;
 use custody_base::outbound::{EndpointFault, ReachFault};
 use custody_ledger::Ledger;
 use std::collections::BTreeMap;

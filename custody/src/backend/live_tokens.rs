@@ -12,9 +12,9 @@
 
 use super::tokens::{Outcome, Owner, Token, TokenKey, Tokens};
 use super::{BackendFault, LongLived};
-use crate::audit::entry::MintedToken;
-use crate::audit::{self, AuditLog, Entry, Event};
 use async_trait::async_trait;
+use custody_audit::entry::MintedToken;
+use custody_audit::{self, AuditLog, Entry, Event};
 use custody_base::credential::SecretOrigin;
 use custody_base::under_way;
 use custody_ledger::{Change, Revocations, Target};

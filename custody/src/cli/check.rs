@@ -2,7 +2,6 @@
 
 use super::out;
 use super::storage::with_store;
-use crate::audit::recovery::verify;
 use crate::backend::settings::SourceOf;
 use crate::config::Config;
 use crate::keys::SessionKeySource;
@@ -10,6 +9,7 @@ use crate::sealed::root_key::RootKey;
 use crate::sealed::{NewKey, SealWith, SealedStore};
 use crate::server::doors;
 use anyhow::{Result, bail};
+use custody_audit::recovery::verify;
 use custody_base::files::check_writable;
 use custody_ledger::Missing;
 use lease::Handle;

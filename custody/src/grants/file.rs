@@ -1,8 +1,8 @@
 //! New grants without a restart: all of them or none.
 
 use super::{Grants, LiveGrants};
-use crate::audit::entry::Reload;
-use crate::audit::{AuditFault, AuditLog, Entry, Event, Outcome};
+use custody_audit::entry::Reload;
+use custody_audit::{AuditFault, AuditLog, Entry, Event, Outcome};
 use custody_base::files::Stamp;
 use std::error::Error;
 use std::path::{Path, PathBuf};

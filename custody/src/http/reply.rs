@@ -1,10 +1,10 @@
 //! Answers, and the bodies they are answers to.
 
 use crate::api::answer;
-use crate::audit::entry::{request_id, trace_id};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use custody_audit::entry::{request_id, trace_id};
 use lease::RefusalCode;
 use std::time::Duration;
 use zeroize::Zeroizing;

@@ -2,9 +2,9 @@
 
 use super::failure::Failure;
 use super::life::Life;
-use crate::audit::entry::{Asked, Given, SessionId};
-use crate::audit::{Entry, Event, Outcome};
 use crate::grants::{Grant, Grants};
+use custody_audit::entry::{Asked, Given, SessionId};
+use custody_audit::{Entry, Event, Outcome};
 use custody_base::seen::Seen;
 use custody_ledger::{Row, Standing};
 use lease::{Binding, LeaseRequest, RefusalCode, UnixSeconds};

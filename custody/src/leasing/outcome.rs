@@ -1,8 +1,8 @@
 //! What became of an operation: `POST /v1/leases/{id}/outcome`.
 
 use super::Leasing;
-use crate::audit::entry::Ended;
-use crate::audit::{Entry, Event, Outcome};
+use custody_audit::entry::Ended;
+use custody_audit::{Entry, Event, Outcome};
 use custody_ledger::{Closed, LeaseFilter, LeaseRow, Settled};
 use lease::{Binding, OutcomeRefusal, OutcomeReport, is_lease_id};
 

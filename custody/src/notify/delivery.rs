@@ -2,9 +2,9 @@
 
 use super::back_off::next_try;
 use super::webhook::{DeliveryFault, Webhook};
-use crate::audit::entry::Undelivered;
-use crate::audit::{AuditLog, Entry, Event, Outcome};
 use crate::metrics::Metrics;
+use custody_audit::entry::Undelivered;
+use custody_audit::{AuditLog, Entry, Event, Outcome};
 use custody_base::clock::Clock;
 use custody_ledger::{Ledger, LedgerFault, Notice};
 use futures_util::future::join_all;

@@ -1,9 +1,9 @@
 //! One listening socket: accept, TLS, HTTP, and an end in good order.
 
-use crate::audit::sampling::Sampler;
 use crate::metrics::Metrics;
 use crate::server::renewal::Acceptors;
 use axum::Router;
+use custody_audit::sampling::Sampler;
 use custody_base::tls::peer::Peer;
 use custody_base::under_way;
 use hyper::Request;

@@ -9,7 +9,6 @@ pub mod stores;
 
 use axum::Router;
 use axum::body::Body;
-use custody::audit::{AuditLog, recovery};
 use custody::backend::resolver::{Resolver, Sources};
 use custody::config::Config;
 use custody::failures::Failures;
@@ -19,6 +18,7 @@ use custody::http::{Places, Service, edge_routes};
 use custody::keys::SessionKeys;
 use custody::leasing::{Leasing, Parts};
 use custody::metrics::Metrics;
+use custody_audit::{AuditLog, recovery};
 use custody_base::clock::Clock;
 use custody_ledger::{Ledger, Revocation, Target};
 use faulty::Faulty;

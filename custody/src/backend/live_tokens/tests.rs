@@ -1,7 +1,7 @@
 use super::*;
-use crate::audit::recovery;
 use crate::backend::StoredSecret;
 use crate::backend::tokens::owner;
+use custody_audit::recovery;
 use custody_base::actor::Actor;
 use custody_ledger::{Missing, SqliteLedger};
 use lease::Handle;

@@ -1,10 +1,10 @@
 //! `custody audit tail`
 
-use crate::audit::segments::closed;
 use crate::cli::out;
 use crate::cli::table::plain;
 use anyhow::{Context, Result};
 use clap::Args;
+use custody_audit::segments::closed;
 use custody_base::files::is_same_file;
 use serde_json::Value;
 use std::collections::VecDeque;

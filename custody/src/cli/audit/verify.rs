@@ -1,11 +1,11 @@
 //! `custody audit verify`
 
-use crate::audit::day::DayHead;
-use crate::audit::segments::{Segment, Span, Verified, files_of, verify_all};
-use crate::audit::verify::Intact;
 use crate::cli::out::say;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use custody_audit::day::DayHead;
+use custody_audit::segments::{Segment, Span, Verified, files_of, verify_all};
+use custody_audit::verify::Intact;
 use serde::Serialize;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@
 //! counting. So custody, when it starts, reads the records since the last mark of either kind and
 //! not a whole day of them.
 
-use crate::audit::merkle::{Hash, Tree};
+use crate::merkle::{Hash, Tree};
 use custody_base::names::hex;
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! The file under the log, and what can go wrong with it.
 
-use crate::audit::segments::{closed_name, next_name};
+use crate::segments::{closed_name, next_name};
 use custody_base::files;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

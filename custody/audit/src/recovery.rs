@@ -1,11 +1,11 @@
 //! Opening the log of an earlier run, which may have died in the middle of a line.
 
-use crate::audit::chain::{Head, MARK};
-use crate::audit::day::Day;
-use crate::audit::entry::{Entry, Event, Outcome, Torn};
-use crate::audit::medium::{AuditFile, Medium};
-use crate::audit::segments::Segments;
-use crate::audit::verify::{ChainFault, From, Intact, follow};
+use crate::chain::{Head, MARK};
+use crate::day::Day;
+use crate::entry::{Entry, Event, Outcome, Torn};
+use crate::medium::{AuditFile, Medium};
+use crate::segments::Segments;
+use crate::verify::{ChainFault, From, Intact, follow};
 use custody_base::clock;
 use custody_base::files;
 use std::fs::File;

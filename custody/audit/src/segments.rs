@@ -4,12 +4,12 @@
 //! audit.jsonl                            is written to
 //! audit-000000000001-2026-11-29.jsonl    closed: number and day of its first record
 //! ```
-//! A segment begins with a mark ([`crate::audit::day`]), which has the number, the hash and the day's
+//! A segment begins with a mark ([`crate::day`]), which has the number, the hash and the day's
 //! records of what came before, so each is verified alone. The chain goes on from one to the next, so a
 //! closed segment may be moved away, and what is missing between two that are there shows.
 
-use crate::audit::chain::{Head, Read as Line, read};
-use crate::audit::verify::{ChainFault, From, Intact, LONGEST, follow, lacks_only_its_end};
+use crate::chain::{Head, Read as Line, read};
+use crate::verify::{ChainFault, From, Intact, LONGEST, follow, lacks_only_its_end};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

@@ -1,7 +1,7 @@
 //! Reading a chain from end to end.
 
-use crate::audit::chain::{Head, LineFault, Read as Line, read};
-use crate::audit::day::{Day, DayHead, Mark};
+use crate::chain::{Head, LineFault, Read as Line, read};
+use crate::day::{Day, DayHead, Mark};
 use std::io::{self, BufRead, Read};
 
 /// A chain without a break.
@@ -139,8 +139,8 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::day::Checkpoint;
-    use crate::audit::entry::{Entry, Event, Outcome};
+    use crate::day::Checkpoint;
+    use crate::entry::{Entry, Event, Outcome};
     use proptest::prelude::*;
 
     fn chain(length: usize) -> Vec<u8> {

@@ -1,7 +1,7 @@
 use super::*;
-use crate::audit::entry::{Event, Outcome};
-use crate::audit::recovery;
-use crate::audit::verify::{From, follow};
+use crate::entry::{Event, Outcome};
+use crate::recovery;
+use crate::verify::{From, follow};
 use std::sync::Mutex;
 
 /// A disk in memory that fails when told to, and remembers what was synced.

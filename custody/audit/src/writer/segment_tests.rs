@@ -1,7 +1,7 @@
 use super::*;
-use crate::audit::medium::AuditFile;
-use crate::audit::recovery;
-use crate::audit::segments::{SegmentFault, Span, Verified, closed, files_of, verify_all};
+use crate::medium::AuditFile;
+use crate::recovery;
+use crate::segments::{SegmentFault, Span, Verified, closed, files_of, verify_all};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};

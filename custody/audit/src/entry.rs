@@ -1,6 +1,6 @@
 //! What one audit record says.
 
-use crate::audit::day::{Checkpoint, DayHead};
+use crate::day::{Checkpoint, DayHead};
 use lease::UnixSeconds;
 use serde::Serialize;
 
@@ -117,7 +117,7 @@ pub struct SessionId {
     pub issuer: String,
     pub subject: String,
     pub jwt_id: String,
-    /// [`session::Session::id`]: what a revocation names.
+    /// `session::Session::id`: what a revocation names.
     pub session_id: String,
 }
 

@@ -4,7 +4,7 @@
 //! These attributes stand in front of custody's own, which OCSF's readers find under their own
 //! names.
 
-use crate::audit::entry::{Entry, Event, Order, Outcome};
+use crate::entry::{Entry, Event, Order, Outcome};
 use serde::Serialize;
 
 /// What OCSF asks of every event, and who did what to what.
@@ -165,7 +165,7 @@ impl From<Severity> for u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::entry::{Asked, SessionId};
+    use crate::entry::{Asked, SessionId};
     use serde_json::json;
 
     #[test]

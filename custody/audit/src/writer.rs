@@ -1,11 +1,11 @@
 //! Writing records: one thread, many waiting requests, one sync.
 
-use crate::audit::chain::Head;
-use crate::audit::day::Day;
-use crate::audit::entry::{Entry, Event, Outcome};
-use crate::audit::medium::Medium;
-use crate::audit::recovery::{End, Opened};
-use crate::audit::segments::Segments;
+use crate::chain::Head;
+use crate::day::Day;
+use crate::entry::{Entry, Event, Outcome};
+use crate::medium::Medium;
+use crate::recovery::{End, Opened};
+use crate::segments::Segments;
 use custody_base::batch::gather;
 use std::io;
 use std::sync::Arc;

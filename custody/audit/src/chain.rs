@@ -8,9 +8,9 @@
 //! The hash is over the bytes as they stand, so there is no second, canonical form that could
 //! differ from what is read.
 
-use crate::audit::day::Mark;
-use crate::audit::entry::Entry;
-use crate::audit::ocsf::Ocsf;
+use crate::day::Mark;
+use crate::entry::Entry;
+use crate::ocsf::Ocsf;
 use custody_base::names::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -56,9 +56,9 @@ struct Link {
     prev: String,
 }
 
-/// [`crate::audit::Event::DayClosed`] as it is written.
+/// [`crate::Event::DayClosed`] as it is written.
 const DAY_CLOSED: &str = "day_closed";
-/// [`crate::audit::Event::DayCheckpoint`] as it is written.
+/// [`crate::Event::DayCheckpoint`] as it is written.
 const DAY_CHECKPOINT: &str = "day_checkpoint";
 /// How the event of a [`Mark`] begins, and that of no other record.
 ///
@@ -156,7 +156,7 @@ fn hash_of(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::entry::{Asked, Event, Outcome};
+    use crate::entry::{Asked, Event, Outcome};
 
     #[test]
     fn a_line_as_documented() {

@@ -6,6 +6,12 @@
 //! (`custody audit verify` prints it) somewhere else for that.
 //!
 //! A record is durable (written and synced) before anything it speaks of happens ([`writer`]).
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing),
+    deny(clippy::print_stdout)
+)]
 
 pub mod chain;
 pub mod day;
