@@ -7,9 +7,9 @@
 //! The order is in the ledger while it is under way. Should its custody be killed, the next one, or another
 //! replica, goes on with it ([`BulkRevocation::resume`]).
 
-use crate::backend::resolver::Resolver;
 use custody_audit::entry::Order;
 use custody_audit::{AuditLog, Entry, Event, Outcome};
+use custody_backends::resolver::Resolver;
 use custody_base::clock::Clock;
 use custody_base::under_way;
 use custody_ledger::{BulkOrder, LeasePage, LeasePlace, LeaseRow, Ledger, LedgerFault, Target};

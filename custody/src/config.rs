@@ -17,11 +17,11 @@ mod session_keys;
 mod storage;
 mod workers;
 
-use crate::backend::settings::{Backends, Credentials};
 use crate::grants::Grants;
 use crate::keys::SessionRules;
 use crate::limits::Limits;
 use crate::notify::WebhookPlace;
+use custody_backends::settings::{Backends, Credentials};
 use fault::Faults;
 pub use fault::{ConfigFaults, Fault};
 pub use listeners::{AdminListener, EdgeListener, HealthListener, Protection};

@@ -1,8 +1,8 @@
 //! Sources that failed: the log, the metrics and the failure notifier hear of each.
 
-use crate::backend::resolver::Failure;
 use crate::metrics::Metrics;
 use crate::notify::{Failed, Notifier};
+use custody_backends::resolver::Failure;
 use custody_base::actor::Actor;
 use lease::Handle;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ mod destination;
 mod file;
 mod live;
 
-use crate::backend::Narrow;
+use custody_backends::Narrow;
 use custody_base::actor::Actor;
 pub use destination::DestinationPattern;
 pub use file::{GrantsFile, Load, ReloadFault, Reloaded, WrongGrants};

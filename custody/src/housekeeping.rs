@@ -1,6 +1,6 @@
 //! What the ledger need not remember any more is forgotten.
 
-use crate::backend::resolver::Resolver;
+use custody_backends::resolver::Resolver;
 use custody_base::clock::Clock;
 use custody_ledger::{Ledger, LedgerFault};
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 mod authority;
 mod template;
 
-use crate::sealed::root_key::RootKey;
 use authority::{Certificates, Pair};
+use custody_backends::sealed::root_key::RootKey;
 use custody_base::files::{
     FileFault, create_private, create_private_folder, create_public, sync_folder_of,
 };

@@ -19,7 +19,6 @@ mod outcome;
 mod refused;
 mod reservation;
 
-use crate::backend::resolver::{LAST_LIMIT, PRIMARY_LIMIT, Resolver};
 use crate::failures::Failures;
 use crate::grants::LiveGrants;
 use crate::keys::SessionKeys;
@@ -28,6 +27,7 @@ use crate::metrics::Metrics;
 use caller::Caller;
 use custody_audit::sampling::Sampler;
 use custody_audit::{AuditLog, Entry};
+use custody_backends::resolver::{LAST_LIMIT, PRIMARY_LIMIT, Resolver};
 use custody_base::clock::Clock;
 use custody_base::under_way;
 use custody_ledger::Ledger;

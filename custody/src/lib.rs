@@ -12,7 +12,6 @@
 
 pub mod admin;
 pub mod api;
-pub mod backend;
 pub mod bulk_revocation;
 pub mod cli;
 pub mod config;
@@ -29,7 +28,6 @@ pub mod limits;
 pub mod metrics;
 pub mod notify;
 pub mod openapi;
-pub mod sealed;
 pub mod server;
 pub mod vault;
 pub mod workers;

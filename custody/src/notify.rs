@@ -16,10 +16,10 @@ mod posting;
 mod signature;
 mod webhook;
 
-use crate::backend::LongLived;
 use crate::metrics::Metrics;
 pub use alike::Failed;
 use custody_audit::AuditLog;
+use custody_backends::LongLived;
 use custody_base::clock::Clock;
 use custody_base::outbound::ReachFault;
 use custody_ledger::Ledger;

@@ -2,8 +2,8 @@
 //! through a backend.
 
 use crate::api::refusal::Refusal;
-use crate::sealed::{Listed, Rotated, SealedStore, StoreFault};
 use async_trait::async_trait;
+use custody_backends::sealed::{Listed, Rotated, SealedStore, StoreFault};
 use custody_base::actor::Actor;
 use custody_base::credential::Credential;
 use lease::{Handle, UnixSeconds};

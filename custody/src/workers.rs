@@ -16,7 +16,6 @@ pub mod store;
 pub mod teardown;
 
 use crate::api::operation::router;
-use crate::backend::resolver::Resolver;
 use crate::bulk_revocation::BulkRevocation;
 use crate::failures::Failures;
 use crate::metrics::Metrics;
@@ -25,6 +24,7 @@ use axum::Router;
 use capability::Capabilities;
 use custody_audit::AuditLog;
 use custody_audit::sampling::Sampler;
+use custody_backends::resolver::Resolver;
 use custody_base::clock::Clock;
 use custody_ledger::Ledger;
 use std::sync::Arc;

@@ -5,11 +5,11 @@
 mod inside;
 
 use async_trait::async_trait;
-use custody::backend::resolver::Resolver;
-use custody::backend::{Asked, BackendFault, CredentialBackend};
 use custody::bulk_revocation::{BulkRevocation, Means, Progress};
 use custody_audit::entry::Order;
 use custody_audit::{AuditLog, recovery};
+use custody_backends::resolver::Resolver;
+use custody_backends::{Asked, BackendFault, CredentialBackend};
 use custody_base::credential::Resolved;
 use custody_ledger::{
     BulkOrder, Change, LeaseFilter, LeaseRow, Ledger, LedgerPlace, Missing, NewLease, Revocation,

@@ -4,16 +4,16 @@
 
 use async_trait::async_trait;
 use axum::body::Body;
-use custody::backend::resolver::Resolver;
-use custody::backend::{Asked, BackendFault, CredentialBackend};
 use custody::bulk_revocation::BulkRevocation;
 use custody::failures::Failures;
 use custody::metrics::Metrics;
-use custody::sealed::Rotated;
 use custody::vault::{CredentialShown, Vault, VaultFault};
 use custody::workers::capability::Capabilities;
 use custody::workers::{Parts, Workers, routes};
 use custody_audit::{AuditLog, recovery};
+use custody_backends::resolver::Resolver;
+use custody_backends::sealed::Rotated;
+use custody_backends::{Asked, BackendFault, CredentialBackend};
 use custody_base::actor::Actor;
 use custody_base::clock::Clock;
 use custody_base::credential::{Credential, Resolved};

@@ -5,8 +5,8 @@
 
 mod inside;
 
-use custody::backend::Narrow;
 use custody::grants::{Grant, GrantedBinding, Grants, ReloadFault};
+use custody_backends::Narrow;
 use inside::stores::Store;
 use inside::{Inside, START};
 use lease::{Authority, Binding, fingerprint};

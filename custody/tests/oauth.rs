@@ -16,11 +16,11 @@ use common::now;
 use common::peer::Peer;
 use common::shelf::{Shelf, actor, handle, shelf};
 use common::stores::{Store, on_both_stores};
-use custody::backend::oauth::{
+use custody_backends::oauth::{
     AuthorizationServer, Client, ClientAuth, Endpoints, Grant, OAuthSource, TokenRequest,
 };
-use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
-use custody::sealed::SealedBackend;
+use custody_backends::sealed::SealedBackend;
+use custody_backends::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
 use custody_base::actor::Actor;
 use custody_base::credential::{Credential, Resolved, Shape};
 use custody_base::outbound::{Endpoint, Reach};

@@ -10,7 +10,7 @@ use common::bao::{Bao, headers, resolve, resolver};
 use common::client::plain_get;
 use common::stores::Store;
 use common::{Home, now};
-use custody::backend::BackendFault;
+use custody_backends::BackendFault;
 use custody_base::credential::{Credential, CredentialType};
 use serde_json::{Value, json};
 use stack::openbao::Storage;

@@ -4,7 +4,7 @@
 mod inside;
 
 use axum::body::Body;
-use custody::backend::BackendFault;
+use custody_backends::BackendFault;
 use inside::scripted::Step;
 use inside::stores::{Store, on_both_stores};
 use inside::{Inside, START};

@@ -3,8 +3,8 @@
 
 mod inside;
 
-use custody::backend::BackendFault;
 use custody::leasing::TIME_LIMIT;
+use custody_backends::BackendFault;
 use inside::faulty::When;
 use inside::scripted::Step;
 use inside::stores::{Store, on_both_stores};

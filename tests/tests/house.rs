@@ -23,7 +23,7 @@ use stack::envoy::EnvoyBinary;
 use stack::{Stack, Way};
 
 /// Who may import whom of ours, as ARCHITECTURE.md draws it. Tools and tests may import all.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("session", &[]),
     ("lease", &[]),
     ("edge", &["session", "lease"]),
@@ -31,7 +31,18 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("custody-base", &["lease"]),
     ("custody-ledger", &["custody-base", "lease"]),
     ("custody-audit", &["custody-base", "lease"]),
-    ("custody", &["session", "lease", "custody-base", "custody-ledger", "custody-audit"]),
+    ("custody-backends", &["custody-base", "custody-ledger", "custody-audit", "lease"]),
+    (
+        "custody",
+        &[
+            "session",
+            "lease",
+            "custody-base",
+            "custody-ledger",
+            "custody-audit",
+            "custody-backends",
+        ],
+    ),
     // Must not share our misunderstandings.
     ("leaf-ca", &[]),
     ("host-sim", &[]),
@@ -46,7 +57,8 @@ const ARROWS: [(&str, &[&str]); 16] = [
 ];
 
 /// What only a package's own tests import: the OpenBao and the PostgreSQL that custody calls.
-const IN_TESTS: [(&str, &str); 2] = [("custody", "stack"), ("custody-ledger", "stack")];
+const IN_TESTS: [(&str, &str); 3] =
+    [("custody", "stack"), ("custody-ledger", "stack"), ("custody-backends", "session")];
 
 /// What is made with the Rust SDK: the filter, and the guests that host-sim's tests run.
 const MODULES: [&str; 2] = ["filter", "sdk-guests"];

@@ -17,11 +17,11 @@ use crate::api::answer::ok;
 use crate::api::credential::{Shown, Stored};
 use crate::api::limits;
 use crate::api::operation::{Answered, Operation, Parameter, Place, SchemaOf, Verb, schema_of};
-use crate::sealed::Rotated;
 use crate::vault::CredentialShown;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
+use custody_backends::sealed::Rotated;
 use std::sync::Arc;
 
 type Refusals = &'static [(u16, &'static str)];

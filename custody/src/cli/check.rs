@@ -2,14 +2,14 @@
 
 use super::out;
 use super::storage::with_store;
-use crate::backend::settings::SourceOf;
 use crate::config::Config;
 use crate::keys::SessionKeySource;
-use crate::sealed::root_key::RootKey;
-use crate::sealed::{NewKey, SealWith, SealedStore};
 use crate::server::doors;
 use anyhow::{Result, bail};
 use custody_audit::recovery::verify;
+use custody_backends::sealed::root_key::RootKey;
+use custody_backends::sealed::{NewKey, SealWith, SealedStore};
+use custody_backends::settings::SourceOf;
 use custody_base::files::check_writable;
 use custody_ledger::Missing;
 use lease::Handle;

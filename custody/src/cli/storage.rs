@@ -1,8 +1,8 @@
 //! The sealed store, for commands that come and go.
 
 use crate::config::Storage;
-use crate::sealed::{NewKey, SealedStore};
 use anyhow::{Context, Result, anyhow};
+use custody_backends::sealed::{NewKey, SealedStore};
 use custody_ledger::Missing;
 
 /// Opens the store beside whoever else has it open, and runs this with it.

@@ -6,7 +6,7 @@ mod openbao;
 pub(super) mod own_secret;
 
 use super::fault::Faults;
-use crate::backend::settings::{Backend, Backends, SEALED, SourceOf};
+use custody_backends::settings::{Backend, Backends, SEALED, SourceOf};
 use serde_yaml_ng::{Mapping, Value};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -3,7 +3,7 @@
 
 use super::backends::{named, read_source, split};
 use super::fault::Faults;
-use crate::backend::settings::{Backends, Credentials, SourceAt, SourcePair};
+use custody_backends::settings::{Backends, Credentials, SourceAt, SourcePair};
 use lease::Handle;
 use serde::Deserialize;
 use serde_yaml_ng::Value;

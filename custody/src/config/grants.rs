@@ -1,8 +1,8 @@
 //! `grants`: which sessions may lease what.
 
 use super::fault::Faults;
-use crate::backend::Narrow;
 use crate::grants::{DestinationPattern, Grant, GrantedBinding, Grants};
+use custody_backends::Narrow;
 use custody_base::actor::Actor;
 use custody_base::names::hex;
 use lease::{Handle, LEASE_CEILING, LEASE_DEFAULT};

@@ -1,8 +1,8 @@
 //! Under which keys the sealed store seals: fields of `store`.
 
 use super::fault::Faults;
-use crate::backend::settings::{Backend, Backends};
-use crate::sealed::{SealWith, Sealing};
+use custody_backends::sealed::{SealWith, Sealing};
+use custody_backends::settings::{Backend, Backends};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 

@@ -3,9 +3,9 @@
 use super::database::{self, RawPostgres};
 use super::fault::Faults;
 use super::sealing::{self, RawSealing, RawSigner};
-use crate::backend::settings::Backends;
-use crate::sealed::Sealing;
 use custody_audit::Segments;
+use custody_backends::sealed::Sealing;
+use custody_backends::settings::Backends;
 use custody_ledger::LedgerPlace;
 use serde::Deserialize;
 use serde_yaml_ng::Value;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::Config;
-use crate::sealed::SealWith;
+use custody_backends::sealed::SealWith;
 use custody_base::tls;
 use serde_json::json;
 use session::mint::SigningKey;

@@ -7,13 +7,13 @@ use super::failure::Failure;
 use super::life::Life;
 use super::reservation::Hold;
 use super::{Leasing, Refused};
-use crate::backend::resolver::{
-    Answered, AttemptBudget, End, Failure as SourceFailure, Unresolved,
-};
-use crate::backend::{Asked, BackendFault};
 use crate::grants::Grant;
 use async_trait::async_trait;
 use custody_audit::Entry;
+use custody_backends::resolver::{
+    Answered, AttemptBudget, End, Failure as SourceFailure, Unresolved,
+};
+use custody_backends::{Asked, BackendFault};
 use custody_base::credential::Resolved;
 use custody_base::credential::SecretOrigin;
 use custody_ledger::{Attempt, LeaseRow, Ledger, LedgerFault, NewLease, Recorded};

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::operation;
 use super::{Leasing, Refused, TIME_LIMIT};
-use crate::backend::resolver::{AttemptBudget, InMemory, MOST_ATTEMPTS};
+use custody_backends::resolver::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 use custody_base::names::fresh_id;
 use custody_ledger::{Attempt, Ledger, LedgerFault, Opened, Reservation};
 use lease::RefusalCode;

@@ -14,7 +14,7 @@ pub struct Failed {
     pub backend: String,
     pub actor: String,
     pub handle: String,
-    /// [`crate::backend::BackendFault::code`].
+    /// [`custody_backends::BackendFault::code`].
     pub code: &'static str,
 }
 

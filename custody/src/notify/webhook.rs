@@ -1,7 +1,7 @@
 //! One notice, told to the receiver.
 
 use super::signature::{SigningFault, SigningSecret};
-use crate::backend::{BackendFault, LongLived};
+use custody_backends::{BackendFault, LongLived};
 use custody_base::actor::Actor;
 use custody_base::outbound::{Call, CallFault, Endpoint, Outbound, Reach, ReachFault};
 use custody_ledger::Notice;

@@ -1,7 +1,6 @@
 //! What every API works on, and the operators' and the workers' put together.
 
 use crate::admin::{self, Admin};
-use crate::backend::resolver::Resolver;
 use crate::bulk_revocation::BulkRevocation;
 use crate::config::{Config, WorkersListener};
 use crate::failures::Failures;
@@ -13,6 +12,7 @@ use crate::workers::capability::Capabilities;
 use crate::workers::{self, Workers};
 use axum::Router;
 use custody_audit::AuditLog;
+use custody_backends::resolver::Resolver;
 use custody_base::clock::Clock;
 use custody_ledger::Ledger;
 use session::Verifier;

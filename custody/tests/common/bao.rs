@@ -1,10 +1,10 @@
 //! A real OpenBao, set up as an operator would for a custody.
 
-use custody::backend::assembly::{Own, assemble};
-use custody::backend::resolver::{Answered, InMemory, Resolver, Unresolved};
-use custody::backend::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
 use custody::config::Config;
 use custody_audit::{AuditLog, recovery};
+use custody_backends::assembly::{Own, assemble};
+use custody_backends::resolver::{Answered, InMemory, Resolver, Unresolved};
+use custody_backends::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
 use custody_base::actor::Actor;
 use custody_base::credential::{CredentialType, Resolved};
 use custody_ledger::{Missing, SqliteLedger};

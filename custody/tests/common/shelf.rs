@@ -1,8 +1,8 @@
 //! A sealed store with secrets that backends live on, and the ledger beside it.
 
 use super::stores::{self, Database, Store};
-use custody::sealed::{NewKey, SealWith, SealedStore, Sealing};
 use custody_audit::{AuditLog, recovery};
+use custody_backends::sealed::{NewKey, SealWith, SealedStore, Sealing};
 use custody_base::actor::Actor;
 use custody_base::credential::Shape;
 use custody_ledger::Ledger;

@@ -9,7 +9,6 @@ pub mod stores;
 
 use axum::Router;
 use axum::body::Body;
-use custody::backend::resolver::{Resolver, Sources};
 use custody::config::Config;
 use custody::failures::Failures;
 use custody::feed::EdgeFeed;
@@ -19,6 +18,7 @@ use custody::keys::SessionKeys;
 use custody::leasing::{Leasing, Parts};
 use custody::metrics::Metrics;
 use custody_audit::{AuditLog, recovery};
+use custody_backends::resolver::{Resolver, Sources};
 use custody_base::clock::Clock;
 use custody_ledger::{Ledger, Revocation, Target};
 use faulty::Faulty;

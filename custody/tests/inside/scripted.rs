@@ -1,6 +1,6 @@
 //! Sources that do what the test says.
 
-use custody::backend::{Asked, BackendFault, CredentialBackend, Narrow};
+use custody_backends::{Asked, BackendFault, CredentialBackend, Narrow};
 use custody_base::actor::Actor;
 use custody_base::credential::{Credential, Resolved};
 use lease::{Handle, Secret};

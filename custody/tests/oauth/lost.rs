@@ -4,7 +4,7 @@ use super::common::authority::Trouble;
 use super::common::stores::{Store, on_both_stores};
 use super::{House, REFRESH, ask, ask_for, narrow, refreshes};
 use axum::http::StatusCode;
-use custody::backend::BackendFault;
+use custody_backends::BackendFault;
 use serde_json::json;
 
 on_both_stores! {

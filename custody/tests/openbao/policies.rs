@@ -30,7 +30,7 @@ fn denied() -> Result<Vec<(String, String)>, String> {
     Err("backend_denied".into())
 }
 
-async fn fault(resolver: &custody::backend::resolver::Resolver, handle: &str) -> String {
+async fn fault(resolver: &custody_backends::resolver::Resolver, handle: &str) -> String {
     let unresolved = resolve(resolver, handle, None).await.err().unwrap();
     unresolved.failures[0].fault.to_string()
 }

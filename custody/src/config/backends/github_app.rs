@@ -2,8 +2,8 @@
 
 use super::oauth2::read_reach;
 use super::own_secret::{self, RawOwnSecret};
-use crate::backend::settings::AppOnGitHub;
 use crate::config::fault::Faults;
+use custody_backends::settings::AppOnGitHub;
 use custody_base::outbound::{Endpoint, Reach};
 use serde::Deserialize;
 use serde_yaml_ng::Value;

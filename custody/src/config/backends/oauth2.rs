@@ -1,9 +1,9 @@
 //! `type: oauth2`: an authorization server, and what is asked of it.
 
 use super::own_secret::{self, RawOwnSecret};
-use crate::backend::oauth::{Client, ClientAuth, Endpoints, Grant, TokenRequest};
-use crate::backend::settings::{OAuth2, OAuth2Place};
 use crate::config::fault::Faults;
+use custody_backends::oauth::{Client, ClientAuth, Endpoints, Grant, TokenRequest};
+use custody_backends::settings::{OAuth2, OAuth2Place};
 use custody_base::outbound::{Endpoint, Reach};
 use serde::Deserialize;
 use serde_yaml_ng::Value;

@@ -1,7 +1,7 @@
 //! `type: openbao`: an OpenBao server, and what is taken from it.
 
-use crate::backend::openbao::{Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SecretPath};
 use crate::config::fault::Faults;
+use custody_backends::openbao::{Fields, OpenBao, OpenBaoAuth, OpenBaoSource, SecretPath};
 use custody_base::credential::CredentialType;
 use custody_base::outbound::{Endpoint, Identity, Reach};
 use lease::HeaderName;

@@ -1,8 +1,8 @@
 use super::super::credentials;
 use super::*;
-use crate::backend::oauth::{Client, ClientAuth, Grant};
-use crate::backend::openbao::{Fields, OpenBaoAuth, SecretPath};
-use crate::backend::settings::{Credentials, SourcePair};
+use custody_backends::oauth::{Client, ClientAuth, Grant};
+use custody_backends::openbao::{Fields, OpenBaoAuth, SecretPath};
+use custody_backends::settings::{Credentials, SourcePair};
 use custody_base::credential::CredentialType;
 
 const BACKENDS: &str = "

@@ -1,6 +1,6 @@
 use super::*;
-use crate::backend::Narrow;
 use crate::grants::{Grant, GrantedBinding};
+use custody_backends::Narrow;
 use custody_base::actor::Actor;
 
 fn grants(of: &[(&str, &str)]) -> Grants {

@@ -1,6 +1,6 @@
 //! Minted is a subset of requested is a subset of granted.
 
-use crate::backend::BackendFault;
+use crate::BackendFault;
 use std::collections::BTreeSet;
 
 /// What to request: of what the credential may have, what the grant gives away. In order, each once.

@@ -5,7 +5,7 @@ use super::answer::{Auth, LoggedIn, LookedUp};
 use super::denials::{Denials, policy_line};
 use super::door::{Door, NOTHING, allowed, down, judged};
 use super::settings::OpenBaoAuth;
-use crate::backend::BackendFault;
+use crate::BackendFault;
 use custody_base::files::{FileFault, Stamp, read_private};
 use custody_base::outbound::{Method, StatusCode};
 use lease::Secret;

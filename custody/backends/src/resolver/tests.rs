@@ -1,5 +1,5 @@
 use super::*;
-use crate::backend::Narrow;
+use crate::Narrow;
 use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_base::credential::Credential;

@@ -1,13 +1,13 @@
 //! The resolver, made of what a configuration names.
 
-use crate::backend::github_app::{App, GitHubApp, InstallationSource};
-use crate::backend::oauth::{AuthorizationServer, Endpoints, OAuthSource};
-use crate::backend::openbao::{self, ClientFault};
-use crate::backend::resolver::{Resolver, Sources};
-use crate::backend::settings::{
+use crate::github_app::{App, GitHubApp, InstallationSource};
+use crate::oauth::{AuthorizationServer, Endpoints, OAuthSource};
+use crate::openbao::{self, ClientFault};
+use crate::resolver::{Resolver, Sources};
+use crate::settings::{
     AppOnGitHub, Backend, Backends, Credentials, OAuth2, OAuth2Place, SourceAt, SourceOf,
 };
-use crate::backend::{CredentialBackend, LongLived};
+use crate::{CredentialBackend, LongLived};
 use custody_audit::AuditLog;
 use custody_base::outbound::{EndpointFault, ReachFault};
 use custody_ledger::Ledger;

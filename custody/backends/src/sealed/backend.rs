@@ -1,8 +1,8 @@
 //! The sealed store as a backend. It is always there, and called `sealed`.
 
 use super::SealedStore;
-use crate::backend::settings::SEALED;
-use crate::backend::{Asked, BackendFault, CredentialBackend, LongLived, StoredSecret};
+use crate::settings::SEALED;
+use crate::{Asked, BackendFault, CredentialBackend, LongLived, StoredSecret};
 use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_base::credential::SecretOrigin;
@@ -85,7 +85,7 @@ impl LongLived for SealedBackend {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Narrow;
+    use crate::Narrow;
     use crate::sealed::{NewKey, SealWith, Sealing, root_key::RootKey};
     use custody_ledger::{Envelopes, Missing, Row, SqliteLedger};
     use tokio::time::{Duration, Instant};

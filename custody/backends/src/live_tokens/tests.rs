@@ -1,6 +1,6 @@
 use super::*;
-use crate::backend::StoredSecret;
-use crate::backend::tokens::owner;
+use crate::StoredSecret;
+use crate::tokens::owner;
 use custody_audit::recovery;
 use custody_base::actor::Actor;
 use custody_ledger::{Missing, SqliteLedger};

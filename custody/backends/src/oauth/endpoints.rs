@@ -1,6 +1,6 @@
 //! Where the token endpoint is: configured, or found by the issuer's metadata (RFC 8414).
 
-use crate::backend::BackendFault;
+use crate::BackendFault;
 use custody_base::outbound::{Call, Endpoint, Outbound, StatusCode};
 use serde::Deserialize;
 use std::time::Duration;

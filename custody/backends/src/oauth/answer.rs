@@ -1,6 +1,6 @@
 //! What a token endpoint answers (RFC 6749 section 5).
 
-use crate::backend::BackendFault;
+use crate::BackendFault;
 use custody_base::outbound::{Answer, StatusCode, optional_secret, secret};
 use lease::Secret;
 use serde::Deserialize;

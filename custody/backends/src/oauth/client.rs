@@ -1,6 +1,6 @@
 //! Who we are to an authorization server, and how that is shown (RFC 6749 section 2.3).
 
-use crate::backend::{BackendFault, LongLived, StoredSecret, rs256};
+use crate::{BackendFault, LongLived, StoredSecret, rs256};
 use custody_base::actor::Actor;
 use custody_base::credential::SecretOrigin;
 use custody_base::names::fresh_id;

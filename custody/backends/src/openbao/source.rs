@@ -4,7 +4,7 @@ use super::answer::{Field, FieldMap, KvRead, Leased};
 use super::client::Client;
 use super::door::{NOTHING, down};
 use super::settings::{Fields, OpenBaoSource, SecretPath};
-use crate::backend::{Asked, BackendFault, CredentialBackend};
+use crate::{Asked, BackendFault, CredentialBackend};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

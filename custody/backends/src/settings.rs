@@ -1,7 +1,7 @@
 //! What the backends and the sources of credentials are made from.
 
-use crate::backend::oauth::{Client, TokenRequest};
-use crate::backend::openbao::{OpenBao, OpenBaoSource};
+use crate::oauth::{Client, TokenRequest};
+use crate::openbao::{OpenBao, OpenBaoSource};
 use custody_base::actor::Actor;
 use custody_base::outbound::{Endpoint, Reach};
 use lease::Handle;

@@ -10,7 +10,7 @@ use super::local::LocalSigner;
 use super::root_key::{RootKey, StoreKeys};
 use super::signer::Signer;
 use super::transit::TransitSigner;
-use crate::backend::openbao::{Client, OpenBao};
+use crate::openbao::{Client, OpenBao};
 use custody_base::clock;
 use custody_base::names::hex;
 use custody_ledger::{Envelopes, KeyRow};

@@ -1,6 +1,6 @@
 //! What GitHub says it minted, held against what was asked.
 
-use crate::backend::{BackendFault, Narrow};
+use crate::{BackendFault, Narrow};
 use custody_base::outbound::{Answer, StatusCode, secret};
 use lease::{Secret, UnixSeconds};
 use serde::Deserialize;

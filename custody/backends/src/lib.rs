@@ -2,10 +2,17 @@
 //!
 //! A handle may name one or two sources ([`resolver::Sources`]): a primary and, maybe, a backup. One
 //! that names none is answered by the first registered backend that is capable.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing),
+    deny(clippy::print_stdout)
+)]
 
 pub mod assembly;
 pub mod openbao;
 pub mod resolver;
+pub mod sealed;
 pub mod settings;
 
 pub mod github_app;

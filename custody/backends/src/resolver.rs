@@ -12,7 +12,7 @@ mod taking_back;
 
 pub use attempts::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 
-use crate::backend::{Asked, BackendFault, CredentialBackend};
+use crate::{Asked, BackendFault, CredentialBackend};
 use custody_base::actor::Actor;
 use custody_base::clock::{self, Clock};
 use custody_base::credential::{CredentialType, Resolved};

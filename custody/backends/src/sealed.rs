@@ -18,7 +18,7 @@ pub use keyring::{NewKey, SealWith, Sealing};
 pub use rotation::Rotated;
 pub use signer::{Signer, SignerFault};
 
-use crate::backend::BackendFault;
+use crate::BackendFault;
 use custody_base::actor::Actor;
 use custody_base::clock;
 use custody_base::credential::{Credential, CredentialFault, Shape};

@@ -5,8 +5,8 @@
 //! through Transit into AES-GCM.
 
 use super::signer::{Signer, SignerFault};
-use crate::backend::BackendFault;
-use crate::backend::openbao::Client;
+use crate::BackendFault;
+use crate::openbao::Client;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

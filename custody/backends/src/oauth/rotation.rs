@@ -16,8 +16,8 @@
 //! * Lock and mark belong to one origin of the refresh token, so a new consent waits for neither.
 
 use super::answer::is_invalid_grant;
-use crate::backend::tokens::Token;
-use crate::backend::{BackendFault, LongLived, StoredSecret};
+use crate::tokens::Token;
+use crate::{BackendFault, LongLived, StoredSecret};
 use custody_base::actor::Actor;
 use custody_base::clock;
 use custody_base::credential::SecretOrigin;

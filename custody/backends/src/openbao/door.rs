@@ -2,7 +2,7 @@
 
 use super::denials::policy_line;
 use super::settings::OpenBao;
-use crate::backend::BackendFault;
+use crate::BackendFault;
 use custody_base::outbound::{
     Answer, Call, CallFault, Endpoint, Method, Outbound, ReachFault, StatusCode,
 };

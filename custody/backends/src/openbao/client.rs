@@ -3,7 +3,7 @@
 use super::door::{Door, forbidden, judged};
 use super::settings::OpenBao;
 use super::token::{Refusal, Token, Tokens};
-use crate::backend::BackendFault;
+use crate::BackendFault;
 use custody_base::outbound::{Answer, Method, ReachFault, StatusCode};
 use serde::Serialize;
 use std::sync::Arc;
