@@ -17,11 +17,11 @@ pub mod sessions;
 pub mod status;
 pub mod target;
 
-use crate::api::operation::router;
+pub use operations::routes;
+
 use crate::bulk_revocation::BulkRevocation;
 use crate::grants::{GrantsFile, LiveGrants};
 use crate::vault::Vault;
-use axum::Router;
 use custody_audit::AuditLog;
 use custody_base::clock::Clock;
 use custody_ledger::Ledger;
@@ -53,8 +53,3 @@ pub struct Admin {
 
 /// From the head of a request to its answer.
 pub const TIME_LIMIT: Duration = Duration::from_secs(10);
-
-/// The routes of the admin listener.
-pub fn routes(admin: Arc<Admin>) -> Router {
-    crate::api::bounded(router(&operations::all()), TIME_LIMIT).with_state(admin)
-}

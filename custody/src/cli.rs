@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod cred;
+mod failure;
 mod grants;
 mod init;
 mod key;
@@ -17,8 +18,9 @@ mod status;
 mod storage;
 mod table;
 
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use check::ConfigArgument;
+use clap::{Parser, Subcommand};
+use failure::{NotGranted, Unreachable, Usage, text_of};
 use std::process::ExitCode;
 
 /// The only service that touches long-lived secrets: it verifies, audits, and then leases them.
@@ -72,29 +74,6 @@ enum Command {
     Openapi,
 }
 
-/// Which configuration.
-#[derive(Debug, Args)]
-struct ConfigArgument {
-    /// The configuration file.
-    #[arg(long, short, value_name = "FILE", default_value = "custody.yaml")]
-    config: PathBuf,
-}
-
-/// A mistake in how a command was called, as opposed to a command that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Usage(String);
-
-/// Custody does not answer.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unreachable(String);
-
-/// `custody grants check` said no, and has printed why.
-#[derive(Debug, thiserror::Error)]
-#[error("not granted")]
-struct NotGranted;
-
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
@@ -138,12 +117,4 @@ impl Cli {
             }
         }
     }
-}
-
-/// The error and its causes, less those whose text an outer one has already said.
-fn text_of(error: &anyhow::Error) -> String {
-    error.chain().skip(1).fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
-    })
 }

@@ -11,25 +11,9 @@ use custody_base::files::{
 use serde_json::Value;
 use session::KeySet;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-pub use template::next_steps;
+pub use template::{Wishes, next_steps};
 use zeroize::Zeroizing;
-
-/// What the operator chose.
-#[derive(Debug, Clone)]
-pub struct Wishes {
-    pub folder: PathBuf,
-    pub issuer: String,
-    pub audience: String,
-    /// The control plane's public keys, if they are at hand.
-    pub jwks: Option<PathBuf>,
-    pub edge_listen: SocketAddr,
-    pub admin_listen: SocketAddr,
-    pub health_listen: SocketAddr,
-    /// Further names and addresses the server certificate shall have.
-    pub names: Vec<String>,
-}
 
 /// Nothing was set up.
 #[derive(Debug, thiserror::Error)]

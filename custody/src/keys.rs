@@ -18,8 +18,9 @@ use crate::metrics::Metrics;
 use custody_base::outbound::{Endpoint, Reach, ReachFault};
 use remote::Remote;
 pub use remote::{Schedule, UNKNOWN_KID_PAUSE};
-use session::{KeySet, Refusal, Rules, Session, UnixSeconds};
+use session::{KeySet, Rules, Session, UnixSeconds};
 use sessions::Sessions;
+pub use sessions::VerifyFault;
 pub use source::{HttpKeys, KeySource};
 use std::sync::Arc;
 
@@ -46,39 +47,12 @@ pub struct RemoteKeys {
     pub schedule: Schedule,
 }
 
-/// Why a Session JWT was not verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VerifyFault {
-    /// The token breaks a rule.
-    Refused(Refusal),
-    /// No keys were fetched yet, or the last good ones are too old: an outage, not a verdict.
-    NoKeys,
-}
-
 /// Verifies Session JWTs with whatever keys are good at the moment.
 pub struct SessionKeys(Held);
 
 enum Held {
     Fixed(Sessions),
     Remote(Remote),
-}
-
-// === impl VerifyFault ===
-
-impl VerifyFault {
-    /// For the audit log and the metrics.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Refused(refusal) => refusal.code(),
-            Self::NoKeys => "session_keys_unavailable",
-        }
-    }
-}
-
-impl From<Refusal> for VerifyFault {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
 }
 
 // === impl SessionKeys ===

@@ -2,6 +2,7 @@
 
 mod apis;
 pub mod doors;
+mod fault;
 pub mod listener;
 mod protection;
 pub mod renewal;
@@ -23,16 +24,14 @@ use apis::Shared;
 use custody_audit::writer::Writing;
 use custody_audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
 use custody_backends::LongLived;
-use custody_backends::assembly::{AssemblyFault, Own, assemble};
+use custody_backends::assembly::{Own, assemble};
 use custody_backends::resolver::Resolver;
-use custody_backends::sealed::SealedBackend;
-use custody_backends::sealed::{NewKey, SealedStore, StoreFault};
+use custody_backends::sealed::{NewKey, SealedBackend, SealedStore};
 use custody_base::clock;
-use custody_base::outbound::ReachFault;
-use custody_base::tls::TlsFault;
 use custody_base::under_way;
-use custody_ledger::{Ledger, LedgerPlace, Missing, PlaceFault};
+use custody_ledger::{Ledger, Missing};
 use doors::{Door, Doors};
+pub use fault::StartFault;
 use listener::Listener;
 use renewal::Renewal;
 use std::io;
@@ -56,33 +55,6 @@ pub struct Server {
     audit: AuditLog,
     writing: Writing,
     renewal: Renewal,
-}
-
-/// Custody cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartFault {
-    #[error("{}", fault.told_of(place))]
-    Store { place: LedgerPlace, fault: StoreFault },
-    #[error(transparent)]
-    Backend(#[from] AssemblyFault),
-    #[error(transparent)]
-    Ledger(#[from] PlaceFault),
-    #[error("audit.path: {0}")]
-    Audit(#[from] recovery::OpenFault),
-    #[error("audit.path: {0}")]
-    AuditWrite(#[from] AuditFault),
-    #[error("edge.tls.{0}")]
-    EdgeTls(TlsFault),
-    #[error("admin.tls.{0}")]
-    AdminTls(TlsFault),
-    #[error("session.keys.{0}")]
-    SessionKeys(#[from] ReachFault),
-    #[error("notify.webhook.{0}")]
-    Webhook(ReachFault),
-    #[error("workers.tls.{0}")]
-    WorkersTls(TlsFault),
-    #[error("{field}: cannot listen on {address}: {source}")]
-    Listen { field: &'static str, address: SocketAddr, source: io::Error },
 }
 
 // === impl Server ===

@@ -15,12 +15,12 @@ pub mod refused;
 pub mod store;
 pub mod teardown;
 
-use crate::api::operation::router;
+pub use operations::routes;
+
 use crate::bulk_revocation::BulkRevocation;
 use crate::failures::Failures;
 use crate::metrics::Metrics;
 use crate::vault::Vault;
-use axum::Router;
 use capability::Capabilities;
 use custody_audit::AuditLog;
 use custody_audit::sampling::Sampler;
@@ -52,11 +52,6 @@ pub struct Parts {
 
 /// From the head of a request to its answer.
 pub const TIME_LIMIT: Duration = Duration::from_secs(15);
-
-/// The routes of the workers' listener.
-pub fn routes(workers: Arc<Workers>) -> Router {
-    crate::api::bounded(router(&operations::all()), TIME_LIMIT).with_state(workers)
-}
 
 // === impl Workers ===
 

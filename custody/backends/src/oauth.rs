@@ -20,7 +20,7 @@ mod scope;
 use super::live_tokens::{Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived};
-use answer::{Access, Granted};
+use answer::{ACCESS_TOKEN, Access, Granted, JWT, down};
 use async_trait::async_trait;
 pub use client::{Client, ClientAuth};
 use custody_audit::AuditLog;
@@ -36,9 +36,7 @@ use sha2::{Digest, Sha256};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
-/// RFC 8693 section 3: what the subject token is, and what we want.
-const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// RFC 8693 section 2.1.
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// An authorization server, and who we are to it.
@@ -277,10 +275,6 @@ impl CredentialBackend for OAuthSource {
             tracing::warn!(backend = self.name(), %fault, "failed to look for tokens that ended");
         }
     }
-}
-
-fn down(fault: custody_base::outbound::CallFault) -> BackendFault {
-    BackendFault::Down(fault.to_string())
 }
 
 /// Everything a token depends on. Each part with its length, so that no two lists look alike.

@@ -6,6 +6,7 @@
 
 mod backend;
 pub mod envelope;
+mod fault;
 mod keyring;
 mod local;
 pub mod root_key;
@@ -14,6 +15,7 @@ mod signer;
 mod transit;
 
 pub use backend::SealedBackend;
+pub use fault::StoreFault;
 pub use keyring::{NewKey, SealWith, Sealing};
 pub use rotation::Rotated;
 pub use signer::{Signer, SignerFault};
@@ -21,13 +23,11 @@ pub use signer::{Signer, SignerFault};
 use crate::BackendFault;
 use custody_base::actor::Actor;
 use custody_base::clock;
-use custody_base::credential::{Credential, CredentialFault, Shape};
-use custody_ledger::LedgerPlace;
-use custody_ledger::{Envelopes, LedgerFault, Row};
+use custody_base::credential::{Credential, Shape};
+use custody_ledger::{Envelopes, Row};
 use envelope::Place;
 use keyring::Keyring;
 use lease::{Handle, Secret};
-use root_key::RootKeyFault;
 use std::sync::Arc;
 
 /// An open store.
@@ -47,53 +47,6 @@ pub struct Listed {
     pub shape: Shape,
     /// Unix seconds.
     pub stored_at: u64,
-}
-
-/// The store cannot be opened or used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreFault {
-    #[error(transparent)]
-    Ledger(#[from] LedgerFault),
-    #[error("{field}: {fault}")]
-    RootKey { field: String, fault: RootKeyFault },
-    #[error(
-        "{0} sealed values of this store, and no root key that is given is this one: the key in \
-         store.root_key did not seal this store; fix: give it the key it was made with, or list \
-         that in store.previous_root_keys"
-    )]
-    WrongKey(String),
-    #[error("the store has no key yet; the first custody cred put, or serve, adds it")]
-    NoKey,
-    #[error("store.signer.transit: {0}")]
-    Transit(String),
-    #[error("the operating system gave no randomness")]
-    Randomness,
-    #[error("the credential cannot be stored: {0}")]
-    Credential(#[from] CredentialFault),
-    #[error("{0}")]
-    Signer(#[from] SignerFault),
-    #[error("a row of the store does not read: {0}")]
-    Row(&'static str),
-    #[error(
-        "{handle} of actor {actor}: {fault}; fix: store it anew (custody cred put) or delete it, \
-         then rotate again"
-    )]
-    Stuck { actor: Actor, handle: Handle, fault: Box<StoreFault> },
-    #[error("others change every value before it is sealed anew; rotate again later")]
-    Busy,
-}
-
-// === impl StoreFault ===
-
-impl StoreFault {
-    /// With the field of the configuration in front.
-    pub fn told_of(&self, place: &LedgerPlace) -> String {
-        match self {
-            Self::RootKey { .. } | Self::Transit(_) => self.to_string(),
-            Self::Signer(fault) => format!("store.signer.transit: {fault}"),
-            _ => format!("{place}: {self}"),
-        }
-    }
 }
 
 // === impl SealedStore ===
@@ -273,16 +226,6 @@ impl SealedStore {
     async fn unseal(&self, row: &Row) -> Result<Secret, StoreFault> {
         let signer = self.keyring.of(&row.key).await?;
         Ok(signer.unseal(&row.actor, &place_of(row).aad(), &row.envelope).await?)
-    }
-}
-
-impl From<StoreFault> for BackendFault {
-    fn from(fault: StoreFault) -> Self {
-        match fault {
-            StoreFault::Ledger(LedgerFault::Down(text))
-            | StoreFault::Signer(SignerFault::Down(text)) => Self::Down(text),
-            other => Self::Unreadable(other.to_string()),
-        }
     }
 }
 

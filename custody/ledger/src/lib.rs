@@ -15,6 +15,7 @@
 mod bulk_orders;
 mod cursor;
 mod envelopes;
+mod fault;
 mod feed;
 mod leases;
 mod locks;
@@ -28,6 +29,7 @@ mod words;
 
 pub use bulk_orders::{BulkOrder, BulkOrders};
 pub use envelopes::{Envelopes, KeyRow, Row};
+pub use fault::LedgerFault;
 pub use leases::{
     FORGOTTEN_AT_ONCE, LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, NewLease, PAGE,
     Recorded, Told,
@@ -79,13 +81,4 @@ static OBSERVER: OnceLock<fn(&str)> = OnceLock::new();
 /// explain each of them. Without values: those are not in the text. Counts once in a process.
 pub fn observe_statements(observer: fn(&str)) {
     OBSERVER.get_or_init(|| observer);
-}
-
-/// The ledger did not answer. The text is for the operator's log.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerFault {
-    #[error("the ledger is not there: {0}")]
-    Down(String),
-    #[error("a row of the ledger does not read: {0}")]
-    Row(&'static str),
 }

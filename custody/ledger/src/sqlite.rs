@@ -8,7 +8,9 @@
 //! Another process may have the same file open (`custody cred put` beside `custody serve`).
 
 mod bulk_orders;
+mod envelope_rows;
 mod envelopes;
+mod fault;
 mod file;
 mod lease_pages;
 mod lease_rows;
@@ -22,7 +24,8 @@ mod schema;
 mod thread;
 mod writer;
 
-use super::{LedgerFault, OBSERVER};
+use super::OBSERVER;
+pub use fault::OpenFault;
 pub use file::Missing;
 use reader::Reader;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -46,26 +49,8 @@ pub struct SqliteLedger {
     changed: Arc<watch::Sender<()>>,
 }
 
-/// The file cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenFault {
-    #[error(transparent)]
-    File(#[from] custody_base::files::FileFault),
-    #[error("SQLite: {}", told(.0))]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("the file belongs to another program; give store.path another name")]
-    Foreign,
-    #[error("the file has layout {0}, which is newer than this custody; use the newer custody")]
-    Newer(i64),
-    #[error("a thread for it cannot be started: {0}")]
-    Thread(std::io::Error),
-}
-
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
-/// From a call to its answer, the wait in the queue with it. Less than a lease may take, so that the
-/// audit log says why there is none.
-const LIMIT: Duration = Duration::from_secs(4);
 /// Pages of 4 KiB after which the log of pages is copied into the file, which waits for the disk. Four
 /// times SQLite's own number: thousands of leases share the wait.
 const CHECKPOINT: u32 = 4000;
@@ -128,46 +113,4 @@ fn observe(connection: &mut Connection) -> Result<(), rusqlite::Error> {
         connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(observe))?;
     }
     Ok(())
-}
-
-// === impl OpenFault ===
-
-impl OpenFault {
-    /// With the file it is about.
-    pub fn of(&self, path: &Path) -> String {
-        match self {
-            // It names the file itself.
-            Self::File(fault) => fault.to_string(),
-            other => format!("{}: {other}", path.display()),
-        }
-    }
-}
-
-/// What SQLite says when a file does not open, and what may be the matter.
-fn told(error: &rusqlite::Error) -> String {
-    use rusqlite::ErrorCode as Code;
-    let hint = match error.sqlite_error_code() {
-        Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => {
-            "; custody must be able to write to the file and to its folder"
-        }
-        Some(Code::SystemIoFailure | Code::DiskFull) => "; is the disk full, or failing?",
-        Some(Code::DatabaseCorrupt) => "; the file is damaged or cut off: restore it from a backup",
-        Some(Code::DatabaseBusy) => "; another process holds it: end that, and try again",
-        _ => "",
-    };
-    format!("{error}{hint}")
-}
-
-// === impl LedgerFault ===
-
-impl From<rusqlite::Error> for LedgerFault {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::Error as Sqlite;
-        match error {
-            Sqlite::FromSqlConversionFailure(..)
-            | Sqlite::IntegralValueOutOfRange(..)
-            | Sqlite::InvalidColumnType(..) => Self::Row("a column"),
-            other => Self::Down(other.to_string()),
-        }
-    }
 }

@@ -11,13 +11,18 @@ use super::sessions::SessionList;
 use super::status::Status;
 use super::target::Kind;
 use super::{
-    Admin, check, credentials, grants, kill_switch, leases, revocations, root_key, sessions, status,
+    Admin, TIME_LIMIT, check, credentials, grants, kill_switch, leases, revocations, root_key,
+    sessions, status,
 };
 use crate::api::answer::ok;
+use crate::api::bounded;
 use crate::api::credential::{Shown, Stored};
 use crate::api::limits;
-use crate::api::operation::{Answered, Operation, Parameter, Place, SchemaOf, Verb, schema_of};
+use crate::api::operation::{
+    Answered, Operation, Parameter, Place, SchemaOf, Verb, router, schema_of,
+};
 use crate::vault::CredentialShown;
+use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
@@ -34,6 +39,11 @@ const DOWN: (u16, &str) =
     (503, "audit log, ledger or store do not answer; without an audit record nothing is changed");
 /// Of operations that only read.
 const READS: Refusals = &[UNNAMED, DOWN];
+
+/// The routes of the admin listener.
+pub fn routes(admin: Arc<Admin>) -> Router {
+    bounded(router(&all()), TIME_LIMIT).with_state(admin)
+}
 
 /// The table.
 pub fn all() -> Vec<Operation<Arc<Admin>>> {

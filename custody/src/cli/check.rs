@@ -1,11 +1,13 @@
 //! `custody check`
 
+use super::failure::text_of;
 use super::out;
 use super::storage::with_store;
 use crate::config::Config;
 use crate::keys::SessionKeySource;
 use crate::server::doors;
 use anyhow::{Result, bail};
+use clap::Args;
 use custody_audit::recovery::verify;
 use custody_backends::sealed::root_key::RootKey;
 use custody_backends::sealed::{NewKey, SealWith, SealedStore};
@@ -13,7 +15,15 @@ use custody_backends::settings::SourceOf;
 use custody_base::files::check_writable;
 use custody_ledger::Missing;
 use lease::Handle;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgument {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE", default_value = "custody.yaml")]
+    pub(super) config: PathBuf,
+}
 
 /// Loads everything `serve` would load, and says all that is wrong at once.
 pub fn run(path: &Path) -> Result<()> {
@@ -78,7 +88,7 @@ fn check_store(config: &Config, faults: &mut Vec<String>) {
         Ok(())
     });
     if let Err(fault) = checked {
-        faults.push(super::text_of(&fault));
+        faults.push(text_of(&fault));
     }
 }
 

@@ -1,9 +1,11 @@
 //! `custody cred`
 
+use super::check::ConfigArgument;
+use super::failure::Usage;
+use super::out;
 use super::secret::{LineEnd, Source};
 use super::storage::with_store;
 use super::table::{table, time};
-use super::{ConfigArgument, Usage, out};
 use crate::config::Config;
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};

@@ -1,7 +1,8 @@
 //! `custody grants`
 
+use super::failure::{NotGranted, Usage};
+use super::out;
 use super::remote::RemoteArguments;
-use super::{NotGranted, Usage, out};
 use crate::admin::check::{AskedBinding, Question, Verdict};
 use crate::admin::grants::GrantsInForce;
 use anyhow::Result;

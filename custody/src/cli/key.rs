@@ -1,8 +1,9 @@
 //! `custody key`
 
+use super::failure::Usage;
+use super::out;
 use super::remote::RemoteArguments;
 use super::storage::with_store;
-use super::{Usage, out};
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;

@@ -1,6 +1,6 @@
 //! Asking a running custody, as an operator.
 
-use super::{Unreachable, Usage};
+use super::failure::{Unreachable, Usage};
 use crate::api::refusal::Refused;
 use crate::config::Config;
 use anyhow::{Context, Result, bail};

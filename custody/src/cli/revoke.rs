@@ -1,8 +1,9 @@
 //! `custody revoke`, `custody restore` and `custody revocations`
 
+use super::failure::Usage;
+use super::out;
 use super::remote::RemoteArguments;
 use super::table::{plain, table, time};
-use super::{Usage, out};
 use crate::admin::revocations::{Restored, RevocationList, Revoked};
 use anyhow::Result;
 use clap::{Args, ValueEnum};

@@ -1,6 +1,6 @@
 //! Reading a secret.
 
-use super::Usage;
+use super::failure::Usage;
 use anyhow::{Context, Result, ensure};
 use lease::Secret;
 use std::fmt;

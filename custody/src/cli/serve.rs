@@ -1,6 +1,6 @@
 //! `custody serve`
 
-use super::ConfigArgument;
+use super::check::ConfigArgument;
 use crate::config::Config;
 use crate::server::Server;
 use anyhow::{Context, Result};

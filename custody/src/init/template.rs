@@ -1,7 +1,22 @@
 //! The texts `custody init` writes and prints.
 
-use super::Wishes;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// What the operator chose.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    pub folder: PathBuf,
+    pub issuer: String,
+    pub audience: String,
+    /// The control plane's public keys, if they are at hand.
+    pub jwks: Option<PathBuf>,
+    pub edge_listen: SocketAddr,
+    pub admin_listen: SocketAddr,
+    pub health_listen: SocketAddr,
+    /// Further names and addresses the server certificate shall have.
+    pub names: Vec<String>,
+}
 
 /// The configuration, with comments.
 pub fn config(wishes: &Wishes) -> String {

@@ -1,7 +1,6 @@
 //! A key set that one task fetches and everybody reads.
 
-use super::VerifyFault;
-use super::sessions::Sessions;
+use super::sessions::{Sessions, VerifyFault};
 use super::source::KeySource;
 use crate::metrics::Metrics;
 use custody_base::clock;

@@ -6,6 +6,15 @@ use sha2::{Digest, Sha256};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Why a Session JWT was not verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyFault {
+    /// The token breaks a rule.
+    Refused(Refusal),
+    /// No keys were fetched yet, or the last good ones are too old: an outage, not a verdict.
+    NoKeys,
+}
+
 /// The sessions of one key set. Other keys come with a new value of this type, which knows nobody.
 ///
 /// That a token's signature is good never changes; its times are looked at on every use, and so is,
@@ -18,6 +27,24 @@ pub(super) struct Sessions {
 
 /// Sessions that are remembered; the oldest goes first. No claims are longer than a token may be, 8 KiB.
 const PLACES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+
+// === impl VerifyFault ===
+
+impl VerifyFault {
+    /// For the audit log and the metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::NoKeys => "session_keys_unavailable",
+        }
+    }
+}
+
+impl From<Refusal> for VerifyFault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
 
 // === impl Sessions ===
 

@@ -3,9 +3,11 @@
 use super::fetch::{FetchOrder, Fetched};
 use super::store::StoreOrder;
 use super::teardown::{TeardownOrder, TornDown};
-use super::{Workers, fetch, store, teardown};
+use super::{TIME_LIMIT, Workers, fetch, store, teardown};
+use crate::api::bounded;
 use crate::api::credential::Stored;
-use crate::api::operation::{Answered, Operation, SchemaOf, Verb, schema_of};
+use crate::api::operation::{Answered, Operation, SchemaOf, Verb, router, schema_of};
+use axum::Router;
 use axum::routing::{MethodRouter, post};
 use std::sync::Arc;
 
@@ -29,6 +31,11 @@ const FETCH_REFUSALS: Refusals = &[
     (413, "the body is too large"),
     (503, "audit log, ledger, store or backend do not answer"),
 ];
+
+/// The routes of the workers' listener.
+pub fn routes(workers: Arc<Workers>) -> Router {
+    bounded(router(&all()), TIME_LIMIT).with_state(workers)
+}
 
 /// The table.
 pub fn all() -> Vec<Operation<Arc<Workers>>> {

@@ -1,7 +1,7 @@
 //! What a token endpoint answers (RFC 6749 section 5).
 
 use crate::BackendFault;
-use custody_base::outbound::{Answer, StatusCode, optional_secret, secret};
+use custody_base::outbound::{Answer, CallFault, StatusCode, optional_secret, secret};
 use lease::Secret;
 use serde::Deserialize;
 use serde_json::Value;
@@ -39,6 +39,9 @@ struct RawRefused {
     error: String,
 }
 
+/// RFC 8693 section 3: what the subject token is, and what we want.
+pub(super) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const INVALID_GRANT: &str = "invalid_grant";
 /// Codes of RFC 6749 section 5.2, RFC 8707 and RFC 8693 (`invalid_target`), RFC 9449 and the two of
 /// RFC 6749 section 4.1.2.1 that servers also use here. Another code could be any text at all.
@@ -63,7 +66,7 @@ pub(super) fn read(answer: &Answer, exchanged: bool) -> Result<Granted, BackendF
     if answer.status != StatusCode::OK {
         return Err(refused(answer));
     }
-    let mut raw: RawGranted = answer.json().map_err(super::down)?;
+    let mut raw: RawGranted = answer.json().map_err(down)?;
     let refresh = raw.refresh_token.take().filter(|token| !token.expose().is_empty());
     Ok(Granted { access: access(raw, exchanged), refresh })
 }
@@ -74,8 +77,8 @@ fn access(raw: RawGranted, exchanged: bool) -> Result<Access, BackendFault> {
     }
     // RFC 8693 section 2.2.1. A server that leaves the type out breaks the RFC; one that names
     // another gave something that is no access token.
-    let issued = raw.issued_token_type.as_deref().unwrap_or(super::ACCESS_TOKEN);
-    if exchanged && issued != super::ACCESS_TOKEN && issued != super::JWT {
+    let issued = raw.issued_token_type.as_deref().unwrap_or(ACCESS_TOKEN);
+    if exchanged && issued != ACCESS_TOKEN && issued != JWT {
         return Err(BackendFault::Unfit("its issued_token_type is no access token"));
     }
     let text = raw.access_token.expose();
@@ -133,6 +136,10 @@ fn refused(answer: &Answer) -> BackendFault {
     BackendFault::Denied(text)
 }
 
+pub(super) fn down(fault: CallFault) -> BackendFault {
+    BackendFault::Down(fault.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,7 +172,7 @@ mod tests {
         let granted = granted(&change).ok().unwrap();
         assert_eq!(granted.access.ok().unwrap().token.expose(), b"t");
         assert_eq!(granted.refresh.unwrap().expose(), b"r");
-        let both = super::super::ACCESS_TOKEN;
+        let both = ACCESS_TOKEN;
         assert!(self::granted(&[("issued_token_type", json!(both))]).ok().unwrap().access.is_ok());
     }
 

@@ -1,5 +1,6 @@
 //! Where the token endpoint is: configured, or found by the issuer's metadata (RFC 8414).
 
+use super::answer::down;
 use crate::BackendFault;
 use custody_base::outbound::{Call, Endpoint, Outbound, StatusCode};
 use serde::Deserialize;
@@ -138,9 +139,9 @@ async fn discover(
     documents: &[Endpoint],
 ) -> Result<Places, BackendFault> {
     for document in documents {
-        let answer = outbound.send(Call::get(document)).await.map_err(super::down)?;
+        let answer = outbound.send(Call::get(document)).await.map_err(down)?;
         if answer.status == StatusCode::OK {
-            return places_of(answer.json().map_err(super::down)?, issuer);
+            return places_of(answer.json().map_err(down)?, issuer);
         }
         // Not there, under this name. Anything else is a server in trouble.
         if !answer.status.is_client_error() {

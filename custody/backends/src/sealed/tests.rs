@@ -1,6 +1,6 @@
 use super::*;
 use async_trait::async_trait;
-use custody_ledger::{KeyRow, Missing, SqliteLedger};
+use custody_ledger::{KeyRow, LedgerFault, Missing, SqliteLedger};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};

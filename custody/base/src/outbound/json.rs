@@ -1,6 +1,6 @@
 //! JSON that holds secrets.
 
-use super::CallFault;
+use super::{Answer, CallFault};
 use lease::Secret;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,18 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallFault> {
         line: error.line(),
         column: error.column(),
     })
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// The body, as JSON.
+    ///
+    /// # Errors
+    /// It is something else. What it is, is not said: serde's own messages quote values.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallFault> {
+        read(&self.body)
+    }
 }
 
 /// For `#[serde(deserialize_with)]`: a JSON string that is a secret.

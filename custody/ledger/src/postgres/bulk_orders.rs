@@ -1,7 +1,8 @@
 //! Orders to end many leases that are under way.
 
+use super::PostgresLedger;
 use super::call::Values;
-use super::{PostgresLedger, get, number, unsigned};
+use super::columns::{get, number, unsigned};
 use crate::{BulkOrder, BulkOrders, LedgerFault, Target};
 use async_trait::async_trait;
 use lease::UnixSeconds;

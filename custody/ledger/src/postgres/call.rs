@@ -1,7 +1,7 @@
 //! One call: a connection, and the time there is for it.
 
-use super::{LedgerFault, down};
-use crate::OBSERVER;
+use super::fault::down;
+use crate::{LedgerFault, OBSERVER};
 use deadpool_postgres::{Object, Pool, PoolError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -17,6 +17,9 @@ pub(super) struct Call {
 }
 
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// The longest any call takes, waiting for a connection included.
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
 
 // === impl Call ===
 

@@ -1,9 +1,10 @@
 //! Where the database is, and connections to it.
 
-use super::{ConnectFault, LIMIT, LedgerFault, down};
+use super::call::LIMIT;
+use super::fault::{ConnectFault, down};
+use crate::LedgerFault;
 use custody_base::outbound::{Reach, tls_config};
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod};
-use std::error::Error;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -159,21 +160,6 @@ impl Connector {
             .build()
             .map_err(|error| LedgerFault::Down(error.to_string()))
     }
-}
-
-/// An error with its causes; none of them holds the password.
-pub(super) fn chain(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The rows of the sealed store.
 
+use super::PostgresLedger;
 use super::call::Values;
+use super::columns::{get, number, unsigned};
+use super::envelope_rows::{COLUMNS, read};
 use super::revocations::{commit, tell};
-use super::{PostgresLedger, get, number, unsigned};
 use crate::words;
 use crate::{Envelopes, KeyRow, LedgerFault, Row, Target};
 use async_trait::async_trait;
@@ -138,21 +140,4 @@ impl PostgresLedger {
         call.finish();
         rows.iter().map(|row| read(row, 0)).collect()
     }
-}
-
-/// What [`read`] reads.
-pub(super) const COLUMNS: &str = "actor, handle, version, key, shape, envelope, stored_at, origin";
-
-/// The row whose columns begin with this one.
-pub(super) fn read(row: &tokio_postgres::Row, first: usize) -> Result<Row, LedgerFault> {
-    Ok(Row {
-        actor: words::read_actor(get(row, first)?)?,
-        handle: words::read_handle(get(row, first + 1)?)?,
-        version: unsigned(get(row, first + 2)?)?,
-        key: get(row, first + 3)?,
-        shape: get(row, first + 4)?,
-        envelope: get(row, first + 5)?,
-        stored_at: unsigned(get(row, first + 6)?)?,
-        origin: unsigned(get(row, first + 7)?)?,
-    })
 }

@@ -1,7 +1,9 @@
 //! The tables: how they come up to date, also when several custodies start at once.
 
+use super::columns::get;
 use super::connect::Connector;
-use super::{ConnectFault, LedgerFault, down, get};
+use super::fault::{ConnectFault, down};
+use crate::LedgerFault;
 use crate::Missing;
 use std::time::Duration;
 use tokio_postgres::Client;

@@ -1,9 +1,9 @@
 //! The leases of one target, a page at a time in the order of their ends.
 
 use super::call::Call;
+use super::columns::{get, number, unsigned};
 use super::lease_rows::{COLUMNS, read};
-use super::revocations::CHANNEL;
-use super::{get, number, unsigned};
+use super::listener::CHANNEL;
 use crate::words;
 use crate::{LeasePage, LeasePlace, LedgerFault, PAGE, Target};
 use lease::UnixSeconds;

@@ -1,6 +1,6 @@
 //! How a lease is read.
 
-use super::{get, unsigned};
+use super::columns::{get, unsigned};
 use crate::{LeaseRow, LedgerFault, words};
 use tokio_postgres::Row;
 

@@ -1,10 +1,11 @@
 //! Leases that were given, and sessions that are awake.
 
+use super::PostgresLedger;
 use super::call::Values;
+use super::columns::{get, number};
 use super::lease_pages;
 use super::lease_rows::{COLUMNS, read};
 use super::revocations::commit;
-use super::{PostgresLedger, get, number};
 use crate::words;
 use crate::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
 use crate::{LeasePage, LeasePlace, NewLease, Target};

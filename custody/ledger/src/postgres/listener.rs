@@ -1,8 +1,8 @@
 //! Hears of changes by other replicas: a connection that listens, made anew whenever it breaks.
 
-use super::LedgerFault;
 use super::connect::Connector;
-use super::revocations::CHANNEL;
+use super::{call, fault};
+use crate::LedgerFault;
 use std::future::poll_fn;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -16,6 +16,8 @@ pub(super) struct Listener {
     task: JoinHandle<()>,
 }
 
+/// Where changes are told (`NOTIFY`).
+pub(super) const CHANNEL: &str = "leasehold_change";
 /// Between two attempts to connect. Until one succeeds, whoever waits looks for himself.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often the connection is asked whether it is still one.
@@ -59,7 +61,7 @@ async fn listen(connector: &Connector, changed: &watch::Sender<()>) -> Result<()
                     changed.send_replace(());
                 }
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return super::down(&error),
+                Some(Err(error)) => return fault::down(&error),
                 None => return LedgerFault::Down("the listening connection was closed".into()),
             }
         }
@@ -74,9 +76,9 @@ async fn listen(connector: &Connector, changed: &watch::Sender<()>) -> Result<()
 async fn keep(client: &Client, changed: &watch::Sender<()>) -> LedgerFault {
     let mut statement = format!("LISTEN {CHANNEL}");
     loop {
-        match timeout(super::LIMIT, client.batch_execute(&statement)).await {
+        match timeout(call::LIMIT, client.batch_execute(&statement)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return super::down(&error),
+            Ok(Err(error)) => return fault::down(&error),
             Err(_) => return LedgerFault::Down("the listening connection is silent".into()),
         }
         // What changed before we listened, nobody told us.

@@ -1,6 +1,7 @@
 //! Locks, as rows that run out. Not PostgreSQL's own: those end with a connection.
 
-use super::{PostgresLedger, get, number};
+use super::PostgresLedger;
+use super::columns::{get, number};
 use crate::{LedgerFault, Locks};
 use async_trait::async_trait;
 use lease::UnixSeconds;

@@ -1,6 +1,7 @@
 //! Notices that wait to be delivered.
 
-use super::{PostgresLedger, get, number, unsigned};
+use super::PostgresLedger;
+use super::columns::{get, number, unsigned};
 use crate::{LedgerFault, Notice, Notices};
 use async_trait::async_trait;
 use lease::UnixSeconds;

@@ -1,6 +1,7 @@
 //! Reservations. Each change is one statement, so that the database itself decides who comes first.
 
-use super::{PostgresLedger, get, number, unsigned};
+use super::PostgresLedger;
+use super::columns::{get, number, unsigned};
 use crate::{Attempt, Closed, LedgerFault, Opened, Reservation, Reservations, Settled};
 use async_trait::async_trait;
 use lease::UnixSeconds;

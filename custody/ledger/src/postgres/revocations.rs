@@ -5,7 +5,9 @@
 //! recorded under the same lock, shared (`lease_conditions.sql`), and stored secrets are replaced under it.
 
 use super::call::{Call, Values};
-use super::{PostgresLedger, envelopes, get, number, unsigned};
+use super::columns::{get, number, unsigned};
+use super::listener::CHANNEL;
+use super::{PostgresLedger, envelope_rows};
 use crate::cursor::Cursor;
 use crate::feed::{KEPT, Watch};
 use crate::words::{self, ChangeRow};
@@ -17,8 +19,6 @@ use lease::UnixSeconds;
 use std::time::Duration;
 use tokio_postgres::Row;
 
-/// Where changes are told (`NOTIFY`).
-pub(super) const CHANNEL: &str = "leasehold_change";
 /// "LHfd": the advisory lock of a change to the feed. Recording a lease shares it.
 const FEED: i64 = 0x4c48_6664;
 /// How soon a change is found that nobody told us of, because the listening connection is broken.
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(1);
 impl Revocations for PostgresLedger {
     async fn standing(&self, claimant: Claimant<'_>) -> Result<Standing, LedgerFault> {
         let Claimant { session, handle, actor } = claimant;
-        let row_of_the_store = envelopes::COLUMNS;
+        let row_of_the_store = envelope_rows::COLUMNS;
         let statement = format!(
             "SELECT (SELECT is_on FROM kill_switch),
                 EXISTS (SELECT 1 FROM revocation WHERE kind = 'session' AND name = $1),
@@ -55,7 +55,7 @@ impl Revocations for PostgresLedger {
             last_seen: last_seen.map(unsigned).transpose()?,
             sequence: get(&row, 5)?,
             sealed: match get::<Option<String>>(&row, 6)? {
-                Some(_) => Some(envelopes::read(&row, 6)?),
+                Some(_) => Some(envelope_rows::read(&row, 6)?),
                 None => None,
             },
         })

@@ -1,6 +1,7 @@
 //! The rows of the sealed store.
 
 use super::SqliteLedger;
+use super::envelope_rows::{find, select};
 use super::revocations::tell;
 use super::writer::Care;
 use crate::words;
@@ -8,7 +9,7 @@ use crate::{Envelopes, KeyRow, LedgerFault, Row, Target};
 use async_trait::async_trait;
 use custody_base::actor::Actor;
 use lease::Handle;
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{OptionalExtension, params};
 
 #[async_trait]
 impl Envelopes for SqliteLedger {
@@ -137,38 +138,4 @@ impl Envelopes for SqliteLedger {
             })
             .await
     }
-}
-
-pub(super) fn find(
-    connection: &Connection,
-    actor: &Actor,
-    handle: &Handle,
-) -> Result<Option<Row>, LedgerFault> {
-    let rest = "WHERE actor = ?1 AND handle = ?2";
-    Ok(select(connection, rest, (actor.as_str(), handle.as_str()))?.pop())
-}
-
-fn select(
-    connection: &Connection,
-    rest: &str,
-    values: impl Params,
-) -> Result<Vec<Row>, LedgerFault> {
-    let columns = "actor, handle, version, key, shape, envelope, stored_at, origin";
-    let statement = format!("SELECT {columns} FROM credential {rest}");
-    let mut statement = connection.prepare_cached(&statement)?;
-    let mut found = statement.query(values)?;
-    let mut rows = Vec::new();
-    while let Some(row) = found.next()? {
-        rows.push(Row {
-            actor: words::read_actor(row.get(0)?)?,
-            handle: words::read_handle(row.get(1)?)?,
-            version: row.get(2)?,
-            key: row.get(3)?,
-            shape: row.get(4)?,
-            envelope: row.get(5)?,
-            stored_at: row.get(6)?,
-            origin: row.get(7)?,
-        });
-    }
-    Ok(rows)
 }

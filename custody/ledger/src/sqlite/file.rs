@@ -1,6 +1,6 @@
 //! The file itself, before SQLite sees it.
 
-use super::OpenFault;
+use super::fault::OpenFault;
 use custody_base::files::{self, FileFault};
 use std::fs::File;
 use std::io::Read;

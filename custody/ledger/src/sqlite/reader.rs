@@ -1,7 +1,7 @@
 //! One thread that reads: what waits together is one transaction.
 
-use super::LedgerFault;
 use super::thread::{Receipt, Thread};
+use crate::LedgerFault;
 use custody_base::batch::gather;
 use rusqlite::Connection;
 use std::io;

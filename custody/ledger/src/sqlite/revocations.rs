@@ -1,7 +1,7 @@
 //! Revocations, the kill switch and their feed.
 
 use super::writer::Care;
-use super::{SqliteLedger, envelopes};
+use super::{SqliteLedger, envelope_rows};
 use crate::cursor::Cursor;
 use crate::feed::{KEPT, Watch};
 use crate::words::{self, ChangeRow};
@@ -31,7 +31,7 @@ impl Revocations for SqliteLedger {
             .ask(move |connection| {
                 let mut statement = connection.prepare_cached(statement)?;
                 let values = (session, handle.as_str(), actor.as_str());
-                let sealed = envelopes::find(connection, &actor, &handle)?;
+                let sealed = envelope_rows::find(connection, &actor, &handle)?;
                 Ok(statement.query_row(values, |row| {
                     Ok(Standing {
                         kill_switch: row.get(0)?,

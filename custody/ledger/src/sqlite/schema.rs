@@ -1,6 +1,6 @@
 //! The tables: whose they are, and how they come up to date.
 
-use super::OpenFault;
+use super::fault::OpenFault;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// `PRAGMA application_id`: "LHld". Says that a SQLite file is ours before anything is written.

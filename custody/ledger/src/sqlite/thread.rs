@@ -1,8 +1,9 @@
 //! A thread that SQLite blocks in place of the async ones.
 
-use super::{LIMIT, LedgerFault};
+use crate::LedgerFault;
 use std::io;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -16,6 +17,9 @@ pub(super) struct Thread<T> {
 /// By which the thread answers. Whoever asked may have gone away.
 pub(super) type Receipt<A> = oneshot::Sender<Result<A, LedgerFault>>;
 
+/// From a call to its answer, the wait in the queue with it. Less than a lease may take, so that the
+/// audit log says why there is none.
+const LIMIT: Duration = Duration::from_secs(4);
 /// Orders that may wait at once; more wait for a place.
 const QUEUE: usize = 1024;
 

@@ -1,7 +1,7 @@
 //! The thread that writes: what waits together is one transaction, and one sync of the disk.
 
-use super::LedgerFault;
 use super::thread::{Receipt, Thread};
+use crate::LedgerFault;
 use custody_base::batch::gather;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::io;

@@ -1,10 +1,12 @@
 use super::*;
 use crate::files::create_private;
+use crate::outbound::{Endpoint, Identity, StatusCode, json, optional_secret, secret, tls_config};
 use lease::Secret;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

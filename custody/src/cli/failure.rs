@@ -1,0 +1,24 @@
+//! How a command fails.
+
+/// A mistake in how a command was called, as opposed to a command that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
+
+/// Custody does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unreachable(pub(super) String);
+
+/// `custody grants check` said no, and has printed why.
+#[derive(Debug, thiserror::Error)]
+#[error("not granted")]
+pub(super) struct NotGranted;
+
+/// The error and its causes, less those whose text an outer one has already said.
+pub(super) fn text_of(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
