@@ -13,7 +13,7 @@ pub struct Notice {
     pub backend: String,
     pub actor: String,
     pub handle: String,
-    /// [`custody_backends::BackendFault::code`].
+    /// `custody_backends::BackendFault::code`.
     pub code: String,
     /// Deliveries that failed so far.
     pub tries: u32,

@@ -89,8 +89,8 @@ async fn either(mut interrupt: Signal, mut terminate: Signal) -> &'static str {
     }
 }
 
-/// Only custody's own lines below warnings, and no environment variable to change that: at trace
-/// level the HTTP and TLS crates print what they carry.
+/// Below warnings only the lines of custody's own crates, whose names all begin like `custody`. No environment
+/// variable changes that: at trace level the HTTP and TLS crates print what they carry.
 fn start_log(arguments: &Arguments) {
     let level = match arguments.log_level {
         LogLevel::Error => "error",

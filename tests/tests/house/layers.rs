@@ -44,9 +44,6 @@ const LAYERS: [Layers; 3] = [
     },
 ];
 
-/// Packages whose own imports are not checked yet: the names that begin like these.
-const NOT_YET: [&str; 1] = ["custody"];
-
 #[test]
 fn files_of_a_crate_do_not_import_each_other_in_a_circle() {
     let mut circles = Vec::new();
@@ -61,7 +58,7 @@ fn files_of_a_crate_do_not_import_each_other_in_a_circle() {
 #[test]
 fn imports_run_from_a_layer_to_the_layers_below_it() {
     let packages = packages();
-    for layers in LAYERS.iter().filter(|layers| !is_unchecked(layers.package)) {
+    for layers in &LAYERS {
         let library = Path::new("lib.rs");
         let root = packages[layers.package].iter().find(|root| root.ends_with(library)).unwrap();
         let faults = faults(&imports(layers.package, root), layers);
@@ -69,14 +66,9 @@ fn imports_run_from_a_layer_to_the_layers_below_it() {
     }
 }
 
-fn is_unchecked(package: &str) -> bool {
-    NOT_YET.iter().any(|name| package.starts_with(name))
-}
-
-/// Our packages that are checked, with the roots of their libraries and programs.
+/// Our packages, with the roots of their libraries and programs.
 fn packages() -> BTreeMap<String, Vec<PathBuf>> {
     let packages = crate::package_folders().into_iter();
-    let packages = packages.filter(|(package, _)| !is_unchecked(package));
     let roots = packages.map(|(package, folder)| {
         let sources = folder.join("src");
         let roots = ["lib.rs", "main.rs"].map(|root| sources.join(root));
