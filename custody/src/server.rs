@@ -23,10 +23,10 @@ use crate::vault::SealedVault;
 use apis::Shared;
 use custody_audit::writer::Writing;
 use custody_audit::{AuditFault, AuditLog, Entry, Event, Outcome, recovery};
-use custody_backends::LongLived;
 use custody_backends::assembly::{Own, assemble};
 use custody_backends::resolver::Resolver;
 use custody_backends::sealed::{NewKey, SealedBackend, SealedStore};
+use custody_backends::{LongLived, MintingStores};
 use custody_base::clock;
 use custody_base::under_way;
 use custody_ledger::{Ledger, Missing};
@@ -71,7 +71,7 @@ impl Server {
         let store = Arc::new(open_store(&storage, ledger.clone()).await?);
         let (audit, writing) = open_audit(&storage, is_new).await?;
         let own = own(&store, &ledger, &audit);
-        let secrets = own.secrets.clone();
+        let secrets = own.minting.secrets.clone();
         let resolver = Arc::new(assemble(&backends, &credentials, own)?);
         audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
         let metrics = Arc::new(Metrics::default());
@@ -274,5 +274,5 @@ fn grants_file(file: &Path, grants: &Arc<LiveGrants>, audit: &AuditLog) -> Grant
 fn own(store: &Arc<SealedStore>, ledger: &Arc<dyn Ledger>, audit: &AuditLog) -> Own {
     let sealed = Arc::new(SealedBackend(Arc::clone(store)));
     let (ledger, audit) = (ledger.clone(), audit.clone());
-    Own { sealed: sealed.clone(), secrets: sealed, ledger, audit }
+    Own { sealed: sealed.clone(), minting: MintingStores { secrets: sealed, ledger, audit } }
 }

@@ -11,7 +11,7 @@ use common::shelf::{Shelf, actor, handle, shelf};
 use common::stores::{Store, on_both_stores};
 use custody_backends::github_app::{App, GitHubApp, InstallationSource};
 use custody_backends::sealed::SealedBackend;
-use custody_backends::{Asked, BackendFault, CredentialBackend, Narrow};
+use custody_backends::{Asked, BackendFault, CredentialBackend, MintingStores, Narrow};
 use custody_base::credential::{Credential, Resolved, Shape};
 use custody_base::outbound::{Endpoint, Reach};
 use custody_ledger::{Revocation, Target};
@@ -70,8 +70,9 @@ fn replica(peer: &Peer, shelf: &Shelf, installation: u64) -> InstallationSource 
     let api = Endpoint::parse(&format!("{}/api/v3", peer.url())).unwrap();
     let app = App { id: "123".into(), private_key: (actor(), handle("gh-app-key")) };
     let outbound = reach.client().unwrap();
-    let (changes, audit) = (shelf.ledger.clone(), shelf.audit.clone());
-    let app = GitHubApp::new("gh".into(), outbound, api, app, secrets, changes, audit);
+    let (ledger, audit) = (shelf.ledger.clone(), shelf.audit.clone());
+    let stores = MintingStores { secrets, ledger, audit };
+    let app = GitHubApp::new("gh".into(), outbound, api, app, stores);
     InstallationSource::new(app, installation)
 }
 

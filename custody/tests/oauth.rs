@@ -20,7 +20,9 @@ use custody_backends::oauth::{
     AuthorizationServer, Client, ClientAuth, Endpoints, Grant, OAuthSource, TokenRequest,
 };
 use custody_backends::sealed::SealedBackend;
-use custody_backends::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
+use custody_backends::{
+    Asked, BackendFault, CredentialBackend, LongLived, MintingStores, Narrow, StoredSecret,
+};
 use custody_base::actor::Actor;
 use custody_base::credential::{Credential, Resolved, Shape};
 use custody_base::outbound::{Endpoint, Reach};
@@ -151,15 +153,13 @@ impl House {
         let total = Duration::from_secs(2);
         let reach = Reach { ca: Some(self.peer.ca()), total, ..Reach::default() };
         let id = if auth == ClientAuth::None { "public" } else { CLIENT };
-        AuthorizationServer::new(
-            "corp".into(),
-            reach.client().unwrap(),
-            endpoints,
-            Client { id: id.into(), auth },
-            Arc::clone(&self.secrets) as Arc<dyn LongLived>,
-            self.shelf.ledger.clone(),
-            self.shelf.audit.clone(),
-        )
+        let stores = MintingStores {
+            secrets: self.secrets.clone(),
+            ledger: self.shelf.ledger.clone(),
+            audit: self.shelf.audit.clone(),
+        };
+        let client = Client { id: id.into(), auth };
+        AuthorizationServer::new("corp".into(), reach.client().unwrap(), endpoints, client, stores)
     }
 
     fn source(&self, request: TokenRequest) -> OAuthSource {

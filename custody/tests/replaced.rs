@@ -4,11 +4,10 @@
 
 mod inside;
 
-use custody::config::{SealWith, Sealing};
 use custody_backends::resolver::Resolver;
 use custody_backends::sealed::SealedBackend;
 use custody_backends::sealed::root_key::RootKey;
-use custody_backends::sealed::{NewKey, SealedStore};
+use custody_backends::sealed::{NewKey, SealWith, SealedStore, Sealing};
 use custody_base::credential::Credential;
 use custody_ledger::Target;
 use inside::stores::{self, Database, Store, on_both_stores};

@@ -7,10 +7,8 @@ use crate::resolver::{Resolver, Sources};
 use crate::settings::{
     AppOnGitHub, Backend, Backends, Credentials, OAuth2, OAuth2Place, SourceAt, SourceOf,
 };
-use crate::{CredentialBackend, LongLived};
-use custody_audit::AuditLog;
+use crate::{CredentialBackend, MintingStores};
 use custody_base::outbound::{EndpointFault, ReachFault};
-use custody_ledger::Ledger;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -32,10 +30,8 @@ pub enum AssemblyFault {
 pub struct Own {
     /// Answers for the handles that are not listed.
     pub sealed: Arc<dyn CredentialBackend>,
-    /// The same store, for what the backends themselves live on.
-    pub secrets: Arc<dyn LongLived>,
-    pub ledger: Arc<dyn Ledger>,
-    pub audit: AuditLog,
+    /// For the backends that mint tokens.
+    pub minting: MintingStores,
 }
 
 /// One client a backend, which all its sources share.
@@ -93,17 +89,8 @@ impl Clients {
                 let outbound = reach
                     .client()
                     .map_err(|fault| AssemblyFault::Reach { name: owned(), fault })?;
-                let (secrets, ledger) = (self.own.secrets.clone(), self.own.ledger.clone());
-                let (client, audit) = (client.clone(), self.own.audit.clone());
-                let server = AuthorizationServer::new(
-                    owned(),
-                    outbound,
-                    endpoints,
-                    client,
-                    secrets,
-                    ledger,
-                    audit,
-                );
+                let (client, stores) = (client.clone(), self.own.minting.clone());
+                let server = AuthorizationServer::new(owned(), outbound, endpoints, client, stores);
                 self.oauth2.insert(owned(), server);
             }
             Backend::GitHubApp(settings) => {
@@ -112,10 +99,8 @@ impl Clients {
                     .client()
                     .map_err(|fault| AssemblyFault::Reach { name: owned(), fault })?;
                 let app = App { id: app_id.clone(), private_key: private_key.clone() };
-                let secrets = self.own.secrets.clone();
-                let (changes, audit) = (self.own.ledger.clone(), self.own.audit.clone());
-                let api = api.clone();
-                let app = GitHubApp::new(owned(), outbound, api, app, secrets, changes, audit);
+                let (api, stores) = (api.clone(), self.own.minting.clone());
+                let app = GitHubApp::new(owned(), outbound, api, app, stores);
                 self.github.insert(owned(), app);
             }
         }

@@ -13,10 +13,9 @@ mod answer;
 
 use super::live_tokens::{Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
-use super::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, rs256};
+use super::{Asked, BackendFault, CredentialBackend, LongLived, MintingStores, Narrow, rs256};
 use answer::Minted;
 use async_trait::async_trait;
-use custody_audit::AuditLog;
 use custody_base::actor::Actor;
 use custody_base::clock;
 use custody_base::credential::SecretOrigin;
@@ -87,10 +86,10 @@ impl GitHubApp {
         outbound: Outbound,
         api: Endpoint,
         app: App,
-        secrets: Arc<dyn LongLived>,
-        changes: Changes,
-        audit: AuditLog,
+        stores: MintingStores,
     ) -> Arc<Self> {
+        let MintingStores { secrets, ledger, audit } = stores;
+        let changes: Changes = ledger;
         let App { id: app_id, private_key } = app;
         Arc::new_cyclic(|me: &Weak<Self>| {
             let tokens = LiveTokens::new(Arc::clone(&secrets), changes, audit, me.clone());

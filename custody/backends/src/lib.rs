@@ -22,7 +22,7 @@ pub mod oauth;
 mod rs256;
 pub mod tokens;
 
-pub use long_lived::{LongLived, StoredSecret};
+pub use long_lived::{LongLived, MintingStores, StoredSecret};
 
 use async_trait::async_trait;
 use custody_base::actor::Actor;

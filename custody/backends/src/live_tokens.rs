@@ -14,7 +14,7 @@ use super::tokens::{Outcome, Owner, Token, TokenKey, Tokens};
 use super::{BackendFault, LongLived};
 use async_trait::async_trait;
 use custody_audit::entry::MintedToken;
-use custody_audit::{self, AuditLog, Entry, Event};
+use custody_audit::{AuditLog, Entry, Event};
 use custody_base::credential::SecretOrigin;
 use custody_base::under_way;
 use custody_ledger::{Change, Revocations, Target};
@@ -199,8 +199,8 @@ impl LiveTokens {
         under_way::spawn(async move {
             let failure = revoke(&*issuer, &token.secret).await.err();
             let (event, outcome) = match failure {
-                None => (Event::TokenRevoked, audit::Outcome::Allow),
-                Some(_) => (Event::TokenNotRevoked, audit::Outcome::Deny),
+                None => (Event::TokenRevoked, custody_audit::Outcome::Allow),
+                Some(_) => (Event::TokenNotRevoked, custody_audit::Outcome::Deny),
             };
             let mut entry = Entry::new(event, outcome);
             (entry.code, entry.reason) = (failure, Some(why.reason()));

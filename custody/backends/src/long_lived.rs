@@ -2,8 +2,11 @@
 
 use super::BackendFault;
 use async_trait::async_trait;
+use custody_audit::AuditLog;
 use custody_base::actor::Actor;
+use custody_ledger::Ledger;
 use lease::{Handle, Secret};
+use std::sync::Arc;
 
 /// A secret, and which it is.
 pub struct StoredSecret {
@@ -39,4 +42,15 @@ pub trait LongLived: Send + Sync + 'static {
         version: u64,
         secret: &Secret,
     ) -> Result<bool, BackendFault>;
+}
+
+/// What a backend that mints tokens needs of custody itself.
+#[derive(Clone)]
+pub struct MintingStores {
+    /// Where the secrets are that it mints from.
+    pub secrets: Arc<dyn LongLived>,
+    /// What ends its tokens, and the locks of a rotation.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where it records what it revokes.
+    pub audit: AuditLog,
 }

@@ -19,16 +19,14 @@ mod scope;
 
 use super::live_tokens::{Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
-use super::{Asked, BackendFault, CredentialBackend, LongLived};
+use super::{Asked, BackendFault, CredentialBackend, LongLived, MintingStores};
 use answer::{ACCESS_TOKEN, Access, Granted, JWT, down};
 use async_trait::async_trait;
 pub use client::{Client, ClientAuth};
-use custody_audit::AuditLog;
 use custody_base::actor::Actor;
 use custody_base::clock;
 use custody_base::credential::{Credential, CredentialType, Resolved};
 use custody_base::outbound::{Call, Outbound};
-use custody_ledger::Ledger;
 pub use endpoints::Endpoints;
 use lease::{Handle, Secret, UnixSeconds};
 use rotation::{Rotation, Spent};
@@ -100,10 +98,9 @@ impl AuthorizationServer {
         outbound: Outbound,
         endpoints: Endpoints,
         client: Client,
-        secrets: Arc<dyn LongLived>,
-        ledger: Arc<dyn Ledger>,
-        audit: AuditLog,
+        stores: MintingStores,
     ) -> Arc<Self> {
+        let MintingStores { secrets, ledger, audit } = stores;
         let rotation = Rotation::new(Arc::clone(&secrets), ledger.clone());
         let changes: Changes = ledger;
         Arc::new_cyclic(|me: &Weak<Self>| {

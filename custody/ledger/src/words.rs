@@ -87,7 +87,7 @@ pub(super) fn read_actor(text: String) -> Result<Actor, LedgerFault> {
 
 impl Target {
     /// As it stands in the tables, and in the audit log.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Session(_) => "session",
             Self::Lease(_) => "lease",
@@ -96,7 +96,7 @@ impl Target {
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Session(name) | Self::Lease(name) => name,
             Self::Handle(handle) => handle.as_str(),

@@ -4,7 +4,9 @@ use custody::config::Config;
 use custody_audit::{AuditLog, recovery};
 use custody_backends::assembly::{Own, assemble};
 use custody_backends::resolver::{Answered, InMemory, Resolver, Unresolved};
-use custody_backends::{Asked, BackendFault, CredentialBackend, LongLived, Narrow, StoredSecret};
+use custody_backends::{
+    Asked, BackendFault, CredentialBackend, LongLived, MintingStores, Narrow, StoredSecret,
+};
 use custody_base::actor::Actor;
 use custody_base::credential::{CredentialType, Resolved};
 use custody_ledger::{Missing, SqliteLedger};
@@ -192,7 +194,8 @@ audit: {{path: audit.jsonl}}
     let audit = recovery::open(&folder.path().join("audit")).unwrap();
     // A new log has nothing to wait for.
     let (audit, _) = AuditLog::start(audit).now_or_never().unwrap().unwrap();
-    let own = Own { sealed: none.clone(), secrets: none, ledger: Arc::new(ledger), audit };
+    let minting = MintingStores { secrets: none.clone(), ledger: Arc::new(ledger), audit };
+    let own = Own { sealed: none, minting };
     assemble(&config.backends, &config.credentials, own).unwrap()
 }
 
