@@ -245,7 +245,7 @@ fn every_described_operation_was_called_and_none_is_missing() {
 /// source, and are read from there.
 #[test]
 fn the_edges_routes_are_the_described_ones() {
-    let source = include_str!("../src/http.rs");
+    let source = include_str!("../src/http/routes.rs");
     let edge = source.split("pub fn edge_routes").nth(1).unwrap().split("\n}").next().unwrap();
     let routes: BTreeSet<_> = edge
         .split(".route(\"")
