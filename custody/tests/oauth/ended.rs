@@ -25,7 +25,7 @@ on_both_stores! {
     a_token_whose_secret_is_replaced_while_it_is_minted_is_not_leased,
     a_secret_put_while_it_is_rotated_stays_and_its_token_is_not_leased,
     a_rotation_by_another_replica_ends_no_token,
-    tokens_of_an_actor_end_with_its_teardown_though_their_secret_is_anothers,
+    tokens_of_an_actor_end_with_its_teardown_though_their_secret_is_of_another,
     a_token_that_nobody_asks_for_ends_by_itself_with_its_secret,
     a_lease_of_a_token_is_recorded_only_while_its_secrets_are_there,
     a_revocation_that_the_issuer_refuses_is_in_the_audit_log,
@@ -162,7 +162,7 @@ async fn record(house: &House, event: &str) -> Value {
     panic!("no {event} is written");
 }
 
-async fn tokens_of_an_actor_end_with_its_teardown_though_their_secret_is_anothers(store: Store) {
+async fn tokens_of_an_actor_end_with_its_teardown_though_their_secret_is_of_another(store: Store) {
     let house = House::new(store).await;
     let replicas = [house.source(client_credentials()), house.source(client_credentials())];
     let (ada, under, narrow) = ("ada".parse().unwrap(), handle("corp-api"), Narrow::default());
