@@ -162,7 +162,7 @@ impl BulkRevocation {
             if is_here(&self.joinable()) {
                 continue;
             }
-            tracing::info!(of = ?work.target, "custody goes on with a revocation that was cut off");
+            tracing::info!(of = ?work.target, "resumed a revocation that was cut off");
             self.note(&work, "resumed", None).await;
             self.start(&mut self.joinable(), work);
         }
@@ -180,7 +180,7 @@ impl BulkRevocation {
         self.write_down(&work, leases, ended.err()).await;
         let order = BulkOrder { ordered_at: last_pass_at, ..work.bulk_order() };
         if let Err(fault) = self.ledger.finish_order(&order).await {
-            tracing::warn!(%fault, "failed to write down that a revocation is done; custody does it again");
+            tracing::warn!(%fault, "failed to record that a revocation is complete: custody repeats it");
         }
     }
 
@@ -248,7 +248,7 @@ impl BulkRevocation {
                 let Some(next) = page.next else { break };
                 after = next;
                 let leases = progress.borrow().leases;
-                tracing::info!(of = ?work.target, leases, "custody has revoked these leases so far, and goes on");
+                tracing::info!(of = ?work.target, leases, "revoked these leases so far");
             }
         }
         Ok(taking_back)
@@ -260,7 +260,7 @@ impl BulkRevocation {
         if let Err(fault) = self.ledger.keep_order(&work.bulk_order(), busy_until).await {
             tracing::warn!(
                 %fault,
-                "failed to write down that a revocation is under way; no other custody would go on with it"
+                "failed to record that a revocation is under way: no other custody could finish it"
             );
         }
     }
@@ -315,7 +315,7 @@ impl BulkRevocation {
             };
             match page {
                 Err(fault) if now < give_up_at => {
-                    tracing::warn!(%fault, ?pause, "failed to revoke leases; custody tries again after the pause");
+                    tracing::warn!(%fault, ?pause, "failed to revoke leases: custody retries after the pause");
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -340,7 +340,7 @@ impl BulkRevocation {
             Some(fault) => {
                 tracing::error!(
                     %fault, leases,
-                    "failed to revoke every lease; the others have ended by themselves by now"
+                    "failed to revoke every lease: the others have ended by themselves"
                 );
                 let mut entry = Entry::new(Event::LeasesRevoked, Outcome::Deny);
                 entry.code = Some("ledger_unavailable");

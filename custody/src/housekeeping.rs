@@ -21,7 +21,7 @@ pub async fn keep(ledger: Arc<dyn Ledger>, clock: Clock, mut stop: watch::Receiv
         match forget(&*ledger, clock()).await {
             Ok(0) => {}
             Ok(rows) => tracing::debug!(rows, "forgotten"),
-            Err(fault) => tracing::warn!(%fault, "the ledger forgets nothing"),
+            Err(fault) => tracing::warn!(%fault, "failed to delete expired rows of the ledger"),
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,

@@ -141,7 +141,10 @@ fn plaintext_is_refused_everywhere_else() {
     home.edit(TLS, "  plaintext: loopback-only\n");
     home.edit("\"127.0.0.1:0\"", "\"0.0.0.0:0\"");
     let words = refusal_of(&home);
-    assert!(words.contains("edge.plaintext: refused: 0.0.0.0:0 is no loopback address"), "{words}");
+    assert!(
+        words.contains("edge.plaintext: refused: 0.0.0.0:0 is not a loopback address"),
+        "{words}"
+    );
 
     let home = Home::new(Store::Sqlite);
     home.edit(TLS, "");
@@ -268,7 +271,7 @@ async fn renewed_tls_files_are_in_force_without_a_restart() {
     for name in ["server.key", "server.pem", "ca.pem"] {
         renew(&home, name, &next.path(name));
     }
-    running.wait_for("renewed TLS files are in force");
+    running.wait_for("loaded renewed TLS files");
     assert_eq!(next.knock().get(running.edge, "/healthz").await.unwrap().status, 200);
     assert!(old.get(running.edge, "/healthz").await.is_err(), "a certificate of the old CA");
     let closed = tokio::time::timeout(std::time::Duration::from_secs(20), async {
@@ -282,7 +285,7 @@ async fn renewed_tls_files_are_in_force_without_a_restart() {
     renew(&home, "server.pem", &home.config());
     running.wait_for("failed to read renewed TLS files");
     renew(&home, "server.pem", &next.path("server.pem"));
-    running.wait_for("renewed TLS files are in force");
+    running.wait_for("loaded renewed TLS files");
     renew(&home, "operator-ca.pem", &next.path("ca.pem"));
     running.wait_for("whoever may call there could call here");
     assert_eq!(next.knock().get(running.edge, "/healthz").await.unwrap().status, 200);

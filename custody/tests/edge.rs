@@ -80,17 +80,17 @@ async fn grants_are_reloaded_by_a_signal_and_by_the_file(store: Store) {
     assert_eq!(home.lease(&running, &request).await.status, 403);
     home.edit("methods: [GET, HEAD]", "methods: [GET, HEAD, DELETE]");
     running.signal("HUP");
-    running.wait_for("new grants are in force");
+    running.wait_for("loaded new grants");
     assert_eq!(home.lease(&running, &request).await.status, 200);
     // Wrong ones change nothing.
     home.edit("destinations: [api.github.com, ", "destinations: ['*.com', ");
     running.signal("HUP");
-    running.wait_for("the old ones stay in force");
+    running.wait_for("failed to load the grants");
     assert_eq!(home.lease(&running, &request).await.status, 200);
     assert!(home.records().iter().any(|record| record["event"] == "grants_refused"));
     // Without a signal, within a few looks at the file.
     home.edit("destinations: ['*.com', ", "destinations: [other.example, ");
-    running.wait_for("new grants are in force");
+    running.wait_for("loaded new grants");
     assert_eq!(home.lease(&running, &request).await.status, 403);
     assert!(home.verify().status.success());
 }

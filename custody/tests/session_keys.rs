@@ -72,7 +72,7 @@ async fn a_rotation_needs_no_restart() {
     assert_eq!(status(&home, &running, &home.key).await, 200);
     // Down for a while: the last good set stays.
     *published.lock().unwrap() = None;
-    running.wait_for("the last good ones stay");
+    running.wait_for("custody uses the last good ones");
     assert_eq!(status(&home, &running, &home.key).await, 200);
 
     *published.lock().unwrap() = set(&[&new]);
@@ -108,6 +108,6 @@ async fn an_issuer_of_another_ca_is_nobody() {
     let running = home.serve();
     assert_eq!(status(&home, &running, &home.key).await, 503);
     let log = running.log.lock().unwrap().clone();
-    assert!(log.contains("every session is answered 503 until the issuer answers"), "{log}");
+    assert!(log.contains("custody answers 503 to every session until the issuer answers"), "{log}");
     assert!(log.contains("invalid peer certificate"), "{log}");
 }

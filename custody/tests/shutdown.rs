@@ -41,7 +41,7 @@ async fn a_request_in_flight_is_answered_after_the_signal(store: Store) {
         if is_renewed {
             fs::copy(home.path("server.pem"), home.path("renewed")).unwrap();
             fs::rename(home.path("renewed"), home.path("server.pem")).unwrap();
-            running.wait_for("renewed TLS files are in force");
+            running.wait_for("loaded renewed TLS files");
         }
         running.signal(name);
         running.wait_for("stopping");

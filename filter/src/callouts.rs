@@ -57,7 +57,7 @@ impl Callouts {
         ];
         let token = host::http_call(&callout.cluster, &headers, &callout.body, callout.timeout)?;
         if self.in_flight.contains_key(&token) {
-            log::error!("leasehold: the host gives out the token of a callout in flight");
+            log::error!("leasehold: the host reused the token of a callout in flight");
             return Err(Failed::INTERNAL);
         }
         let give_up = now.steady.saturating_add(callout.timeout).saturating_add(SLACK);

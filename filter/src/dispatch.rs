@@ -220,7 +220,7 @@ impl Dispatch {
             self.act_on(late, |stream, root| stream.give_up(Denial::BodyTimeout, root));
         }
         while let Some(InFlight { root, purpose, .. }) = self.callouts.overdue(id, now) {
-            log::error!("leasehold: a callout was never answered");
+            log::error!("leasehold: a callout got no answer");
             self.over(root, purpose, Answer::NotSent(Denial::CustodyTimeout));
         }
         self.go_on(id);

@@ -19,7 +19,7 @@ fn dispatch<T>(otherwise: T, event: impl FnOnce(&mut Dispatch) -> T) -> T {
     DISPATCH.with(|dispatch| match dispatch.try_borrow_mut() {
         Ok(mut dispatch) => event(&mut dispatch),
         Err(_) => {
-            log::error!("leasehold: an event in the middle of another");
+            log::error!("leasehold: ignored a re-entrant host callback");
             otherwise
         }
     })

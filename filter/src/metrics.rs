@@ -78,7 +78,7 @@ fn count(id: Option<u32>) {
 fn defined(kind: MetricType, name: &str) -> Option<u32> {
     let id = host::define_metric(kind, name);
     if id.is_err() {
-        log::warn!("leasehold: the host refuses the metric {name}");
+        log::warn!("leasehold: failed to define the metric {name}");
     }
     id.ok()
 }

@@ -80,7 +80,7 @@ impl Root {
         let Some(edge) = seeded(|seed| TrustEdge::new(policy, seed, now)) else { return false };
         // Without it, a callout that is never answered would hold its request for ever.
         if let Err(Failed(status)) = host::set_tick_period(TICK) {
-            log::error!("leasehold: the host sets no timer, status {status}");
+            log::error!("leasehold: failed to set the timer: status {status}");
             return false;
         }
         self.hurried = false;
@@ -245,7 +245,9 @@ impl Root {
         }
         match host::set_tick_period(if hurry { HURRIED } else { TICK }) {
             Ok(()) => self.hurried = hurry,
-            Err(Failed(status)) => log::error!("leasehold: the timer stays, status {status}"),
+            Err(Failed(status)) => {
+                log::error!("leasehold: failed to set the tick period: status {status}")
+            }
         }
     }
 }
@@ -254,7 +256,7 @@ impl Root {
 fn seeded(make: impl FnOnce([u8; 32]) -> TrustEdge) -> Option<TrustEdge> {
     let mut seed = [0; 32];
     if getrandom::fill(&mut seed).is_err() {
-        log::error!("leasehold: the host gives no random bytes");
+        log::error!("leasehold: failed to get random bytes from the host");
         return None;
     }
     Some(make(seed).aided_by(Box::new(HostSignatures)))
@@ -262,7 +264,7 @@ fn seeded(make: impl FnOnce([u8; 32]) -> TrustEdge) -> Option<TrustEdge> {
 
 fn configuration(size: usize) -> Option<Vec<u8>> {
     let Ok(text) = host::buffer(BufferType::PluginConfiguration, size) else {
-        log::error!("leasehold: the host does not hand over the plugin configuration");
+        log::error!("leasehold: failed to read the plugin configuration");
         return None;
     };
     Some(text.unwrap_or_default())

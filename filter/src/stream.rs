@@ -265,7 +265,9 @@ impl Stream {
             self.phase = Phase::Denied;
             return Step::Hold;
         }
-        log::error!("leasehold: the host does not send a denial; the request stays held");
+        log::error!(
+            "leasehold: failed to send a denial: the request stays paused, and the filter retries each tick"
+        );
         self.phase = Phase::Unsaid(denied);
         Step::Unsaid
     }
@@ -338,10 +340,12 @@ impl Step {
 
 /// A request of a context that was never announced.
 pub fn refuse_unknown() {
-    log::error!("leasehold: an event for a context that is not there");
+    log::error!("leasehold: ignored an event for an unknown context");
     let denied = Denied::new(Denial::Internal, &Request::default());
     if send(&denied, &denied.reply()).is_err() {
-        log::error!("leasehold: the host does not send a denial; the request stays held");
+        log::error!(
+            "leasehold: failed to send a denial: the request stays paused, and the filter retries each tick"
+        );
     }
 }
 
@@ -349,7 +353,9 @@ pub fn refuse_unknown() {
 pub fn refuse(failed: Failed) {
     let denied = internal(failed);
     if send(&denied, &denied.reply()).is_err() {
-        log::error!("leasehold: the host does not send a denial; the request stays held");
+        log::error!(
+            "leasehold: failed to send a denial: the request stays paused, and the filter retries each tick"
+        );
     }
 }
 

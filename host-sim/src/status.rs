@@ -66,7 +66,7 @@ impl FromStr for Status {
 
 impl fmt::Display for UnknownStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no status; one of ", self.0)?;
+        write!(f, "{:?} is not a status; one of ", self.0)?;
         for (n, status) in Status::ALL.iter().enumerate() {
             if n > 0 {
                 f.write_str(", ")?;

@@ -52,7 +52,7 @@ pub enum AuthorityError {
          and if others may have read it, make a new authority"
     )]
     KeyIsOpen { path: PathBuf, mode: u32 },
-    #[error("{path} is no PKCS#8 key in PEM; convert with `openssl pkcs8 -topk8 -nocrypt`")]
+    #[error("{path} is not a PKCS#8 key in PEM; convert with `openssl pkcs8 -topk8 -nocrypt`")]
     Key { path: PathBuf },
     #[error("{path}: {fault}")]
     Certificate { path: PathBuf, fault: &'static str },
@@ -202,7 +202,7 @@ fn check(
     // A certificate without the extension may sign; one whose extension cannot be read may not.
     let signs = certificate.key_usage().is_ok_and(|u| u.is_none_or(|u| u.value.key_cert_sign()));
     if !is_ca || !signs {
-        return Err("is no authority's certificate (needs CA:TRUE and keyCertSign)");
+        return Err("is not an authority's certificate (needs CA:TRUE and keyCertSign)");
     }
     match time_of(certificate) {
         Some(end) if now < end => Ok(()),

@@ -34,7 +34,7 @@ pub enum ListenError {
 pub enum BindError {
     #[error("cannot listen on {address}: {error}")]
     Address { address: String, error: io::Error },
-    #[error("{0} is there and is no socket; remove it or give another path")]
+    #[error("{0} is there and is not a socket; remove it or give another path")]
     NotASocket(PathBuf),
     #[error("somebody else listens on {0}; stop it first or give another path")]
     InUse(PathBuf),

@@ -88,7 +88,7 @@ impl Minter {
         let displaced = state.leaves.push(asked.to_owned(), minted);
         drop(state);
         if let Some((_, other)) = displaced.filter(|(other, _)| other != asked) {
-            tracing::info!(name = %other.name, "forgotten: more names than --max-names");
+            tracing::info!(name = %other.name, "evicted a leaf: there are more names than --max-names");
             self.changes.send_replace(());
         }
         Ok(leaf)

@@ -30,7 +30,7 @@ pub enum NameError {
     Character,
     #[error("a label that begins with \"xn--\" is not a valid A-label")]
     ALabel,
-    #[error("an address is no name, nor is anything that ends in a number")]
+    #[error("an address is not a name, nor is anything that ends in a number")]
     Address,
 }
 

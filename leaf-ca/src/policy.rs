@@ -30,7 +30,7 @@ pub enum Pattern {
 /// Why a text is no [`Pattern`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    #[error("{0:?} is no host: {1}")]
+    #[error("{0:?} is not a host: {1}")]
     Name(String, NameError),
     #[error("{0:?}: a '*' stands only as the whole first label, as in \"*.example.com\"")]
     Star(String),
@@ -177,7 +177,7 @@ impl Reader {
             match key.as_str() {
                 Some("hosts") => {}
                 Some(other) => self.fault(other, "unknown field; a file with `hosts` has no other"),
-                None => self.fault("", "has a field whose name is no text"),
+                None => self.fault("", "has a field whose name is not text"),
             }
         }
     }
@@ -278,13 +278,13 @@ mod tests {
                 "destinations[3].hosts[1]: expected a text such as \"api.example.com\"",
                 "destinations[3].hosts[2]: \"example.com:443\": a port does not belong in a host",
                 "destinations[3].hosts[3]: \"*.co.uk\" covers a public suffix; name a domain below it",
-                "destinations[3].hosts[4]: \"a b\" is no host: a name has only letters, digits, '-' \
+                "destinations[3].hosts[4]: \"a b\" is not a host: a name has only letters, digits, '-' \
                  and '_' (internationalised names as A-labels)",
                 "destinations[3].hosts[5]: \"*\": a '*' stands only as the whole first label, as in \
                  \"*.example.com\"",
-                "destinations[3].hosts[6]: \"127.1\" is no host: an address is no name, nor is \
+                "destinations[3].hosts[6]: \"127.1\" is not a host: an address is not a name, nor is \
                  anything that ends in a number",
-                "destinations[3].hosts[7]: \"*.10.0.0.1\" is no host: an address is no name, nor is \
+                "destinations[3].hosts[7]: \"*.10.0.0.1\" is not a host: an address is not a name, nor is \
                  anything that ends in a number",
             ]
         );

@@ -57,7 +57,7 @@ pub async fn serve(options: Serve) -> anyhow::Result<()> {
     let authority = Authority::load(&options.ca, SystemTime::now())?;
     let policy = options.names.read()?;
     if policy.is_empty() {
-        tracing::warn!("the policy has no DNS name: every handshake will be refused");
+        tracing::warn!("the policy has no DNS name: leaf-ca rejects every handshake");
     }
     warn_before_it_runs_out(&authority);
     let patterns = policy.len();
@@ -83,7 +83,7 @@ pub async fn serve(options: Serve) -> anyhow::Result<()> {
     stop.send_replace(true);
     match tokio::time::timeout(GRACE, serving).await {
         Ok(ended) => ended.context("the server failed")?.context("the server failed")?,
-        Err(_) => tracing::warn!("streams still open; ending anyway"),
+        Err(_) => tracing::warn!("ending with open streams"),
     }
     tracing::info!("stopped");
     Ok(())
@@ -159,7 +159,7 @@ fn warn_before_it_runs_out(authority: &Authority) {
     let left = authority.not_after().duration_since(SystemTime::now()).unwrap_or_default();
     if left < WARNING {
         let days = left.as_secs() / (24 * 60 * 60);
-        tracing::warn!(days, "the authority's certificate runs out; make the next one in time");
+        tracing::warn!(days, "the certificate of the CA expires soon: make the next one");
     }
 }
 
@@ -167,13 +167,13 @@ fn warn_before_it_runs_out(authority: &Authority) {
 fn reload(minter: &Minter, names: &Names) {
     match names.read() {
         Ok(policy) => {
-            tracing::info!(patterns = policy.len(), "policy read again");
+            tracing::info!(patterns = policy.len(), "reloaded the policy");
             minter.replace_policy(policy);
         }
         Err(error) => {
             tracing::error!(
                 error = format!("{error:#}"),
-                "policy not read again; the old one holds"
+                "failed to reload the policy: leaf-ca uses the old one"
             );
         }
     }
@@ -183,7 +183,7 @@ async fn report(minter: &Minter, health: &HealthReporter) {
     if minter.is_able() {
         health.set_serving::<SecretDiscoveryServiceServer<Sds>>().await;
     } else {
-        tracing::error!("the authority's certificate has run out; nothing can be minted");
+        tracing::error!("the certificate of the CA has expired: leaf-ca mints no leaf");
         health.set_not_serving::<SecretDiscoveryServiceServer<Sds>>().await;
     }
 }

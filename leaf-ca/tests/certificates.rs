@@ -178,7 +178,7 @@ fn files_that_make_no_authority() {
     let (pem, key) = (dir.path().join("ca.pem"), dir.path().join("ca.key"));
     fs::write(&pem, &leaf.certificate_pem).unwrap();
     fs::write(&key, leaf.key_pem.as_bytes()).unwrap();
-    assert!(fault(now).contains("is no authority's certificate"));
+    assert!(fault(now).contains("is not an authority's certificate"));
     fs::write(&key, "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n")
         .unwrap();
     assert!(fault(now).contains("openssl pkcs8 -topk8"));

@@ -189,7 +189,7 @@ async fn a_life_with_every_signal() {
     place.policy("hosts: ['*.com']");
     signal(&child, "-HUP").await;
     let refused = async {
-        while !fs::read_to_string(place.path("log")).unwrap().contains("the old one holds") {
+        while !fs::read_to_string(place.path("log")).unwrap().contains("leaf-ca uses the old one") {
             tokio::task::yield_now().await;
         }
     };

@@ -102,7 +102,7 @@ impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = &self.text;
         match self.fault {
-            PatternFault::Host(error) => write!(f, "{text:?} is no host: {error}"),
+            PatternFault::Host(error) => write!(f, "{text:?} is not a host: {error}"),
             PatternFault::PublicSuffix => write!(f, "{text:?} covers a public suffix"),
             PatternFault::Address => write!(f, "{text:?}: an address has no names below it"),
             PatternFault::Star => {
@@ -156,7 +156,7 @@ mod tests {
             ("*.internal", "\"*.internal\" covers a public suffix"),
             ("*.10.0.0.1", "\"*.10.0.0.1\": an address has no names below it"),
             ("a.com:443", "\"a.com:443\": a port does not belong in a host"),
-            ("", "\"\" is no host: the host is empty"),
+            ("", "\"\" is not a host: the host is empty"),
         ] {
             assert_eq!(text.parse::<HostPattern>().unwrap_err().to_string(), message);
         }

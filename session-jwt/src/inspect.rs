@@ -56,7 +56,7 @@ fn key_set(path: &Path) -> anyhow::Result<KeySet> {
     let jwks = serde_json::from_slice(&json).with_context(|| format!("{shown} is not JSON"))?;
     KeySet::from_jwks(&jwks).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(|error| format!("\n  {error}")).collect();
-        anyhow::anyhow!("{shown} is no usable key set:{}", errors.concat())
+        anyhow::anyhow!("{shown} is not a usable key set:{}", errors.concat())
     })
 }
 

@@ -45,7 +45,7 @@ impl PublicKey {
     /// under those a signature can be made without a private key.
     pub(crate) fn ed25519(x: &[u8]) -> Result<PublicKey, &'static str> {
         let x: &[u8; 32] = x.try_into().map_err(|_| "must be 32 bytes, as base64url")?;
-        let unusable = "is no usable Ed25519 key: off the curve or of small order";
+        let unusable = "is not a usable Ed25519 key: off the curve or of small order";
         Ed25519PublicKey::from_bytes(x).map_err(|_| unusable)?;
         ed25519_dalek::VerifyingKey::from_bytes(x).map(PublicKey::EdDsa).map_err(|_| unusable)
     }
@@ -81,7 +81,7 @@ impl PublicKey {
             let info = key.to_der()?.into();
             Ok(PublicKey::Rs256 { key: Box::new(key), modulus: n.into(), info })
         });
-        made.map_err(|_| "n is no RSA modulus")
+        made.map_err(|_| "n is not an RSA modulus")
     }
 
     /// The one algorithm this key is for.

@@ -229,7 +229,7 @@ impl CustodyHome {
             format!("{}: no {listener}.listen; expected 127.0.0.1:PORT", self.config.display())
         })?;
         text.parse().with_context(|| {
-            format!("{}: {listener}.listen: {text:?} is no address", self.config.display())
+            format!("{}: {listener}.listen: {text:?} is not an address", self.config.display())
         })
     }
 }

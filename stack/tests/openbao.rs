@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stack::openbao::{OpenBao, Storage};
 
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not text"))
 }
 
 #[test]

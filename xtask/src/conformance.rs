@@ -137,7 +137,7 @@ fn reports() -> Result<Vec<Report>> {
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let value: Value = serde_json::from_str(&text)?;
-        Report::of(&value).with_context(|| format!("{} is no report", path.display()))
+        Report::of(&value).with_context(|| format!("{} is not a report", path.display()))
     };
     paths.into_iter().map(read).collect()
 }

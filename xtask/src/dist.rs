@@ -101,7 +101,7 @@ fn programs(source: &Source, out: &Path, progress: &mut Progress) -> Result<Vec<
 
 /// An empty folder, which held a release or nothing: nobody's own files are taken away.
 fn empty(folder: &Path) -> Result<()> {
-    let unknown = || format!("{} is no release: name an empty folder", folder.display());
+    let unknown = || format!("{} is not a release: name an empty folder", folder.display());
     if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         if !folder.join(SUMS).is_file() {
             bail!(unknown());

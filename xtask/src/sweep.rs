@@ -37,7 +37,7 @@ pub fn summary() -> Result<Option<Sweep>> {
     for entry in entries {
         let path = entry?.path();
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        sweep.add(&text).with_context(|| format!("{} is no count", path.display()))?;
+        sweep.add(&text).with_context(|| format!("{} is not a count", path.display()))?;
     }
     Ok((sweep.runs > 0).then_some(sweep))
 }

@@ -197,7 +197,7 @@ impl<M: Medium> Writer<M> {
             let outcome = outcome.map_err(|e| AuditFault::Disk(e.to_string()));
             if let Err(fault) = &outcome {
                 self.counts.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(%fault, "no lease is given while the audit log fails");
+                tracing::error!(%fault, "failed to write the audit log: custody issues no lease until it can");
             }
             let last = !closing.is_empty();
             for receipt in receipts.into_iter().chain(closing) {
@@ -254,7 +254,7 @@ impl<M: Medium> Writer<M> {
         }
         let begun = self.rotate(mark, time);
         if let Err(fault) = &begun {
-            tracing::error!(%fault, "failed to begin a segment of the audit log; the old one goes on");
+            tracing::error!(%fault, "failed to begin a segment of the audit log: custody goes on with the old one");
             self.repair()?;
         }
         Ok(begun.is_ok())

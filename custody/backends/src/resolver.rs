@@ -156,7 +156,9 @@ impl Resolver {
     pub async fn revoke(&self, backend: &str, revocation: &str) {
         match self.named(backend) {
             Some(backend) => revoke(&backend, revocation).await,
-            None => tracing::warn!(backend, "cannot revoke at a backend that is gone"),
+            None => {
+                tracing::warn!(backend, "failed to revoke: the backend is no longer configured")
+            }
         }
     }
 
@@ -267,8 +269,10 @@ async fn revoke(backend: &Arc<dyn CredentialBackend>, revocation: &str) {
     let revoking = AssertUnwindSafe(backend.revoke(revocation)).catch_unwind();
     match timeout(REVOCATION_LIMIT, revoking).await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) => tracing::error!(backend = backend.name(), "it panicked over a revocation"),
-        Err(_) => tracing::warn!(backend = backend.name(), "a revocation took too long"),
+        Ok(Err(_)) => {
+            tracing::error!(backend = backend.name(), "the backend panicked in a revocation")
+        }
+        Err(_) => tracing::warn!(backend = backend.name(), "the revocation timed out"),
     }
 }
 

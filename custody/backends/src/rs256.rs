@@ -42,14 +42,14 @@ pub(super) fn sign(
 
 fn key_pair(pem: &Secret) -> Result<RsaKeyPair, BackendFault> {
     let mut der = PrivateKeyDer::from_pem_slice(pem.expose())
-        .map_err(|_| unreadable("it is no private key in PEM"))?;
+        .map_err(|_| unreadable("it is not a private key in PEM"))?;
     let pair = match &der {
         PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
         PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-        _ => return Err(unreadable("it is no RSA key")),
+        _ => return Err(unreadable("it is not an RSA key")),
     };
     der.zeroize();
-    pair.map_err(|_| unreadable("it is no RSA key of 2048 to 4096 bits"))
+    pair.map_err(|_| unreadable("it is not an RSA key of 2048 to 4096 bits"))
 }
 
 fn unreadable(what: &str) -> BackendFault {

@@ -135,6 +135,6 @@ fn told(error: &pem::Error) -> String {
         pem::Error::IllegalSectionStart { .. } => {
             "a line that begins a PEM block is none".to_owned()
         }
-        other => format!("is no PEM: {other}"),
+        other => format!("is not PEM: {other}"),
     }
 }

@@ -202,7 +202,7 @@ fn decoded(field: &'static str, base64: &Secret) -> Result<Secret, Refusal> {
     let mut bytes = Zeroizing::new(vec![0; base64.expose().len()]);
     let length = STANDARD
         .decode_slice(base64.expose(), &mut bytes)
-        .map_err(|_| Refusal::bad_request(format!("credential.{field}: is no base64")))?;
+        .map_err(|_| Refusal::bad_request(format!("credential.{field}: is not base64")))?;
     bytes.truncate(length);
     Ok(Secret::new(std::mem::take(&mut *bytes)))
 }
@@ -225,7 +225,7 @@ fn usable(credential: Credential) -> Result<Credential, Refusal> {
 /// The credential inside a larger answer, which `write` writes; it is wiped when dropped.
 ///
 /// # Errors
-/// The secret is no text although its type says so.
+/// The secret is not text although its type says so.
 pub fn show(
     credential: &Credential,
     write: impl FnOnce(Shown<'_>, &mut Vec<u8>) -> serde_json::Result<()>,

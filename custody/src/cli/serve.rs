@@ -55,7 +55,7 @@ async fn serve(config: Config, file: &Path) -> Result<()> {
     let grants = config.grants.iter().count();
     let server = Server::start(config, file).await?;
     if grants == 0 {
-        tracing::warn!("the configuration grants nothing; every lease will be denied");
+        tracing::warn!("the configuration has no grants: custody denies every lease");
     }
     let (edge, health) = (server.edge_address()?, server.health_address()?);
     let admin = server.admin_address()?.map(tracing::field::display);

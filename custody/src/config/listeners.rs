@@ -118,7 +118,7 @@ fn plaintext(listen: Option<SocketAddr>, faults: &mut Faults) -> Option<Protecti
         Some(listen) if !listen.ip().to_canonical().is_loopback() => {
             faults.add(
                 "edge.plaintext",
-                format!("refused: {listen} is no loopback address; give edge.tls instead"),
+                format!("refused: {listen} is not a loopback address; give edge.tls instead"),
             );
             None
         }

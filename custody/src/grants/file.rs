@@ -70,7 +70,7 @@ impl GrantsFile {
         let new = match read {
             Ok(new) => new,
             Err(faults) => {
-                tracing::error!(%faults, by, "the grants are wrong; the old ones stay in force");
+                tracing::error!(%faults, by, "failed to load the grants: custody uses the old ones");
                 self.audit.append(entry(Event::GrantsRefused, old.digest(), by)).await?;
                 return Err(ReloadFault::Config(faults));
             }
@@ -80,7 +80,7 @@ impl GrantsFile {
         if changed {
             self.audit.append(entry(Event::GrantsReloaded, &digest, by)).await?;
             self.grants.replace(new);
-            tracing::info!(digest, grants, by, "new grants are in force");
+            tracing::info!(digest, grants, by, "loaded new grants");
         }
         Ok(Reloaded { digest, grants, changed })
     }

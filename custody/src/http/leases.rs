@@ -22,7 +22,7 @@ pub(super) async fn lease(State(service): State<Service>, request: Request) -> R
         Ok(body) => answer::secret(&body),
         Err(refused) => {
             // Counted, and in the audit log; here it would let anybody fill a disk.
-            tracing::debug!(code = refused.code.code(), "no lease");
+            tracing::debug!(code = refused.code.code(), "failed to issue a lease");
             refusal(refused.code, refused.retry_after_seconds())
         }
     }

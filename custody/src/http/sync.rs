@@ -39,7 +39,7 @@ async fn report(service: &Service, request: Request) -> Result<(), RefusalCode> 
     let body = read(request.into_body(), SEEN_BODY_LIMIT).await?;
     let report = SeenReport::decode(&body).map_err(|_| RefusalCode::BadRequest)?;
     service.feed.seen(&report).await.map_err(|fault| {
-        tracing::error!(%fault, "sessions in use were not written down");
+        tracing::error!(%fault, "failed to record sessions in use");
         RefusalCode::Unavailable
     })
 }

@@ -209,15 +209,15 @@ impl<S: KeySource> Fetching<S> {
         match good {
             Some(age) if age < self.schedule.keep => {
                 let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
-                tracing::warn!(fault, %age, "no new session keys; the last good ones stay");
+                tracing::warn!(fault, %age, "failed to fetch session keys: custody uses the last good ones");
             }
             Some(_) => tracing::error!(
                 fault,
-                "no session keys for too long; every session is answered 503 until the issuer answers"
+                "the session keys are too old: custody answers 503 to every session until the issuer answers"
             ),
             None => tracing::error!(
                 fault,
-                "no session keys yet; every session is answered 503 until the issuer answers"
+                "failed to fetch session keys: custody answers 503 to every session until the issuer answers"
             ),
         }
         self.publish.send_modify(|published| {

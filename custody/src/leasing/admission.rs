@@ -78,7 +78,7 @@ impl Leasing {
         let standing = match self.standing(&claim.session, grant).await {
             Ok(standing) => standing,
             Err(fault) => {
-                tracing::error!(%fault, "no lease is given while the ledger fails");
+                tracing::error!(%fault, "failed to reach the ledger: custody issues no lease until it can");
                 return Err(self.deny(claim, RefusalCode::Unavailable, "ledger").await);
             }
         };
@@ -112,7 +112,7 @@ impl Leasing {
             by: "idle".into(),
         };
         if let Err(fault) = self.parts.ledger.revoke(&revocation).await {
-            tracing::warn!(%fault, "the edges were not told of an idle session");
+            tracing::warn!(%fault, "failed to publish the end of an idle session");
         }
     }
 

@@ -176,7 +176,9 @@ impl Leasing {
         match failure {
             Failure::Source(_) => {}
             Failure::CallerGone => tracing::debug!(lease_id = case.lease_id, "nobody waits"),
-            other => tracing::warn!(lease_id = case.lease_id, fault = %other, "no lease"),
+            other => {
+                tracing::warn!(lease_id = case.lease_id, fault = %other, "failed to issue a lease")
+            }
         }
         self.write(case.failed(failure)).await?;
         Err(failure.told().into())

@@ -44,7 +44,7 @@ impl Leasing {
             Ok(Settled::Before) => return Err(OutcomeRefusal::AlreadySettled),
             Ok(Settled::Unknown) => return Err(OutcomeRefusal::UnknownLease),
             Err(fault) => {
-                tracing::error!(%fault, "an outcome was not written down");
+                tracing::error!(%fault, "failed to record an outcome");
                 return Err(OutcomeRefusal::Unavailable);
             }
         }
@@ -68,7 +68,7 @@ impl Leasing {
         match self.parts.ledger.leases(&filter).await {
             Ok(rows) => Ok(rows.into_iter().next()),
             Err(fault) => {
-                tracing::error!(%fault, "an outcome was not written down");
+                tracing::error!(%fault, "failed to record an outcome");
                 Err(OutcomeRefusal::Unavailable)
             }
         }

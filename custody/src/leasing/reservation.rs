@@ -47,7 +47,7 @@ impl Leasing {
                 Err(self.deny(&case.claim, RefusalCode::ReplayRejected, "replay").await)
             }
             Err(fault) => {
-                tracing::error!(%fault, "no lease is given while the ledger fails");
+                tracing::error!(%fault, "failed to reach the ledger: custody issues no lease until it can");
                 // It may have been opened all the same.
                 Hold::Operation(held).give_up(ledger).await;
                 Err(self.deny(&case.claim, RefusalCode::Unavailable, "ledger").await)
@@ -99,7 +99,7 @@ impl Hold {
         if let Self::Operation(held) = self
             && let Err(fault) = ledger.give_up(&held.key, &held.holder).await
         {
-            tracing::warn!(%fault, "a reservation was not given up; it runs out by itself");
+            tracing::warn!(%fault, "failed to release a reservation: it ends by itself");
         }
     }
 }

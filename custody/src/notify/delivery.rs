@@ -38,7 +38,7 @@ impl Delivery {
             match self.round().await {
                 Ok(taken) if taken == AT_ONCE as usize => continue,
                 Ok(_) => {}
-                Err(fault) => tracing::warn!(%fault, "no notices can be delivered"),
+                Err(fault) => tracing::warn!(%fault, "failed to deliver notices"),
             }
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -66,13 +66,13 @@ impl Delivery {
             }
             Err(fault) => {
                 self.metrics.notice_failed();
-                tracing::warn!(id, tries = notice.tries + 1, %fault, "a notice is not delivered");
+                tracing::warn!(id, tries = notice.tries + 1, %fault, "failed to deliver a notice");
                 self.again(notice, &fault).await
             }
         };
         if let Err(fault) = written {
             // It comes again when its time is over; the receiver knows it by its id.
-            tracing::warn!(id, %fault, "the ledger does not know how a notice fared");
+            tracing::warn!(id, %fault, "failed to record whether a notice was delivered");
         }
     }
 
@@ -82,7 +82,7 @@ impl Delivery {
         if let Some(next) = next_try(notice.at, notice.tries, (self.clock)(), chance) {
             return self.ledger.put_off(&notice.id, next).await;
         }
-        tracing::error!(id = notice.id, %fault, "a notice is given up");
+        tracing::error!(id = notice.id, %fault, "gave up a notice");
         // Forgotten only when the audit log has it; else it stays, and is tried once more.
         match self.audit.append(given_up(notice)).await {
             Ok(()) => self.ledger.delivered(&notice.id).await,

@@ -42,7 +42,7 @@ impl Notifier {
         drop(told);
         if notice.is_some_and(|notice| self.orders.try_send(notice).is_err()) {
             self.metrics.notice_lost();
-            tracing::error!(?failed, "too many notices wait for the ledger; this one is lost");
+            tracing::error!(?failed, "dropped a notice: too many wait for the ledger");
         }
     }
 }
@@ -82,7 +82,7 @@ impl Posting {
             Ok(()) => self.posted.notify_one(),
             Err(fault) => {
                 self.metrics.notice_lost();
-                tracing::error!(id = notice.id, %fault, "a notice is lost: the ledger has not taken it");
+                tracing::error!(id = notice.id, %fault, "dropped a notice: the ledger did not store it");
             }
         }
     }

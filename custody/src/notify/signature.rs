@@ -12,7 +12,7 @@ pub struct SigningSecret(hmac::Key);
 /// The text holds nothing of the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SigningFault {
-    #[error("begins with whsec_ and is no base64 behind it")]
+    #[error("begins with whsec_ and is not base64 behind it")]
     NotBase64,
     #[error("is shorter than {LEAST} bytes")]
     Short,

@@ -181,7 +181,7 @@ async fn accept(
     match socket.accept().await {
         Ok((stream, _peer)) => Some((stream, place)),
         Err(error) => {
-            tracing::warn!(%error, "accept");
+            tracing::warn!(%error, "failed to accept a connection");
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
@@ -211,7 +211,7 @@ impl Door {
     fn turn_away(&self, reason: &str) {
         self.metrics.handshake_failed();
         if let Some(suppressed) = self.refused.admit(Instant::now()) {
-            tracing::warn!(reason, suppressed, "TLS handshake refused");
+            tracing::warn!(reason, suppressed, "rejected a TLS handshake");
         }
     }
 

@@ -76,7 +76,7 @@ impl Renewal {
         let Locks { edge, admin, workers } = match self.files.locks() {
             Ok(locks) => locks,
             Err(fault) => {
-                tracing::error!(%fault, "failed to read renewed TLS files; the old ones stay in force");
+                tracing::error!(%fault, "failed to read renewed TLS files: custody uses the old ones");
                 return;
             }
         };
@@ -102,7 +102,7 @@ impl InForce {
             && self.stamp != stamp
         {
             acceptor.send_replace(renewed);
-            tracing::info!(listener, "renewed TLS files are in force");
+            tracing::info!(listener, "loaded renewed TLS files");
         }
         self.stamp = stamp;
     }

@@ -248,7 +248,7 @@ fn keys_are_here_or_where_they_are_fetched() {
         config["session"]["issuer"] = json!("control-plane");
         config["session"]["keys"] = json!({"cluster": "issuer", "path": "/"});
     });
-    let expected = "session.keys.authority: is missing, and session.issuer is no https URL";
+    let expected = "session.keys.authority: is missing, and session.issuer is not an https URL";
     assert_eq!(unnamed, [expected]);
 }
 

@@ -134,7 +134,10 @@ impl FetchedKeys {
         let own = self.authority.as_deref();
         let host = || issuer.strip_prefix("https://")?.split('/').next();
         let Some(authority) = own.or_else(host) else {
-            errors.push("session.keys.authority", "is missing, and session.issuer is no https URL");
+            errors.push(
+                "session.keys.authority",
+                "is missing, and session.issuer is not an https URL",
+            );
             return None;
         };
         let parsed = Authority::parse(authority.as_bytes(), 443);

@@ -32,7 +32,7 @@ impl SessionBinding {
     /// `attribute`: what the host says it is.
     ///
     /// # Errors
-    /// [`Denial::SessionBinding`], also where claim or attribute is missing, or the claim is no text.
+    /// [`Denial::SessionBinding`], also where claim or attribute is missing, or the claim is not text.
     pub fn check(&self, session: &Session, attribute: Option<&[u8]>) -> Result<(), Denial> {
         let place = match &self.source {
             BindingSource::Named(name) => Some(name.as_bytes()),

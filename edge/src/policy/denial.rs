@@ -272,7 +272,7 @@ const fn of_operation(denial: Denial) -> Reason {
 const fn of_session(refusal: Refusal) -> Reason {
     let title = match refusal {
         Refusal::TooLarge => "The session token is over 8 KiB.",
-        Refusal::Malformed => "The session token is no well-formed JWT.",
+        Refusal::Malformed => "The session token is not a well-formed JWT.",
         Refusal::Algorithm => "The session token's algorithm is not its key's.",
         Refusal::UnknownKey => "The session token's key is not known.",
         Refusal::Signature => "The session token's signature is wrong.",

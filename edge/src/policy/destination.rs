@@ -205,8 +205,10 @@ impl fmt::Display for MethodError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = &self.0;
         match text.as_str() {
-            _ if is_never_allowed(text) => write!(f, "{text} can not be allowed"),
-            _ => write!(f, "{text:?} is no method; write it in capitals, as in \"GET\", or \"*\""),
+            _ if is_never_allowed(text) => write!(f, "{text} cannot be allowed"),
+            _ => {
+                write!(f, "{text:?} is not a valid method; use upper case, as in \"GET\", or \"*\"")
+            }
         }
     }
 }

@@ -162,5 +162,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     };
     let number = number.parse::<u64>().ok().filter(|_| millis > 0);
     let total = number.and_then(|number| number.checked_mul(millis));
-    total.map(Duration::from_millis).ok_or_else(|| format!("{text:?} is no duration, such as 5m"))
+    total
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("{text:?} is not a duration, such as 5m"))
 }

@@ -231,7 +231,7 @@ impl Step {
     /// The time that passes first.
     ///
     /// # Errors
-    /// It is no duration.
+    /// It is not a duration.
     pub fn wait(&self) -> Result<Duration, String> {
         self.advance.as_deref().map_or(Ok(Duration::ZERO), duration)
     }

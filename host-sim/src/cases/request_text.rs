@@ -16,16 +16,18 @@ pub fn parse(text: &str) -> Result<Message, String> {
     let (method, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let target = rest.rsplit_once(" HTTP/1.").map_or(rest, |(target, _)| target);
     if method.is_empty() || target.is_empty() {
-        return Err(format!("request: {first:?} is no request line, such as GET /path HTTP/1.1"));
+        return Err(format!(
+            "request: {first:?} is not a request line, such as GET /path HTTP/1.1"
+        ));
     }
     let (scheme, of_target, path) = split_target(target);
     let mut headers = HeaderMap::new();
     let mut authority = of_target.map(str::to_owned);
     for line in lines {
-        let (name, value) = line
-            .split_once(':')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| format!("request: {line:?} is no header line, such as name: value"))?;
+        let (name, value) =
+            line.split_once(':').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+                format!("request: {line:?} is not a header line, such as name: value")
+            })?;
         if name.eq_ignore_ascii_case("host") {
             authority.get_or_insert_with(|| value.trim().to_owned());
         } else {
@@ -105,10 +107,10 @@ mod tests {
     #[test]
     fn what_is_none() {
         for (text, reason) in [
-            ("", "\"\" is no request line"),
-            ("GET", "\"GET\" is no request line"),
-            ("GET / HTTP/1.1\nno colon", "\"no colon\" is no header line"),
-            ("GET / HTTP/1.1\n: x", "\": x\" is no header line"),
+            ("", "\"\" is not a request line"),
+            ("GET", "\"GET\" is not a request line"),
+            ("GET / HTTP/1.1\nno colon", "\"no colon\" is not a header line"),
+            ("GET / HTTP/1.1\n: x", "\": x\" is not a header line"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with(&format!("request: {reason}")), "{text:?}: {error}");

@@ -82,7 +82,7 @@ impl Template {
         let offset = name.strip_prefix("now").unwrap_or_default();
         let seconds = if offset.is_empty() { Some(0) } else { offset.parse::<i64>().ok() };
         let time = seconds.and_then(|seconds| self.now.checked_add_signed(seconds));
-        time.ok_or_else(|| format!("${{{name}}} is no time; write ${{now+300}}, in seconds"))
+        time.ok_or_else(|| format!("${{{name}}} is not a time; write ${{now+300}}, in seconds"))
     }
 }
 
@@ -116,8 +116,8 @@ mod tests {
     fn what_means_nothing_is_named() {
         let template = Template::new(1000, String::new());
         for (text, reason) in [
-            ("${nowhere}", "${nowhere} is no time"),
-            ("${now+x}", "${now+x} is no time"),
+            ("${nowhere}", "${nowhere} is not a time"),
+            ("${now+x}", "${now+x} is not a time"),
             ("${other}", "${other} means nothing"),
             ("${open", "\"${open\" has no end"),
             ("${repeat:x:y}", "${repeat:x:y} means nothing"),

@@ -91,7 +91,7 @@ fn loaded(scene: &Scene, year: i32) -> bool {
 /// How often custody has taken renewed files into force at its edge listener.
 fn renewals(scene: &Scene) -> usize {
     let log = scene.stack.logs().into_iter().find(|log| log.ends_with("custody.log")).unwrap();
-    let line = "renewed TLS files are in force listener=\"edge\"";
+    let line = "loaded renewed TLS files listener=\"edge\"";
     fs::read_to_string(log).unwrap().matches(line).count()
 }
 

@@ -55,7 +55,8 @@ pub(super) fn read(
     let expires_at = humantime::parse_rfc3339(&raw.expires_at).ok();
     let expires_at = expires_at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     let expires_at = expires_at.map(|since| since.as_secs()).filter(|at| *at > now);
-    let expires_at = expires_at.ok_or(BackendFault::Unfit("its expires_at is no time ahead"))?;
+    let expires_at =
+        expires_at.ok_or(BackendFault::Unfit("its expires_at is not in the future"))?;
     let scope = raw.permissions.iter().map(|(name, level)| format!("{name}:{level}")).collect();
     Ok(Minted { secret: raw.token, scope, expires_at })
 }
@@ -183,7 +184,7 @@ mod tests {
         for at in ["2023-11-14T22:13:20Z", "2000-01-01T00:00:00Z", "1960-01-01T00:00:00Z", "", "x"]
         {
             let fault = minted(&[("expires_at", json!(at))]).err().unwrap();
-            assert_eq!(fault, BackendFault::Unfit("its expires_at is no time ahead"), "{at}");
+            assert_eq!(fault, BackendFault::Unfit("its expires_at is not in the future"), "{at}");
         }
         assert!(minted(&[("token", json!(""))]).is_err());
         assert!(minted(&[("token", json!("a\nb"))]).is_err());

@@ -76,10 +76,10 @@ fn access(raw: RawGranted, exchanged: bool) -> Result<Access, BackendFault> {
         return Err(BackendFault::Unfit("its token_type is not Bearer"));
     }
     // RFC 8693 section 2.2.1. A server that leaves the type out breaks the RFC; one that names
-    // another gave something that is no access token.
+    // another gave something that is not an access token.
     let issued = raw.issued_token_type.as_deref().unwrap_or(ACCESS_TOKEN);
     if exchanged && issued != ACCESS_TOKEN && issued != JWT {
-        return Err(BackendFault::Unfit("its issued_token_type is no access token"));
+        return Err(BackendFault::Unfit("its issued_token_type is not an access token"));
     }
     let text = raw.access_token.expose();
     if text.is_empty() || !text.iter().all(u8::is_ascii_graphic) {
@@ -106,7 +106,7 @@ fn life(expires_in: &Value) -> Result<Option<u64>, BackendFault> {
     };
     match seconds {
         Some(seconds) if seconds > 0 => Ok(Some(seconds)),
-        Some(_) | None => Err(BackendFault::Unfit("its expires_in is no time ahead")),
+        Some(_) | None => Err(BackendFault::Unfit("its expires_in is not in the future")),
     }
 }
 
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn lives_of_all_sorts() {
-        let unfit = Err(BackendFault::Unfit("its expires_in is no time ahead"));
+        let unfit = Err(BackendFault::Unfit("its expires_in is not in the future"));
         for (text, life) in [("300", 300), ("\"300\"", 300), ("299.9", 299), ("1e30", u64::MAX)] {
             assert_eq!(life_of(serde_json::from_str(text).unwrap()), Ok(Some(life)), "{text}");
         }

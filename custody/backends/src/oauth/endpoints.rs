@@ -102,7 +102,7 @@ impl Endpoints {
             }
             Err(fault) => match found.as_mut() {
                 Some(found) => {
-                    tracing::warn!(issuer, %fault, "no new metadata; the last stays");
+                    tracing::warn!(issuer, %fault, "failed to fetch the issuer's metadata: custody uses the last one");
                     found.ask_again = Instant::now() + PAUSE;
                     Ok(found.places.clone())
                 }
@@ -158,11 +158,12 @@ fn places_of(metadata: Metadata, issuer: &str) -> Result<Places, BackendFault> {
     if metadata.issuer != issuer {
         return Err(BackendFault::Unfit("its metadata names another issuer"));
     }
-    let token = Endpoint::parse(&metadata.token_endpoint)
-        .map_err(|_| BackendFault::Unfit("the token_endpoint of its metadata is no https URL"))?;
+    let token = Endpoint::parse(&metadata.token_endpoint).map_err(|_| {
+        BackendFault::Unfit("the token_endpoint of its metadata is not an https URL")
+    })?;
     let revocation = metadata.revocation_endpoint.as_deref().map(Endpoint::parse).transpose();
     let revocation = revocation.unwrap_or_else(|fault| {
-        tracing::warn!(issuer, %fault, "the revocation_endpoint of its metadata is not used");
+        tracing::warn!(issuer, %fault, "failed to use the revocation_endpoint of the issuer's metadata");
         None
     });
     Ok(Places { token, revocation })

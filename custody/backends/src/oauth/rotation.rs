@@ -123,7 +123,7 @@ impl Rotation {
         match next.filter(|next| next.expose() != current.secret.expose()) {
             Some(next) => {
                 self.store(actor, handle, &current, next, mark).await?;
-                tracing::info!(%actor, %handle, "the refresh token was rotated");
+                tracing::info!(%actor, %handle, "rotated the refresh token");
             }
             None => self.unlock(&mark.name, &mark.owner).await,
         }
@@ -242,7 +242,7 @@ impl Rotation {
         if !stored {
             // Also after a write that failed for all we know, and was made.
             tracing::warn!(%actor, %handle,
-                "the store has another refresh token than the one that was spent; that one stays");
+                "the refresh token was replaced while custody used the old one: custody keeps the replacement");
         }
         Ok(())
     }
@@ -289,7 +289,7 @@ impl Rotation {
     async fn unlock(&self, name: &str, owner: &str) {
         if let Err(fault) = self.locks.unlock(name, owner).await {
             // It runs out by itself.
-            tracing::warn!(lock = name, %fault, "a lock cannot be given back");
+            tracing::warn!(lock = name, %fault, "failed to release a lock: it ends by itself");
         }
     }
 

@@ -105,7 +105,7 @@ impl CredentialBackend for Source {
         let body = json!({"lease_id": revocation});
         let revoked = self.client.call(Method::PUT, "sys/leases/revoke", &[], Some(&body)).await;
         match revoked {
-            Ok(_) => tracing::info!(backend = self.name(), "a lease was revoked at OpenBao"),
+            Ok(_) => tracing::info!(backend = self.name(), "revoked a lease at OpenBao"),
             Err(fault) => {
                 tracing::warn!(backend = self.name(), %fault, "a lease was not revoked at OpenBao; \
                     it ends by itself");
@@ -118,7 +118,7 @@ impl CredentialBackend for Source {
 fn credential(wanted: &Fields, mut fields: FieldMap) -> Result<Credential, BackendFault> {
     let mut take = |name: &str| match fields.remove(name) {
         Some(Field::Text(text)) => Ok(text),
-        Some(Field::Other) => Err(BackendFault::Denied(format!("field {name} is no text"))),
+        Some(Field::Other) => Err(BackendFault::Denied(format!("field {name} is not text"))),
         None => Err(BackendFault::Denied(format!("there is no field {name}"))),
     };
     Ok(match wanted {

@@ -277,11 +277,13 @@ impl Tokens {
                     return;
                 }
                 Ok(_) => tracing::debug!("OpenBao's token has not long to live; logging in"),
-                Err(fault) => tracing::warn!(%fault, "OpenBao's token is not renewed; logging in"),
+                Err(fault) => {
+                    tracing::warn!(%fault, "failed to renew the token of OpenBao: custody logs in again")
+                }
             }
         }
         if let Err(fault) = self.log_in(Some(token)).await {
-            tracing::warn!(%fault, "no login at OpenBao; the token is used while it lives");
+            tracing::warn!(%fault, "failed to log in at OpenBao: custody uses the token until it ends");
         }
     }
 }
@@ -363,5 +365,5 @@ fn text_of(path: &Path) -> Result<Secret, BackendFault> {
 
 fn of(text: &Secret) -> Result<&str, BackendFault> {
     std::str::from_utf8(text.expose())
-        .map_err(|_| BackendFault::Unreadable("a file for the login is no text".into()))
+        .map_err(|_| BackendFault::Unreadable("a file for the login is not text".into()))
 }

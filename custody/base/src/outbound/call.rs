@@ -70,7 +70,7 @@ impl Call {
     /// `authorization: Basic base64(USER:PASSWORD)` (RFC 7617 section 2).
     ///
     /// # Errors
-    /// Never; it is a `Result` as its sisters are.
+    /// Infallible; returns `Result` for symmetry with the other constructors.
     pub fn basic(self, user: &str, password: &Secret) -> Result<Self, CallFault> {
         self.sensitive(AUTHORIZATION, &credential::basic(user, password.expose()))
     }

@@ -48,7 +48,7 @@ impl Renewed {
             match Held::read(self.ca.as_deref(), self.identity.as_ref()) {
                 Ok(read) => held.1 = read,
                 Err(fault) => {
-                    tracing::error!(%fault, "failed to read renewed TLS files; the old ones stay in force");
+                    tracing::error!(%fault, "failed to read renewed TLS files: custody uses the old ones");
                 }
             }
         }

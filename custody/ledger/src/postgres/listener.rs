@@ -32,7 +32,7 @@ impl Listener {
         let task = tokio::spawn(async move {
             loop {
                 if let Err(fault) = listen(&connector, &teller).await {
-                    tracing::warn!(%fault, "does not hear of changes by other replicas; looks instead");
+                    tracing::warn!(%fault, "lost the LISTEN connection: custody polls the ledger instead");
                 }
                 sleep(PAUSE).await;
             }

@@ -45,7 +45,7 @@ impl Revocations for PostgresLedger {
         call.finish();
         let row = row.ok_or(LedgerFault::Row("the standing"))?;
         let last_seen: Option<i64> = get(&row, 4)?;
-        // A kill switch that is not there is no kill switch that is off.
+        // A missing kill-switch row is an error, not `off`.
         let kill_switch: Option<bool> = get(&row, 0)?;
         Ok(Standing {
             kill_switch: kill_switch.ok_or(LedgerFault::Row("the kill switch"))?,
