@@ -16,6 +16,9 @@ pub struct Edge {
     tunnel: Option<Tunnel>,
 }
 
+/// How Envoy names the threads of its workers.
+const WORKER: &str = "wrk:";
+
 // === impl Edge ===
 
 impl Edge {
@@ -54,16 +57,48 @@ impl Edge {
     /// # Errors
     /// The process is gone.
     pub fn cpu(&self) -> Result<Duration> {
+        self.cpu_of("")
+    }
+
+    /// The same of its workers.
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub fn worker_cpu(&self) -> Result<Duration> {
+        self.cpu_of(WORKER)
+    }
+
+    /// The same of the threads whose names begin so.
+    fn cpu_of(&self, name: &str) -> Result<Duration> {
         let tasks = format!("/proc/{}/task", self.envoy.pid());
         let mut nanoseconds = 0;
         for task in fs::read_dir(&tasks).with_context(|| tasks.clone())? {
-            let file = task?.path().join("schedstat");
-            let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+            let task = task?.path();
+            let read = |name: &str| {
+                let file = task.join(name);
+                fs::read_to_string(&file).with_context(|| file.display().to_string())
+            };
+            if !read("comm")?.starts_with(name) {
+                continue;
+            }
+            let text = read("schedstat")?;
             let first =
                 text.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
-            nanoseconds += first.with_context(|| format!("{}: {text}", file.display()))?;
+            nanoseconds += first.with_context(|| format!("{}: {text}", task.display()))?;
         }
         Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// A gauge or counter by its full name.
+    ///
+    /// # Errors
+    /// Envoy does not answer.
+    pub fn stat(&self, name: &str) -> Result<u64> {
+        // Only what matches is written out, so that to look often costs little.
+        let admin = self.envoy.admin();
+        let text = admin.get(&format!("/stats?filter={}", name.replace('.', "%5C.")))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        Ok(line.and_then(|value| value.parse().ok()).unwrap_or_default())
     }
 
     /// Resident memory, bytes.

@@ -77,7 +77,7 @@ impl Measured {
 }
 
 /// The middle one; of an even number the mean of the two in the middle. 0 of none.
-fn median(mut numbers: Vec<f64>) -> f64 {
+pub fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     let half = numbers.len() / 2;
     let upper = numbers.get(half).copied().unwrap_or_default();

@@ -27,10 +27,7 @@ pub fn shaped(
 ) -> Result<String> {
     let mut root: Value = serde_json::from_str(rendered).context("the rendered configuration")?;
     let resources = root.get_mut("static_resources").context("no static_resources")?;
-    for listener in array(resources, "listeners")? {
-        let manager = listener
-            .pointer_mut("/filter_chains/0/filters/0/typed_config")
-            .context("a listener without an HTTP connection manager")?;
+    for manager in managers(resources)? {
         let filters = array(manager, "http_filters")?;
         filters.retain(|filter| stays(filter, variant));
         if !opens_tunnels(filters) {
@@ -51,9 +48,34 @@ pub fn shaped(
     Ok(root.to_string())
 }
 
+/// A rendered configuration with these filters in place of our filter and its net.
+///
+/// # Errors
+/// As [`shaped`].
+pub fn with_filters(rendered: &str, filters: &[Value]) -> Result<String> {
+    let mut root: Value = serde_json::from_str(rendered).context("the rendered configuration")?;
+    let resources = root.get_mut("static_resources").context("no static_resources")?;
+    for manager in managers(resources)? {
+        let present = array(manager, "http_filters")?;
+        present.retain(|filter| stays(filter, Variant::NoFilter));
+        present.splice(..0, filters.iter().cloned());
+    }
+    Ok(root.to_string())
+}
+
 fn array<'a>(parent: &'a mut Value, field: &str) -> Result<&'a mut Vec<Value>> {
     let items = parent.get_mut(field).and_then(Value::as_array_mut);
     items.with_context(|| format!("no list {field} in the shipped configuration"))
+}
+
+/// The HTTP connection manager of each listener.
+fn managers(resources: &mut Value) -> Result<Vec<&mut Value>> {
+    array(resources, "listeners")?.iter_mut().map(manager).collect()
+}
+
+fn manager(listener: &mut Value) -> Result<&mut Value> {
+    let manager = listener.pointer_mut("/filter_chains/0/filters/0/typed_config");
+    manager.context("a listener without an HTTP connection manager")
 }
 
 fn is_named(value: &Value, name: &str) -> bool {

@@ -100,7 +100,8 @@ impl Variant {
     }
 }
 
-fn filter(name: &str, kind: &str, mut config: Value) -> Value {
+/// An HTTP filter of Envoy's own.
+pub fn filter(name: &str, kind: &str, mut config: Value) -> Value {
     let kind = format!("type.googleapis.com/envoy.extensions.filters.http.{kind}");
     set(&mut config, "@type", json!(kind));
     json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config})
