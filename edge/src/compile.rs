@@ -132,9 +132,11 @@ fn compile_carriers(
     let Some(carriers) = &session.carriers else {
         return match posture {
             PostureConfig::Explicit => vec![Carrier::ProxyAuthorization],
-            PostureConfig::Gateway => {
-                vec![Carrier::Header("x-leasehold-session".into()), Carrier::Authorization]
-            }
+            PostureConfig::Gateway => vec![
+                Carrier::Header("x-leasehold-session".into()),
+                Carrier::Authorization,
+                Carrier::Header("x-api-key".into()),
+            ],
         };
     };
     if carriers.is_empty() {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum CarrierConfig {
     /// `Proxy-Authorization: Bearer JWT`, or `Basic` with any user name and the JWT as password.
     ProxyAuthorization,
-    /// `Authorization: Bearer JWT`.
+    /// `Authorization: Bearer JWT`, or `Basic` with any user name and the JWT as password.
     Authorization,
     /// A header of its own: `NAME: JWT` or `NAME: Bearer JWT`.
     Header(String),

@@ -22,7 +22,8 @@ pub struct SessionConfig {
     #[serde(default = "default_leeway")]
     pub leeway: Span,
     /// Where the token may stand, in this order. Default: `proxy-authorization` in the explicit
-    /// posture; the header `x-leasehold-session`, then `authorization` in the gateway posture.
+    /// posture; the header `x-leasehold-session`, `authorization`, then the header `x-api-key` in the gateway
+    /// posture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carriers: Option<Vec<CarrierConfig>>,
     /// Binds each session to the place its requests come to; any place if absent.

@@ -5,7 +5,7 @@
 pub enum Carrier {
     /// `Proxy-Authorization: Bearer JWT`, or `Basic` with any user name and the JWT as password.
     ProxyAuthorization,
-    /// `Authorization: Bearer JWT`.
+    /// `Authorization: Bearer JWT`, or `Basic` with any user name and the JWT as password.
     Authorization,
     /// A header of its own, lower-case: `NAME: JWT` or `NAME: Bearer JWT`.
     Header(String),

@@ -31,20 +31,31 @@ pub struct Password<'r> {
 
 /// The one token that the tunnel and the configured carriers hold, in their order.
 ///
+/// Clients that insist on an API key get a placeholder for one. A value that has not even the form of a JWT
+/// does not count beside one that has, unless it stands where a proxy reads its credentials.
+///
 /// # Errors
 /// [`Denial::SessionMissing`], also where the tunnel brings none, whatever the request says;
 /// [`Denial::SessionAmbiguous`] where two differ, whichever would verify.
 pub fn find<'r>(carriers: &[Carrier], request: &'r Request) -> Result<Token<'r>, Denial> {
     let mut found = request.tunnel.as_ref().map(of_tunnel).transpose()?;
+    let mut may_be_placeholder = false;
     for carrier in carriers {
+        let is_key = !matches!(carrier, Carrier::ProxyAuthorization);
         for value in request.headers.all(carrier.header()) {
             let Some(token) = token_in(carrier, value)? else { continue };
             match &found {
-                Some(first) if first.bytes() != token.bytes() => {
-                    return Err(Denial::SessionAmbiguous);
+                Some(first) if first.bytes() == token.bytes() => {}
+                Some(first) if is_key && first.has_form_of_jwt() && !token.has_form_of_jwt() => {}
+                Some(first)
+                    if may_be_placeholder
+                        && !first.has_form_of_jwt()
+                        && token.has_form_of_jwt() =>
+                {
+                    (found, may_be_placeholder) = (Some(token), is_key);
                 }
-                Some(_) => {}
-                None => found = Some(token),
+                Some(_) => return Err(Denial::SessionAmbiguous),
+                None => (found, may_be_placeholder) = (Some(token), is_key),
             }
         }
     }
@@ -85,7 +96,11 @@ fn token_in<'a>(carrier: &Carrier, value: &'a [u8]) -> Result<Option<Token<'a>>,
             Some(credentials) => Ok(Some(Token::Basic(Password::decode(credentials)?))),
             None => Ok(None),
         },
-        Carrier::Authorization => Ok(None),
+        // Basic credentials of another kind are the guest's own business.
+        Carrier::Authorization => Ok(after_scheme(value, b"basic")
+            .and_then(|credentials| Password::decode(credentials).ok())
+            .map(Token::Basic)
+            .filter(Token::has_form_of_jwt)),
     }
 }
 
@@ -104,6 +119,13 @@ impl Token<'_> {
             Self::Sent(token) => token,
             Self::Basic(password) => password.bytes(),
         }
+    }
+
+    /// Three parts with a dot between each (RFC 7515 section 7.1), none empty but the last, which `none` leaves so.
+    fn has_form_of_jwt(&self) -> bool {
+        let mut parts = self.bytes().split(|byte| *byte == b'.');
+        let mut is_full = || parts.next().is_some_and(|part| !part.is_empty());
+        is_full() && is_full() && parts.next().is_some() && parts.next().is_none()
     }
 
     /// Was it read from these very bytes, and not from others like them?
@@ -164,6 +186,8 @@ mod tests {
             ("x-leasehold-session", "a.b.c"),
             ("x-leasehold-session", "Bearer a.b.c"),
             ("authorization", "Bearer a.b.c"),
+            ("authorization", "Basic c2Vzc2lvbjphLmIuYw=="),
+            ("authorization", "basic OmEuYi5j"),
         ] {
             assert_eq!(found([(name, value)]), Ok("a.b.c".into()), "{name}: {value}");
         }
@@ -172,7 +196,9 @@ mod tests {
     #[test]
     fn what_is_no_session() {
         for (name, value) in [
-            ("authorization", "Basic c2Vzc2lvbjphLmIuYw=="),
+            ("authorization", "Basic dXNlcjpwYXNz"),
+            ("authorization", "Basic YWJj"),
+            ("authorization", "Basic !!!"),
             ("proxy-authorization", "Negotiate abc"),
             ("proxy-authorization", "Bearer"),
             ("x-leasehold-session", ""),
@@ -193,6 +219,25 @@ mod tests {
         for other in ["proxy-authorization", "authorization", "x-leasehold-session"] {
             let pairs = [("proxy-authorization", "Bearer a.b.c"), (other, "Bearer x.y.z")];
             assert_eq!(found(pairs), Err(Denial::SessionAmbiguous), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_beside_a_token_does_not_count() {
+        let (key, session) = (("authorization", "Bearer sk-key"), ("x-leasehold-session", "a.b.c"));
+        assert_eq!(found([key, session]), Ok("a.b.c".into()));
+        let (session, key) = (("authorization", "Bearer a.b.c"), ("x-leasehold-session", "sk-key"));
+        assert_eq!(found([key, session]), Ok("a.b.c".into()));
+        assert_eq!(found([key]), Ok("sk-key".into()));
+        let other = ("authorization", "Bearer sk-other");
+        assert_eq!(found([key, other]), Err(Denial::SessionAmbiguous));
+        // A proxy's own credentials are no placeholder.
+        for pair in [
+            [("proxy-authorization", "Bearer sk-key"), ("authorization", "Bearer a.b.c")],
+            [("proxy-authorization", "Bearer sk-key"), ("proxy-authorization", "Bearer a.b.c")],
+            [("proxy-authorization", "Bearer a.b.c"), ("proxy-authorization", "Bearer sk-key")],
+        ] {
+            assert_eq!(found(pair), Err(Denial::SessionAmbiguous), "{pair:?}");
         }
     }
 

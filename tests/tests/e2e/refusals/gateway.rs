@@ -41,7 +41,8 @@ fn where_a_session_may_stand() {
         ("Basic", missing, vec![format!("Authorization: Basic {own}")]),
         ("no carrier of this posture", missing, vec![bearer(own)]),
         ("no carrier of this posture", missing, vec![basic("u", own)]),
-        ("an API key header", missing, vec![format!("X-Api-Key: {own}")]),
+        ("an API key header", (401, "session_malformed"), vec!["X-Api-Key: sk-key".to_owned()]),
+        ("two that differ", ambiguous, vec![header(own), format!("X-Api-Key: {other}")]),
         ("two that differ", ambiguous, vec![header(own), authorization(&other)]),
         ("two that differ", ambiguous, vec![header(own), header(&other)]),
         // Envoy makes one value of them, with a comma.
@@ -50,7 +51,6 @@ fn where_a_session_may_stand() {
             (401, "session_malformed"),
             vec![authorization(own), authorization(&other)],
         ),
-        ("a key beside a session", ambiguous, vec![header(own), authorization("sk-key")]),
         ("expired", (401, "session_expired"), vec![header(&expired)]),
         ("expired", (401, "session_expired"), vec![authorization(&expired)]),
         ("garbage", (401, "session_malformed"), vec![header("garbage")]),
@@ -65,6 +65,11 @@ fn where_a_session_may_stand() {
         ("a header in odd case", vec![format!("x-lEASEHOLD-session: {own}")]),
         ("where the API key would be", vec![authorization(own)]),
         ("both alike", vec![header(own), authorization(own)]),
+        ("a key beside a session", vec![header(own), authorization("sk-key")]),
+        ("a key before a session", vec!["X-Leasehold-Session: none".into(), authorization(own)]),
+        ("Basic", vec![basic("git", own).replace("Proxy-", "")]),
+        ("an API key header", vec![format!("X-Api-Key: {own}")]),
+        ("two API keys", vec![authorization("sk-key"), format!("X-Api-Key: {own}")]),
     ] {
         let seen = scene.accepts(case, || send(&scene, &line, &edge, &headers));
         assert_eq!(seen.path, "/v1/models", "{case}");
