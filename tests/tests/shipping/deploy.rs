@@ -109,7 +109,7 @@ fn what_is_mounted_is_there() {
 #[test]
 fn every_command_that_starts_envoy_states_the_drain_time() {
     for (file, expected) in [
-        ("README.md", 1),
+        ("docs/own-envoy.md", 1),
         ("docker-compose.yml", 1),
         ("deploy/kustomize/edge/edge.yaml", 1),
         ("envoy/README.md", 1),

@@ -58,6 +58,10 @@ fn copy(from: &Path, to: &Path) {
         if ["target", ".git", "node_modules"].iter().any(|skipped| name == *skipped) {
             continue;
         }
+        // The book's pages are links to pages that are copied where they are.
+        if entry.file_type().unwrap().is_symlink() {
+            continue;
+        }
         if entry.file_type().unwrap().is_dir() {
             copy(&from, &to);
         } else if fs::read(&from).unwrap() != fs::read(&to).unwrap_or_default() {
