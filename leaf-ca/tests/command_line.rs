@@ -144,7 +144,7 @@ async fn what_it_refuses_to_start_with() {
     let policy = place.text("policy.yaml");
     place.policy("hosts: ['*.com', 'a b']");
     refused(&format!("leaf-ca: {policy}: hosts[0]: \"*.com\" covers a public suffix")).await;
-    refused(&format!("{policy}: hosts[1]: \"a b\" is no host")).await;
+    refused(&format!("{policy}: hosts[1]: \"a b\" is not a host")).await;
     fs::remove_file(place.path("policy.yaml")).unwrap();
     refused("cannot read the policy").await;
     place.policy("hosts: [api.example.com]");

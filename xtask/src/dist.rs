@@ -167,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("thesis.tex");
         fs::write(&own, "mine").unwrap();
-        assert!(empty(folder.path()).unwrap_err().to_string().contains("no release"));
+        assert!(empty(folder.path()).unwrap_err().to_string().contains("is not a release"));
         assert!(own.is_file());
     }
 

@@ -22,6 +22,12 @@ pub enum Token<'r> {
     Basic(Password<'r>),
 }
 
+/// A token, and whether it is where clients put an API key.
+struct Found<'r> {
+    token: Token<'r>,
+    is_key: bool,
+}
+
 /// Basic credentials: as sent, decoded, and where in them the password begins.
 pub struct Password<'r> {
     sent: &'r [u8],
@@ -31,35 +37,38 @@ pub struct Password<'r> {
 
 /// The one token that the tunnel and the configured carriers hold, in their order.
 ///
-/// Clients that insist on an API key get a placeholder for one. A value that has not even the form of a JWT
-/// does not count beside one that has, unless it stands where a proxy reads its credentials.
+/// Clients that insist on an API key get a placeholder for one. A value without the form of a JWT does not
+/// count where another carrier has one, unless it is in `Proxy-Authorization`.
 ///
 /// # Errors
 /// [`Denial::SessionMissing`], also where the tunnel brings none, whatever the request says;
 /// [`Denial::SessionAmbiguous`] where two differ, whichever would verify.
 pub fn find<'r>(carriers: &[Carrier], request: &'r Request) -> Result<Token<'r>, Denial> {
-    let mut found = request.tunnel.as_ref().map(of_tunnel).transpose()?;
-    let mut may_be_placeholder = false;
+    let tunnels = request.tunnel.as_ref().map(of_tunnel).transpose()?;
+    let mut found = tunnels.map(|token| Found { token, is_key: false });
     for carrier in carriers {
-        let is_key = !matches!(carrier, Carrier::ProxyAuthorization);
-        for value in request.headers.all(carrier.header()) {
-            let Some(token) = token_in(carrier, value)? else { continue };
-            match &found {
-                Some(first) if first.bytes() == token.bytes() => {}
-                Some(first) if is_key && first.has_form_of_jwt() && !token.has_form_of_jwt() => {}
-                Some(first)
-                    if may_be_placeholder
-                        && !first.has_form_of_jwt()
-                        && token.has_form_of_jwt() =>
-                {
-                    (found, may_be_placeholder) = (Some(token), is_key);
-                }
-                Some(_) => return Err(Denial::SessionAmbiguous),
-                None => (found, may_be_placeholder) = (Some(token), is_key),
-            }
+        let Some(token) = of_carrier(carrier, request)? else { continue };
+        let next = Found { token, is_key: !matches!(carrier, Carrier::ProxyAuthorization) };
+        found = Some(match found {
+            None => next,
+            Some(first) => first.beside(next)?,
+        });
+    }
+    found.map(|found| found.token).ok_or(Denial::SessionMissing)
+}
+
+/// The one token in every value of this carrier.
+fn of_carrier<'r>(carrier: &Carrier, request: &'r Request) -> Result<Option<Token<'r>>, Denial> {
+    let mut found: Option<Token> = None;
+    for value in request.headers.all(carrier.header()) {
+        let Some(token) = token_in(carrier, value)? else { continue };
+        match &found {
+            Some(first) if first.bytes() != token.bytes() => return Err(Denial::SessionAmbiguous),
+            Some(_) => {}
+            None => found = Some(token),
         }
     }
-    found.ok_or(Denial::SessionMissing)
+    Ok(found)
 }
 
 /// Is this the token that Envoy carries from the CONNECT into its tunnel? Envoy carries the first
@@ -109,6 +118,25 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
     let (name, rest) = value.split_at_checked(scheme.len())?;
     let rest = rest.strip_prefix(b" ")?;
     name.eq_ignore_ascii_case(scheme).then(|| rest.trim_ascii())
+}
+
+// === impl Found ===
+
+impl<'r> Found<'r> {
+    fn beside(self, next: Found<'r>) -> Result<Found<'r>, Denial> {
+        if self.token.bytes() == next.token.bytes() {
+            return Ok(self);
+        }
+        match (self.is_placeholder(), next.is_placeholder()) {
+            (false, true) => Ok(self),
+            (true, false) => Ok(next),
+            _ => Err(Denial::SessionAmbiguous),
+        }
+    }
+
+    fn is_placeholder(&self) -> bool {
+        self.is_key && !self.token.has_form_of_jwt()
+    }
 }
 
 // === impl Token ===
@@ -231,11 +259,12 @@ mod tests {
         assert_eq!(found([key]), Ok("sk-key".into()));
         let other = ("authorization", "Bearer sk-other");
         assert_eq!(found([key, other]), Err(Denial::SessionAmbiguous));
-        // A proxy's own credentials are no placeholder.
+        // Neither in a proxy's credentials nor in a second value of one header.
         for pair in [
             [("proxy-authorization", "Bearer sk-key"), ("authorization", "Bearer a.b.c")],
             [("proxy-authorization", "Bearer sk-key"), ("proxy-authorization", "Bearer a.b.c")],
             [("proxy-authorization", "Bearer a.b.c"), ("proxy-authorization", "Bearer sk-key")],
+            [("authorization", "Bearer a.b.c"), ("authorization", "Bearer sk-key")],
         ] {
             assert_eq!(found(pair), Err(Denial::SessionAmbiguous), "{pair:?}");
         }

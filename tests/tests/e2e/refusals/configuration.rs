@@ -37,7 +37,7 @@ fn every_mistake_is_told_at_once_and_nothing_is_served() {
         "leasehold: session.keys.jwks.keys[0].alg: ",
         "leasehold: destinations[0].credential.handle: a handle is",
         "leasehold: destinations[1].ports[0]: a port is",
-        "leasehold: destinations[1].allow[0].methods[0]: \"get\" is no method",
+        "leasehold: destinations[1].allow[0].methods[0]: \"get\" is not a valid method",
         "leasehold: destinations[2].hosts[0]: \"*.com\" covers a public suffix",
         "leasehold: destinations[2].hosts[1]: \"*.co.uk\" covers a public suffix",
         "leasehold: destinations[2].hosts[2]: ",

@@ -106,7 +106,11 @@ fn of_claims(sessions: &Sessions) -> Vec<Forgery> {
         ("exp missing", "session_claims", json!({"exp": null})),
         ("iat missing", "session_claims", json!({"iat": null})),
         ("exp a string", "session_claims", json!({"exp": (now + 60).to_string()})),
-        ("exp a fraction, past", "session_expired", json!({"iat": now - 60, "exp": now as f64 - 0.5})),
+        (
+            "exp a fraction, past",
+            "session_expired",
+            json!({"iat": now - 60, "exp": now as f64 - 0.5}),
+        ),
         ("exp negative", "session_claims", json!({"exp": -1})),
         ("exp true", "session_claims", json!({"exp": true})),
         ("iat a string", "session_claims", json!({"iat": now.to_string()})),
@@ -350,7 +354,7 @@ fn every_configured_carrier_is_read_and_taken_out() {
         format!("X-Leasehold-Session: {other}"),
         format!("X-Leasehold-Session: Bearer {other}"),
         format!("Authorization: Bearer {other}"),
-        "Authorization: Bearer sk-key".to_owned(),
+        "Authorization: Bearer an.other.token".to_owned(),
     ] {
         scene.refuses(&line, (401, "session_ambiguous"), || get(&line));
     }
