@@ -114,6 +114,12 @@ mod tests {
     }
 
     #[test]
+    fn name_of_128_bytes_is_the_longest() {
+        assert_eq!(fault(&"a".repeat(128), b"v"), None);
+        assert_eq!(fault(&"a".repeat(129), b"v"), Some(HeaderFault::Name));
+    }
+
+    #[test]
     fn any_ordinary_name() {
         for name in ["authorization", "Authorization", "X-Api-Key", "cookie", "private-token"] {
             assert_eq!(fault(name, b"v"), None, "{name}");

@@ -140,6 +140,13 @@ mod tests {
     }
 
     #[test]
+    fn label_of_63_bytes_is_the_longest() {
+        let host = |length| format!("{}.example", "a".repeat(length));
+        assert_eq!(Host::parse(host(63).as_bytes()), Ok(name(&host(63))));
+        assert_eq!(Host::parse(host(64).as_bytes()), Err(HostError::TooLong));
+    }
+
+    #[test]
     fn a_host_has_one_spelling() {
         assert_eq!(Host::parse(b"API.GitHub.com."), Ok(name("api.github.com")));
         assert_eq!(Host::parse(b"xn--bcher-kva.example"), Ok(name("xn--bcher-kva.example")));
