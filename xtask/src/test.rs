@@ -24,7 +24,7 @@ use crate::spoken;
 use crate::sweep;
 
 /// The steps besides the checks of [`lint`].
-const STEPS: usize = 12;
+const STEPS: usize = 13;
 const STEPS_FAST: usize = 2;
 
 /// Integration tests that are as quick as unit tests: no program of others, no module, no listener.
@@ -86,6 +86,7 @@ impl Test {
         let build = ["build", "--bins", "--tests"];
         lint::run_cargo(&mut progress, "building programs and tests", &build)?;
         let runner = lint::fetch(&mut progress, DevTool::CargoNextest)?;
+        lint::fetch(&mut progress, DevTool::Mdbook)?;
         fetch_all(&mut progress)?;
         conformance::forget()?;
         sweep::forget()?;

