@@ -158,13 +158,16 @@ impl BulkRevocation {
         let now = (self.clock)();
         for order in self.ledger.take_orders(now, now.saturating_add(BUSY)).await? {
             let work = Work::again(order);
-            let is_here = |all: &HashMap<_, _>| all.contains_key(&work.key());
-            if is_here(&self.joinable()) {
+            if self.joinable().contains_key(&work.key()) {
                 continue;
             }
             tracing::info!(of = ?work.target, "resumed a revocation that was cut off");
             self.note(&work, "resumed", None).await;
-            self.start(&mut self.joinable(), work);
+            // The same order may have come while the note was written. Its task must not be replaced.
+            let mut all = self.joinable();
+            if !all.contains_key(&work.key()) {
+                self.start(&mut all, work);
+            }
         }
         Ok(())
     }
