@@ -50,17 +50,14 @@ impl<'t> UnverifiedToken<'t> {
         if token.len() > TOKEN_BYTES {
             return Err(Refusal::TooLarge);
         }
-        let mut segments = token.split(|byte| *byte == b'.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (segments.next(), segments.next(), segments.next(), segments.next())
-        else {
-            return Err(Refusal::Malformed);
-        };
-        if header.is_empty() || payload.is_empty() {
-            return Err(Refusal::Malformed);
-        }
+        let [header, payload, signature] = segments(token).ok_or(Refusal::Malformed)?;
         let message = token.get(..=header.len() + payload.len()).ok_or(Refusal::Malformed)?;
         Ok(UnverifiedToken { header, payload, signature, message })
+    }
+
+    /// Whether this could be a token of any length, by its segments alone.
+    pub fn has_form(token: &[u8]) -> bool {
+        segments(token).is_some()
     }
 
     /// # Errors
@@ -126,6 +123,15 @@ impl<'t> UnverifiedToken<'t> {
         }
         Ok(payload)
     }
+}
+
+/// Header, payload and signature; only the signature may be empty.
+fn segments(token: &[u8]) -> Option<[&[u8]; 3]> {
+    let mut segments = token.split(|byte| *byte == b'.');
+    let found = [segments.next()?, segments.next()?, segments.next()?];
+    let [header, payload, _] = found;
+    let is_whole = segments.next().is_none() && !header.is_empty() && !payload.is_empty();
+    is_whole.then_some(found)
 }
 
 fn is_well_typed(members: &Map<String, Value>) -> bool {

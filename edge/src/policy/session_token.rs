@@ -8,6 +8,7 @@ use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use lease::Secret;
 use session::Refusal;
+use session::unverified::UnverifiedToken;
 
 /// Clients disagree about padding in Basic credentials; the content decides.
 const BASIC: GeneralPurpose = GeneralPurpose::new(
@@ -149,11 +150,8 @@ impl Token<'_> {
         }
     }
 
-    /// Three parts with a dot between each (RFC 7515 section 7.1), none empty but the last, which `none` leaves so.
     fn has_form_of_jwt(&self) -> bool {
-        let mut parts = self.bytes().split(|byte| *byte == b'.');
-        let mut is_full = || parts.next().is_some_and(|part| !part.is_empty());
-        is_full() && is_full() && parts.next().is_some() && parts.next().is_none()
+        UnverifiedToken::has_form(self.bytes())
     }
 
     /// Was it read from these very bytes, and not from others like them?
