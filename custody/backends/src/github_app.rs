@@ -11,7 +11,7 @@
 
 mod answer;
 
-use super::live_tokens::{Changes, Issuer, LiveTokens};
+use super::live_tokens::{self, Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived, MintingStores, Narrow, rs256};
 use answer::Minted;
@@ -124,8 +124,8 @@ impl GitHubApp {
         let (actor, handle) = (actor.clone(), handle.clone());
         let minted_from = vec![SecretOrigin { actor, handle, origin: stored.origin }];
         drop(stored);
-        let call = self.call(&errand, &jwt).map_err(down)?;
-        let answer = self.outbound.send(call).await.map_err(down)?;
+        let call = self.call(&errand, &jwt)?;
+        let answer = self.outbound.send(call).await?;
         let Minted { secret, scope, expires_at } = answer::read(&answer, &errand.narrow, now)?;
         let ended = AtomicBool::default();
         Ok(Token { secret, scope, minted_at: now, expires_at, minted_from, ended })
@@ -155,11 +155,8 @@ impl Issuer for GitHubApp {
             .header("accept", "application/vnd.github+json")
             .and_then(|call| call.header("x-github-api-version", API_VERSION))
             .and_then(|call| call.bearer(token));
-        let answer = self.outbound.send(call.map_err(down)?).await.map_err(down)?;
-        if answer.status.is_success() {
-            return Ok(true);
-        }
-        Err(BackendFault::Denied(format!("status {}", answer.status.as_u16())))
+        let answer = self.outbound.send(call?).await?;
+        live_tokens::is_revoked(answer.status)
     }
 }
 
@@ -200,10 +197,8 @@ impl CredentialBackend for InstallationSource {
         self.app.tokens.forget(&owner(actor, handle), clock::now());
     }
 
-    async fn sweep(&self) {
-        if let Err(fault) = self.app.tokens.sweep(clock::now()).await {
-            tracing::warn!(backend = self.name(), %fault, "failed to look for tokens that ended");
-        }
+    async fn sweep(&self) -> Result<(), BackendFault> {
+        self.app.tokens.sweep(clock::now()).await
     }
 }
 
@@ -218,10 +213,6 @@ impl<'a> Wanted<'a> {
 fn app_claims(app_id: &str, now: UnixSeconds) -> Value {
     let issued_at = now.saturating_sub(JWT_BACKDATED);
     json!({"iss": app_id, "iat": issued_at, "exp": issued_at + JWT_LIFE})
-}
-
-fn down(fault: CallFault) -> BackendFault {
-    BackendFault::Down(fault.to_string())
 }
 
 /// Everything a token depends on. JSON keeps the parts apart; the order of the grant does not count.

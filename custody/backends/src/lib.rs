@@ -27,6 +27,7 @@ pub use long_lived::{LongLived, MintingStores, StoredSecret};
 use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_base::credential::{CredentialType, Resolved};
+use custody_base::outbound::CallFault;
 use custody_base::seen::Seen;
 use custody_ledger::Row;
 use lease::{Authority, Handle, Secret, UnixSeconds};
@@ -60,7 +61,12 @@ pub trait CredentialBackend: Send + Sync + 'static {
 
     /// Ends what is kept here and has lost what it was made from. Called about once a second; no
     /// lease depends on it.
-    async fn sweep(&self) {}
+    ///
+    /// # Errors
+    /// What this depends on did not answer; the next call tries again.
+    async fn sweep(&self) -> Result<(), BackendFault> {
+        Ok(())
+    }
 }
 
 /// What is asked of a backend.
@@ -113,6 +119,14 @@ pub enum BackendFault {
     /// What it gave has no life left, or more than it may have.
     #[error("the backend gave a credential that is not to be used: {0}")]
     Unfit(&'static str),
+}
+
+// === impl BackendFault ===
+
+impl From<CallFault> for BackendFault {
+    fn from(fault: CallFault) -> Self {
+        Self::Down(fault.to_string())
+    }
 }
 
 // === impl Asked ===

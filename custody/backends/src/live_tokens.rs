@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use custody_audit::entry::MintedToken;
 use custody_audit::{AuditLog, Entry, Event};
 use custody_base::credential::SecretOrigin;
+use custody_base::outbound::StatusCode;
 use custody_base::under_way;
 use custody_ledger::{Change, Revocations, Target};
 use lease::{Secret, UnixSeconds};
@@ -237,6 +238,17 @@ impl Ending {
             Self::Owner => "owner_changed",
             Self::PushedOut => "pushed_out",
         }
+    }
+}
+
+/// What an issuer's status says of a token that it was to revoke.
+///
+/// # Errors
+/// The issuer refused.
+pub fn is_revoked(status: StatusCode) -> Result<bool, BackendFault> {
+    match status.is_success() {
+        true => Ok(true),
+        false => Err(BackendFault::Denied(format!("status {}", status.as_u16()))),
     }
 }
 

@@ -17,10 +17,10 @@ mod endpoints;
 mod rotation;
 mod scope;
 
-use super::live_tokens::{Changes, Issuer, LiveTokens};
+use super::live_tokens::{self, Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived, MintingStores};
-use answer::{ACCESS_TOKEN, Access, Granted, JWT, down};
+use answer::{ACCESS_TOKEN, Access, Granted, JWT};
 use async_trait::async_trait;
 pub use client::{Client, ClientAuth};
 use custody_base::actor::Actor;
@@ -191,8 +191,8 @@ impl AuthorizationServer {
         let audience = self.endpoints.audience(&endpoint);
         let (proof, minted_from) = self.client.prove(&*self.secrets, audience, now).await?;
         let minted_from = minted_from.into_iter().collect();
-        let call = proof.on(Call::post(&endpoint), fields).map_err(down)?;
-        let answer = self.outbound.send(call).await.map_err(down)?;
+        let call = proof.on(Call::post(&endpoint), fields)?;
+        let answer = self.outbound.send(call).await?;
         let exchanged = errand.request.grant == Grant::TokenExchange;
         let Granted { access, refresh } = answer::read(&answer, exchanged)?;
         let token = access.and_then(|Access { token: secret, life, scope }| {
@@ -220,12 +220,9 @@ impl Issuer for AuthorizationServer {
         let audience = self.endpoints.audience(&place);
         let (proof, _) = self.client.prove(&*self.secrets, audience, clock::now()).await?;
         let fields = vec![("token", token.expose()), ("token_type_hint", &b"access_token"[..])];
-        let call = proof.on(Call::post(&endpoint), fields).map_err(down)?;
-        let answer = self.outbound.send(call).await.map_err(down)?;
-        if answer.status.is_success() {
-            return Ok(true);
-        }
-        Err(BackendFault::Denied(format!("status {}", answer.status.as_u16())))
+        let call = proof.on(Call::post(&endpoint), fields)?;
+        let answer = self.outbound.send(call).await?;
+        live_tokens::is_revoked(answer.status)
     }
 }
 
@@ -267,10 +264,8 @@ impl CredentialBackend for OAuthSource {
         self.server.tokens.forget(&owner(actor, handle), clock::now());
     }
 
-    async fn sweep(&self) {
-        if let Err(fault) = self.server.tokens.sweep(clock::now()).await {
-            tracing::warn!(backend = self.name(), %fault, "failed to look for tokens that ended");
-        }
+    async fn sweep(&self) -> Result<(), BackendFault> {
+        self.server.tokens.sweep(clock::now()).await
     }
 }
 

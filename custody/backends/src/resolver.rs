@@ -179,7 +179,10 @@ impl Resolver {
             }
         }
         for backend in backends.into_values() {
-            backend.sweep().await;
+            if let Err(fault) = backend.sweep().await {
+                let backend = backend.name();
+                tracing::warn!(backend, %fault, "failed to look for tokens that ended");
+            }
         }
     }
 

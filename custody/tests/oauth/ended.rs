@@ -94,7 +94,7 @@ async fn tokens_end_on_every_replica_with_a_revocation_that_is_taken_back(store:
             house.shelf.ledger.revoke(&revocation).await.unwrap();
             assert!(house.shelf.ledger.restore(&target, now()).await.unwrap());
             // Nobody asks; it ends all the same.
-            replicas[0].sweep().await;
+            replicas[0].sweep().await.unwrap();
             are_revoked(&house, &leased[..1]).await;
             leased = minted_anew(&house, &replicas, &leased).await;
         }
@@ -241,7 +241,7 @@ async fn a_revocation_that_the_issuer_refuses_is_in_the_audit_log(store: Store) 
         ask(&source).await.ok().unwrap();
         house.put("corp-client", CLIENT_SECRET).await;
         let before = house.shelf.records("token_not_revoked").len();
-        source.sweep().await;
+        source.sweep().await.unwrap();
         let refused = async {
             while house.shelf.records("token_not_revoked").len() == before {
                 tokio::time::sleep(Duration::from_millis(10)).await;

@@ -45,7 +45,7 @@ pub(super) fn read(
     if answer.status != StatusCode::CREATED {
         return Err(refused(answer));
     }
-    let raw: RawMinted = answer.json().map_err(|fault| BackendFault::Down(fault.to_string()))?;
+    let raw: RawMinted = answer.json()?;
     let text = raw.token.expose();
     if text.is_empty() || !text.iter().all(u8::is_ascii_graphic) {
         return Err(BackendFault::Unfit("its token is empty or not printable ASCII"));

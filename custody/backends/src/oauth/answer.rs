@@ -1,7 +1,7 @@
 //! What a token endpoint answers (RFC 6749 section 5).
 
 use crate::BackendFault;
-use custody_base::outbound::{Answer, CallFault, StatusCode, optional_secret, secret};
+use custody_base::outbound::{Answer, StatusCode, optional_secret, secret};
 use lease::Secret;
 use serde::Deserialize;
 use serde_json::Value;
@@ -66,7 +66,7 @@ pub(super) fn read(answer: &Answer, exchanged: bool) -> Result<Granted, BackendF
     if answer.status != StatusCode::OK {
         return Err(refused(answer));
     }
-    let mut raw: RawGranted = answer.json().map_err(down)?;
+    let mut raw: RawGranted = answer.json()?;
     let refresh = raw.refresh_token.take().filter(|token| !token.expose().is_empty());
     Ok(Granted { access: access(raw, exchanged), refresh })
 }
@@ -134,10 +134,6 @@ fn refused(answer: &Answer) -> BackendFault {
         return BackendFault::Down(text);
     }
     BackendFault::Denied(text)
-}
-
-pub(super) fn down(fault: CallFault) -> BackendFault {
-    BackendFault::Down(fault.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Where the token endpoint is: configured, or found by the issuer's metadata (RFC 8414).
 
-use super::answer::down;
 use crate::BackendFault;
 use custody_base::outbound::{Call, Endpoint, Outbound, StatusCode};
 use serde::Deserialize;
@@ -139,9 +138,9 @@ async fn discover(
     documents: &[Endpoint],
 ) -> Result<Places, BackendFault> {
     for document in documents {
-        let answer = outbound.send(Call::get(document)).await.map_err(down)?;
+        let answer = outbound.send(Call::get(document)).await?;
         if answer.status == StatusCode::OK {
-            return places_of(answer.json().map_err(down)?, issuer);
+            return places_of(answer.json()?, issuer);
         }
         // Not there, under this name. Anything else is a server in trouble.
         if !answer.status.is_client_error() {
