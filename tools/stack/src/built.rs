@@ -8,6 +8,9 @@ use anyhow::{Context, Result, bail};
 /// The filter as cargo has built it, from the target folder.
 pub const FILTER: &str = "wasm32-wasip1/wasm/leasehold_filter.wasm";
 
+/// What a checkout has at its root, and no other workspace: the manifest of this package.
+const THIS_PACKAGE: &str = "tools/stack/Cargo.toml";
+
 /// Finished programs and the module, as found in the target folder.
 #[derive(Clone, Debug)]
 pub struct Built {
@@ -37,10 +40,14 @@ impl Built {
         &self.target
     }
 
-    /// The root of the source tree.
+    /// The root of the source tree: the nearest folder with our workspace in it, above the package that
+    /// cargo runs, above this program, or above the working folder.
+    ///
+    /// It is found when it is asked for, so a checkout can be moved after it was built.
     pub fn root() -> PathBuf {
-        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-        own.parent().unwrap_or(own).to_owned()
+        let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let starts = [package, env::current_exe().ok(), env::current_dir().ok()];
+        starts.into_iter().flatten().find_map(|start| above(&start)).unwrap_or_default()
     }
 
     /// One of our programs, such as `custody`.
@@ -79,6 +86,11 @@ impl Built {
         }
         Ok(path)
     }
+}
+
+/// The nearest folder at or above `start` that is the root of a checkout.
+fn above(start: &Path) -> Option<PathBuf> {
+    start.ancestors().find(|folder| folder.join(THIS_PACKAGE).is_file()).map(Path::to_owned)
 }
 
 /// The variable `name`, if it says something.
