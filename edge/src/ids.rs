@@ -5,18 +5,18 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// The number of a flight, never given twice by one edge.
+/// The number of a fetch, never given twice by one edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FlightId(u64);
+pub struct FetchId(u64);
 
 /// What a permitted request is known by between the two filters: 128 random bits. A ticket of another VM, or of
 /// the one that a trapped VM was replaced by, is not in this edge's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u128);
 
-// === impl FlightId ===
+// === impl FetchId ===
 
-impl FlightId {
+impl FetchId {
     pub(crate) const fn new(number: u64) -> Self {
         Self(number)
     }

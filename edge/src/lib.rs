@@ -7,7 +7,7 @@
 //! ```text
 //! request --> AwaitRequest --admit--> lease kept? --yes--> Forwarded
 //!                  |                      | no
-//!                  |                      +--> flight --> AwaitLease --settle--> Forwarded
+//!                  |                      +--> fetch --> AwaitLease --settle--> Forwarded
 //!                  +-- a key that we do not know --> AwaitKeys --settle--> as AwaitRequest
 //!                  +-- any Denial --> Denied
 //! ```
@@ -21,6 +21,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod clock;
 mod compile;
 pub mod config;
 mod digest;
@@ -28,14 +29,13 @@ pub mod exchange;
 mod fifo_map;
 pub mod headers;
 pub mod ids;
-mod moment;
 pub mod policy;
 pub mod request;
 mod rng;
 pub mod state;
 mod trust_edge;
 
-pub use moment::{Moment, UnixSeconds};
+pub use clock::{Now, UnixSeconds};
 pub use policy::{Policy, PolicyVersion};
 pub use session::{Said, Signatures, Signed};
 pub use trust_edge::TrustEdge;

@@ -3,11 +3,11 @@
 pub(crate) mod attempts;
 pub mod callout;
 pub mod denial_log_limiter;
-pub mod flights;
+pub mod inflight;
 pub(crate) mod keys;
 pub(crate) mod lease_answer;
+pub mod lease_usage;
 pub(crate) mod leases;
-pub mod lent;
-pub mod notice;
+pub mod log_event;
 pub(crate) mod sessions;
 pub(crate) mod sync;

@@ -2,9 +2,9 @@
 
 mod supersession;
 
+use crate::clock::Now;
 use crate::digest::Digester;
-use crate::ids::{FlightId, Ticket};
-use crate::moment::Moment;
+use crate::ids::{FetchId, Ticket};
 use crate::policy::Policy;
 use crate::policy::denial::Denial;
 use crate::policy::operation::Operation;
@@ -12,12 +12,12 @@ use crate::policy::permit::Permit;
 use crate::rng::Rng;
 use crate::state::attempts::Attempts;
 use crate::state::callout::{Answer, Callout, MAX_SYNC, Purpose};
-use crate::state::flights::{Flight, Flights, IssuedLease, Landed};
+use crate::state::inflight::{CompletedFetch, InFlight, IssuedLease, LeaseFetch};
 use crate::state::keys::{SessionKeys, is_worth_a_fetch};
 use crate::state::lease_answer::leased;
+use crate::state::lease_usage::{GUEST_GONE, LeaseUsage, RequestOutcome, failed};
 use crate::state::leases::{Found, LeaseKey, Leases};
-use crate::state::lent::{Ending, GUEST_GONE, Lent, failed};
-use crate::state::notice::Notice;
+use crate::state::log_event::LogEvent;
 use crate::state::sessions::Sessions;
 use crate::state::sync::{Poll, Report, RevocationState};
 use lease::{LeaseRequest, OutcomeReport, Secret, SyncAnswer};
@@ -34,7 +34,7 @@ pub struct TrustEdge {
     pub(crate) keys: SessionKeys,
     pub(crate) sessions: Sessions,
     pub(crate) leases: Leases,
-    pub(crate) flights: Flights,
+    pub(crate) inflight: InFlight,
     pub(crate) revocations: RevocationState,
     pub(crate) attempts: Attempts,
     pub(crate) digester: Digester,
@@ -44,20 +44,20 @@ pub struct TrustEdge {
     /// When what has ended is forgotten next, by the steady clock.
     tidy_at: Duration,
     outbox: Vec<Callout>,
-    notices: Vec<Notice>,
+    log_events: Vec<LogEvent>,
 }
 
 /// What a request that needs a lease goes on with.
 pub(crate) enum LeaseLookup {
     Now(IssuedLease),
-    Awaited(FlightId),
+    Awaited(FetchId),
 }
 
 // === impl TrustEdge ===
 
 impl TrustEdge {
     /// `seed`: 32 random bytes.
-    pub fn new(policy: Policy, seed: [u8; 32], now: Moment) -> Self {
+    pub fn new(policy: Policy, seed: [u8; 32], now: Now) -> Self {
         let mut rng = Rng::new(seed);
         let digester = Digester::new([rng.number(), rng.number()]);
         let sync = policy.custody.as_ref().and_then(|custody| custody.sync.as_ref());
@@ -69,13 +69,13 @@ impl TrustEdge {
             policy,
             sessions: Sessions::new(digester),
             leases: Leases::new(digester),
-            flights: Flights::default(),
+            inflight: InFlight::default(),
             attempts: Attempts::default(),
             digester,
             rng,
             tidy_at: now.steady.saturating_add(TIDY),
             outbox: Vec::new(),
-            notices: Vec::new(),
+            log_events: Vec::new(),
         }
     }
 
@@ -106,22 +106,22 @@ impl TrustEdge {
     }
 
     /// What has happened that an operator should know.
-    pub fn take_notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+    pub fn take_notices(&mut self) -> Vec<LogEvent> {
+        std::mem::take(&mut self.log_events)
     }
 
-    /// A callout is over. What comes back is for every request that waits for its flight.
+    /// A callout is over. What comes back is for every request that waits for its fetch.
     pub fn answered(
         &mut self,
         purpose: Purpose,
         answer: Answer<'_>,
-        now: Moment,
-    ) -> Option<Landed> {
+        now: Now,
+    ) -> Option<CompletedFetch> {
         match purpose {
-            Purpose::Lease(flight) => self.land(flight, answer, now),
-            Purpose::Keys(flight) => {
+            Purpose::Lease(fetch) => self.complete(fetch, answer, now),
+            Purpose::Keys(fetch) => {
                 self.take_keys(answer, now);
-                Some(Landed::with_keys(flight))
+                Some(CompletedFetch::with_keys(fetch))
             }
             Purpose::Sync => {
                 self.take_sync(answer, now);
@@ -137,7 +137,7 @@ impl TrustEdge {
 
     /// Time has passed: about once a second. The first time is soon after the configuration, which is
     /// no time for callouts itself.
-    pub fn tick(&mut self, now: Moment) {
+    pub fn tick(&mut self, now: Now) {
         if self.keys.fetched().is_some_and(|keys| keys.is_due(now)) {
             self.fetch_keys();
         }
@@ -151,45 +151,45 @@ impl TrustEdge {
     }
 
     /// How long ago custody was last heard of; `None` where it is not polled.
-    pub fn revocations_age(&self, now: Moment) -> Option<Duration> {
+    pub fn revocations_age(&self, now: Now) -> Option<Duration> {
         self.poll.as_ref().map(|_| self.revocations.age(now))
     }
 
     /// A request that took a lease along is over.
-    pub fn ended(&mut self, lent: &Lent, ending: Ending<'_>, now: Moment) {
-        match lent {
-            Lent::Kept { key, since } if ending.is_refusal() => {
+    pub fn ended(&mut self, usage: &LeaseUsage, ending: RequestOutcome<'_>, now: Now) {
+        match usage {
+            LeaseUsage::Kept { key, since } if ending.is_refusal() => {
                 if let Some(lease_id) = self.leases.refused(*key, *since, now) {
                     self.report_outcome(&lease_id, &ending.report());
                 }
             }
-            Lent::Kept { .. } => {}
-            Lent::Once { lease_id } => self.report_outcome(lease_id, &ending.report()),
+            LeaseUsage::Kept { .. } => {}
+            LeaseUsage::Once { lease_id } => self.report_outcome(lease_id, &ending.report()),
         }
     }
 
     /// A request whose attempts had their leases by this ticket is over.
-    pub fn attempts_ended(&mut self, ticket: Ticket, ending: Ending<'_>, now: Moment) {
-        if let Some(lent) = self.attempts.close(ticket) {
-            self.ended(&lent, ending, now);
+    pub fn attempts_ended(&mut self, ticket: Ticket, ending: RequestOutcome<'_>, now: Now) {
+        if let Some(usage) = self.attempts.close(ticket) {
+            self.ended(&usage, ending, now);
         }
     }
 
-    /// A flight has landed, and whoever waited for it is gone.
-    pub fn unclaimed(&mut self, landed: &Landed) {
-        self.unused(landed, GUEST_GONE);
+    /// A fetch has completed, and whoever waited for it is gone.
+    pub fn unclaimed(&mut self, completed: &CompletedFetch) {
+        self.unused(completed, GUEST_GONE);
     }
 
-    /// No request takes along what this flight brought. A lease that is kept serves the next one.
-    pub(crate) fn unused(&mut self, landed: &Landed, code: &str) {
-        if let Ok(IssuedLease { lent: Lent::Once { lease_id }, .. }) = landed.lease() {
+    /// No request takes along what this fetch brought. A lease that is kept serves the next one.
+    pub(crate) fn unused(&mut self, completed: &CompletedFetch, code: &str) {
+        if let Ok(IssuedLease { usage: LeaseUsage::Once { lease_id }, .. }) = completed.lease() {
             self.report_outcome(lease_id, &failed(code));
         }
     }
 
     /// Is what was permitted a while ago permitted still? The session may have ended meanwhile, or have
     /// been revoked, and so may what it waits for.
-    pub(crate) fn stands(&self, permit: &Permit, now: Moment) -> Result<(), Denial> {
+    pub(crate) fn stands(&self, permit: &Permit, now: Now) -> Result<(), Denial> {
         self.check_time(permit, now)?;
         self.revocations.check_session(permit.session())?;
         match permit.credential() {
@@ -199,52 +199,57 @@ impl TrustEdge {
     }
 
     /// The session has not ended.
-    pub(crate) fn check_time(&self, permit: &Permit, now: Moment) -> Result<(), Denial> {
+    pub(crate) fn check_time(&self, permit: &Permit, now: Now) -> Result<(), Denial> {
         Ok(self.keys.verifier(now)?.check_time(permit.session(), now.unix())?)
     }
 
-    /// The lease of this key, or the flight that brings it. One that is due is renewed in the background:
+    /// The lease of this key, or the fetch that brings it. One that is due is renewed in the background:
     /// the request does not wait, and does not care what comes of it.
     ///
     /// # Errors
-    /// As [`fly`](Self::fly).
+    /// As [`start_fetch`](Self::start_fetch).
     pub(crate) fn find_or_request(
         &mut self,
         key: LeaseKey,
         permit: &Permit,
         token: &[u8],
-        now: Moment,
+        now: Now,
     ) -> Result<LeaseLookup, Denial> {
         let Some(Found { lease, since, due }) = self.leases.find(key, now) else {
-            return Ok(LeaseLookup::Awaited(self.fly(key, permit, token)?));
+            return Ok(LeaseLookup::Awaited(self.start_fetch(key, permit, token)?));
         };
         if due {
-            let _ = self.fly(key, permit, token);
+            let _ = self.start_fetch(key, permit, token);
         }
-        Ok(LeaseLookup::Now(IssuedLease { lease, lent: Lent::Kept { key, since } }))
+        Ok(LeaseLookup::Now(IssuedLease { lease, usage: LeaseUsage::Kept { key, since } }))
     }
 
-    /// The flight that brings the lease of this key: the one under way, or a new one.
+    /// The fetch that brings the lease of this key: the one under way, or a new one.
     ///
     /// # Errors
     /// [`Denial::NotConfigured`] without custody; [`Denial::Internal`].
-    fn fly(&mut self, key: LeaseKey, permit: &Permit, token: &[u8]) -> Result<FlightId, Denial> {
-        match self.flights.to(key) {
-            Some(flight) => Ok(flight),
+    fn start_fetch(
+        &mut self,
+        key: LeaseKey,
+        permit: &Permit,
+        token: &[u8],
+    ) -> Result<FetchId, Denial> {
+        match self.inflight.to(key) {
+            Some(fetch) => Ok(fetch),
             None => self.ask(Some(key), permit, permit.lease_request(Secret::new(token))),
         }
     }
 
-    /// A flight for this operation alone.
+    /// A fetch for this operation alone.
     ///
     /// # Errors
-    /// As [`fly`](Self::fly).
+    /// As [`start_fetch`](Self::start_fetch).
     pub(crate) fn reserve(
         &mut self,
         permit: &Permit,
         token: Secret,
         operation: Operation,
-    ) -> Result<FlightId, Denial> {
+    ) -> Result<FetchId, Denial> {
         self.ask(None, permit, permit.reservation(token, operation))
     }
 
@@ -253,21 +258,21 @@ impl TrustEdge {
         key: Option<LeaseKey>,
         permit: &Permit,
         request: Option<LeaseRequest>,
-    ) -> Result<FlightId, Denial> {
+    ) -> Result<FetchId, Denial> {
         let custody = self.policy.custody.as_ref().ok_or(Denial::NotConfigured)?;
         let request = request.ok_or(Denial::Internal)?;
         let body = request.encode().map_err(|_| Denial::Internal)?;
         let (session, handle) = (permit.session().clone(), request.handle);
-        let flight = self.flights.open(Flight { key, session, handle });
+        let fetch = self.inflight.open(LeaseFetch { key, session, handle });
         let callout =
-            Callout::to_custody(custody, Purpose::Lease(flight), "POST", "/v1/leases".to_owned());
+            Callout::to_custody(custody, Purpose::Lease(fetch), "POST", "/v1/leases".to_owned());
         self.outbox.push(Callout { body, ..callout });
-        Ok(flight)
+        Ok(fetch)
     }
 
     /// The fetch that may bring the key which this token names, or any key at all: the one under way, or
     /// a new one if it is time for that.
-    pub(crate) fn keys_for(&mut self, token: &[u8], now: Moment) -> Option<FlightId> {
+    pub(crate) fn keys_for(&mut self, token: &[u8], now: Now) -> Option<FetchId> {
         if !is_worth_a_fetch(token, &self.policy.rules) {
             return None;
         }
@@ -279,23 +284,23 @@ impl TrustEdge {
 
     fn fetch_keys(&mut self) {
         let Some(keys) = self.keys.fetched() else { return };
-        let callout = keys.begin(self.flights.number());
+        let callout = keys.begin(self.inflight.number());
         self.outbox.push(callout);
     }
 
-    fn take_keys(&mut self, answer: Answer<'_>, now: Moment) {
+    fn take_keys(&mut self, answer: Answer<'_>, now: Now) {
         let Some(keys) = self.keys.fetched() else { return };
-        let notice = keys.take(answer, now, &mut self.rng);
-        if let Some(Notice::KeysChanged { change, .. }) = &notice
+        let log_event = keys.take(answer, now, &mut self.rng);
+        if let Some(LogEvent::KeysChanged { change, .. }) = &log_event
             && !change.is_empty()
         {
             self.sessions.forget(self.report.is_some());
         }
-        self.notices.extend(notice);
+        self.log_events.extend(log_event);
     }
 
     /// Polls custody for revocations, if it is time.
-    fn poll_sync(&mut self, now: Moment) {
+    fn poll_sync(&mut self, now: Now) {
         let (Some(poll), Some(custody)) = (&mut self.poll, &self.policy.custody) else { return };
         let cursor = self.revocations.cursor();
         let Some(wait) = poll.due(cursor.is_some(), now) else { return };
@@ -305,7 +310,7 @@ impl TrustEdge {
         self.outbox.push(Callout { timeout: callout.timeout.saturating_add(wait), ..callout });
     }
 
-    fn take_sync(&mut self, answer: Answer<'_>, now: Moment) {
+    fn take_sync(&mut self, answer: Answer<'_>, now: Now) {
         let Some(poll) = &mut self.poll else { return };
         let update = match answer {
             Answer::Response { status: 200, body } if body.len() <= MAX_SYNC => {
@@ -334,7 +339,7 @@ impl TrustEdge {
     }
 
     /// Reports the sessions in use, if it is time.
-    fn report_seen(&mut self, now: Moment) {
+    fn report_seen(&mut self, now: Now) {
         let (Some(report), Some(custody)) = (&mut self.report, &self.policy.custody) else {
             return;
         };
@@ -343,30 +348,30 @@ impl TrustEdge {
         self.outbox.push(Callout { body: body.into(), ..callout });
     }
 
-    fn take_report(&mut self, answer: Answer<'_>, now: Moment) {
+    fn take_report(&mut self, answer: Answer<'_>, now: Now) {
         let Some(report) = &mut self.report else { return };
-        self.notices.extend(report.answered(answer, now, &mut self.rng));
+        self.log_events.extend(report.answered(answer, now, &mut self.rng));
         self.report_seen(now);
     }
 
-    fn land(&mut self, id: FlightId, answer: Answer<'_>, now: Moment) -> Option<Landed> {
-        let flight = self.flights.land(id)?;
-        let lease = leased(answer, &flight, self.policy.rules.leeway, now).and_then(|lease| {
+    fn complete(&mut self, id: FetchId, answer: Answer<'_>, now: Now) -> Option<CompletedFetch> {
+        let fetch = self.inflight.complete(id)?;
+        let lease = leased(answer, &fetch, self.policy.rules.leeway, now).and_then(|lease| {
             // Revoked while it was on its way.
             let revoked = self.revocations.is_revoked_lease(&lease.lease().lease_id);
             if revoked { Err(Denial::CustodyRefused) } else { Ok(lease) }
         });
-        let Some(key) = flight.key else {
+        let Some(key) = fetch.key else {
             let issued = lease.map(|lease| {
-                let lent = Lent::Once { lease_id: lease.lease().lease_id.as_str().into() };
-                IssuedLease { lease: Rc::new(lease), lent }
+                let usage = LeaseUsage::Once { lease_id: lease.lease().lease_id.as_str().into() };
+                IssuedLease { lease: Rc::new(lease), usage }
             });
-            return Some(Landed::with_lease(id, issued));
+            return Some(CompletedFetch::with_lease(id, issued));
         };
         let issued = lease.map(Rc::new).map(|lease| {
-            let scope = (flight.session, flight.handle);
+            let scope = (fetch.session, fetch.handle);
             self.leases.keep(key, &lease, scope, now, &mut self.rng);
-            IssuedLease { lease, lent: Lent::Kept { key, since: now.steady } }
+            IssuedLease { lease, usage: LeaseUsage::Kept { key, since: now.steady } }
         });
         match issued {
             // Custody has changed its mind: what it gave before is not used any more.
@@ -374,7 +379,7 @@ impl TrustEdge {
             Err(_) => self.leases.not_renewed(key, now),
             Ok(_) => {}
         }
-        Some(Landed::with_lease(id, issued))
+        Some(CompletedFetch::with_lease(id, issued))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::host::{self, Failed};
 use abi::types::{BufferType, MapType};
-use edge::Moment;
+use edge::Now;
 use edge::state::callout::{Callout, Purpose};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -47,7 +47,7 @@ impl Callouts {
 
     /// # Errors
     /// The host does not take it; then there will be no answer.
-    pub fn send(&mut self, root: u32, now: Moment, callout: &Callout) -> Result<(), Failed> {
+    pub fn send(&mut self, root: u32, now: Now, callout: &Callout) -> Result<(), Failed> {
         let headers = [
             (":method", callout.method),
             (":path", &callout.path),
@@ -74,7 +74,7 @@ impl Callouts {
     }
 
     /// Takes out one callout of `root` whose answer will not come any more.
-    pub fn overdue(&mut self, root: u32, now: Moment) -> Option<InFlight> {
+    pub fn overdue(&mut self, root: u32, now: Now) -> Option<InFlight> {
         let (_, _, token) = *self.by_end.range(until(root, now.steady)).next()?;
         self.answered(token)
     }

@@ -1,6 +1,6 @@
 //! Both clocks of the host, for the price of one.
 
-use edge::Moment;
+use edge::Now;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Reads the steady clock at each event, and the wall clock at each tick of the root: so a moment
@@ -24,9 +24,9 @@ impl Clock {
         self.wall = wall();
     }
 
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Now {
         let now = Instant::now();
-        Moment {
+        Now {
             wall: self.wall.saturating_add(now.saturating_duration_since(self.set_at)),
             steady: now.saturating_duration_since(self.started),
         }

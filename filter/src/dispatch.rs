@@ -24,7 +24,7 @@ pub struct Dispatch {
     streams: Streams,
     callouts: Callouts,
     /// Streams whose denial the host would not take.
-    unsaid: Vec<u32>,
+    pending_replies: Vec<u32>,
 }
 
 /// Streams that are settled, or given up, in one callback. Each of them goes its whole way before that is over;
@@ -39,7 +39,7 @@ impl Dispatch {
             roots: BTreeMap::new(),
             streams: Streams::new(),
             callouts: Callouts::new(),
-            unsaid: Vec::new(),
+            pending_replies: Vec::new(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Dispatch {
         match self.streams.get(id).map(Stream::request_flow) {
             Some(None) => self.reading(id, |stream, root| stream.request_body(size, end, root)),
             Some(Some(flow)) => flow,
-            None => Flow::Gather,
+            None => Flow::StopIteration,
         }
     }
 
@@ -147,7 +147,7 @@ impl Dispatch {
         match self.streams.get(id).map(Stream::request_flow) {
             Some(None) => self.reading(id, Stream::request_end),
             Some(Some(flow)) => flow,
-            None => Flow::Gather,
+            None => Flow::StopIteration,
         }
     }
 
@@ -155,7 +155,7 @@ impl Dispatch {
     fn reading(&mut self, id: u32, event: impl FnOnce(&mut Stream, &mut Root) -> Step) -> Flow {
         match self.step(id, event) {
             Some(Flow::Continue) => Flow::Continue,
-            _ => Flow::Gather,
+            _ => Flow::StopIteration,
         }
     }
 
@@ -165,18 +165,18 @@ impl Dispatch {
         id: u32,
         event: impl FnOnce(&mut Stream, &mut Root) -> Step,
     ) -> Option<Flow> {
-        let Self { roots, streams, unsaid, .. } = self;
+        let Self { roots, streams, pending_replies, .. } = self;
         let stepped = streams.change(id, |stream| {
             let root_id = stream.root();
             let root = roots.get_mut(&root_id)?;
             let step = event(stream, root);
             let flow = step.flow();
-            follow(step, id, root, unsaid);
+            follow(step, id, root, pending_replies);
             Some((flow, root.has_work().then_some(root_id)))
         });
         let (flow, with_work) = stepped.flatten()?;
         if let Some(root) = with_work {
-            self.go_on(root);
+            self.flush(root);
         }
         Some(flow)
     }
@@ -191,7 +191,7 @@ impl Dispatch {
             Err(failed) => Answer::NotSent(stream::internal(*failed).denial()),
         };
         self.over(root, purpose, answer);
-        self.go_on(root);
+        self.flush(root);
     }
 
     /// Ends what nothing else has ended.
@@ -200,7 +200,7 @@ impl Dispatch {
         if root.is_for_attempts() {
             // A timer that another root's work has set while this one's callback ran.
             for judge in self.roots.keys().copied().collect::<Vec<_>>() {
-                self.go_on(judge);
+                self.flush(judge);
             }
             return;
         }
@@ -212,8 +212,8 @@ impl Dispatch {
         }
         let Some(root) = self.roots.get_mut(&id) else { return };
         let now = root.tick();
-        for unsaid in std::mem::take(&mut self.unsaid) {
-            self.act_on(unsaid, |stream, _| stream.say_again());
+        for pending_replies in std::mem::take(&mut self.pending_replies) {
+            self.act_on(pending_replies, |stream, _| stream.retry_reply());
         }
         for _ in 0..BATCH {
             let Some(late) = self.streams.take_overdue(id, now.steady) else { break };
@@ -223,7 +223,7 @@ impl Dispatch {
             log::error!("leasehold: a callout got no answer");
             self.over(root, purpose, Answer::NotSent(Denial::CustodyTimeout));
         }
-        self.go_on(id);
+        self.flush(id);
     }
 
     pub fn delete(&mut self, context: u32) {
@@ -232,7 +232,7 @@ impl Dispatch {
             let Some(own) = self.roots.get_mut(&root) else { return };
             stream.end(own);
             if own.has_work() {
-                self.go_on(root);
+                self.flush(root);
             }
         } else if let Some(root) = self.roots.remove(&context) {
             self.callouts.forget(context);
@@ -258,15 +258,15 @@ impl Dispatch {
     /// Streams of other roots that this one judged, and that are still held when it goes.
     fn deny_orphans(&mut self, id: u32, mut root: Root) {
         root.close();
-        let Self { streams, unsaid, .. } = self;
+        let Self { streams, pending_replies, .. } = self;
         while let Some((stream, verdict)) = root.next_settled() {
-            let step = streams.change(stream, |held| held.conclude(verdict, &mut root));
-            step.into_iter().for_each(|step| follow(step, stream, &mut root, unsaid));
+            let step = streams.change(stream, |held| held.finish_wait(verdict, &mut root));
+            step.into_iter().for_each(|step| follow(step, stream, &mut root, pending_replies));
         }
         while let Some(stream) = streams.take_overdue(id, Duration::MAX) {
             let step =
                 streams.change(stream, |held| held.give_up(Denial::NotConfigured, &mut root));
-            step.into_iter().for_each(|step| follow(step, stream, &mut root, unsaid));
+            step.into_iter().for_each(|step| follow(step, stream, &mut root, pending_replies));
         }
     }
 
@@ -278,20 +278,20 @@ impl Dispatch {
     }
 
     /// What follows from an event: callouts, and whoever has waited long enough has its turn.
-    fn go_on(&mut self, id: u32) {
+    fn flush(&mut self, id: u32) {
         self.become_root(id);
         self.send_callouts(id);
         for _ in 0..BATCH {
             let settled = self.roots.get_mut(&id).and_then(Root::next_settled);
             let Some((stream, verdict)) = settled else { break };
-            self.act_on(stream, |stream, root| stream.conclude(verdict, root));
+            self.act_on(stream, |stream, root| stream.finish_wait(verdict, root));
         }
         self.become_root(id);
         // Who waited for keys may need a lease now, and custody may be to hear of one.
         self.send_callouts(id);
         if let Some(root) = self.roots.get_mut(&id) {
             let is_late = self.streams.is_overdue(id, root.ticked_at());
-            root.pace(is_late);
+            root.set_tick_period(is_late);
         }
     }
 
@@ -322,19 +322,19 @@ impl Dispatch {
 
     /// Does something to a stream outside its own callbacks.
     fn act_on(&mut self, id: u32, act: impl FnOnce(&mut Stream, &mut Root) -> Step) {
-        let Self { roots, streams, unsaid, .. } = self;
+        let Self { roots, streams, pending_replies, .. } = self;
         streams.change(id, |stream| {
             if let Some(root) = roots.get_mut(&stream.root()) {
-                follow(act(stream, root), id, root, unsaid);
+                follow(act(stream, root), id, root, pending_replies);
             }
         });
     }
 }
 
-fn follow(step: Step, stream: u32, root: &mut Root, unsaid: &mut Vec<u32>) {
+fn follow(step: Step, stream: u32, root: &mut Root, pending_replies: &mut Vec<u32>) {
     match step {
         Step::Wait(wait) => root.hold(stream, wait),
-        Step::Unsaid => unsaid.push(stream),
+        Step::ReplyPending => pending_replies.push(stream),
         Step::Forward | Step::Read | Step::Hold => {}
     }
 }

@@ -61,12 +61,12 @@ extern "C" fn proxy_on_request_headers(stream: u32, _: usize, end: bool) -> Flow
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_body(stream: u32, size: usize, end: bool) -> Flow {
-    dispatch(Flow::Gather, |dispatch| dispatch.request_body(stream, size, end))
+    dispatch(Flow::StopIteration, |dispatch| dispatch.request_body(stream, size, end))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_trailers(stream: u32, _: usize) -> Flow {
-    dispatch(Flow::Gather, |dispatch| dispatch.request_trailers(stream))
+    dispatch(Flow::StopIteration, |dispatch| dispatch.request_trailers(stream))
 }
 
 /// Comes to the root that made the callout. Without a response, `headers` is 0.

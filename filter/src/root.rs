@@ -15,8 +15,8 @@ use edge::policy::denial::Denial;
 use edge::request::Request;
 use edge::state::callout::{Answer, Callout, Purpose};
 use edge::state::denial_log_limiter::DenialLogLimiter;
-use edge::state::lent::{Ending, Lent};
-use edge::{Moment, Policy, TrustEdge};
+use edge::state::lease_usage::{LeaseUsage, RequestOutcome};
+use edge::{Now, Policy, TrustEdge};
 use std::time::Duration;
 
 /// A root context. Several may share a VM (Envoy keys VMs by code and `vm_id`), so everything that is
@@ -45,7 +45,7 @@ struct Superseded {
 /// How often a root looks after what no event brings along.
 const TICK: Duration = Duration::from_secs(1);
 /// The same while held requests have their answer, or are late, and have not had their turn.
-const HURRIED: Duration = Duration::from_millis(10);
+const FAST_TICK: Duration = Duration::from_millis(10);
 
 // === impl Root ===
 
@@ -89,7 +89,7 @@ impl Root {
         true
     }
 
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Now {
         self.clock.now()
     }
 
@@ -129,7 +129,7 @@ impl Root {
     }
 
     /// A request is over that got its leases by this ticket.
-    pub fn attempts_ended(&mut self, ticket: Ticket, ending: Ending<'_>) {
+    pub fn attempts_ended(&mut self, ticket: Ticket, ending: RequestOutcome<'_>) {
         let now = self.now();
         if let Some(edge) = &mut self.edge {
             edge.attempts_ended(ticket, ending, now);
@@ -153,7 +153,7 @@ impl Root {
         self.edge.as_mut().map(TrustEdge::take_callouts).unwrap_or_default()
     }
 
-    /// Holds a stream until its flight has landed.
+    /// Holds a stream until its fetch has completed.
     pub fn hold(&mut self, stream: u32, wait: Wait) {
         self.waiting.join(stream, wait);
     }
@@ -165,9 +165,9 @@ impl Root {
 
     /// The stream is gone, and waits for nothing any more.
     pub fn leave(&mut self, stream: u32) {
-        let landed = self.waiting.leave(stream);
-        if let (Some(edge), Some(landed)) = (&mut self.edge, landed) {
-            edge.unclaimed(&landed);
+        let completed = self.waiting.leave(stream);
+        if let (Some(edge), Some(completed)) = (&mut self.edge, completed) {
+            edge.unclaimed(&completed);
         }
     }
 
@@ -181,36 +181,36 @@ impl Root {
     pub fn answered(&mut self, purpose: Purpose, answer: Answer<'_>) {
         let now = self.now();
         let Some(edge) = &mut self.edge else { return };
-        let landed = edge.answered(purpose, answer, now);
-        if let Some(unclaimed) = landed.and_then(|landed| self.waiting.land(landed)) {
+        let completed = edge.answered(purpose, answer, now);
+        if let Some(unclaimed) = completed.and_then(|completed| self.waiting.complete(completed)) {
             edge.unclaimed(&unclaimed);
         }
-        for notice in edge.take_notices() {
-            let level = if notice.is_grave() { log::Level::Error } else { log::Level::Warn };
-            log::log!(level, "leasehold: {notice}");
+        for log_event in edge.take_notices() {
+            let level = if log_event.is_grave() { log::Level::Error } else { log::Level::Warn };
+            log::log!(level, "leasehold: {log_event}");
         }
     }
 
     /// A held stream whose wait is over, and what becomes of it.
     pub fn next_settled(&mut self) -> Option<(u32, Verdict)> {
-        let (stream, wait, landed) = self.waiting.next_landed()?;
+        let (stream, wait, completed) = self.waiting.next_landed()?;
         let now = self.clock.now();
-        let verdict = match (&mut self.edge, landed) {
-            (Some(edge), Some(landed)) => wait.settle(edge, &landed, now),
+        let verdict = match (&mut self.edge, completed) {
+            (Some(edge), Some(completed)) => wait.settle(edge, &completed, now),
             _ => Verdict::Deny(wait.abandon(Denial::NotConfigured)),
         };
         Some((stream, verdict))
     }
 
     /// A request that took a lease along is over.
-    pub fn ended(&mut self, lent: &Lent, ending: Ending<'_>) {
+    pub fn ended(&mut self, usage: &LeaseUsage, ending: RequestOutcome<'_>) {
         let now = self.now();
         if let Some(edge) = &mut self.edge {
-            edge.ended(lent, ending, now);
+            edge.ended(usage, ending, now);
         }
     }
 
-    pub fn tick(&mut self) -> Moment {
+    pub fn tick(&mut self) -> Now {
         self.clock.set();
         let now = self.now();
         self.ticked_at = now.steady;
@@ -238,12 +238,12 @@ impl Root {
     }
 
     /// Sees to it that whoever has an answer gets it soon. `is_late`: so does whoever is late.
-    pub fn pace(&mut self, is_late: bool) {
+    pub fn set_tick_period(&mut self, is_late: bool) {
         let hurry = is_late || self.waiting.has_landed();
         if hurry == self.hurried {
             return;
         }
-        match host::set_tick_period(if hurry { HURRIED } else { TICK }) {
+        match host::set_tick_period(if hurry { FAST_TICK } else { TICK }) {
             Ok(()) => self.hurried = hurry,
             Err(Failed(status)) => {
                 log::error!("leasehold: failed to set the tick period: status {status}")

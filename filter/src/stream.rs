@@ -11,7 +11,7 @@ use edge::policy::denial::Denial;
 use edge::policy::edits::Edit;
 use edge::policy::problem::Reply;
 use edge::request::Request;
-use edge::state::lent::{Ending, Lent};
+use edge::state::lease_usage::{LeaseUsage, RequestOutcome};
 use std::time::Duration;
 
 /// A stream and the phase its exchange is in.
@@ -21,7 +21,7 @@ pub struct Stream {
     root: u32,
     phase: Phase,
     /// The lease it took along.
-    lent: Option<Lent>,
+    usage: Option<LeaseUsage>,
     /// By what its attempts get theirs, or, if it is one, by what it gets its own.
     ticket: Option<Ticket>,
     is_attempt: bool,
@@ -35,7 +35,7 @@ enum Phase {
     Held,
     Forwarded,
     /// Refused, and the host has not taken the reply yet.
-    Unsaid(Denied),
+    ReplyPending(Denied),
     Denied,
 }
 
@@ -46,10 +46,10 @@ pub enum Step {
     Read,
     /// Nothing more to do: it waits for an answer, or is over.
     Hold,
-    /// It waits for a flight.
+    /// It waits for a fetch.
     Wait(Wait),
-    /// Refused, and [to be said again](Stream::say_again).
-    Unsaid,
+    /// Refused, and [to be sent again](Stream::retry_reply).
+    ReplyPending,
 }
 
 /// Is the request held by an earlier `Pause`?
@@ -69,7 +69,7 @@ const TICKET: &str = "leasehold.ticket";
 impl Stream {
     pub fn new(id: u32, root: u32) -> Self {
         let phase = Phase::AwaitRequest(AwaitRequest::default());
-        Self { id, root, phase, lent: None, ticket: None, is_attempt: false }
+        Self { id, root, phase, usage: None, ticket: None, is_attempt: false }
     }
 
     pub fn root(&self) -> u32 {
@@ -96,7 +96,7 @@ impl Stream {
             Phase::AwaitBody(_) | Phase::Held | Phase::Forwarded => {
                 self.deny(Denied::new(Denial::Internal, &Request::default()), root)
             }
-            phase @ (Phase::Unsaid(_) | Phase::Denied) => {
+            phase @ (Phase::ReplyPending(_) | Phase::Denied) => {
                 self.phase = phase;
                 Step::Hold
             }
@@ -140,7 +140,7 @@ impl Stream {
         match self.phase {
             Phase::Forwarded => Some(Flow::Continue),
             Phase::AwaitBody(_) => None,
-            _ => Some(Flow::Gather),
+            _ => Some(Flow::StopIteration),
         }
     }
 
@@ -193,7 +193,7 @@ impl Stream {
     }
 
     /// The wait is over, or another follows. Called outside the stream's own callbacks.
-    pub fn conclude(&mut self, verdict: Verdict, root: &mut Root) -> Step {
+    pub fn finish_wait(&mut self, verdict: Verdict, root: &mut Root) -> Step {
         let Phase::Held = self.phase else { return Step::Hold };
         if let Verdict::Wait(wait) = verdict {
             return Step::Wait(wait);
@@ -206,12 +206,12 @@ impl Stream {
     }
 
     /// Once more what the host would not take. Called outside the stream's own callbacks.
-    pub fn say_again(&mut self) -> Step {
+    pub fn retry_reply(&mut self) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Denied) {
-            Phase::Unsaid(denied) => {
+            Phase::ReplyPending(denied) => {
                 if host::set_effective_context(self.id).is_err() {
-                    self.phase = Phase::Unsaid(denied);
-                    return Step::Unsaid;
+                    self.phase = Phase::ReplyPending(denied);
+                    return Step::ReplyPending;
                 }
                 let reply = denied.reply();
                 self.say(denied, &reply)
@@ -230,7 +230,7 @@ impl Stream {
         self.say(denied, &reply)
     }
 
-    /// The host lets go of it. What it says about the response is for whoever lent the lease.
+    /// The host lets go of it. What it says about the response is for the lease that the request used.
     pub fn end(&mut self, root: &mut Root) {
         if let Phase::Held = self.phase {
             root.leave(self.id);
@@ -241,12 +241,12 @@ impl Stream {
         }
         if let Some(ticket) = self.ticket {
             let (status, details) = (facts::status(), facts::details());
-            root.attempts_ended(ticket, Ending { status, details: &details });
+            root.attempts_ended(ticket, RequestOutcome { status, details: &details });
         }
-        let Some(lent) = self.lent.take() else { return };
+        let Some(usage) = self.usage.take() else { return };
         let status = facts::status();
-        if lent.minds(status) {
-            root.ended(&lent, Ending { status, details: &facts::details() });
+        if usage.needs_report(status) {
+            root.ended(&usage, RequestOutcome { status, details: &facts::details() });
         }
     }
 
@@ -256,8 +256,8 @@ impl Stream {
 
     fn deny_later(&mut self, denied: Denied, root: &mut Root) -> Step {
         note(&denied, &denied.reply(), root);
-        self.phase = Phase::Unsaid(denied);
-        Step::Unsaid
+        self.phase = Phase::ReplyPending(denied);
+        Step::ReplyPending
     }
 
     fn say(&mut self, denied: Denied, reply: &Reply) -> Step {
@@ -268,8 +268,8 @@ impl Stream {
         log::error!(
             "leasehold: failed to send a denial: the request stays paused, and the filter retries each tick"
         );
-        self.phase = Phase::Unsaid(denied);
-        Step::Unsaid
+        self.phase = Phase::ReplyPending(denied);
+        Step::ReplyPending
     }
 
     fn admit(&mut self, phase: AwaitRequest, end: bool, root: &mut Root) -> Step {
@@ -300,7 +300,7 @@ impl Stream {
     /// the way leaves the request where it is, refused.
     fn forward(&mut self, forwarded: &Forwarded, held: Held, root: &mut Root) -> Step {
         let permit_kind = forwarded.permit_kind();
-        self.lent = forwarded.lent().cloned();
+        self.usage = forwarded.usage().cloned();
         self.ticket = forwarded.ticket().or(self.ticket);
         let done = forwarded
             .edits()
@@ -332,8 +332,8 @@ impl Step {
     pub fn flow(&self) -> Flow {
         match self {
             Self::Forward => Flow::Continue,
-            Self::Read => Flow::Gather,
-            Self::Hold | Self::Wait(_) | Self::Unsaid => Flow::Stop,
+            Self::Read => Flow::StopIteration,
+            Self::Hold | Self::Wait(_) | Self::ReplyPending => Flow::Stop,
         }
     }
 }

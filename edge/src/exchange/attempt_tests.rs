@@ -7,7 +7,7 @@ use crate::ids::Ticket;
 use crate::policy::denial::Denial;
 use crate::request::Request;
 use crate::state::callout::{Answer, Purpose};
-use crate::state::lent::Ending;
+use crate::state::lease_usage::RequestOutcome;
 use serde_json::json;
 
 fn trying() -> TrustEdge {
@@ -56,7 +56,7 @@ fn attempt(
 fn a_second_attempt_has_another_lease_and_nothing_of_the_first() {
     let mut edge = trying();
     let (judged, ticket) = judged(&mut edge);
-    assert!(judged.lent().is_none());
+    assert!(judged.usage().is_none());
     assert!(edge.take_callouts().is_empty(), "nobody is asked before there is an attempt");
     let first = attempt(&mut edge, ticket, behind([]), &lease_body(|_| {}), NOW);
     assert_eq!(first, ["authorization=Bearer s3cret"]);
@@ -76,13 +76,17 @@ fn attempts_share_what_is_kept() {
     let mut edge = trying();
     let (_, ticket) = judged(&mut edge);
     attempt(&mut edge, ticket, behind([]), &lease_body(|_| {}), NOW);
-    edge.attempts_ended(ticket, Ending { status: 200, details: b"via_upstream" }, at(NOW));
+    edge.attempts_ended(ticket, RequestOutcome { status: 200, details: b"via_upstream" }, at(NOW));
     edge.take_callouts();
     let (_, ticket) = judged(&mut edge);
     attempt(&mut edge, ticket, behind([]), b"", NOW + 1);
     assert!(edge.take_callouts().is_empty());
     // The last answer was a 401, too: the lease goes.
-    edge.attempts_ended(ticket, Ending { status: 401, details: b"via_upstream" }, at(NOW + 1));
+    edge.attempts_ended(
+        ticket,
+        RequestOutcome { status: 401, details: b"via_upstream" },
+        at(NOW + 1),
+    );
     assert_eq!(edge.take_callouts().len(), 1);
     let (_, ticket) = judged(&mut edge);
     assert!(matches!(edge.attempt(ticket, behind([]), at(NOW + 1)), Verdict::Wait(_)));
@@ -94,7 +98,7 @@ fn without_a_ticket_that_is_open_nothing_is_written() {
     let none = edge.attempt("7".parse().unwrap(), behind([]), at(NOW));
     assert_eq!(refused(none), Denial::NotConfigured);
     let (_, ticket) = judged(&mut edge);
-    edge.attempts_ended(ticket, Ending::default(), at(NOW));
+    edge.attempts_ended(ticket, RequestOutcome::default(), at(NOW));
     assert_eq!(refused(edge.attempt(ticket, behind([]), at(NOW))), Denial::NotConfigured);
     let (_, ticket) = judged(&mut edge);
     let late = edge.attempt(ticket, behind([]), at(NOW + 700));

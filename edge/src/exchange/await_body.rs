@@ -2,8 +2,8 @@
 
 use super::await_lease::{AwaitLease, Pending};
 use super::denied::Denied;
+use crate::clock::Now;
 use crate::headers::Headers;
-use crate::moment::Moment;
 use crate::policy::denial::Denial;
 use crate::policy::edits::Edits;
 use crate::policy::operation::Operation;
@@ -44,7 +44,7 @@ impl AwaitBody {
         gathering: Box<Gathering>,
         headers: Headers,
         refused: Denied,
-        now: Moment,
+        now: Now,
     ) -> Self {
         let deadline = now.steady.saturating_add(BODY_TIME);
         Self { gathering, headers, refused, deadline }
@@ -71,18 +71,18 @@ impl AwaitBody {
     }
 
     /// The body has ended; custody is asked.
-    pub(super) fn ask(self, edge: &mut TrustEdge, now: Moment) -> Result<AwaitLease, Denied> {
+    pub(super) fn ask(self, edge: &mut TrustEdge, now: Now) -> Result<AwaitLease, Denied> {
         if !self.takes(self.length()) {
             return Err(self.abandon(Denial::BodyTooLarge));
         }
         let Self { gathering, headers, refused, .. } = self;
         let Gathering { permit, edits, token, idempotency_key, digest, .. } = *gathering;
         let operation = Operation { idempotency_key, body_digest: Some(digest.finish()) };
-        let flight =
+        let fetch =
             edge.stands(&permit, now).and_then(|()| edge.reserve(&permit, token, operation));
-        match flight {
-            Ok(flight) => {
-                let pending = Box::new(Pending { flight, edits, permit });
+        match fetch {
+            Ok(fetch) => {
+                let pending = Box::new(Pending { fetch, edits, permit });
                 Ok(AwaitLease::new(pending, headers, refused))
             }
             Err(denial) => Err(refused.because(denial)),

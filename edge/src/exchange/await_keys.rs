@@ -1,31 +1,31 @@
 //! Before anything is known: the keys by which the session is believed or not are on their way.
 
 use super::denied::Denied;
-use crate::ids::FlightId;
+use crate::ids::FetchId;
 use crate::policy::denial::Denial;
 use crate::request::Request;
-use crate::state::flights::Landed;
+use crate::state::inflight::CompletedFetch;
 
 /// A held request that waits for its issuer's keys, once.
 pub struct AwaitKeys {
-    flight: FlightId,
+    fetch: FetchId,
     request: Box<Request>,
 }
 
 // === impl AwaitKeys ===
 
 impl AwaitKeys {
-    pub(super) fn new(flight: FlightId, request: Request) -> Self {
-        Self { flight, request: Box::new(request) }
+    pub(super) fn new(fetch: FetchId, request: Request) -> Self {
+        Self { fetch, request: Box::new(request) }
     }
 
-    pub(super) fn flight(&self) -> FlightId {
-        self.flight
+    pub(super) fn fetch(&self) -> FetchId {
+        self.fetch
     }
 
     /// The request, to be decided about with the keys that there are now.
-    pub(super) fn settle(self, landed: &Landed) -> Result<Request, Denied> {
-        if landed.flight() != self.flight {
+    pub(super) fn settle(self, completed: &CompletedFetch) -> Result<Request, Denied> {
+        if completed.fetch() != self.fetch {
             return Err(self.abandon(Denial::Internal));
         }
         Ok(*self.request)

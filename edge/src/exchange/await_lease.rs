@@ -2,17 +2,17 @@
 
 use super::denied::Denied;
 use super::forwarded::Forwarded;
+use crate::clock::Now;
 use crate::headers::Headers;
-use crate::ids::FlightId;
-use crate::moment::Moment;
+use crate::ids::FetchId;
 use crate::policy::denial::Denial;
 use crate::policy::edits::Edits;
 use crate::policy::permit::Permit;
-use crate::state::flights::Landed;
+use crate::state::inflight::CompletedFetch;
 use crate::trust_edge::TrustEdge;
 use lease::LeaseFault;
 
-/// A held request that waits for its flight to land.
+/// A held request that waits for its fetch to complete.
 pub struct AwaitLease {
     pending: Box<Pending>,
     headers: Headers,
@@ -22,7 +22,7 @@ pub struct AwaitLease {
 
 /// A permitted request that lacks its lease.
 pub(super) struct Pending {
-    pub flight: FlightId,
+    pub fetch: FetchId,
     pub edits: Edits,
     /// What the lease is asked for; nobody else can make one.
     pub permit: Permit,
@@ -35,24 +35,24 @@ impl AwaitLease {
         Self { pending, headers, refused }
     }
 
-    pub(super) fn flight(&self) -> FlightId {
-        self.pending.flight
+    pub(super) fn fetch(&self) -> FetchId {
+        self.pending.fetch
     }
 
     pub(super) fn settle(
         self,
         edge: &mut TrustEdge,
-        landed: &Landed,
-        now: Moment,
+        completed: &CompletedFetch,
+        now: Now,
     ) -> Result<Forwarded, Denied> {
         let Self { pending, headers, refused } = self;
-        let Pending { flight, edits, permit } = *pending;
-        if landed.flight() != flight {
+        let Pending { fetch, edits, permit } = *pending;
+        if completed.fetch() != fetch {
             return Err(refused.because(Denial::Internal));
         }
         // A session that has ended meanwhile is told so, whatever custody said.
         let usable =
-            edge.check_time(&permit, now).and_then(|()| landed.lease()).and_then(|issued| {
+            edge.check_time(&permit, now).and_then(|()| completed.lease()).and_then(|issued| {
                 edge.stands(&permit, now)?;
                 // The lease may have ended, if many had their turn before this one.
                 if !issued.lease.is_live(now.unix()) {
@@ -63,7 +63,7 @@ impl AwaitLease {
         match usable {
             Ok(issued) => Ok(Forwarded::with_lease(&permit, edits, &headers, issued)),
             Err(denial) => {
-                edge.unused(landed, denial.code());
+                edge.unused(completed, denial.code());
                 Err(refused.because(denial))
             }
         }

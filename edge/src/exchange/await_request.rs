@@ -7,9 +7,9 @@ use super::denied::Denied;
 use super::forwarded::Forwarded;
 use super::verdict::Verdict;
 use super::wait::Wait;
+use crate::clock::Now;
 use crate::headers::Headers;
-use crate::ids::{FlightId, Ticket};
-use crate::moment::Moment;
+use crate::ids::{FetchId, Ticket};
 use crate::policy::Inject;
 use crate::policy::denial::Denial;
 use crate::policy::destination::Credential;
@@ -35,17 +35,12 @@ impl AwaitRequest {
     /// Decides about a request: session first, then where it goes, then the allow-list, then the
     /// lease. What that makes the edge ask others is in its
     /// [outbox](TrustEdge::take_callouts).
-    pub fn admit(self, edge: &mut TrustEdge, request: Request, now: Moment) -> Verdict {
+    pub fn admit(self, edge: &mut TrustEdge, request: Request, now: Now) -> Verdict {
         judge(edge, request, now, KeyFetch::Allowed)
     }
 
     /// The same with the keys that there are: it waits for no others.
-    pub(super) fn admit_finally(
-        self,
-        edge: &mut TrustEdge,
-        request: Request,
-        now: Moment,
-    ) -> Verdict {
+    pub(super) fn admit_finally(self, edge: &mut TrustEdge, request: Request, now: Now) -> Verdict {
         judge(edge, request, now, KeyFetch::Exhausted)
     }
 }
@@ -66,7 +61,7 @@ enum Admitted {
 // === impl Admitted ===
 
 impl Admitted {
-    fn verdict(self, request: Request, now: Moment) -> Verdict {
+    fn verdict(self, request: Request, now: Now) -> Verdict {
         match self {
             Self::Forward(forwarded) => Verdict::Forward(forwarded),
             Self::Read(gathering) => {
@@ -83,7 +78,7 @@ impl Admitted {
     }
 }
 
-fn judge(edge: &mut TrustEdge, request: Request, now: Moment, key_fetch: KeyFetch) -> Verdict {
+fn judge(edge: &mut TrustEdge, request: Request, now: Now, key_fetch: KeyFetch) -> Verdict {
     let denial = match decide(edge, &request, now) {
         Ok(admitted) => return admitted.verdict(request, now),
         Err(denial) => denial,
@@ -93,12 +88,12 @@ fn judge(edge: &mut TrustEdge, request: Request, now: Moment, key_fetch: KeyFetc
         KeyFetch::Exhausted => None,
     };
     match keys {
-        Some(flight) => Verdict::Wait(Wait::Keys(AwaitKeys::new(flight, request))),
+        Some(fetch) => Verdict::Wait(Wait::Keys(AwaitKeys::new(fetch, request))),
         None => Verdict::Deny(Denied::new(denial, &request)),
     }
 }
 
-fn decide(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
+fn decide(edge: &mut TrustEdge, request: &Request, now: Now) -> Result<Admitted, Denial> {
     if request.is_connect() {
         admit_connect(edge, request, now)
     } else {
@@ -107,12 +102,7 @@ fn decide(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitt
 }
 
 /// A fetch of the issuer's keys that may change this denial.
-fn keys_for(
-    edge: &mut TrustEdge,
-    denial: Denial,
-    request: &Request,
-    now: Moment,
-) -> Option<FlightId> {
+fn keys_for(edge: &mut TrustEdge, denial: Denial, request: &Request, now: Now) -> Option<FetchId> {
     match denial {
         Denial::Session(Refusal::UnknownKey)
         | Denial::SessionKeysMissing
@@ -129,7 +119,7 @@ fn believed(
     edge: &mut TrustEdge,
     token: &[u8],
     request: &Request,
-    now: Moment,
+    now: Now,
 ) -> Result<Verified, Denial> {
     let verified = edge.sessions.verify(edge.keys.verifier(now)?, token, now)?;
     edge.revocations.check_session(&verified.session)?;
@@ -140,7 +130,7 @@ fn believed(
 }
 
 /// A CONNECT opens the tunnel or not; what goes through it is judged again, request by request.
-fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
+fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Now) -> Result<Admitted, Denial> {
     if !edge.policy.ingress.is_explicit() || request.tunnel.is_some() {
         return Err(Denial::NestedConnect);
     }
@@ -155,7 +145,7 @@ fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
     Ok(Admitted::Forward(Forwarded::connect(permit, edits)))
 }
 
-fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result<Admitted, Denial> {
+fn admit_request(edge: &mut TrustEdge, request: &Request, now: Now) -> Result<Admitted, Denial> {
     if edge.policy.ingress.is_explicit() && request.tunnel.is_none() {
         return Err(Denial::ConnectRequired);
     }
@@ -183,7 +173,7 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Moment) -> Result
         LeaseLookup::Now(issued) => {
             Admitted::Forward(Forwarded::with_lease(&permit, edits, &request.headers, &issued))
         }
-        LeaseLookup::Awaited(flight) => Admitted::Wait(Box::new(Pending { flight, edits, permit })),
+        LeaseLookup::Awaited(fetch) => Admitted::Wait(Box::new(Pending { fetch, edits, permit })),
     })
 }
 
@@ -213,8 +203,8 @@ fn for_one_operation(
         None => {
             let body_digest = single_use.body.map(|_| digest.finish());
             let operation = Operation { idempotency_key, body_digest };
-            let flight = edge.reserve(&permit, token, operation)?;
-            Ok(Admitted::Wait(Box::new(Pending { flight, edits, permit })))
+            let fetch = edge.reserve(&permit, token, operation)?;
+            Ok(Admitted::Wait(Box::new(Pending { fetch, edits, permit })))
         }
     }
 }

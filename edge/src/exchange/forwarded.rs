@@ -5,14 +5,14 @@ use crate::ids::Ticket;
 use crate::policy::denial::Denial;
 use crate::policy::edits::Edits;
 use crate::policy::permit::{Permit, TunnelPermit};
-use crate::state::flights::IssuedLease;
-use crate::state::lent::Lent;
+use crate::state::inflight::IssuedLease;
+use crate::state::lease_usage::LeaseUsage;
 
 /// A request that may go on, once its edits are made.
 pub struct Forwarded {
     permit_kind: PermitKind,
     edits: Edits,
-    lent: Option<Lent>,
+    usage: Option<LeaseUsage>,
     ticket: Option<Ticket>,
 }
 
@@ -29,7 +29,7 @@ pub enum PermitKind {
 
 impl Forwarded {
     pub(super) fn connect(_: TunnelPermit, edits: Edits) -> Self {
-        Self { permit_kind: PermitKind::Connect, edits, lent: None, ticket: None }
+        Self { permit_kind: PermitKind::Connect, edits, usage: None, ticket: None }
     }
 
     /// # Errors
@@ -39,7 +39,7 @@ impl Forwarded {
             None => Ok(Self {
                 permit_kind: PermitKind::Request,
                 edits: stripped,
-                lent: None,
+                usage: None,
                 ticket: None,
             }),
             Some(_) => Err(Denial::Internal),
@@ -49,7 +49,7 @@ impl Forwarded {
     /// Goes on without its credential, which each attempt gets for itself.
     pub(super) fn ticketed(_: &Permit, stripped: Edits, ticket: Ticket) -> Self {
         let permit_kind = PermitKind::Request;
-        Self { permit_kind, edits: stripped, lent: None, ticket: Some(ticket) }
+        Self { permit_kind, edits: stripped, usage: None, ticket: Some(ticket) }
     }
 
     pub(crate) fn with_lease(
@@ -58,9 +58,9 @@ impl Forwarded {
         sent: &Headers,
         issued: &IssuedLease,
     ) -> Self {
-        let IssuedLease { lease, lent } = issued;
+        let IssuedLease { lease, usage } = issued;
         let edits = stripped.inject(sent, lease);
-        Self { permit_kind: PermitKind::Request, edits, lent: Some(lent.clone()), ticket: None }
+        Self { permit_kind: PermitKind::Request, edits, usage: Some(usage.clone()), ticket: None }
     }
 
     pub fn permit_kind(&self) -> PermitKind {
@@ -77,8 +77,8 @@ impl Forwarded {
     }
 
     /// The lease that goes along; how its request ends is [told](crate::TrustEdge::ended).
-    pub fn lent(&self) -> Option<&Lent> {
-        self.lent.as_ref()
+    pub fn usage(&self) -> Option<&LeaseUsage> {
+        self.usage.as_ref()
     }
 }
 

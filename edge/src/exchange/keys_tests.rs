@@ -6,8 +6,8 @@ use crate::TrustEdge;
 use crate::policy::denial::Denial;
 use crate::request::Request;
 use crate::state::callout::{Answer, Callout, Purpose};
-use crate::state::flights::Landed;
-use crate::state::notice::{Left, Notice};
+use crate::state::inflight::CompletedFetch;
+use crate::state::log_event::{Left, LogEvent};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use session::mint::SigningKey;
@@ -66,11 +66,11 @@ fn ticked(edge: &mut TrustEdge, now: u64) -> Option<Callout> {
     fetch(edge)
 }
 
-fn comes(edge: &mut TrustEdge, callout: &Callout, answer: Answer<'_>, now: u64) -> Landed {
+fn comes(edge: &mut TrustEdge, callout: &Callout, answer: Answer<'_>, now: u64) -> CompletedFetch {
     edge.answered(callout.purpose, answer, at(now)).expect("whoever waits is told")
 }
 
-fn set_comes(edge: &mut TrustEdge, callout: &Callout, keys: &[Value], now: u64) -> Landed {
+fn set_comes(edge: &mut TrustEdge, callout: &Callout, keys: &[Value], now: u64) -> CompletedFetch {
     let body = set(keys);
     comes(edge, callout, Answer::Response { status: 200, body: body.as_bytes() }, now)
 }
@@ -99,8 +99,8 @@ fn the_first_tick_fetches_and_a_first_request_that_is_there_before_waits() {
     assert_eq!((callout.authority.as_str(), callout.path.as_str()), ("cp.example", "/jwks.json"));
     assert_eq!(callout.timeout.as_secs(), 2);
     assert!(ticked(&mut edge, NOW).is_none(), "one at a time");
-    let landed = set_comes(&mut edge, &callout, &[first()], NOW + 1);
-    assert!(matches!(wait.settle(&mut edge, &landed, at(NOW + 1)), Verdict::Forward(_)));
+    let completed = set_comes(&mut edge, &callout, &[first()], NOW + 1);
+    assert!(matches!(wait.settle(&mut edge, &completed, at(NOW + 1)), Verdict::Forward(_)));
     assert!(is_served(&mut edge, &token(), NOW + 1));
     assert_eq!(
         edge.take_notices().iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -120,15 +120,15 @@ fn without_any_keys_everybody_is_denied_and_the_edge_goes_on_asking() {
         let mut edge = edge();
         let Verdict::Wait(wait) = verdict(&mut edge, &token(), NOW) else { panic!() };
         let callout = fetch(&mut edge).unwrap();
-        let landed = comes(&mut edge, &callout, answer, NOW);
-        let verdict_now = wait.settle(&mut edge, &landed, at(NOW));
+        let completed = comes(&mut edge, &callout, answer, NOW);
+        let verdict_now = wait.settle(&mut edge, &completed, at(NOW));
         assert_eq!(refused(verdict_now), Denial::SessionKeysMissing);
         assert_eq!(refused(verdict(&mut edge, &token(), NOW)), Denial::SessionKeysMissing);
         assert!(edge.take_callouts().is_empty());
-        let notices = edge.take_notices();
+        let log_events = edge.take_notices();
         assert!(
-            matches!(&notices[..], [Notice::KeysNotFetched { left: Left::None, .. }]),
-            "{notices:?}"
+            matches!(&log_events[..], [LogEvent::KeysNotFetched { left: Left::None, .. }]),
+            "{log_events:?}"
         );
         let callout = ticked(&mut edge, NOW + 1).expect("again, a second later");
         set_comes(&mut edge, &callout, &[first()], NOW + 1);
@@ -155,10 +155,10 @@ fn an_unknown_key_is_fetched_at_once_and_whoever_named_it_waits() {
     let waits: Vec<_> = (0..3).map(|_| verdict(&mut edge, &next_token(), NOW + 10)).collect();
     let callout = fetch(&mut edge).expect("one for all of them");
     assert!(is_served(&mut edge, &token(), NOW + 10), "nobody else waits");
-    let landed = set_comes(&mut edge, &callout, &[first(), next()], NOW + 11);
+    let completed = set_comes(&mut edge, &callout, &[first(), next()], NOW + 11);
     for wait in waits {
         let Verdict::Wait(wait) = wait else { panic!("did not wait") };
-        assert!(matches!(wait.settle(&mut edge, &landed, at(NOW + 11)), Verdict::Forward(_)));
+        assert!(matches!(wait.settle(&mut edge, &completed, at(NOW + 11)), Verdict::Forward(_)));
     }
     assert!(is_served(&mut edge, &token(), NOW + 11), "the old key, through the overlap");
 }
@@ -168,8 +168,8 @@ fn a_key_that_the_issuer_does_not_know_either_is_waited_for_once() {
     let mut edge = informed();
     let Verdict::Wait(wait) = verdict(&mut edge, &next_token(), NOW + 10) else { panic!() };
     let callout = fetch(&mut edge).unwrap();
-    let landed = set_comes(&mut edge, &callout, &[first()], NOW + 10);
-    assert_eq!(refused(wait.settle(&mut edge, &landed, at(NOW + 10))), UNKNOWN);
+    let completed = set_comes(&mut edge, &callout, &[first()], NOW + 10);
+    assert_eq!(refused(wait.settle(&mut edge, &completed, at(NOW + 10))), UNKNOWN);
     assert_eq!(refused(verdict(&mut edge, &next_token(), NOW + 19)), UNKNOWN);
     assert!(fetch(&mut edge).is_none());
 }
@@ -183,8 +183,8 @@ fn who_has_waited_for_the_keys_waits_for_its_lease() {
         panic!()
     };
     let callout = fetch(&mut edge).unwrap();
-    let landed = set_comes(&mut edge, &callout, &[first()], NOW);
-    let Verdict::Wait(wait) = wait.settle(&mut edge, &landed, at(NOW)) else { panic!() };
+    let completed = set_comes(&mut edge, &callout, &[first()], NOW);
+    let Verdict::Wait(wait) = wait.settle(&mut edge, &completed, at(NOW)) else { panic!() };
     let callout = fetch(&mut edge).expect("a lease request");
     assert!(matches!(callout.purpose, Purpose::Lease(_)));
     let good = lease_body(|_| {});
@@ -200,8 +200,8 @@ fn another_flight_settles_nobody() {
     set_comes(&mut edge, &first_fetch, &[first()], NOW + 10);
     let _ = verdict(&mut edge, &next_token(), NOW + 20);
     let second = fetch(&mut edge).unwrap();
-    let landed = set_comes(&mut edge, &second, &[first(), next()], NOW + 20);
-    assert_eq!(refused(wait.settle(&mut edge, &landed, at(NOW + 20))), Denial::Internal);
+    let completed = set_comes(&mut edge, &second, &[first(), next()], NOW + 20);
+    assert_eq!(refused(wait.settle(&mut edge, &completed, at(NOW + 20))), Denial::Internal);
 }
 
 #[test]
@@ -264,8 +264,8 @@ fn a_bad_member_beside_the_same_keys_is_told_once_and_forgets_nobody() {
         now += 331;
         let callout = ticked(&mut edge, now).unwrap();
         set_comes(&mut edge, &callout, &[first(), nameless.clone()], now);
-        let notices: Vec<_> = edge.take_notices().iter().map(ToString::to_string).collect();
-        assert_eq!(notices, told);
+        let log_events: Vec<_> = edge.take_notices().iter().map(ToString::to_string).collect();
+        assert_eq!(log_events, told);
     }
     assert_eq!(edge.sessions.len(), 1, "whoever was verified stays so");
 }
@@ -282,14 +282,14 @@ fn the_last_good_set_stays_while_the_issuer_is_down_and_not_for_ever() {
         fetches += usize::from(ticked_in_vain(&mut edge, now));
     }
     assert!((40..80).contains(&fetches), "{fetches} fetches in an hour");
-    assert!(edge.take_notices().iter().all(|notice| !notice.is_grave()));
+    assert!(edge.take_notices().iter().all(|log_event| !log_event.is_grave()));
     let token = token_with(|claims| {
         claims["iat"] = json!(NOW + 3590);
         claims["exp"] = json!(NOW + 4000);
     });
     let now = (NOW + 3600..).find(|now| ticked_in_vain(&mut edge, *now)).unwrap();
     assert_eq!(refused(verdict(&mut edge, &token, now)), Denial::SessionKeysStale);
-    assert!(edge.take_notices().iter().all(Notice::is_grave));
+    assert!(edge.take_notices().iter().all(LogEvent::is_grave));
     let (now, callout) =
         (now..).find_map(|now| Some((now, ticked(&mut edge, now)?))).expect("it goes on asking");
     set_comes(&mut edge, &callout, &[first()], now);

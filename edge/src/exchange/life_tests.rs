@@ -5,8 +5,8 @@ use super::*;
 use crate::policy::denial::Denial;
 use crate::request::Request;
 use crate::state::callout::{Answer, Callout, Purpose};
-use crate::state::lent::{Ending, Lent};
-use crate::{Moment, TrustEdge};
+use crate::state::lease_usage::{LeaseUsage, RequestOutcome};
+use crate::{Now, TrustEdge};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -15,14 +15,14 @@ fn ask() -> Request {
     request("GET", "api.github.com", "/repos/acme/x", &token())
 }
 
-fn admit_at(edge: &mut TrustEdge, request: Request, now: Moment) -> Verdict {
+fn admit_at(edge: &mut TrustEdge, request: Request, now: Now) -> Verdict {
     AwaitRequest::default().admit(edge, request, now)
 }
 
 /// `wall` and `steady`, seconds after `NOW`.
-fn clocks(wall: i64, steady: u64) -> Moment {
+fn clocks(wall: i64, steady: u64) -> Now {
     let wall = NOW.saturating_add_signed(wall);
-    Moment { wall: Duration::from_secs(wall), steady: Duration::from_secs(NOW + steady) }
+    Now { wall: Duration::from_secs(wall), steady: Duration::from_secs(NOW + steady) }
 }
 
 /// An edge that holds the lease for [`ask`], from `NOW` to `NOW` + 300, due from 240.
@@ -35,7 +35,7 @@ fn holding() -> TrustEdge {
     edge
 }
 
-fn is_forwarded(edge: &mut TrustEdge, now: Moment) -> bool {
+fn is_forwarded(edge: &mut TrustEdge, now: Now) -> bool {
     matches!(admit_at(edge, ask(), now), Verdict::Forward(_))
 }
 
@@ -114,7 +114,7 @@ fn a_renewal_that_fails_leaves_the_lease_and_is_tried_again() {
         assert!(renewal(&mut edge).is_some());
         // Its end is its end, whatever becomes of the renewal: who comes now waits for that.
         assert!(matches!(admit_at(&mut edge, ask(), at(NOW + 300)), Verdict::Wait(_)));
-        assert!(renewal(&mut edge).is_none(), "the flight under way serves this one too");
+        assert!(renewal(&mut edge).is_none(), "the fetch under way serves this one too");
     }
 }
 
@@ -178,14 +178,14 @@ fn a_thousand_requests_make_one_callout() {
     assert!(edge.take_callouts().is_empty());
     let good = lease_body(|_| {});
     let answer = Answer::Response { status: 200, body: &good };
-    let landed = edge.answered(callout.purpose, answer, at(NOW)).unwrap();
+    let completed = edge.answered(callout.purpose, answer, at(NOW)).unwrap();
     for wait in waits {
         assert_eq!(
-            forwarded(wait.settle(&mut edge, &landed, at(NOW))),
+            forwarded(wait.settle(&mut edge, &completed, at(NOW))),
             ["authorization=Bearer s3cret"]
         );
     }
-    assert!(edge.answered(callout.purpose, answer, at(NOW)).is_none(), "a flight lands once");
+    assert!(edge.answered(callout.purpose, answer, at(NOW)).is_none(), "a fetch completes once");
 }
 
 #[test]
@@ -193,9 +193,12 @@ fn a_failure_is_for_all_who_wait_and_for_nobody_after() {
     let mut edge = edge();
     let (first, callout) = asked(&mut edge, ask());
     let Verdict::Wait(second) = admit(&mut edge, ask()) else { panic!("did not wait") };
-    let landed = edge.answered(callout.purpose, Answer::Reset, at(NOW)).unwrap();
+    let completed = edge.answered(callout.purpose, Answer::Reset, at(NOW)).unwrap();
     for wait in [first, second] {
-        assert_eq!(refused(wait.settle(&mut edge, &landed, at(NOW))), Denial::CustodyUnavailable);
+        assert_eq!(
+            refused(wait.settle(&mut edge, &completed, at(NOW))),
+            Denial::CustodyUnavailable
+        );
     }
     asked(&mut edge, ask());
 }
@@ -206,12 +209,12 @@ fn a_flight_serves_its_own_scope() {
     let (first, callout) = asked(&mut edge, ask());
     let other = token_with(|claims| claims["jti"] = json!("j-2"));
     let (second, _) = asked(&mut edge, request("GET", "api.github.com", "/repos/acme/x", &other));
-    assert_ne!(first.flight(), second.flight());
+    assert_ne!(first.fetch(), second.fetch());
     let good = lease_body(|_| {});
     let answer = Answer::Response { status: 200, body: &good };
-    let landed = edge.answered(callout.purpose, answer, at(NOW)).unwrap();
-    assert_eq!(refused(second.settle(&mut edge, &landed, at(NOW))), Denial::Internal);
-    assert!(matches!(first.settle(&mut edge, &landed, at(NOW)), Verdict::Forward(_)));
+    let completed = edge.answered(callout.purpose, answer, at(NOW)).unwrap();
+    assert_eq!(refused(second.settle(&mut edge, &completed, at(NOW))), Denial::Internal);
+    assert!(matches!(first.settle(&mut edge, &completed, at(NOW)), Verdict::Forward(_)));
 }
 
 #[test]
@@ -220,31 +223,31 @@ fn a_turn_that_comes_too_late_gets_nothing() {
     let (wait, callout) = asked(&mut edge, ask());
     let good = lease_body(|_| {});
     let answer = Answer::Response { status: 200, body: &good };
-    let landed = edge.answered(callout.purpose, answer, at(NOW)).unwrap();
+    let completed = edge.answered(callout.purpose, answer, at(NOW)).unwrap();
     let expired = Denial::Lease(lease::LeaseFault::Expired);
-    assert_eq!(refused(wait.settle(&mut edge, &landed, at(NOW + 300))), expired);
+    assert_eq!(refused(wait.settle(&mut edge, &completed, at(NOW + 300))), expired);
 }
 
 // === a credential that the upstream does not take ===
 
-fn lent(verdict: Verdict) -> Lent {
+fn usage(verdict: Verdict) -> LeaseUsage {
     match verdict {
-        Verdict::Forward(forwarded) => forwarded.lent().unwrap().clone(),
+        Verdict::Forward(forwarded) => forwarded.usage().unwrap().clone(),
         _ => panic!("not forwarded"),
     }
 }
 
 #[test]
 fn an_upstreams_401_drops_the_lease() {
-    let status = |status| Ending { status, details: b"via_upstream" };
+    let status = |status| RequestOutcome { status, details: b"via_upstream" };
     let mut edge = holding();
-    let taken = lent(admit_at(&mut edge, ask(), at(NOW + 10)));
+    let taken = usage(admit_at(&mut edge, ask(), at(NOW + 10)));
     for other in [0, 200, 403, 407, 500] {
-        assert!(!taken.minds(other), "{other}");
+        assert!(!taken.needs_report(other), "{other}");
         edge.ended(&taken, status(other), at(NOW + 10));
         assert!(is_forwarded(&mut edge, at(NOW + 10)), "{other}");
     }
-    assert!(taken.minds(401));
+    assert!(taken.needs_report(401));
     edge.ended(&taken, status(401), at(NOW + 10));
     let Verdict::Wait(wait) = admit_at(&mut edge, ask(), at(NOW + 10)) else { panic!("served") };
     let new = other_lease("Bearer new");
@@ -257,16 +260,16 @@ fn an_upstreams_401_drops_the_lease() {
 /// Whatever custody leases then is used for a while, refused or not.
 #[test]
 fn a_guest_that_makes_its_upstream_refuse_has_custody_asked_every_five_seconds_at_most() {
-    let refusal = Ending { status: 401, details: b"via_upstream" };
+    let refusal = RequestOutcome { status: 401, details: b"via_upstream" };
     let good = |edge: &mut TrustEdge, second: u64| {
         let Verdict::Wait(wait) = admit_at(edge, ask(), at(NOW + second)) else { panic!("served") };
         let new = other_lease("Bearer new");
         let answer = Answer::Response { status: 200, body: &new };
         edge.take_callouts();
-        lent(settle(wait, edge, answer, NOW + second))
+        usage(settle(wait, edge, answer, NOW + second))
     };
     let mut edge = holding();
-    let taken = lent(admit(&mut edge, ask()));
+    let taken = usage(admit(&mut edge, ask()));
     edge.ended(&taken, refusal, at(NOW));
     let taken = good(&mut edge, 1);
     for second in 1..5 {
@@ -321,13 +324,13 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 proptest! {
     /// Whatever happens in whatever order: a lease is used only before its end by both clocks, every
-    /// wait is settled by its flight, and there is one callout under way for one scope.
+    /// wait is settled by its fetch, and there is one callout under way for one scope.
     #[test]
     fn no_order_of_events_uses_a_lease_past_its_end(events in events()) {
         let mut edge = edge();
         let (mut steady, mut offset) = (0u64, 0i64);
         let mut flying: Vec<(Callout, Vec<Wait>)> = Vec::new();
-        let mut taken: Vec<Lent> = Vec::new();
+        let mut taken: Vec<LeaseUsage> = Vec::new();
         // The steady second in which the newest lease ends.
         let mut ends = 0;
         for event in events {
@@ -338,14 +341,14 @@ proptest! {
                 Event::Ask => match admit_at(&mut edge, ask(), now) {
                     Verdict::Forward(forwarded) => {
                         prop_assert!(steady < ends);
-                        taken.extend(forwarded.lent().cloned());
+                        taken.extend(forwarded.usage().cloned());
                         flying.extend(edge.take_callouts().into_iter().map(|call| (call, vec![])));
                     }
                     Verdict::Wait(wait) => {
                         flying.extend(edge.take_callouts().into_iter().map(|call| (call, vec![])));
-                        let own = |call: &Callout| call.purpose == Purpose::Lease(wait.flight());
-                        let flight = flying.iter_mut().find(|(call, _)| own(call));
-                        flight.expect("a wait without a flight").1.push(wait);
+                        let own = |call: &Callout| call.purpose == Purpose::Lease(wait.fetch());
+                        let fetch = flying.iter_mut().find(|(call, _)| own(call));
+                        fetch.expect("a wait without a fetch").1.push(wait);
                     }
                     Verdict::Read(_) => prop_assert!(false, "a body was wanted"),
                     Verdict::Deny(denied) => {
@@ -360,18 +363,18 @@ proptest! {
                     });
                     let status = if good { 200 } else { 503 };
                     let answer = Answer::Response { status, body: &body };
-                    let landed = edge.answered(callout.purpose, answer, now).unwrap();
+                    let completed = edge.answered(callout.purpose, answer, now).unwrap();
                     if good {
                         ends = steady + 300;
                     }
                     for wait in waits {
-                        if let Verdict::Forward(_) = wait.settle(&mut edge, &landed, now) {
+                        if let Verdict::Forward(_) = wait.settle(&mut edge, &completed, now) {
                             prop_assert!(good);
                         }
                     }
                 }
-                Event::Refused(n) => if let Some(lent) = taken.get(n) {
-                    edge.ended(lent, Ending { status: 401, details: b"via_upstream" }, now);
+                Event::Refused(n) => if let Some(usage) = taken.get(n) {
+                    edge.ended(usage, RequestOutcome { status: 401, details: b"via_upstream" }, now);
                     let told = edge.take_callouts();
                     prop_assert!(told.iter().all(|call| call.purpose == Purpose::Outcome));
                 },

@@ -5,8 +5,8 @@ use super::*;
 use crate::policy::denial::Denial;
 use crate::request::Request;
 use crate::state::callout::{Answer, Callout, Purpose};
-use crate::state::lent::Ending;
-use crate::{Moment, TrustEdge};
+use crate::state::lease_usage::RequestOutcome;
+use crate::{Now, TrustEdge};
 use lease::{Authority, fingerprint};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -84,7 +84,7 @@ fn each_request_is_an_operation_of_its_own() {
     let mut edge = single_use();
     let (first, one) = asked(&mut edge, ask());
     let (second, other) = asked(&mut edge, ask());
-    assert_ne!(first.flight(), second.flight(), "nobody shares a lease for one use");
+    assert_ne!(first.fetch(), second.fetch(), "nobody shares a lease for one use");
     let [one, other] = [body_of(&one), body_of(&other)];
     assert_eq!(one["binding"], "single_use");
     assert_ne!(one["idempotency_key"], other["idempotency_key"]);
@@ -182,7 +182,7 @@ fn a_body_has_its_time_and_so_has_the_session() {
     let mut edge = reading();
     let wait = wanted(&mut edge, with_body(ask()));
     assert_eq!(wait.deadline(), at(NOW + 30).steady);
-    let late = Moment { wall: Duration::from_secs(NOW + 700), ..at(NOW + 20) };
+    let late = Now { wall: Duration::from_secs(NOW + 700), ..at(NOW + 20) };
     assert!(matches!(refused(wait.end(&mut edge, late)), Denial::Session(_)));
     assert!(edge.take_callouts().is_empty());
 }
@@ -198,9 +198,9 @@ fn how_each_operation_ended_is_told() {
         let Verdict::Forward(forwarded) = settle(wait, &mut edge, good(&body), NOW) else {
             panic!("not forwarded")
         };
-        let lent = forwarded.lent().unwrap();
-        assert!(lent.minds(status));
-        edge.ended(lent, Ending { status, details }, at(NOW + 1));
+        let usage = forwarded.usage().unwrap();
+        assert!(usage.needs_report(status));
+        edge.ended(usage, RequestOutcome { status, details }, at(NOW + 1));
         told(&mut edge)
     };
     let delivered = ("/v1/leases/lse-1/outcome".to_owned(), json!({"outcome": "delivered"}));
@@ -214,8 +214,8 @@ fn a_lease_that_nobody_takes_is_given_back() {
     let body = lease_for_once();
     let mut edge = single_use();
     let (wait, _) = asked(&mut edge, ask());
-    let landed = edge.answered(Purpose::Lease(wait.flight()), good(&body), at(NOW)).unwrap();
-    edge.unclaimed(&landed);
+    let completed = edge.answered(Purpose::Lease(wait.fetch()), good(&body), at(NOW)).unwrap();
+    edge.unclaimed(&completed);
     assert_eq!(told(&mut edge), failed("guest_gone"));
     // Its session ended while custody thought.
     let (wait, _) = asked(&mut edge, ask());
@@ -227,8 +227,8 @@ fn a_lease_that_nobody_takes_is_given_back() {
     assert_eq!(told(&mut edge), failed("session_expired"));
     // Nothing to give back where there was no lease, or one that is kept.
     let (wait, _) = asked(&mut edge, ask());
-    let landed = edge.answered(Purpose::Lease(wait.flight()), Answer::Reset, at(NOW)).unwrap();
-    edge.unclaimed(&landed);
+    let completed = edge.answered(Purpose::Lease(wait.fetch()), Answer::Reset, at(NOW)).unwrap();
+    edge.unclaimed(&completed);
     assert_eq!(told(&mut edge), None);
 }
 
@@ -240,13 +240,13 @@ fn a_refused_credential_that_was_kept_is_told_once() {
     let Verdict::Forward(forwarded) = settle(wait, &mut edge, good(&body), NOW) else {
         panic!("not forwarded")
     };
-    let lent = forwarded.lent().unwrap();
-    let refusal = Ending { status: 401, details: b"via_upstream" };
+    let usage = forwarded.usage().unwrap();
+    let refusal = RequestOutcome { status: 401, details: b"via_upstream" };
     // Envoy's own 401 says nothing of the credential.
-    edge.ended(lent, Ending { status: 401, details: b"ext_authz_denied" }, at(NOW + 10));
+    edge.ended(usage, RequestOutcome { status: 401, details: b"ext_authz_denied" }, at(NOW + 10));
     assert_eq!(told(&mut edge), None);
-    edge.ended(lent, refusal, at(NOW + 10));
+    edge.ended(usage, refusal, at(NOW + 10));
     assert_eq!(told(&mut edge), failed("upstream_401"));
-    edge.ended(lent, refusal, at(NOW + 10));
+    edge.ended(usage, refusal, at(NOW + 10));
     assert_eq!(told(&mut edge), None);
 }

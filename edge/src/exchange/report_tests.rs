@@ -5,7 +5,7 @@ use super::*;
 use crate::TrustEdge;
 use crate::policy::denial::Denial;
 use crate::state::callout::{Answer, Callout, Purpose};
-use crate::state::notice::Notice;
+use crate::state::log_event::LogEvent;
 use lease::{SEEN_BODY_LIMIT, SEEN_LIMIT, SeenReport};
 use serde_json::{Value, json};
 use session::Algorithm;
@@ -180,7 +180,7 @@ fn a_name_that_custody_refuses_is_left_out_and_the_others_are_recorded() {
         });
     }
     assert!(now - began <= PAUSE, "after {} s", now - began);
-    assert_eq!(edge.take_notices(), [Notice::SessionNotReported]);
+    assert_eq!(edge.take_notices(), [LogEvent::SessionNotReported]);
     assert!((1..100).all(|second| ticked(&mut edge, now + second).is_none()));
 }
 

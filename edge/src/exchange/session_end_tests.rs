@@ -3,7 +3,7 @@
 use super::tests::*;
 use super::*;
 use crate::TrustEdge;
-use crate::moment::Moment;
+use crate::clock::Now;
 use crate::policy::denial::Denial;
 use crate::request::Request;
 use crate::state::callout::Answer;
@@ -13,7 +13,7 @@ fn ask() -> Request {
     request("GET", "api.github.com", "/repos/acme/x", &token())
 }
 
-fn admit_at(edge: &mut TrustEdge, request: Request, now: Moment) -> Verdict {
+fn admit_at(edge: &mut TrustEdge, request: Request, now: Now) -> Verdict {
     AwaitRequest::default().admit(edge, request, now)
 }
 

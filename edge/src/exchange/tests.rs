@@ -8,7 +8,7 @@ use crate::policy::denial::Denial;
 use crate::policy::edits::Edit;
 use crate::request::{Request, Tunnel};
 use crate::state::callout::{Answer, Callout, Purpose};
-use crate::{Moment, TrustEdge};
+use crate::{Now, TrustEdge};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use session::mint::SigningKey;
@@ -78,15 +78,15 @@ pub(super) fn edge_seeded(config: &Value, seed: [u8; 32]) -> TrustEdge {
 }
 
 /// Both clocks agree, unless a test says otherwise.
-pub(super) fn at(unix: u64) -> Moment {
+pub(super) fn at(unix: u64) -> Now {
     let wall = Duration::from_secs(unix);
-    Moment { wall, steady: wall }
+    Now { wall, steady: wall }
 }
 
-/// Custody answers this wait's flight.
+/// Custody answers this wait's fetch.
 pub(super) fn settle(wait: Wait, edge: &mut TrustEdge, answer: Answer<'_>, now: u64) -> Verdict {
-    let landed = edge.answered(Purpose::Lease(wait.flight()), answer, at(now)).unwrap();
-    wait.settle(edge, &landed, at(now))
+    let completed = edge.answered(Purpose::Lease(wait.fetch()), answer, at(now)).unwrap();
+    wait.settle(edge, &completed, at(now))
 }
 
 pub(super) fn edge() -> TrustEdge {

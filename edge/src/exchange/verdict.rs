@@ -10,7 +10,7 @@ pub enum Verdict {
     Forward(Forwarded),
     /// Hold the request, and show its body as it comes.
     Read(Box<AwaitBody>),
-    /// Hold the request, and [`settle`](Wait::settle) it when its flight has landed.
+    /// Hold the request, and [`settle`](Wait::settle) it when its fetch has completed.
     Wait(Wait),
     Deny(Denied),
 }

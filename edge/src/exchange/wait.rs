@@ -3,10 +3,10 @@
 use super::await_keys::AwaitKeys;
 use super::await_lease::AwaitLease;
 use super::denied::Denied;
-use crate::ids::FlightId;
+use crate::ids::FetchId;
 use crate::policy::denial::Denial;
 
-/// Ends with the landing of one flight. It may be followed by another wait: who has waited for the
+/// Ends when one fetch completes. It may be followed by another wait: who has waited for the
 /// keys may have to wait for a lease, and then no more.
 pub enum Wait {
     Keys(AwaitKeys),
@@ -17,10 +17,10 @@ pub enum Wait {
 
 impl Wait {
     /// What it waits for.
-    pub fn flight(&self) -> FlightId {
+    pub fn fetch(&self) -> FetchId {
         match self {
-            Self::Keys(wait) => wait.flight(),
-            Self::Lease(wait) => wait.flight(),
+            Self::Keys(wait) => wait.fetch(),
+            Self::Lease(wait) => wait.fetch(),
         }
     }
 

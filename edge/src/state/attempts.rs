@@ -7,8 +7,8 @@
 
 use crate::ids::Ticket;
 use crate::policy::permit::Permit;
+use crate::state::lease_usage::LeaseUsage;
 use crate::state::leases::LeaseKey;
-use crate::state::lent::Lent;
 use lease::Secret;
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub struct Permitted {
 }
 
 pub struct Taken {
-    pub lent: Lent,
+    pub usage: LeaseUsage,
     pub names: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl Attempts {
     }
 
     /// The request is over.
-    pub fn close(&mut self, ticket: Ticket) -> Option<Lent> {
-        Some(self.open.remove(&ticket)?.before?.lent)
+    pub fn close(&mut self, ticket: Ticket) -> Option<LeaseUsage> {
+        Some(self.open.remove(&ticket)?.before?.usage)
     }
 }

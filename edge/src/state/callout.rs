@@ -1,6 +1,6 @@
 //! What the edge asks of others, and what comes back.
 
-use crate::ids::FlightId;
+use crate::ids::FetchId;
 use crate::policy::custody::Custody;
 use crate::policy::denial::Denial;
 use crate::policy::key_source::Issuer;
@@ -23,9 +23,9 @@ pub struct Callout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// `POST /v1/leases`.
-    Lease(FlightId),
+    Lease(FetchId),
     /// The issuer's key set.
-    Keys(FlightId),
+    Keys(FetchId),
     /// `GET /v1/sync`.
     Sync,
     /// `POST /v1/seen`: no request waits for its answer.
@@ -76,9 +76,9 @@ impl Callout {
     }
 
     /// For the issuer's key set.
-    pub(crate) fn to_issuer(issuer: &Issuer, flight: FlightId) -> Self {
+    pub(crate) fn to_issuer(issuer: &Issuer, fetch: FetchId) -> Self {
         Self {
-            purpose: Purpose::Keys(flight),
+            purpose: Purpose::Keys(fetch),
             cluster: issuer.cluster.clone(),
             authority: issuer.authority.clone(),
             method: "GET",

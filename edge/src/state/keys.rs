@@ -18,7 +18,7 @@ pub use fetched::Fetched;
 #[cfg(doc)]
 use schedule::UNKNOWN_KID_PAUSE;
 
-use crate::moment::Moment;
+use crate::clock::Now;
 use crate::policy::denial::Denial;
 use crate::policy::key_source::KeySource;
 use session::unverified::UnverifiedToken;
@@ -33,7 +33,7 @@ pub enum SessionKeys {
 // === impl SessionKeys ===
 
 impl SessionKeys {
-    pub fn new(rules: &Rules, source: &KeySource, now: Moment) -> Self {
+    pub fn new(rules: &Rules, source: &KeySource, now: Now) -> Self {
         match source {
             KeySource::Fixed(keys) => Self::Fixed(Verifier::new(rules.clone(), keys.clone())),
             KeySource::Fetched(issuer) => {
@@ -44,7 +44,7 @@ impl SessionKeys {
 
     /// # Errors
     /// [`Denial::SessionKeysMissing`], [`Denial::SessionKeysStale`].
-    pub fn verifier(&self, now: Moment) -> Result<&Verifier, Denial> {
+    pub fn verifier(&self, now: Now) -> Result<&Verifier, Denial> {
         match self {
             Self::Fixed(verifier) => Ok(verifier),
             Self::Fetched(fetched) => fetched.verifier(now),

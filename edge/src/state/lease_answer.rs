@@ -1,13 +1,13 @@
 //! What custody's answer to a lease request comes to.
 
-use crate::moment::Moment;
+use crate::clock::Now;
 use crate::policy::denial::Denial;
 use crate::state::callout::{Answer, MAX_LEASE};
-use crate::state::flights::Flight;
+use crate::state::inflight::LeaseFetch;
 use lease::{LEASE_CEILING, Lease, LeaseFault, LiveLease, RefusalCode};
 use session::Refusal;
 
-/// A live lease of the flight's own binding.
+/// A live lease of the fetch's own binding.
 ///
 /// Custody judges by a clock of its own, which may be ahead by the leeway: a session that it refuses in
 /// its last seconds has expired, and a new one is what helps.
@@ -16,9 +16,9 @@ use session::Refusal;
 /// Why there is no lease.
 pub fn leased(
     answer: Answer<'_>,
-    flight: &Flight,
+    fetch: &LeaseFetch,
     leeway: u64,
-    now: Moment,
+    now: Now,
 ) -> Result<LiveLease, Denial> {
     let (status, body) = match answer {
         Answer::Response { status, body } => (status, body),
@@ -30,12 +30,12 @@ pub fn leased(
     }
     if status == 200 {
         let lease = Lease::decode(body)?;
-        if lease.binding != flight.binding() {
+        if lease.binding != fetch.binding() {
             return Err(Denial::Lease(LeaseFault::Binding));
         }
         return Ok(lease.live(now.unix(), LEASE_CEILING)?);
     }
-    let is_at_its_end = flight.session.expires_at() <= now.unix().saturating_add(leeway);
+    let is_at_its_end = fetch.session.expires_at() <= now.unix().saturating_add(leeway);
     Err(match (RefusalCode::decode(status, body), status) {
         (Some(RefusalCode::SessionRefused), _) if is_at_its_end => {
             Denial::Session(Refusal::Expired)

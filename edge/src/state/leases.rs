@@ -3,9 +3,9 @@
 //! Kept until they expire, looked up by their whole scope, renewed ahead of time. A failure is never
 //! kept.
 
+use crate::clock::Now;
 use crate::digest::{Digest, Digester};
 use crate::fifo_map::FifoMap;
-use crate::moment::Moment;
 use crate::policy::permit::Permit;
 use crate::rng::Rng;
 use crate::state::sync::RevocationState;
@@ -65,7 +65,7 @@ impl Leases {
     }
 
     /// A lease that is live now; one that is not is dropped, and with it its value wiped.
-    pub fn find(&mut self, key: LeaseKey, now: Moment) -> Option<Found> {
+    pub fn find(&mut self, key: LeaseKey, now: Now) -> Option<Found> {
         let kept = self.kept.get(&key.0)?;
         if kept.is_live(now) {
             let due = kept.renew_at <= now.steady;
@@ -80,7 +80,7 @@ impl Leases {
         key: LeaseKey,
         lease: &Rc<LiveLease>,
         (session, handle): (Session, Handle),
-        now: Moment,
+        now: Now,
         rng: &mut Rng,
     ) {
         let terms = lease.lease();
@@ -100,14 +100,14 @@ impl Leases {
     }
 
     /// The renewal of this lease did not come: it serves on until it ends.
-    pub fn not_renewed(&mut self, key: LeaseKey, now: Moment) {
+    pub fn not_renewed(&mut self, key: LeaseKey, now: Now) {
         if let Some(kept) = self.kept.get_mut(&key.0) {
             kept.renew_at = now.steady.saturating_add(SECOND_TRY);
         }
     }
 
     /// Drops what has ended, which wipes its value: maybe nobody asks for it any more.
-    pub fn drop_ended(&mut self, now: Moment) {
+    pub fn drop_ended(&mut self, now: Now) {
         self.kept.retain(|kept| kept.is_live(now));
     }
 
@@ -127,7 +127,7 @@ impl Leases {
     /// The upstream did not take the credential of the lease that came at `since`. What the session
     /// holds of the same handle goes with it: the secret behind it is the same. The id of that lease,
     /// unless it stays.
-    pub fn refused(&mut self, key: LeaseKey, since: Duration, now: Moment) -> Option<String> {
+    pub fn refused(&mut self, key: LeaseKey, since: Duration, now: Now) -> Option<String> {
         let kept = self.kept.get(&key.0).filter(|kept| kept.since == since)?;
         // What one session holds of one handle.
         let names = [kept.handle.as_str().as_bytes(), kept.session.id().as_bytes()];
@@ -152,7 +152,7 @@ impl Leases {
 // === impl Kept ===
 
 impl Kept {
-    fn is_live(&self, now: Moment) -> bool {
+    fn is_live(&self, now: Now) -> bool {
         now.steady < self.deadline && self.lease.is_live(now.unix())
     }
 }

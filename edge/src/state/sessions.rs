@@ -1,9 +1,9 @@
 //! Sessions whose tokens have been verified, so that each token is verified once a VM, and the forged
 //! among them briefly, so that a flood of them costs little.
 
+use crate::clock::Now;
 use crate::digest::{Digest, Digester};
 use crate::fifo_map::FifoMap;
-use crate::moment::Moment;
 use session::{Refusal, Session, Signatures, Unaided, Verifier};
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl Sessions {
         &mut self,
         verifier: &Verifier,
         token: &[u8],
-        now: Moment,
+        now: Now,
     ) -> Result<Verified, Refusal> {
         if token.len() > session::TOKEN_BYTES {
             return Err(Refusal::TooLarge);
@@ -102,7 +102,7 @@ impl Sessions {
 
     /// Forgets sessions that have ended, `leeway` seconds ago by the wall clock, but for those that are
     /// to be reported first.
-    pub fn forget_ended(&mut self, leeway: u64, reports: bool, now: Moment) {
+    pub fn forget_ended(&mut self, leeway: u64, reports: bool, now: Now) {
         let is_over = |session: &Session| session.expires_at().saturating_add(leeway) <= now.unix();
         self.authenticated.retain(|Known { session, seen, is_verified }| {
             (reports && *seen) || (*is_verified && !is_over(session))

@@ -1,6 +1,6 @@
 //! What the host has to know of an edge to have a newer policy judge in its place.
 
-use crate::moment::Moment;
+use crate::clock::Now;
 use crate::policy::PolicyVersion;
 use crate::trust_edge::TrustEdge;
 
@@ -18,7 +18,7 @@ impl TrustEdge {
     }
 
     /// Reports the sessions in use now instead of at the usual time.
-    pub fn report_now(&mut self, now: Moment) {
+    pub fn report_now(&mut self, now: Now) {
         if let Some(report) = &mut self.report {
             report.hurry(now);
         }
@@ -31,7 +31,7 @@ impl TrustEdge {
 
     /// The same policy, with nothing remembered: as if it were configured now.
     #[must_use]
-    pub fn renewed(self, seed: [u8; 32], now: Moment) -> Self {
+    pub fn renewed(self, seed: [u8; 32], now: Now) -> Self {
         Self::new(self.policy, seed, now)
     }
 }

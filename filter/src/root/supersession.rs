@@ -6,7 +6,7 @@
 
 use super::{Root, Superseded, TICK, seeded};
 use crate::host::{self, Failed};
-use edge::{Moment, PolicyVersion, TrustEdge};
+use edge::{Now, PolicyVersion, TrustEdge};
 use std::time::Duration;
 
 /// A request that gets its lease once an attempt may begin its next attempt as long as this, and the sessions
@@ -51,7 +51,7 @@ impl Root {
     }
 
     /// Has nothing to finish any more, but for requests that wait.
-    pub fn may_rest(&self, now: Moment) -> bool {
+    pub fn may_rest(&self, now: Now) -> bool {
         let Some(Superseded { since, is_resting, .. }) = &self.superseded else { return false };
         let is_needed = |edge: &TrustEdge| edge.has_open_attempts() || edge.has_unreported();
         let is_needed = self.edge.as_ref().is_some_and(is_needed);

@@ -22,7 +22,7 @@ const LAYERS: [Layers; 3] = [
     Layers {
         package: "edge",
         order: "exchange | compile -> trust_edge -> state -> policy -> \
-                config | request, headers, ids, moment, rng, digest, fifo_map",
+                config | request, headers, ids, clock, rng, digest, fifo_map",
         only: &[("config", &["compile"])],
     },
     Layers {

@@ -1,13 +1,13 @@
 //! A key set that is fetched, and kept while it is good.
 
 use super::schedule::Schedule;
-use crate::ids::FlightId;
-use crate::moment::Moment;
+use crate::clock::Now;
+use crate::ids::FetchId;
 use crate::policy::denial::Denial;
 use crate::policy::key_source::Issuer;
 use crate::rng::Rng;
 use crate::state::callout::{Answer, Callout, MAX_KEYS};
-use crate::state::notice::{Left, Notice};
+use crate::state::log_event::{Left, LogEvent};
 use session::{IssuerKeys, Rules, Verifier};
 use std::time::Duration;
 
@@ -29,41 +29,41 @@ struct Good {
 // === impl Fetched ===
 
 impl Fetched {
-    pub fn new(rules: Rules, issuer: Issuer, now: Moment) -> Self {
+    pub fn new(rules: Rules, issuer: Issuer, now: Now) -> Self {
         Self { rules, schedule: Schedule::new(issuer.refresh, now), issuer, good: None }
     }
 
     /// # Errors
     /// [`Denial::SessionKeysMissing`] before the first good set; [`Denial::SessionKeysStale`] if the
     /// last is too old.
-    pub fn verifier(&self, now: Moment) -> Result<&Verifier, Denial> {
+    pub fn verifier(&self, now: Now) -> Result<&Verifier, Denial> {
         let good = self.good.as_ref().ok_or(Denial::SessionKeysMissing)?;
         let age = now.steady.saturating_sub(good.fetched_at);
         if age < self.issuer.keep { Ok(&good.verifier) } else { Err(Denial::SessionKeysStale) }
     }
 
     /// Is it time to fetch?
-    pub fn is_due(&self, now: Moment) -> bool {
+    pub fn is_due(&self, now: Now) -> bool {
         self.schedule.is_due(now)
     }
 
     /// The fetch under way, for one more request to wait for; [`Denial`] if there is room for no more.
-    pub fn join(&mut self) -> Option<FlightId> {
+    pub fn join(&mut self) -> Option<FetchId> {
         self.schedule.join()
     }
 
     /// May a request have the keys fetched now?
-    pub fn may_be_asked(&self, now: Moment) -> bool {
+    pub fn may_be_asked(&self, now: Now) -> bool {
         self.schedule.may_be_asked(now)
     }
 
-    pub fn begin(&mut self, flight: FlightId) -> Callout {
-        self.schedule.begin(flight);
-        Callout::to_issuer(&self.issuer, flight)
+    pub fn begin(&mut self, fetch: FetchId) -> Callout {
+        self.schedule.begin(fetch);
+        Callout::to_issuer(&self.issuer, fetch)
     }
 
     /// The fetch is over. What is new about it.
-    pub fn take(&mut self, answer: Answer<'_>, now: Moment, rng: &mut Rng) -> Option<Notice> {
+    pub fn take(&mut self, answer: Answer<'_>, now: Now, rng: &mut Rng) -> Option<LogEvent> {
         match read(answer) {
             Ok(keys) => {
                 self.schedule.succeeded(now, rng);
@@ -73,7 +73,7 @@ impl Fetched {
                 let left_out = keys.left_out().to_vec();
                 let verifier = Verifier::new(self.rules.clone(), keys.keys().clone());
                 self.good = Some(Good { verifier, keys, fetched_at: now.steady });
-                is_news.then_some(Notice::KeysChanged { change, left_out })
+                is_news.then_some(LogEvent::KeysChanged { change, left_out })
             }
             Err(fault) => {
                 self.schedule.failed(now);
@@ -82,7 +82,7 @@ impl Fetched {
                     Err(Denial::SessionKeysStale) => Left::TooOld,
                     Err(_) => Left::None,
                 };
-                Some(Notice::KeysNotFetched { fault, left })
+                Some(LogEvent::KeysNotFetched { fault, left })
             }
         }
     }

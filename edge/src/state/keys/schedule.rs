@@ -1,7 +1,7 @@
 //! When a key set is fetched.
 
-use crate::ids::FlightId;
-use crate::moment::Moment;
+use crate::clock::Now;
+use crate::ids::FetchId;
 use crate::rng::Rng;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub struct Schedule {
 }
 
 struct UnderWay {
-    flight: FlightId,
+    fetch: FetchId,
     waiting: u32,
 }
 
@@ -31,45 +31,45 @@ struct UnderWay {
 
 impl Schedule {
     /// Due at once.
-    pub fn new(refresh: Duration, now: Moment) -> Self {
+    pub fn new(refresh: Duration, now: Now) -> Self {
         Self { refresh, next: now.steady, under_way: None, ended_at: None, failures: 0 }
     }
 
-    pub fn is_due(&self, now: Moment) -> bool {
+    pub fn is_due(&self, now: Now) -> bool {
         self.under_way.is_none() && self.next <= now.steady
     }
 
-    pub fn may_be_asked(&self, now: Moment) -> bool {
+    pub fn may_be_asked(&self, now: Now) -> bool {
         let pause_is_over = |ended_at| now.steady.saturating_sub(ended_at) >= UNKNOWN_KID_PAUSE;
         self.under_way.is_none() && self.ended_at.is_none_or(pause_is_over)
     }
 
-    pub fn begin(&mut self, flight: FlightId) {
-        self.under_way = Some(UnderWay { flight, waiting: 0 });
+    pub fn begin(&mut self, fetch: FetchId) {
+        self.under_way = Some(UnderWay { fetch, waiting: 0 });
     }
 
     /// One more waits for the fetch under way.
-    pub fn join(&mut self) -> Option<FlightId> {
-        let UnderWay { flight, waiting } = self.under_way.as_mut()?;
+    pub fn join(&mut self) -> Option<FetchId> {
+        let UnderWay { fetch, waiting } = self.under_way.as_mut()?;
         *waiting += 1;
-        (*waiting <= MOST_WAITING).then_some(*flight)
+        (*waiting <= MOST_WAITING).then_some(*fetch)
     }
 
-    pub fn succeeded(&mut self, now: Moment, rng: &mut Rng) {
+    pub fn succeeded(&mut self, now: Now, rng: &mut Rng) {
         self.failures = 0;
         // Workers that started together do not ask together for ever.
         let wait = self.refresh.mul_f64(0.9) + rng.up_to(self.refresh / 5);
         self.end(now, wait);
     }
 
-    pub fn failed(&mut self, now: Moment) {
+    pub fn failed(&mut self, now: Now) {
         let (first, longest) = BACK_OFF;
         let doubled = first.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
         self.end(now, doubled.min(longest).min(self.refresh));
     }
 
-    fn end(&mut self, now: Moment, wait: Duration) {
+    fn end(&mut self, now: Now, wait: Duration) {
         self.under_way = None;
         self.ended_at = Some(now.steady);
         self.next = now.steady.saturating_add(wait);
@@ -80,20 +80,20 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    fn at(seconds: u64) -> Moment {
-        Moment { wall: Duration::ZERO, steady: Duration::from_secs(seconds) }
+    fn at(seconds: u64) -> Now {
+        Now { wall: Duration::ZERO, steady: Duration::from_secs(seconds) }
     }
 
-    fn schedule() -> (Schedule, FlightId, Rng) {
+    fn schedule() -> (Schedule, FetchId, Rng) {
         let refresh = Duration::from_secs(300);
-        (Schedule::new(refresh, at(0)), FlightId::new(1), Rng::new([3; 32]))
+        (Schedule::new(refresh, at(0)), FetchId::new(1), Rng::new([3; 32]))
     }
 
     #[test]
     fn one_at_a_time_and_again_when_it_is_time() {
-        let (mut schedule, flight, mut rng) = schedule();
+        let (mut schedule, fetch, mut rng) = schedule();
         assert!(schedule.is_due(at(0)));
-        schedule.begin(flight);
+        schedule.begin(fetch);
         assert!(!schedule.is_due(at(9999)) && !schedule.may_be_asked(at(9999)));
         schedule.succeeded(at(10), &mut rng);
         assert!(!schedule.is_due(at(10 + 269)));
@@ -102,13 +102,13 @@ mod tests {
 
     #[test]
     fn an_unknown_kid_asks_every_ten_seconds_at_most() {
-        let (mut schedule, flight, mut rng) = schedule();
+        let (mut schedule, fetch, mut rng) = schedule();
         assert!(schedule.may_be_asked(at(0)));
-        schedule.begin(flight);
+        schedule.begin(fetch);
         schedule.succeeded(at(1), &mut rng);
         assert!(!schedule.may_be_asked(at(10)));
         assert!(schedule.may_be_asked(at(11)));
-        schedule.begin(flight);
+        schedule.begin(fetch);
         schedule.failed(at(12));
         assert!(!schedule.may_be_asked(at(21)), "a failure is no reason to hurry");
         assert!(schedule.is_due(at(13)), "but for the clock");
@@ -116,30 +116,30 @@ mod tests {
 
     #[test]
     fn failures_wait_longer_and_longer_and_never_longer_than_a_refresh() {
-        let (mut schedule, flight, mut rng) = schedule();
+        let (mut schedule, fetch, mut rng) = schedule();
         let mut now = 0;
         for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
-            schedule.begin(flight);
+            schedule.begin(fetch);
             schedule.failed(at(now));
             assert!(!schedule.is_due(at(now + wait - 1)), "{wait}");
             now += wait;
             assert!(schedule.is_due(at(now)), "{wait}");
         }
-        schedule.begin(flight);
+        schedule.begin(fetch);
         schedule.succeeded(at(now), &mut rng);
-        schedule.begin(flight);
+        schedule.begin(fetch);
         schedule.failed(at(now));
         assert!(schedule.is_due(at(now + 1)));
     }
 
     #[test]
     fn so_many_wait_and_no_more() {
-        let (mut schedule, flight, _) = schedule();
+        let (mut schedule, fetch, _) = schedule();
         assert_eq!(schedule.join(), None, "nothing is under way");
-        schedule.begin(flight);
-        let waiting = (0..2000).filter(|_| schedule.join() == Some(flight)).count();
+        schedule.begin(fetch);
+        let waiting = (0..2000).filter(|_| schedule.join() == Some(fetch)).count();
         assert_eq!(waiting, 1024);
-        schedule.begin(flight);
-        assert_eq!(schedule.join(), Some(flight));
+        schedule.begin(fetch);
+        assert_eq!(schedule.join(), Some(fetch));
     }
 }

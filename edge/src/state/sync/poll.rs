@@ -1,6 +1,6 @@
 //! When custody is asked for news.
 
-use crate::moment::Moment;
+use crate::clock::Now;
 use crate::policy::custody::SyncSettings;
 use crate::rng::Rng;
 use std::time::Duration;
@@ -26,7 +26,7 @@ const SPARED_EVERY: Duration = Duration::from_secs(1);
 // === impl Poll ===
 
 impl Poll {
-    pub fn new(settings: &SyncSettings, now: Moment) -> Self {
+    pub fn new(settings: &SyncSettings, now: Now) -> Self {
         Self {
             wait: settings.wait,
             under_way: false,
@@ -39,7 +39,7 @@ impl Poll {
 
     /// Seconds that custody may hold its answer back, if it is to be asked now. The first answer, and
     /// one after a failure, is wanted at once.
-    pub fn due(&mut self, knows_something: bool, now: Moment) -> Option<Duration> {
+    pub fn due(&mut self, knows_something: bool, now: Now) -> Option<Duration> {
         if self.under_way || now.steady < self.next {
             return None;
         }
@@ -49,7 +49,7 @@ impl Poll {
     }
 
     /// May the next poll follow at once?
-    pub fn answered(&mut self, now: Moment) -> bool {
+    pub fn answered(&mut self, now: Now) -> bool {
         (self.under_way, self.failures, self.next) = (false, 0, now.steady);
         if now.steady.saturating_sub(self.spared_at) >= SPARED_EVERY {
             (self.spare, self.spared_at) = (SPARE, now.steady);
@@ -59,7 +59,7 @@ impl Poll {
         spare
     }
 
-    pub fn failed(&mut self, now: Moment, rng: &mut Rng) {
+    pub fn failed(&mut self, now: Now, rng: &mut Rng) {
         self.under_way = false;
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(3)).min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
@@ -72,8 +72,8 @@ impl Poll {
 mod tests {
     use super::*;
 
-    fn at(millis: u64) -> Moment {
-        Moment { wall: Duration::ZERO, steady: Duration::from_millis(millis) }
+    fn at(millis: u64) -> Now {
+        Now { wall: Duration::ZERO, steady: Duration::from_millis(millis) }
     }
 
     fn poll() -> Poll {

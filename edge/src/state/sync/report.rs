@@ -1,11 +1,11 @@
 //! Which sessions are in use: `POST /v1/seen`. A report that custody does not confirm is repeated, or its
 //! sessions would end as idle while they are in use.
 
+use crate::clock::Now;
 use crate::digest::Digest;
-use crate::moment::Moment;
 use crate::rng::Rng;
 use crate::state::callout::Answer;
-use crate::state::notice::Notice;
+use crate::state::log_event::LogEvent;
 use crate::state::sessions::Sessions;
 use lease::{SEEN_BODY_LIMIT, SEEN_LIMIT, SeenReport};
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 // === impl Report ===
 
 impl Report {
-    pub fn new(now: Moment) -> Self {
+    pub fn new(now: Now) -> Self {
         let next = now.steady.saturating_add(ROUND);
         Self {
             round: Vec::new(),
@@ -48,7 +48,7 @@ impl Report {
     }
 
     /// The body of the report that is to be sent now.
-    pub fn due(&mut self, sessions: &mut Sessions, now: Moment, rng: &mut Rng) -> Option<Vec<u8>> {
+    pub fn due(&mut self, sessions: &mut Sessions, now: Now, rng: &mut Rng) -> Option<Vec<u8>> {
         if self.under_way.is_some() || now.steady < self.next {
             return None;
         }
@@ -88,7 +88,7 @@ impl Report {
 
     /// Only what custody confirms is done. A refused report goes again in halves, until the one name that
     /// custody refuses is left alone and out.
-    pub fn answered(&mut self, answer: Answer<'_>, now: Moment, rng: &mut Rng) -> Option<Notice> {
+    pub fn answered(&mut self, answer: Answer<'_>, now: Now, rng: &mut Rng) -> Option<LogEvent> {
         let sent = self.under_way.take()?;
         self.next = now.steady;
         match answer {
@@ -107,7 +107,7 @@ impl Report {
         let is_refused = matches!(answer, Answer::Response { status: 400 | 413, .. });
         is_refused.then(|| {
             self.drop_first(sent);
-            Notice::SessionNotReported
+            LogEvent::SessionNotReported
         })
     }
 
@@ -118,7 +118,7 @@ impl Report {
     }
 
     /// The next round begins now.
-    pub fn hurry(&mut self, now: Moment) {
+    pub fn hurry(&mut self, now: Now) {
         self.next_round = now.steady;
         self.next = self.next.min(now.steady);
     }

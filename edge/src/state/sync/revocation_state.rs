@@ -8,7 +8,7 @@
 //! not wait for it, and no lease is used on an update older than the bound.
 
 use super::revoked::Revoked;
-use crate::moment::Moment;
+use crate::clock::Now;
 use crate::policy::custody::SyncSettings;
 use crate::policy::denial::Denial;
 use lease::{SyncAnswer, SyncKind};
@@ -31,7 +31,7 @@ pub struct RevocationState {
 // === impl RevocationState ===
 
 impl RevocationState {
-    pub fn new(settings: Option<&SyncSettings>, now: Moment) -> Self {
+    pub fn new(settings: Option<&SyncSettings>, now: Now) -> Self {
         let max_staleness = settings.map(|settings| settings.max_staleness);
         Self { max_staleness, heard: now.steady, ..Self::default() }
     }
@@ -40,7 +40,7 @@ impl RevocationState {
         self.cursor.as_deref()
     }
 
-    pub fn age(&self, now: Moment) -> Duration {
+    pub fn age(&self, now: Now) -> Duration {
         now.steady.saturating_sub(self.heard)
     }
 
@@ -63,7 +63,7 @@ impl RevocationState {
     ///
     /// # Errors
     /// [`Denial::RevocationsStale`], [`Denial::HandleRevoked`].
-    pub fn check_credential(&self, handle: &str, now: Moment) -> Result<(), Denial> {
+    pub fn check_credential(&self, handle: &str, now: Now) -> Result<(), Denial> {
         if self.max_staleness.is_some_and(|most| self.age(now) > most) {
             return Err(Denial::RevocationsStale);
         }
@@ -79,7 +79,7 @@ impl RevocationState {
     }
 
     /// Custody has said how things stand.
-    pub fn apply(&mut self, answer: SyncAnswer, now: Moment) {
+    pub fn apply(&mut self, answer: SyncAnswer, now: Now) {
         let SyncAnswer { cursor, full, kill_switch, changes } = answer;
         if full {
             self.sessions = Revoked::default();

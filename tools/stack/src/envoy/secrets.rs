@@ -11,7 +11,8 @@ use super::{EnvoyError, MutualTls};
 /// The name of a secret, and its shipped file.
 const EDGE_CLIENT: (&str, &str) =
     ("edge-client", include_str!("../../../../envoy/sds/edge-client.yaml"));
-const CUSTODY_CA: (&str, &str) = ("custody-ca", include_str!("../../../../envoy/sds/custody-ca.yaml"));
+const CUSTODY_CA: (&str, &str) =
+    ("custody-ca", include_str!("../../../../envoy/sds/custody-ca.yaml"));
 
 /// Where the files of secrets are.
 pub(super) struct Secrets {

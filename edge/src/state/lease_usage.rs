@@ -1,29 +1,29 @@
-//! What became of a lease that went out with a request.
+//! How a request used its lease, and what custody has to know about it.
 
 use crate::state::leases::LeaseKey;
 use lease::{Outcome, OutcomeReport};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A lease that a request took along. Holds no credential, so it may live as long as the request.
+/// The lease that a request carries. It holds no credential, so it may live as long as the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lent {
-    /// One that is kept for others.
+pub enum LeaseUsage {
+    /// A lease that is cached for other requests too.
     Kept { key: LeaseKey, since: Duration },
-    /// One for this operation, whose outcome custody wants to know.
+    /// A lease for this operation alone; custody asks for its outcome.
     Once { lease_id: Rc<str> },
 }
 
-/// How a request ended, as Envoy tells it.
+/// How a request ended, as Envoy reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ending<'a> {
+pub struct RequestOutcome<'a> {
     /// The response's status, 0 if there was none.
     pub status: u16,
     /// `%RESPONSE_CODE_DETAILS%`.
     pub details: &'a [u8],
 }
 
-/// What an upstream says to a credential that it does not take (RFC 9110 section 15.5.2).
+/// The status by which an upstream rejects a credential (RFC 9110 section 15.5.2).
 const UNAUTHORIZED: u16 = 401;
 
 /// Envoy's word for a response that is not its own.
@@ -34,11 +34,11 @@ pub(crate) const UPSTREAM_401: &str = "upstream_401";
 /// The guest went away before there was an answer.
 pub(crate) const GUEST_GONE: &str = "guest_gone";
 
-// === impl Lent ===
+// === impl LeaseUsage ===
 
-impl Lent {
-    /// Does it matter how a request with this status ended?
-    pub fn minds(&self, status: u16) -> bool {
+impl LeaseUsage {
+    /// Does custody or the cache need to know that a request ended with this status?
+    pub fn needs_report(&self, status: u16) -> bool {
         match self {
             Self::Kept { .. } => status == UNAUTHORIZED,
             Self::Once { .. } => true,
@@ -46,19 +46,19 @@ impl Lent {
     }
 }
 
-// === impl Ending ===
+// === impl RequestOutcome ===
 
-impl Ending<'_> {
-    /// As an upstream ends a request whose credential it does not take.
-    pub(crate) const REFUSAL: Ending<'static> =
-        Ending { status: UNAUTHORIZED, details: OF_THE_UPSTREAM };
+impl RequestOutcome<'_> {
+    /// How a request ends whose credential the upstream rejects.
+    pub(crate) const REFUSAL: RequestOutcome<'static> =
+        RequestOutcome { status: UNAUTHORIZED, details: OF_THE_UPSTREAM };
 
     /// Did the upstream refuse the credential?
     pub(crate) fn is_refusal(self) -> bool {
         self.status == UNAUTHORIZED && self.details == OF_THE_UPSTREAM
     }
 
-    /// What custody is told. Envoy's details are read, never passed on.
+    /// The report for custody. Envoy's details are read, never passed on.
     pub(crate) fn report(self) -> OutcomeReport {
         match self.failure() {
             None => OutcomeReport { outcome: Outcome::Delivered, failure_code: None },
@@ -119,7 +119,7 @@ mod tests {
             (503, "leasehold_internal", Some("not_sent")),
             (401, "", Some("not_sent")),
         ] {
-            let report = Ending { status, details: details.as_bytes() }.report();
+            let report = RequestOutcome { status, details: details.as_bytes() }.report();
             assert_eq!(report.failure_code.as_deref(), code, "{status} {details}");
             assert_eq!(report.outcome == Outcome::Failed, code.is_some());
             assert!(OutcomeReport::decode(&report.encode().unwrap()).is_ok());

@@ -1,11 +1,11 @@
-//! What an operator should read in the log. No notice holds a token or a key.
+//! What an operator should read in the log. No event holds a token or a key.
 
 use session::KeyChange;
 use std::fmt;
 
 /// Something that no request shows.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Notice {
+pub enum LogEvent {
     /// `left_out`: why which entries of the set are not used. The change is empty where that alone is new.
     KeysChanged {
         change: KeyChange,
@@ -29,16 +29,16 @@ pub enum Left {
     None,
 }
 
-// === impl Notice ===
+// === impl LogEvent ===
 
-impl Notice {
+impl LogEvent {
     /// Sessions are refused because of it.
     pub fn is_grave(&self) -> bool {
         matches!(self, Self::KeysNotFetched { left: Left::TooOld | Left::None, .. })
     }
 }
 
-impl fmt::Display for Notice {
+impl fmt::Display for LogEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeysChanged { change, left_out } => {

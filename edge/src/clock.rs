@@ -1,23 +1,23 @@
-//! A point in time.
+//! The host's two clocks.
 
 use std::time::Duration;
 
 /// Seconds since the Unix epoch, whole (RFC 7519 `NumericDate`).
 pub type UnixSeconds = u64;
 
-/// Now, by both clocks of the host. What ends at a date is looked up on the wall; what lasts a while is
-/// measured with the steady clock, which nobody can set back.
+/// The current time, by both clocks of the host. Dates are compared with the wall clock; durations are
+/// measured with the steady clock, which cannot be set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct Now {
     /// Since the Unix epoch.
     pub wall: Duration,
     /// Since a beginning of the host's choice; never goes back.
     pub steady: Duration,
 }
 
-// === impl Moment ===
+// === impl Now ===
 
-impl Moment {
+impl Now {
     pub fn unix(self) -> UnixSeconds {
         self.wall.as_secs()
     }
