@@ -21,6 +21,7 @@ mod writes;
 
 use clap::Parser;
 use common::stores::Store;
+use pollers::Cores;
 use stack::benchmarks;
 use std::time::Duration;
 
@@ -52,7 +53,10 @@ fn main() {
         .filter(|store| arguments.store.as_deref().is_none_or(|chosen| chosen == store.name()));
     let (mut delivery, mut cost) = (String::new(), String::new());
     for store in chosen {
-        delivery += &runtime.block_on(pollers::measure(store, arguments.rows, arguments.pollers));
+        for cores in [Cores::Shared, Cores::Own] {
+            let measured = pollers::measure(store, cores, arguments.rows, arguments.pollers);
+            delivery += &runtime.block_on(measured);
+        }
         cost += &runtime.block_on(writes::measure(store, arguments.rows));
     }
     let text = format!(
