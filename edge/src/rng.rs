@@ -25,7 +25,7 @@ impl Rng {
 
     /// 64 hex digits that no other operation has.
     pub fn name(&mut self) -> String {
-        lease::hex(&self.draw())
+        base16ct::lower::encode_string(&self.draw())
     }
 
     pub fn number(&mut self) -> u64 {

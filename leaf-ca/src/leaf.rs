@@ -6,7 +6,6 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
     SanType, SerialNumber,
 };
-use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
@@ -53,7 +52,7 @@ impl Leaf {
         Ok(Self {
             certificate_pem: certificate.pem(),
             key_pem: pair.to_pem(),
-            serial: hexadecimal(&serial),
+            serial: base16ct::lower::encode_string(&serial),
             not_after,
             renew_after: now + not_after.duration_since(now).unwrap_or_default() / 2,
         })
@@ -75,12 +74,4 @@ fn random_serial() -> Result<[u8; 16], rcgen::Error> {
         .map_err(|_| rcgen::Error::RingUnspecified)?
         .expose();
     Ok((u128::from_be_bytes(bytes) & (u128::MAX >> 1) | 1 << 126).to_be_bytes())
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

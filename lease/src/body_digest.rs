@@ -1,6 +1,5 @@
 //! What a request's body is, in a few bytes.
 
-use crate::hex::hex;
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of a body as it arrives; what [`LeaseRequest::body_digest`](crate::LeaseRequest) holds. No
@@ -27,7 +26,7 @@ impl BodyDigest {
 
     /// In lower-case hex.
     pub fn finish(self) -> String {
-        hex(&self.hash.finalize())
+        base16ct::lower::encode_string(&self.hash.finalize())
     }
 }
 

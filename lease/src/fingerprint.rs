@@ -1,7 +1,6 @@
 //! The name of one operation, by which a repetition is told.
 
 use crate::authority::Authority;
-use crate::hex::hex;
 use sha2::{Digest, Sha256};
 
 const DOMAIN: &str = "leasehold/v1/operation";
@@ -26,7 +25,7 @@ pub fn fingerprint(
         hash.update(length.to_be_bytes());
         hash.update(field.unwrap_or_default());
     }
-    hex(&hash.finalize())
+    base16ct::lower::encode_string(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@
 use crate::day::Mark;
 use crate::entry::Entry;
 use crate::ocsf::Ocsf;
-use custody_base::names::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -150,7 +149,9 @@ pub fn read(line: &[u8]) -> Result<Read, LineFault> {
 }
 
 fn hash_of(body: &[u8]) -> String {
-    hex(Sha256::new().chain_update(DOMAIN).chain_update(body).finalize())
+    base16ct::lower::encode_string(
+        &Sha256::new().chain_update(DOMAIN).chain_update(body).finalize(),
+    )
 }
 
 #[cfg(test)]

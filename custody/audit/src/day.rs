@@ -9,7 +9,6 @@
 //! not a whole day of them.
 
 use crate::merkle::{Hash, Tree};
-use custody_base::names::hex;
 use serde::{Deserialize, Serialize};
 
 /// What a day came to.
@@ -73,13 +72,15 @@ impl Day {
 
     /// What the day comes to so far.
     pub fn head(&self) -> DayHead {
-        let (day, merkle_root) = (self.date.clone(), hex(self.tree.root()));
+        let (day, merkle_root) =
+            (self.date.clone(), base16ct::lower::encode_string(&self.tree.root()));
         DayHead { day, records: self.tree.leaves(), merkle_root }
     }
 
     /// The same, to be continued from.
     pub fn checkpoint(&self) -> Checkpoint {
-        let subtrees = self.tree.subtrees().map(hex).collect();
+        let subtrees =
+            self.tree.subtrees().map(|hash| base16ct::lower::encode_string(hash)).collect();
         Checkpoint { day: self.date.clone(), records: self.tree.leaves(), subtrees }
     }
 
@@ -96,12 +97,9 @@ fn date_of(time: &str) -> &str {
     time.get(..DATE).unwrap_or(time)
 }
 
-/// The hash of a record is hex of our own making; anything else counts as it stands.
+/// The octets of a record's hash, which the audit log writes in hexadecimal. Any other text counts as it is.
 fn bytes_of(hash: &str) -> Vec<u8> {
-    let digits = hash.as_bytes().chunks(2).map(|pair| {
-        std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
-    });
-    digits.collect::<Option<Vec<_>>>().unwrap_or_else(|| hash.as_bytes().to_vec())
+    base16ct::mixed::decode_vec(hash).unwrap_or_else(|_| hash.as_bytes().to_vec())
 }
 
 #[cfg(test)]

@@ -47,13 +47,6 @@ pub fn digest_of<'a>(fields: impl IntoIterator<Item = &'a str>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Two lower-case digits a byte.
-pub fn hex(bytes: impl AsRef<[u8]>) -> String {
-    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
-    let bytes = bytes.as_ref().iter();
-    bytes.flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,10 +72,5 @@ mod tests {
     fn lists_do_not_run_together() {
         assert_ne!(digest_of(["ab", "c"]), digest_of(["a", "bc"]));
         assert_ne!(digest_of(["ab"]), digest_of(["ab", ""]));
-    }
-
-    #[test]
-    fn every_byte_is_two_digits() {
-        assert_eq!(hex([0x00, 0x0f, 0xa5, 0xff]), "000fa5ff");
     }
 }

@@ -4,7 +4,6 @@ use super::fault::Faults;
 use crate::grants::{DestinationPattern, Grant, GrantedBinding, Grants};
 use custody_backends::Narrow;
 use custody_base::actor::Actor;
-use custody_base::names::hex;
 use lease::{Handle, LEASE_CEILING, LEASE_DEFAULT};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
@@ -66,7 +65,7 @@ fn digest(entries: &[Value]) -> String {
     // As JSON, whose maps are in order. What JSON cannot hold is refused when it is read.
     let json: Vec<_> = entries.iter().map(|entry| serde_json::to_value(entry).ok()).collect();
     let text = serde_json::to_vec(&json).unwrap_or_default();
-    hex(Sha256::digest(text))
+    base16ct::lower::encode_string(&Sha256::digest(text))
 }
 
 fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {

@@ -1,6 +1,6 @@
 //! Failures that are alike make one notice a minute.
 
-use custody_base::names::{digest_of, hex};
+use custody_base::names::digest_of;
 use custody_ledger::Notice;
 use lease::UnixSeconds;
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ fn id(failed: &Failed, now: UnixSeconds) -> String {
     let minute = (now / WINDOW).to_string();
     let digest = digest_of([backend, actor, handle, *code, &minute]);
     let (half, _) = digest.split_at(digest.len() / 2);
-    format!("msg_{}", hex(half))
+    format!("msg_{}", base16ct::lower::encode_string(half))
 }
 
 #[cfg(test)]

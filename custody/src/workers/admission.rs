@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use custody_audit::entry::Order;
 use custody_audit::{Entry, Event, Outcome};
 use custody_base::actor::Actor;
-use custody_base::names::{digest_of, fresh_id, hex};
+use custody_base::names::{digest_of, fresh_id};
 use lease::Handle;
 use std::time::Instant;
 
@@ -103,5 +103,5 @@ impl Workers {
 /// A digest: a `jti` may be of any length.
 fn name_of(capability: &Capability) -> String {
     let digest = digest_of([capability.issuer.as_str(), capability.jwt_id.as_str()]);
-    format!("capability:{}", hex(digest))
+    format!("capability:{}", base16ct::lower::encode_string(&digest))
 }

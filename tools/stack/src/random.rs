@@ -13,5 +13,5 @@ pub fn hex(bytes: usize) -> Result<String> {
         .secure_random
         .fill(&mut random)
         .map_err(|_| anyhow!("the system's source of randomness failed"))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(base16ct::lower::encode_string(&random))
 }

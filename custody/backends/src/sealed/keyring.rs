@@ -12,7 +12,6 @@ use super::signer::Signer;
 use super::transit::TransitSigner;
 use crate::openbao::{Client, OpenBao};
 use custody_base::clock;
-use custody_base::names::hex;
 use custody_ledger::{Envelopes, KeyRow};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -223,6 +222,6 @@ fn new_row(root: &RootKey) -> Result<KeyRow, StoreFault> {
     getrandom::fill(&mut id).map_err(|_| StoreFault::Randomness)?;
     getrandom::fill(&mut salt).map_err(|_| StoreFault::Randomness)?;
     let check = root.for_store(&salt).check()?.to_vec();
-    let id = format!("key-{}", hex(id));
+    let id = format!("key-{}", base16ct::lower::encode_string(&id));
     Ok(KeyRow { id, salt: salt.to_vec(), check, created_at: clock::now() })
 }

@@ -35,7 +35,8 @@ impl Server {
     fn start() -> Self {
         let module = std::fs::read(Built::find().unwrap().filter().unwrap()).unwrap();
         let other = [&module[..], b"\x00\x02\x01x"].concat();
-        let [digest, other_digest] = [&module, &other].map(|bytes| hex(&Sha256::digest(bytes)));
+        let [digest, other_digest] =
+            [&module, &other].map(|bytes| base16ct::lower::encode_string(&Sha256::digest(bytes)));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let modules = Arc::new([("/module.wasm", module), ("/other.wasm", other)]);
@@ -73,10 +74,6 @@ impl Server {
         }});
         root.to_string()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn answer(mut stream: TcpStream, modules: &[(&str, Vec<u8>)]) {
