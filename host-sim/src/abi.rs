@@ -1,4 +1,4 @@
-//! The host functions of proxy-wasm ABI 0.2.1, one file a family.
+//! The host functions of proxy-wasm ABI 0.2.0 and 0.2.1, one file a family.
 //!
 //! Each reads its arguments from guest memory, checks, acts, and writes its results back. The
 //! statuses are Envoy's.
@@ -21,28 +21,29 @@ mod timers;
 mod wasi;
 mod zlib;
 
+use crate::module::AbiVersion;
 use crate::vm::VmState;
-use wasmtime::{Linker, Module, Result};
+use wasmtime::{Engine, Linker, Result};
 
-/// Every function of the host, and stubs for the WASI functions this module imports beyond those.
+/// Every function that Envoy has for a module of this version of the ABI.
 ///
 /// # Errors
 /// None that a module can cause: names are defined once.
-pub(crate) fn linker(module: &Module) -> Result<Linker<VmState>> {
-    let mut linker = Linker::new(module.engine());
+pub(crate) fn linker(engine: &Engine, version: AbiVersion) -> Result<Linker<VmState>> {
+    let mut linker = Linker::new(engine);
     buffers::register(&mut linker)?;
     contexts::register(&mut linker)?;
     foreign::register(&mut linker)?;
     grpc::register(&mut linker)?;
     headers::register(&mut linker)?;
     http_call::register(&mut linker)?;
-    logs::register(&mut linker)?;
+    logs::register(&mut linker, version)?;
     metrics::register(&mut linker)?;
     properties::register(&mut linker)?;
     queues::register(&mut linker)?;
     shared_data::register(&mut linker)?;
     streams::register(&mut linker)?;
     timers::register(&mut linker)?;
-    wasi::register(&mut linker, module)?;
+    wasi::register(&mut linker)?;
     Ok(linker)
 }

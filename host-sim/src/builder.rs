@@ -155,7 +155,8 @@ fn group(
             continue;
         }
         let compiled = plugin.module.compiled();
-        let linker = abi::linker(compiled).map_err(|error| Error::Link(error.to_string()))?;
+        let linker = abi::linker(compiled.engine(), plugin.module.abi());
+        let linker = linker.map_err(|error| Error::Link(error.to_string()))?;
         let pre = linker.instantiate_pre(compiled);
         let pre = pre.map_err(|error| Error::Link(error.to_string()))?;
         setups.push(VmSetup {

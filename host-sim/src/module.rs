@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use wasmtime::{Config, Engine, ExternType};
 
 /// Which version of the ABI a module was built for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AbiVersion {
     V0_2_0,
     V0_2_1,

@@ -1,14 +1,17 @@
-//! `proxy_log`.
+//! `proxy_log`, and `proxy_get_log_level` since ABI 0.2.1.
 
 use super::call::{ENV, run};
+use crate::module::AbiVersion;
 use crate::status::Status;
 use crate::transcript::{Level, What};
 use crate::vm::VmState;
 use wasmtime::{Caller, Linker, Result};
 
-pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
+pub(super) fn register(linker: &mut Linker<VmState>, version: AbiVersion) -> Result<()> {
     linker.func_wrap(ENV, "proxy_log", log)?;
-    linker.func_wrap(ENV, "proxy_get_log_level", level)?;
+    if version >= AbiVersion::V0_2_1 {
+        linker.func_wrap(ENV, "proxy_get_log_level", level)?;
+    }
     Ok(())
 }
 

@@ -1,60 +1,33 @@
 //! The part of WASI that Envoy has: output to the log, clocks, randomness, environment.
 //!
-//! The rest of preview 1 can be imported, and answers "not capable".
+//! The rest can be imported and does nothing ([`stubs`]).
+
+mod stubs;
 
 use super::call::{Call, run_wasi};
 use crate::transcript::{Level, What};
 use crate::vm::VmState;
-use wasmtime::{Caller, ExternType, Linker, Module, Result, Val};
+use wasmtime::{Caller, Linker, Result};
 
 const BADF: u32 = 8;
 const FAULT: u32 = 21;
 const INVAL: u32 = 28;
 const NOTSUP: u32 = 58;
-const NOTCAPABLE: i32 = 76;
+/// Nanoseconds that the monotonic clock shows at the start: an hour, as of a machine that has been up for a
+/// while. Go's runtime ends at a monotonic clock of zero.
+const UPTIME: u64 = 3600 * 1_000_000_000;
 const MAX_RANDOM: u32 = 64 * 1024;
 
 /// Both names the same functions have gone by.
 const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
-/// Functions that exist and do nothing.
-const STUBS: [&str; 29] = [
-    "fd_advise",
-    "fd_allocate",
-    "fd_close",
-    "fd_datasync",
-    "fd_fdstat_set_flags",
-    "fd_fdstat_set_rights",
-    "fd_filestat_get",
-    "fd_filestat_set_size",
-    "fd_filestat_set_times",
-    "fd_pread",
-    "fd_prestat_dir_name",
-    "fd_prestat_get",
-    "fd_pwrite",
-    "fd_read",
-    "fd_readdir",
-    "fd_renumber",
-    "fd_seek",
-    "fd_sync",
-    "fd_tell",
-    "path_create_directory",
-    "path_filestat_get",
-    "path_filestat_set_times",
-    "path_link",
-    "path_open",
-    "path_readlink",
-    "path_remove_directory",
-    "path_rename",
-    "path_unlink_file",
-    "proc_raise",
-];
-
 type Guest<'a> = Caller<'a, VmState>;
 
-pub(super) fn register(linker: &mut Linker<VmState>, module: &Module) -> Result<()> {
+pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     for name in MODULES {
         linker.func_wrap(name, "fd_write", fd_write)?;
+        linker.func_wrap(name, "fd_pwrite", fd_pwrite)?;
+        linker.func_wrap(name, "fd_tell", fd_tell)?;
         linker.func_wrap(name, "fd_fdstat_get", fd_fdstat_get)?;
         linker.func_wrap(name, "clock_time_get", clock_time_get)?;
         linker.func_wrap(name, "clock_res_get", clock_res_get)?;
@@ -67,28 +40,33 @@ pub(super) fn register(linker: &mut Linker<VmState>, module: &Module) -> Result<
         linker.func_wrap(name, "poll_oneoff", poll_oneoff)?;
         linker.func_wrap(name, "proc_exit", proc_exit)?;
     }
-    register_stubs(linker, module)
-}
-
-/// With whatever signature the module imports them: they read no argument.
-fn register_stubs(linker: &mut Linker<VmState>, module: &Module) -> Result<()> {
-    for import in module.imports() {
-        let is_stub = MODULES.contains(&import.module()) && STUBS.contains(&import.name());
-        if let (true, ExternType::Func(signature)) = (is_stub, import.ty()) {
-            linker.func_new(import.module(), import.name(), signature, |_, _, results| {
-                if let Some(errno) = results.first_mut() {
-                    *errno = Val::I32(NOTCAPABLE);
-                }
-                Ok(())
-            })?;
-        }
-    }
-    Ok(())
+    stubs::register(linker)
 }
 
 /// Standard output is logged as info, standard error as error.
 fn fd_write(guest: Guest<'_>, fd: u32, vectors: u32, count: u32, written: u32) -> Result<u32> {
-    run_wasi(guest, "fd_write", |call| {
+    log_output(guest, "fd_write", fd, [vectors, count, written])
+}
+
+/// As `fd_write`: the output has no positions.
+fn fd_pwrite(
+    guest: Guest<'_>,
+    fd: u32,
+    vectors: u32,
+    count: u32,
+    _offset: u64,
+    written: u32,
+) -> Result<u32> {
+    log_output(guest, "fd_pwrite", fd, [vectors, count, written])
+}
+
+fn log_output(
+    guest: Guest<'_>,
+    function: &'static str,
+    fd: u32,
+    [vectors, count, written]: [u32; 3],
+) -> Result<u32> {
+    run_wasi(guest, function, |call| {
         let level = match fd {
             1 => Level::Info,
             2 => Level::Error,
@@ -107,6 +85,14 @@ fn fd_write(guest: Guest<'_>, fd: u32, vectors: u32, count: u32, written: u32) -
             call.write_down(What::Log { context, level, message });
         }
         call.write_u32(written, size).map_err(|_| FAULT)
+    })
+}
+
+/// The output is always at its beginning.
+fn fd_tell(guest: Guest<'_>, fd: u32, out: u32) -> Result<u32> {
+    run_wasi(guest, "fd_tell", |call| match fd {
+        1 | 2 => call.write_u64(out, 0).map_err(|_| FAULT),
+        _ => Err(BADF),
     })
 }
 
@@ -133,7 +119,7 @@ fn fd_fdstat_get(guest: Guest<'_>, fd: u32, out: u32) -> Result<u32> {
     })
 }
 
-/// 0 is the time of day, 1 counts from the start of the simulation.
+/// 0 is the time of day, 1 counts from [`UPTIME`] before the start of the simulation.
 fn clock_time_get(guest: Guest<'_>, clock: u32, _precision: u64, out: u32) -> Result<u32> {
     run_wasi(guest, "clock_time_get", |call| {
         call.number("clock", clock);
@@ -141,7 +127,7 @@ fn clock_time_get(guest: Guest<'_>, clock: u32, _precision: u64, out: u32) -> Re
             let world = call.world();
             match clock {
                 0 => world.now.unix_nanos(),
-                1 => world.now.unix_nanos() - world.started.unix_nanos(),
+                1 => UPTIME + (world.now.unix_nanos() - world.started.unix_nanos()),
                 _ => return Err(NOTSUP),
             }
         };

@@ -87,11 +87,60 @@ fn environment_files_and_exit() {
         "(i32.load (i32.const 20))",
         "(call $environ_get (i32.const 400) (i32.const 500))",
         "(i32.sub (i32.load8_u (i32.const 505)) (i32.const 118))",
-        // Not capable is 76.
+        // No such file is 44.
         "(i32.sub (call $path_open (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
-           (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 0)) (i32.const 76))",
+           (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 0)) (i32.const 44))",
         "(block (result i32) (call $proc_exit (i32.const 7)) (i32.const 0))",
     ]);
     let (exit, digits) = ("wasi_snapshot_preview1 proc_exit(7)", "01;0000");
     assert_eq!(logs(&host), [(Level::Error, exit.into()), (Level::Trace, digits.into())]);
+}
+
+/// A module that imports one function and does nothing.
+fn importing(version: &str, import: &str) -> Result<Host, String> {
+    let text = format!(
+        r#"(module {import} (memory (export "memory") 1) (func (export "proxy_abi_version_{version}")))"#
+    );
+    let plugin = Plugin::new(&Module::new(text.as_bytes()).unwrap());
+    Host::builder().plugin(plugin).start().map_err(|error| error.to_string())
+}
+
+#[test]
+fn imports_that_envoy_refuses_do_not_link() {
+    let wasi = |name: &str, params: &str| {
+        format!(
+            r#"(import "wasi_snapshot_preview1" "{name}" (func (param {params}) (result i32)))"#
+        )
+    };
+    let log_level = r#"(import "env" "proxy_get_log_level" (func (param i32) (result i32)))"#;
+    assert!(importing("0_2_1", log_level).is_ok());
+    for (version, import, name) in [
+        // Its standard signature: Envoy has six parameters.
+        ("0_2_1", wasi("path_link", "i32 i32 i32 i32 i32 i32 i32"), "path_link"),
+        ("0_2_1", wasi("path_symlink", "i32 i32 i32 i32 i32"), "path_symlink"),
+        ("0_2_1", wasi("proc_raise", "i32"), "proc_raise"),
+        ("0_2_1", r#"(import "env" "abort" (func (param i32 i32 i32 i32)))"#.to_owned(), "abort"),
+        ("0_2_0", log_level.to_owned(), "proxy_get_log_level"),
+    ] {
+        let error = importing(version, &import).map(drop).unwrap_err();
+        assert!(error.contains("does not link") && error.contains(name), "{name}: {error}");
+    }
+}
+
+#[test]
+fn functions_of_emscripten_link_in_both_versions() {
+    let grown = r#"(import "env" "emscripten_notify_memory_growth" (func (param i32)))"#;
+    let equal = r#"(import "env" "pthread_equal" (func (param i32 i32) (result i32)))"#;
+    for version in ["0_2_0", "0_2_1"] {
+        assert!(importing(version, &format!("{grown} {equal}")).is_ok(), "{version}");
+    }
+}
+
+#[test]
+fn the_monotonic_clock_is_not_zero_at_the_start() {
+    let host = host(&[
+        "(call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 200))",
+        "(i64.eqz (i64.load (i32.const 200)))",
+    ]);
+    assert_eq!(logs(&host), [(Level::Trace, "00".to_owned())]);
 }

@@ -61,8 +61,9 @@ pub struct Note {
     pub gave: Vec<u8>,
 }
 
-/// Functions with their parameters, `i` for i32 and `l` for i64; all return i32.
-const FUNCTIONS: [(&str, &str); 33] = [
+/// Functions of the ABI with their parameters, `i` for i32 and `l` for i64; all return i32.
+const FUNCTIONS: [(&str, &str); 34] = [
+    ("pthread_equal", "ii"),
     ("proxy_log", "iii"),
     ("proxy_get_log_level", "i"),
     ("proxy_set_tick_period_milliseconds", "i"),
@@ -96,6 +97,53 @@ const FUNCTIONS: [(&str, &str); 33] = [
     ("proxy_call_foreign_function", "iiiiii"),
     ("proxy_get_status", "iii"),
     ("proxy_done", ""),
+];
+
+/// The functions of WASI that Envoy has and that return, with the parameters that they have there.
+pub const WASI: [(&str, &str); 43] = [
+    ("args_get", "ii"),
+    ("args_sizes_get", "ii"),
+    ("clock_res_get", "ii"),
+    ("clock_time_get", "ili"),
+    ("environ_get", "ii"),
+    ("environ_sizes_get", "ii"),
+    ("fd_advise", "illi"),
+    ("fd_allocate", "ill"),
+    ("fd_close", "i"),
+    ("fd_datasync", "i"),
+    ("fd_fdstat_get", "ii"),
+    ("fd_fdstat_set_flags", "ii"),
+    ("fd_fdstat_set_rights", "ill"),
+    ("fd_filestat_get", "ii"),
+    ("fd_filestat_set_size", "il"),
+    ("fd_filestat_set_times", "illi"),
+    ("fd_pread", "iiili"),
+    ("fd_prestat_dir_name", "iii"),
+    ("fd_prestat_get", "ii"),
+    ("fd_pwrite", "iiili"),
+    ("fd_read", "iiii"),
+    ("fd_readdir", "iiili"),
+    ("fd_renumber", "ii"),
+    ("fd_seek", "ilii"),
+    ("fd_sync", "i"),
+    ("fd_tell", "ii"),
+    ("fd_write", "iiii"),
+    ("path_create_directory", "iii"),
+    ("path_filestat_get", "iiiii"),
+    ("path_filestat_set_times", "iiiilli"),
+    ("path_link", "iiiiii"),
+    ("path_open", "iiiiillii"),
+    ("path_readlink", "iiiiii"),
+    ("path_remove_directory", "iii"),
+    ("path_rename", "iiiiii"),
+    ("path_unlink_file", "iii"),
+    ("poll_oneoff", "iiii"),
+    ("random_get", "ii"),
+    ("sched_yield", ""),
+    ("sock_accept", "iii"),
+    ("sock_recv", "iiiiii"),
+    ("sock_send", "iiiii"),
+    ("sock_shutdown", "ii"),
 ];
 
 // === impl Prober ===
@@ -169,12 +217,14 @@ impl Prober {
     pub fn build(&mut self) -> Vec<u8> {
         let path = self.literal(b":path");
         let mut text = String::from("(module\n");
-        for (name, params) in FUNCTIONS {
+        let own = FUNCTIONS.map(|function| ("env", function));
+        let wasi = WASI.map(|function| ("wasi_snapshot_preview1", function));
+        for (module, (name, params)) in own.into_iter().chain(wasi) {
             let params: String =
                 params.chars().map(|kind| if kind == 'l' { "i64 " } else { "i32 " }).collect();
             let _ = writeln!(
                 text,
-                "(import \"env\" \"{name}\" (func ${name} (param {params}) (result i32)))"
+                "(import \"{module}\" \"{name}\" (func ${name} (param {params}) (result i32)))"
             );
         }
         text += FRAME;

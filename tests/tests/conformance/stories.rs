@@ -6,6 +6,7 @@ mod headers;
 mod keeping;
 mod properties;
 mod streams;
+mod wasi;
 
 use crate::prober::Prober;
 
@@ -31,6 +32,8 @@ pub fn all() -> Prober {
         foreign::signatures,
         foreign::keys,
         foreign::vectors,
+        wasi::descriptors,
+        wasi::surroundings,
         // At last: Envoy closes a connection whose request is answered out of its body.
         buffers::bodies,
     ] {
