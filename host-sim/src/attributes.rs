@@ -23,7 +23,7 @@ pub enum MetadataOf {
 pub(crate) struct Attributes(Map<String, Value>);
 
 /// What a path leads to.
-pub(crate) enum Found {
+pub(crate) enum AttributeBytes {
     Bytes(Vec<u8>),
     /// It is there, and has no serialised form.
     Unserialisable,
@@ -71,7 +71,7 @@ impl Attributes {
     }
 
     /// What stands at `path`, segments joined with NUL.
-    pub fn get(&self, path: &str) -> Option<Found> {
+    pub fn get(&self, path: &str) -> Option<AttributeBytes> {
         let mut segments = path.split('\0');
         let mut value = self.0.get(segments.next()?)?;
         for segment in segments {
@@ -82,7 +82,7 @@ impl Attributes {
             Some(maps) => Some(metadata_message(maps)),
             None => serialised(value),
         };
-        Some(bytes.map_or(Found::Unserialisable, Found::Bytes))
+        Some(bytes.map_or(AttributeBytes::Unserialisable, AttributeBytes::Bytes))
     }
 }
 

@@ -4,11 +4,11 @@ use crate::abi;
 use crate::clock::Instant;
 use crate::error::Error;
 use crate::faults::FaultPlan;
-use crate::host::{Group, Host};
+use crate::host::{Host, VmGroup};
 use crate::script::{Cluster, Foreign};
+use crate::simulation::{Random, SharedSimulation, Simulation};
 use crate::transcript::{Recording, Transcript};
 use crate::vm::{Plugin, Vm, VmIdentity, VmSetup};
-use crate::world::{Random, SharedWorld, World};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ pub struct Builder {
     workers: usize,
     fuel: u64,
     memory: usize,
-    world: World,
+    simulation: Simulation,
 }
 
 /// Instructions one callback may take: far more than a filter needs, a second or two of an endless
@@ -33,14 +33,14 @@ const MEMORY: usize = 1 << 30;
 
 impl Builder {
     fn new() -> Self {
-        let world = World { random: Random::new(1), ..World::default() };
+        let simulation = Simulation { random: Random::new(1), ..Simulation::default() };
         Self {
             plugins: Vec::new(),
             chain: Vec::new(),
             workers: 1,
             fuel: FUEL,
             memory: MEMORY,
-            world,
+            simulation,
         }
     }
 
@@ -65,30 +65,30 @@ impl Builder {
 
     /// A cluster that can be called. All other names are unknown clusters.
     pub fn cluster(mut self, name: &str, cluster: Cluster) -> Self {
-        self.world.clusters.insert(name, cluster);
+        self.simulation.clusters.insert(name, cluster);
         self
     }
 
     pub fn faults(mut self, faults: FaultPlan) -> Self {
-        self.world.faults = faults;
+        self.simulation.faults = faults;
         self
     }
 
     /// A foreign function that answers otherwise than Envoy's, or is not there.
     pub fn foreign(mut self, name: &str, foreign: Foreign) -> Self {
-        self.world.foreign.insert(name.to_owned(), foreign);
+        self.simulation.foreign.insert(name.to_owned(), foreign);
         self
     }
 
     /// The time of day when it all begins.
     pub fn at(mut self, now: Instant) -> Self {
-        self.world.now = now;
+        self.simulation.now = now;
         self
     }
 
     /// Different seeds, different random bytes for the guest.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.world.random = Random::new(seed);
+        self.simulation.random = Random::new(seed);
         self
     }
 
@@ -105,7 +105,7 @@ impl Builder {
     }
 
     pub fn recording(mut self, recording: Recording) -> Self {
-        self.world.transcript = Transcript::new(recording);
+        self.simulation.transcript = Transcript::new(recording);
         self
     }
 
@@ -119,18 +119,18 @@ impl Builder {
         if let Some(name) = self.chain.iter().find(|name| !known(name)) {
             return Err(Error::NoPlugin(name.clone()));
         }
-        let mut world = self.world;
-        world.started = world.now;
-        let world: SharedWorld = Rc::new(RefCell::new(world));
+        let mut simulation = self.simulation;
+        simulation.started = simulation.now;
+        let simulation: SharedSimulation = Rc::new(RefCell::new(simulation));
         let limits = (self.fuel, self.memory);
-        let setups = group(self.plugins, &world, limits)?;
+        let setups = group(self.plugins, &simulation, limits)?;
         for setup in &setups {
             for plugin in &setup.plugins {
                 let one = VmSetup { plugins: vec![Rc::clone(plugin)], ..setup.shallow() };
                 Vm::start(&one, 0)?;
             }
         }
-        let mut groups: Vec<Group> = setups.into_iter().map(Group::new).collect();
+        let mut groups: Vec<VmGroup> = setups.into_iter().map(VmGroup::new).collect();
         let mut number = 0;
         for _ in 0..self.workers {
             for group in &mut groups {
@@ -138,13 +138,13 @@ impl Builder {
                 group.vms.push(Vm::start(&group.setup, number)?);
             }
         }
-        Ok(Host::new(groups, self.chain, world))
+        Ok(Host::new(groups, self.chain, simulation))
     }
 }
 
 fn group(
     plugins: Vec<Rc<Plugin>>,
-    world: &SharedWorld,
+    simulation: &SharedSimulation,
     (fuel, memory): (u64, usize),
 ) -> Result<Vec<VmSetup>, Error> {
     let mut setups: Vec<VmSetup> = Vec::new();
@@ -164,7 +164,7 @@ fn group(
             identity: Rc::<VmIdentity>::new(identity),
             environment: Rc::new(plugin.environment.clone()),
             plugins: vec![plugin],
-            world: Rc::clone(world),
+            simulation: Rc::clone(simulation),
             fuel,
             memory,
         });
@@ -190,7 +190,7 @@ impl VmSetup {
             identity: Rc::clone(&self.identity),
             environment: Rc::clone(&self.environment),
             plugins: Vec::new(),
-            world: Rc::clone(&self.world),
+            simulation: Rc::clone(&self.simulation),
             fuel: self.fuel,
             memory: self.memory,
         }

@@ -4,7 +4,7 @@ mod cost;
 mod exit;
 mod inspect;
 mod run;
-mod say;
+mod stdout;
 mod test;
 
 use clap::{Parser, Subcommand};

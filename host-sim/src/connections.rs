@@ -1,12 +1,12 @@
 //! TCP connections through the simulated Envoy.
 
-use crate::host::{Host, Place};
+use crate::host::{FilterLocation, Host};
 use crate::properties::Properties;
 use crate::stream::{ConnectionView, Peer};
 
 /// Names a TCP connection.
 #[derive(Clone, Copy, Debug)]
-pub struct ConnectionId(Place);
+pub struct ConnectionId(FilterLocation);
 
 // === impl Host ===
 
@@ -17,7 +17,7 @@ impl Host {
         let vm = self.vm(group, 0)?;
         let root = vm.roots.get(plugin).copied()?;
         let context = vm.open_connection(root, properties);
-        Some(ConnectionId(Place { group, worker: 0, context }))
+        Some(ConnectionId(FilterLocation { group, worker: 0, context }))
     }
 
     /// Bytes from the guest.

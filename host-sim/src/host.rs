@@ -7,12 +7,12 @@ use crate::message::{Direction, Piece};
 use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::script::{Answer, CalloutRequest, Cluster, GrpcRequest};
+use crate::simulation::{HeldCallout, SharedSimulation};
 use crate::stats::MetricKind;
-use crate::stream::{Ending, HttpStream, Leg, Link, StreamId};
+use crate::stream::{ChainPosition, HalfStream, HttpStream, StreamEnd, StreamId};
 use crate::strict::Violation;
-use crate::transcript::{Transcript, What};
-use crate::vm::{FailPolicy, Kind, Vm, VmSetup};
-use crate::world::{HeldCallout, SharedWorld};
+use crate::transcript::{Transcript, TranscriptEvent};
+use crate::vm::{ContextKind, FailPolicy, Vm, VmSetup};
 use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,24 +20,24 @@ use std::time::Duration;
 
 /// A simulation in progress.
 pub struct Host {
-    pub(crate) groups: Vec<Group>,
-    pub(crate) world: SharedWorld,
+    pub(crate) groups: Vec<VmGroup>,
+    pub(crate) simulation: SharedSimulation,
     /// The filters of a stream, in the order in which a request meets them.
-    pub(crate) streams: HashMap<StreamId, Vec<Place>>,
+    pub(crate) streams: HashMap<StreamId, Vec<FilterLocation>>,
     last_stream: u64,
     /// Plugins a request goes through if it does not say otherwise, by name.
     chain: Vec<String>,
 }
 
 /// VMs of one identity, one a worker.
-pub(crate) struct Group {
+pub(crate) struct VmGroup {
     pub setup: VmSetup,
     pub vms: Vec<Vm>,
 }
 
 /// Where a stream, or one filter of its chain, is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct FilterLocation {
     pub group: usize,
     pub worker: usize,
     pub context: u32,
@@ -46,8 +46,12 @@ pub(crate) struct Place {
 // === impl Host ===
 
 impl Host {
-    pub(crate) fn new(groups: Vec<Group>, chain: Vec<String>, world: SharedWorld) -> Self {
-        Self { groups, world, streams: HashMap::new(), last_stream: 0, chain }
+    pub(crate) fn new(
+        groups: Vec<VmGroup>,
+        chain: Vec<String>,
+        simulation: SharedSimulation,
+    ) -> Self {
+        Self { groups, simulation, streams: HashMap::new(), last_stream: 0, chain }
     }
 
     /// Brings a request to the filter. It goes as far as it can at once; [`settle`](Self::settle)
@@ -57,20 +61,21 @@ impl Host {
         let id = StreamId(self.last_stream);
         let Request { message, properties, upstream, worker, plugin, unfinished } = request;
         let properties = Rc::new(RefCell::new(properties));
-        let begins = if unfinished { Leg::beginning } else { Leg::arriving };
-        let mut leg = begins(message);
+        let begins = if unfinished { HalfStream::beginning } else { HalfStream::arriving };
+        let mut half = begins(message);
         let plugins = self.plugins_for(plugin.as_deref());
         let mut places = Vec::with_capacity(plugins.len());
         for (number, (group, root)) in plugins.iter().enumerate() {
-            let link = Link { number, last: number + 1 == plugins.len() };
-            let (leg, properties) = (std::mem::take(&mut leg), Rc::clone(&properties));
-            let stream = HttpStream::new(id, link, leg, upstream.clone(), properties);
+            let position = ChainPosition { number, last: number + 1 == plugins.len() };
+            let (half, properties) = (std::mem::take(&mut half), Rc::clone(&properties));
+            let stream = HttpStream::new(id, position, half, upstream.clone(), properties);
             let worker = worker % self.groups.get(*group).map_or(1, |group| group.vms.len().max(1));
             self.reload_if_due(*group, worker);
             let Some(vm) = self.vm(*group, worker) else { continue };
             let root = vm.roots.get(*root).copied();
-            let context = vm.store.data_mut().new_context(root, Kind::Http(Box::new(stream)));
-            places.push(Place { group: *group, worker, context });
+            let context =
+                vm.store.data_mut().new_context(root, ContextKind::Http(Box::new(stream)));
+            places.push(FilterLocation { group: *group, worker, context });
         }
         self.streams.insert(id, places);
         if let Some((vm, context)) = self.vm_of(id) {
@@ -109,24 +114,24 @@ impl Host {
     /// Lets everything happen that is going to, however long it takes, but for timers.
     pub fn settle(&mut self) {
         loop {
-            let Some(next) = self.world.borrow().events.next_but_ticks() else { return };
+            let Some(next) = self.simulation.borrow().events.next_but_ticks() else { return };
             self.run_until(next);
         }
     }
 
     /// Lets time pass; timers fire.
     pub fn advance(&mut self, wait: Duration) {
-        let until = self.world.borrow().now.after(wait);
+        let until = self.simulation.borrow().now.after(wait);
         self.run_until(until);
     }
 
     fn run_until(&mut self, until: Instant) {
         loop {
-            let due = self.world.borrow_mut().events.next_due(until);
+            let due = self.simulation.borrow_mut().events.next_due(until);
             let Some(due) = due else { break };
             {
-                let mut world = self.world.borrow_mut();
-                world.now = world.now.max(due.at);
+                let mut simulation = self.simulation.borrow_mut();
+                simulation.now = simulation.now.max(due.at);
             }
             let mut vms = self.groups.iter_mut().flat_map(|group| &mut group.vms);
             if let Some(vm) = vms.find(|vm| vm.number() == due.vm) {
@@ -134,23 +139,23 @@ impl Host {
             }
             self.hand_over();
         }
-        let mut world = self.world.borrow_mut();
-        world.now = world.now.max(until);
+        let mut simulation = self.simulation.borrow_mut();
+        simulation.now = simulation.now.max(until);
     }
 
     /// The guest goes away: its stream is destroyed where it stands. Callouts live on.
     pub fn cancel(&mut self, stream: StreamId) {
         if let Some((vm, context)) = self.vm_of(stream) {
-            vm.write(What::StreamReset { stream });
-            vm.end_stream(context, Ending::Reset);
+            vm.write(TranscriptEvent::StreamReset { stream });
+            vm.end_stream(context, StreamEnd::Reset);
         }
         self.hand_over();
     }
 
     /// How a request is doing.
     pub fn outcome(&self, stream: StreamId) -> Outcome {
-        let world = self.world.borrow();
-        if let Some(ended) = world.ended.get(&stream) {
+        let simulation = self.simulation.borrow();
+        if let Some(ended) = simulation.ended.get(&stream) {
             return Outcome::of(ended.iter());
         }
         let places = self.streams.get(&stream).into_iter().flatten();
@@ -163,7 +168,7 @@ impl Host {
     /// Lets go of what is kept of a stream that is over, in long simulations.
     pub fn forget(&mut self, stream: StreamId) {
         self.streams.remove(&stream);
-        self.world.borrow_mut().ended.remove(&stream);
+        self.simulation.borrow_mut().ended.remove(&stream);
     }
 
     /// Sends a request and lets everything happen: the common case.
@@ -174,16 +179,16 @@ impl Host {
     }
 
     pub fn now(&self) -> Instant {
-        self.world.borrow().now
+        self.simulation.borrow().now
     }
 
     pub fn transcript(&self) -> Ref<'_, Transcript> {
-        Ref::map(self.world.borrow(), |world| &world.transcript)
+        Ref::map(self.simulation.borrow(), |simulation| &simulation.transcript)
     }
 
     /// Replaces a cluster's script, or adds a cluster.
     pub fn set_cluster(&mut self, name: &str, cluster: Cluster) {
-        self.world.borrow_mut().clusters.insert(name, cluster);
+        self.simulation.borrow_mut().clusters.insert(name, cluster);
     }
 
     /// Answers what a cluster has left open: what `answer` has an answer to. Whoever gave up meanwhile
@@ -193,53 +198,61 @@ impl Host {
         cluster: &str,
         mut answer: impl FnMut(&CalloutRequest) -> Option<Answer>,
     ) {
-        let mut world = self.world.borrow_mut();
-        let held = std::mem::take(&mut world.held);
+        let mut simulation = self.simulation.borrow_mut();
+        let held = std::mem::take(&mut simulation.held);
         for callout in held {
             let HeldCallout { vm, root, token, ref request } = callout;
             let answered = (request.cluster == cluster).then(|| answer(request)).flatten();
             match answered.and_then(|answer| answer.outcome(request.timeout)) {
                 Some((delay, response)) => {
                     let response = response.map(Box::new);
-                    world.schedule(delay, vm, Event::Callout { root, token, response });
+                    simulation.schedule(delay, vm, Event::Callout { root, token, response });
                 }
-                None => world.held.push(callout),
+                None => simulation.held.push(callout),
             }
         }
     }
 
     /// What a cluster was asked over HTTP.
     pub fn callouts(&self, cluster: &str) -> Vec<CalloutRequest> {
-        let world = self.world.borrow();
-        world.clusters.get(cluster).map(|cluster| cluster.asked.clone()).unwrap_or_default()
+        let simulation = self.simulation.borrow();
+        simulation.clusters.get(cluster).map(|cluster| cluster.asked.clone()).unwrap_or_default()
     }
 
     /// What a cluster was asked and answered [apart](crate::Cluster::apart).
     pub fn callouts_apart(&self, cluster: &str) -> Vec<CalloutRequest> {
-        let world = self.world.borrow();
-        world.clusters.get(cluster).map(|cluster| cluster.asked_apart.clone()).unwrap_or_default()
+        let simulation = self.simulation.borrow();
+        simulation
+            .clusters
+            .get(cluster)
+            .map(|cluster| cluster.asked_apart.clone())
+            .unwrap_or_default()
     }
 
     /// What a cluster was asked over gRPC.
     pub fn grpc_callouts(&self, cluster: &str) -> Vec<GrpcRequest> {
-        let world = self.world.borrow();
-        world.clusters.get(cluster).map(|cluster| cluster.grpc_asked.clone()).unwrap_or_default()
+        let simulation = self.simulation.borrow();
+        simulation
+            .clusters
+            .get(cluster)
+            .map(|cluster| cluster.grpc_asked.clone())
+            .unwrap_or_default()
     }
 
     /// A metric by its name, without Envoy's prefix `wasmcustom.`.
     pub fn metric(&self, kind: MetricKind, name: &str) -> Option<u64> {
-        self.world.borrow().stats.value(kind, name)
+        self.simulation.borrow().stats.value(kind, name)
     }
 
     pub fn metrics(&self) -> Vec<(MetricKind, String, u64)> {
-        let world = self.world.borrow();
-        world.stats.iter().map(|(kind, name, value)| (kind, name.to_owned(), value)).collect()
+        let simulation = self.simulation.borrow();
+        simulation.stats.iter().map(|(kind, name, value)| (kind, name.to_owned(), value)).collect()
     }
 
     /// Every entry of shared data: `vm_id`, key, value.
     pub fn shared_data(&self) -> Vec<(String, Vec<u8>, Vec<u8>)> {
-        let world = self.world.borrow();
-        let entries = world.shared_data.iter();
+        let simulation = self.simulation.borrow();
+        let entries = simulation.shared_data.iter();
         entries.map(|(id, key, value)| (id.to_owned(), key.to_vec(), value.to_vec())).collect()
     }
 
@@ -261,25 +274,25 @@ impl Host {
         for vm in self.groups.iter().flat_map(|group| &group.vms) {
             for (id, context) in &vm.store.data().contexts {
                 match &context.kind {
-                    Kind::Http(stream) => leaks.extend(never_resumed(stream)),
-                    Kind::Root(root) => leaks.extend(
+                    ContextKind::Http(stream) => leaks.extend(never_resumed(stream)),
+                    ContextKind::Root(root) => leaks.extend(
                         root.callouts
                             .keys()
                             .map(|token| Violation::LeakedCallout { root: *id, token: *token }),
                     ),
-                    Kind::Connection(_) => {}
+                    ContextKind::Connection(_) => {}
                 }
             }
         }
-        let mut world = self.world.borrow_mut();
-        leaks.into_iter().for_each(|leak| world.violation(0, leak));
-        world.transcript.violations().cloned().collect()
+        let mut simulation = self.simulation.borrow_mut();
+        leaks.into_iter().for_each(|leak| simulation.violation(0, leak));
+        simulation.transcript.violations().cloned().collect()
     }
 
     /// A fresh VM in place of a failed one, where the policy and the back-off allow it.
     fn reload_if_due(&mut self, group: usize, worker: usize) {
         let now = self.now();
-        let Some(Group { setup, vms }) = self.groups.get_mut(group) else { return };
+        let Some(VmGroup { setup, vms }) = self.groups.get_mut(group) else { return };
         let Some(vm) = vms.get_mut(worker) else { return };
         let policy = setup.plugins.first().map(|plugin| plugin.fail_policy);
         if let (Some(FailPolicy::Reload { backoff }), Some(_)) = (policy, &vm.failed)
@@ -306,14 +319,14 @@ impl Host {
 
     /// The first filter of a stream.
     fn vm_of(&mut self, stream: StreamId) -> Option<(&mut Vm, u32)> {
-        let Place { group, worker, context } = *self.streams.get(&stream)?.first()?;
+        let FilterLocation { group, worker, context } = *self.streams.get(&stream)?.first()?;
         self.vm(group, worker).map(|vm| (vm, context))
     }
 }
 
 // === impl Group ===
 
-impl Group {
+impl VmGroup {
     pub fn new(setup: VmSetup) -> Self {
         Self { setup, vms: Vec::new() }
     }
@@ -321,11 +334,11 @@ impl Group {
 
 fn never_resumed(stream: &HttpStream) -> Option<Violation> {
     let id = stream.id;
-    let held = |leg: &Leg| leg.is_held() && !leg.complete;
-    let leg = match (held(&stream.request), held(&stream.response)) {
+    let held = |half: &HalfStream| half.is_held() && !half.complete;
+    let half = match (held(&stream.request), held(&stream.response)) {
         (true, _) => "request",
         (_, true) => "response",
         _ => return None,
     };
-    Some(Violation::NeverResumed { stream: id, leg })
+    Some(Violation::NeverResumed { stream: id, half })
 }

@@ -39,6 +39,7 @@ mod reload;
 mod request;
 mod script;
 mod shared;
+mod simulation;
 mod stats;
 mod status;
 mod stream;
@@ -46,7 +47,6 @@ mod strict;
 mod trace;
 mod transcript;
 mod vm;
-mod world;
 
 pub use attributes::MetadataOf;
 pub use builder::Builder;
@@ -68,5 +68,7 @@ pub use stats::MetricKind;
 pub use status::{Status, UnknownStatus};
 pub use stream::{ConnectionView, LocalReply, Peer, StreamId};
 pub use strict::Violation;
-pub use transcript::{Arg, ArgValue, Entry, Level, Recording, Returned, Transcript, What};
+pub use transcript::{
+    Arg, ArgValue, Entry, Level, Recording, Returned, Transcript, TranscriptEvent,
+};
 pub use vm::{FailPolicy, Plugin};

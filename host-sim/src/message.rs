@@ -19,7 +19,7 @@ pub enum Direction {
     Response,
 }
 
-/// What arrives on a leg, in its order.
+/// What arrives on a half of a stream, in its order.
 #[derive(Clone, Debug)]
 pub(crate) enum Piece {
     Headers { end: bool },

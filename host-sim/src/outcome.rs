@@ -2,7 +2,7 @@
 
 use crate::message::Message;
 use crate::properties::Properties;
-use crate::stream::{Ending, HttpStream, Leg, LocalReply};
+use crate::stream::{HalfStream, HttpStream, LocalReply, StreamEnd};
 use std::fmt;
 
 /// A request's story so far.
@@ -45,18 +45,19 @@ impl Outcome {
     pub(crate) fn of<'a>(links: impl Iterator<Item = &'a HttpStream>) -> Self {
         let links: Vec<_> = links.collect();
         let (first, last) = (links.first(), links.last());
-        let over = links.iter().any(|link| link.ending.is_some());
-        let held = |leg: &Leg| leg.is_held() && !leg.complete;
-        let properties = first.map(|link| link.properties.borrow().clone());
+        let over = links.iter().any(|position| position.stream_end.is_some());
+        let held = |half: &HalfStream| half.is_held() && !half.complete;
+        let properties = first.map(|position| position.properties.borrow().clone());
         Self {
-            upstream: last.and_then(|link| link.request.passed.clone()),
-            upstream_complete: last.is_some_and(|link| link.request.complete),
-            received: first.and_then(|link| link.response.passed.clone()),
-            reply: links.iter().find_map(|link| link.reply.clone()),
-            reset: links.iter().any(|link| link.ending == Some(Ending::Reset)),
-            held: !over && links.iter().any(|link| held(&link.request) || held(&link.response)),
+            upstream: last.and_then(|position| position.request.passed.clone()),
+            upstream_complete: last.is_some_and(|position| position.request.complete),
+            received: first.and_then(|position| position.response.passed.clone()),
+            reply: links.iter().find_map(|position| position.reply.clone()),
+            reset: links.iter().any(|position| position.stream_end == Some(StreamEnd::Reset)),
+            held: !over
+                && links.iter().any(|position| held(&position.request) || held(&position.response)),
             properties: properties.unwrap_or_default(),
-            route_cache_clears: links.iter().map(|link| link.route_cache_clears).sum(),
+            route_cache_clears: links.iter().map(|position| position.route_cache_clears).sum(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Attributes and filter state, as `proxy_get_property` sees them.
 
-use crate::attributes::{Attributes, Found, MetadataOf};
+use crate::attributes::{AttributeBytes, Attributes, MetadataOf};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ impl Properties {
     }
 
     /// What stands in the tree of attributes.
-    pub(crate) fn attribute(&self, path: &str) -> Option<Found> {
+    pub(crate) fn attribute(&self, path: &str) -> Option<AttributeBytes> {
         self.attributes.get(path)
     }
 

@@ -2,8 +2,8 @@
 //! new root context in the VMs of its identity, beside the one that drains.
 
 use crate::error::Error;
-use crate::host::{Group, Host};
-use crate::vm::{Called, Plugin, Vm};
+use crate::host::{Host, VmGroup};
+use crate::vm::{CallbackResult, Plugin, Vm};
 use std::rc::Rc;
 
 // === impl Host ===
@@ -31,7 +31,7 @@ impl Host {
     /// Envoy by then.
     pub fn retire(&mut self, name: &str) {
         let Some((group, index)) = self.find_plugin(Some(name)) else { return };
-        let Some(Group { setup, vms }) = self.groups.get_mut(group) else { return };
+        let Some(VmGroup { setup, vms }) = self.groups.get_mut(group) else { return };
         setup.plugins.remove(index);
         for vm in vms {
             let root = vm.roots.remove(index);
@@ -55,7 +55,8 @@ impl Host {
 impl Vm {
     fn end_root(&mut self, root: u32) {
         let said = self.call(root, "proxy_on_done", |c| c.done.clone(), (root,));
-        if let (Called::Returned(0, _), Some(owner)) = (said, self.store.data_mut().root_mut(root))
+        if let (CallbackResult::Returned(0, _), Some(owner)) =
+            (said, self.store.data_mut().root_mut(root))
         {
             owner.done_pending = true;
         } else {

@@ -1,6 +1,6 @@
 //! The transcript as lines for people.
 
-use crate::transcript::{Arg, ArgValue, Entry, Returned, What};
+use crate::transcript::{Arg, ArgValue, Entry, Returned, TranscriptEvent};
 use std::fmt;
 
 /// Longer values are cut: a trace is read, not parsed.
@@ -19,7 +19,7 @@ impl fmt::Display for Entry {
 
 // === impl What ===
 
-impl fmt::Display for What {
+impl fmt::Display for TranscriptEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Callback { name, context, args } => {
@@ -47,7 +47,7 @@ impl fmt::Display for What {
     }
 }
 
-impl What {
+impl TranscriptEvent {
     fn fmt_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CalloutSent { token, cluster, message } => {

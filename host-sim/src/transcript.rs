@@ -15,11 +15,11 @@ pub struct Entry {
     pub at: Instant,
     /// Which VM: 0 is the canary of the main thread, workers count from 1.
     pub vm: usize,
-    pub what: What,
+    pub what: TranscriptEvent,
 }
 
 #[derive(Clone, Debug)]
-pub enum What {
+pub enum TranscriptEvent {
     /// The host called into the guest.
     Callback {
         name: &'static str,
@@ -135,11 +135,16 @@ impl Transcript {
         Self { recording, ..Self::default() }
     }
 
-    pub(crate) fn push(&mut self, at: Instant, vm: usize, what: What) {
-        let detail =
-            matches!(what, What::HostCall { .. } | What::Callback { .. } | What::Returned { .. });
+    pub(crate) fn push(&mut self, at: Instant, vm: usize, what: TranscriptEvent) {
+        let detail = matches!(
+            what,
+            TranscriptEvent::HostCall { .. }
+                | TranscriptEvent::Callback { .. }
+                | TranscriptEvent::Returned { .. }
+        );
         let wanted = if detail { Recording::Everything } else { Recording::Outcomes };
-        let always = matches!(what, What::Violation(_) | What::VmFailed { .. });
+        let always =
+            matches!(what, TranscriptEvent::Violation(_) | TranscriptEvent::VmFailed { .. });
         if always || self.recording >= wanted {
             self.entries.push(Entry { at, vm, what });
         }
@@ -168,15 +173,15 @@ impl Transcript {
     /// What the module logged, on any VM.
     pub fn logs(&self) -> impl Iterator<Item = (Level, &str)> {
         self.entries.iter().filter_map(|entry| match &entry.what {
-            What::Log { level, message, .. } => Some((*level, message.as_str())),
+            TranscriptEvent::Log { level, message, .. } => Some((*level, message.as_str())),
             _ => None,
         })
     }
 
     /// Streams that are over, in the order in which they ended.
-    pub fn endings(&self) -> Vec<StreamId> {
+    pub fn stream_ends(&self) -> Vec<StreamId> {
         let ended = self.entries.iter().filter_map(|entry| match entry.what {
-            What::StreamEnded { stream } => Some(stream),
+            TranscriptEvent::StreamEnded { stream } => Some(stream),
             _ => None,
         });
         ended.collect()
@@ -184,14 +189,14 @@ impl Transcript {
 
     pub fn violations(&self) -> impl Iterator<Item = &Violation> {
         self.entries.iter().filter_map(|entry| match &entry.what {
-            What::Violation(violation) => Some(violation),
+            TranscriptEvent::Violation(violation) => Some(violation),
             _ => None,
         })
     }
 
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
         self.entries.iter().filter_map(|entry| match &entry.what {
-            What::VmFailed { failure } => Some(failure),
+            TranscriptEvent::VmFailed { failure } => Some(failure),
             _ => None,
         })
     }
@@ -199,7 +204,7 @@ impl Transcript {
     /// Guest instructions so far; needs everything recorded.
     pub fn fuel(&self) -> u64 {
         let spent = self.entries.iter().map(|entry| match entry.what {
-            What::Returned { fuel, .. } => fuel,
+            TranscriptEvent::Returned { fuel, .. } => fuel,
             _ => 0,
         });
         spent.sum()

@@ -8,8 +8,8 @@ mod start;
 mod state;
 
 pub(crate) use callbacks::Callbacks;
-pub(crate) use context::{Context, Kind, PendingCallout, PendingGrpc, Prototype, Root};
+pub(crate) use context::{Context, ContextKind, PendingCallout, PendingGrpc, Prototype, Root};
 pub(crate) use identity::VmIdentity;
 pub use identity::{FailPolicy, Plugin};
-pub(crate) use instance::{Called, Vm, VmSetup};
+pub(crate) use instance::{CallbackResult, Vm, VmSetup};
 pub(crate) use state::{Deferred, Stage, VmState};

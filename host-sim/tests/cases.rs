@@ -5,7 +5,7 @@
 
 mod support;
 
-use host_sim::cases::{CaseFile, play};
+use host_sim::cases::{CaseFile, run_case};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -18,7 +18,8 @@ fn every_case_holds_on_the_simulator() {
         for case in &file.cases {
             played += 1;
             let place = format!("{}: {}", path.file_name().unwrap().display(), case.name);
-            let mut outcome = play(&module, &file, case).unwrap_or_else(|error| panic!("{error}"));
+            let mut outcome =
+                run_case(&module, &file, case).unwrap_or_else(|error| panic!("{error}"));
             for step in &outcome.steps {
                 let differences = step.differences.iter();
                 complaints.extend(differences.map(|difference| format!("{place}: {difference}")));

@@ -7,7 +7,9 @@
 mod support;
 
 use host_sim::cases::{CaseFile, SessionSpec, Template};
-use host_sim::{Answer, Cluster, Entry, Host, Instant, Plugin, Recording, Request, StreamId, What};
+use host_sim::{
+    Answer, Cluster, Entry, Host, Instant, Plugin, Recording, Request, StreamId, TranscriptEvent,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -184,7 +186,7 @@ fn many_waits_end_each_costs_the_same_and_no_callback_ends_them_all() {
 
 fn fuel(entry: &Entry) -> u64 {
     match entry.what {
-        What::Returned { fuel, .. } => fuel,
+        TranscriptEvent::Returned { fuel, .. } => fuel,
         _ => 0,
     }
 }

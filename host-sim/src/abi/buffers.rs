@@ -1,10 +1,10 @@
 //! Buffers: bodies, connection bytes, configurations, answers to callouts.
 
-use super::call::{Call, ENV, Out, Stop, run};
+use super::call::{Call, ENV, EarlyReturn, GuestCaller, OutPointer, run};
 use crate::status::Status;
-use crate::vm::{Kind, VmState};
+use crate::vm::{ContextKind, VmState};
 use std::borrow::Cow;
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Linker, Result};
 
 /// `BufferType` of the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,6 @@ enum Buffer {
     CallData,
 }
 
-type Guest<'a> = Caller<'a, VmState>;
-
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     linker.func_wrap(ENV, "proxy_get_buffer_bytes", get)?;
     linker.func_wrap(ENV, "proxy_get_buffer_status", status)?;
@@ -31,7 +29,7 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 
 /// Past the end: Ok, and nothing is given.
 fn get(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     buffer: u32,
     start: u32,
     length: u32,
@@ -47,7 +45,7 @@ fn get(
         let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
         let end = end.min(bytes.len());
         match bytes.get(start..end) {
-            Some(slice) if !slice.is_empty() => call.give(slice, Out { address, size }),
+            Some(slice) if !slice.is_empty() => call.give(slice, OutPointer { address, size }),
             _ => {
                 call.write_u32(address, 0)?;
                 Ok(call.write_u32(size, 0)?)
@@ -56,7 +54,7 @@ fn get(
     })
 }
 
-fn status(guest: Guest<'_>, buffer: u32, length: u32, flags: u32) -> Result<u32> {
+fn status(guest: GuestCaller<'_>, buffer: u32, length: u32, flags: u32) -> Result<u32> {
     run(guest, "proxy_get_buffer_status", |call| {
         let buffer = kind(call, buffer)?;
         let bytes = contents(call, buffer).ok_or(Status::NotFound)?.len();
@@ -68,7 +66,7 @@ fn status(guest: Guest<'_>, buffer: u32, length: u32, flags: u32) -> Result<u32>
 /// `start` 0 and `length` 0 prepends, `start` 0 drains `length` bytes first, `start` at or behind
 /// the end appends; anything else is refused. Nobody corrects `content-length`.
 fn set(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     buffer: u32,
     start: u32,
     length: u32,
@@ -97,7 +95,7 @@ fn set(
     })
 }
 
-fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Buffer, Stop> {
+fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Buffer, EarlyReturn> {
     call.number("buffer", code);
     let index = usize::try_from(code).map_err(|_| Status::BadArgument)?;
     Ok(Buffer::ALL.get(index).copied().ok_or(Status::BadArgument)?)
@@ -136,16 +134,16 @@ fn contents<'a>(call: &'a mut Call<'_>, buffer: Buffer) -> Option<Cow<'a, [u8]>>
 fn writable(state: &mut VmState, buffer: Buffer) -> Option<&mut Vec<u8>> {
     let subject = state.subject();
     match (buffer, &mut state.contexts.get_mut(&subject)?.kind) {
-        (Buffer::RequestBody, Kind::Http(stream)) => {
+        (Buffer::RequestBody, ContextKind::Http(stream)) => {
             stream.request.visible.body.then_some(&mut stream.request.body)
         }
-        (Buffer::ResponseBody, Kind::Http(stream)) => {
+        (Buffer::ResponseBody, ContextKind::Http(stream)) => {
             stream.response.visible.body.then_some(&mut stream.response.body)
         }
-        (Buffer::DownstreamData, Kind::Connection(connection)) => {
+        (Buffer::DownstreamData, ContextKind::Connection(connection)) => {
             connection.downstream.visible.then_some(&mut connection.downstream.held)
         }
-        (Buffer::UpstreamData, Kind::Connection(connection)) => {
+        (Buffer::UpstreamData, ContextKind::Connection(connection)) => {
             connection.upstream.visible.then_some(&mut connection.upstream.held)
         }
         _ => None,

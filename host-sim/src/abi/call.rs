@@ -1,10 +1,10 @@
 //! One host call: may it be made now, what are its arguments, what does it return.
 
 use crate::error::Cause;
+use crate::simulation::Simulation;
 use crate::status::Status;
-use crate::transcript::{Arg, ArgValue, Returned, What};
+use crate::transcript::{Arg, ArgValue, Returned, TranscriptEvent};
 use crate::vm::{Stage, VmState};
-use crate::world::World;
 use std::cell::RefMut;
 use wasmtime::{AsContextMut, Caller, Extern, Memory, Result};
 
@@ -20,17 +20,20 @@ pub(super) struct Call<'a> {
 }
 
 /// Why a host call stops early.
-pub(super) enum Stop {
+pub(super) enum EarlyReturn {
     Status(Status),
     /// The guest's allocator trapped under the call.
     Trap(wasmtime::Error),
 }
 
-pub(super) type Outcome = std::result::Result<(), Stop>;
+/// The running guest, as wasmtime hands it to a host function.
+pub(super) type GuestCaller<'a> = Caller<'a, VmState>;
+
+pub(super) type CallResult = std::result::Result<(), EarlyReturn>;
 
 /// A place in guest memory where a result's address, or a number, is written.
 #[derive(Clone, Copy)]
-pub(super) struct Out {
+pub(super) struct OutPointer {
     pub address: u32,
     pub size: u32,
 }
@@ -39,17 +42,17 @@ pub(super) struct Out {
 pub(super) fn run(
     caller: Caller<'_, VmState>,
     function: &'static str,
-    act: impl FnOnce(&mut Call<'_>) -> Outcome,
+    act: impl FnOnce(&mut Call<'_>) -> CallResult,
 ) -> Result<u32> {
     let mut call = Call::begin(caller, function)?;
     let outcome = match call.ordered_fault() {
-        Some(status) => Err(Stop::Status(status)),
+        Some(status) => Err(EarlyReturn::Status(status)),
         None => act(&mut call),
     };
     let status = match outcome {
         Ok(()) => Status::Ok,
-        Err(Stop::Status(status)) => status,
-        Err(Stop::Trap(error)) => return Err(error),
+        Err(EarlyReturn::Status(status)) => status,
+        Err(EarlyReturn::Trap(error)) => return Err(error),
     };
     call.end(Returned::Status(status));
     Ok(status.code())
@@ -82,15 +85,15 @@ impl<'a> Call<'a> {
             };
             return Err(wasmtime::Error::new(Cause::Forbidden { function, stage }));
         }
-        let records = caller.data().world.borrow().transcript.records_calls();
+        let records = caller.data().simulation.borrow().transcript.records_calls();
         Ok(Self { caller, function, args: Vec::new(), records })
     }
 
     fn ordered_fault(&mut self) -> Option<Status> {
         let function = self.function;
-        let mut world = self.world();
-        let nth = world.transcript.count(function);
-        world.faults.answer(function, nth)
+        let mut simulation = self.simulation();
+        let nth = simulation.transcript.count(function);
+        simulation.faults.answer(function, nth)
     }
 
     fn end(self, status: Returned) {
@@ -99,24 +102,25 @@ impl<'a> Call<'a> {
         }
         let state = self.caller.data();
         let (vm, context) = (state.number, state.subject());
-        let what = What::HostCall { function: self.function, context, args: self.args, status };
-        state.world.borrow_mut().write(vm, what);
+        let what =
+            TranscriptEvent::HostCall { function: self.function, context, args: self.args, status };
+        state.simulation.borrow_mut().write(vm, what);
     }
 
     pub fn state(&mut self) -> &mut VmState {
         self.caller.data_mut()
     }
 
-    pub fn world(&self) -> RefMut<'_, World> {
-        self.caller.data().world.borrow_mut()
+    pub fn simulation(&self) -> RefMut<'_, Simulation> {
+        self.caller.data().simulation.borrow_mut()
     }
 
     pub fn vm(&self) -> usize {
         self.caller.data().number
     }
 
-    pub fn write_down(&self, what: What) {
-        self.world().write(self.vm(), what);
+    pub fn write_down(&self, what: TranscriptEvent) {
+        self.simulation().write(self.vm(), what);
     }
 
     /// Notes a plain number among the arguments.
@@ -132,7 +136,7 @@ impl<'a> Call<'a> {
         name: &'static str,
         address: u32,
         size: u32,
-    ) -> std::result::Result<Vec<u8>, Stop> {
+    ) -> std::result::Result<Vec<u8>, EarlyReturn> {
         let bytes = self.read(address, size)?;
         if self.records {
             self.args.push(Arg { name, value: ArgValue::Bytes(bytes.clone()) });
@@ -145,7 +149,7 @@ impl<'a> Call<'a> {
         name: &'static str,
         address: u32,
         size: u32,
-    ) -> std::result::Result<String, Stop> {
+    ) -> std::result::Result<String, EarlyReturn> {
         Ok(String::from_utf8_lossy(&self.bytes(name, address, size)?).into_owned())
     }
 
@@ -172,7 +176,7 @@ impl<'a> Call<'a> {
     }
 
     /// Hands bytes over in memory of the guest's own allocator; no bytes are address 0, size 0.
-    pub fn give(&mut self, bytes: &[u8], out: Out) -> Outcome {
+    pub fn give(&mut self, bytes: &[u8], out: OutPointer) -> CallResult {
         if self.records {
             self.args.push(Arg { name: "gives", value: ArgValue::Bytes(bytes.to_vec()) });
         }
@@ -183,8 +187,8 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    fn allocate(&mut self, size: usize) -> std::result::Result<u32, Stop> {
-        let unavailable = Stop::Status(Status::InvalidMemoryAccess);
+    fn allocate(&mut self, size: usize) -> std::result::Result<u32, EarlyReturn> {
+        let unavailable = EarlyReturn::Status(Status::InvalidMemoryAccess);
         let Some(allocator) = self.state().allocator.clone() else { return Err(unavailable) };
         let size = u32::try_from(size).map_err(|_| Status::InvalidMemoryAccess)?;
         let stage = std::mem::replace(&mut self.state().stage, Stage::Allocating);
@@ -193,7 +197,7 @@ impl<'a> Call<'a> {
         match allocated {
             Ok(0) => Err(unavailable),
             Ok(address) => Ok(address),
-            Err(error) => Err(Stop::Trap(error)),
+            Err(error) => Err(EarlyReturn::Trap(error)),
         }
     }
 
@@ -234,13 +238,13 @@ fn to_usize(number: u32) -> usize {
 
 // === impl Stop ===
 
-impl From<Status> for Stop {
+impl From<Status> for EarlyReturn {
     fn from(status: Status) -> Self {
         Self::Status(status)
     }
 }
 
 /// What a function that answers with a status has to say.
-pub(super) fn done(status: Status) -> Outcome {
-    if status == Status::Ok { Ok(()) } else { Err(Stop::Status(status)) }
+pub(super) fn done(status: Status) -> CallResult {
+    if status == Status::Ok { Ok(()) } else { Err(EarlyReturn::Status(status)) }
 }

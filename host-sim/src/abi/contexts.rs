@@ -44,6 +44,6 @@ fn status(guest: Caller<'_, VmState>, code: u32, address: u32, size: u32) -> Res
         let found = call.state().subject_root().map(|(_, root)| root.status.clone());
         let (number, message) = found.ok_or(Status::NotFound)?;
         call.write_u32(code, number)?;
-        call.give(message.as_bytes(), super::call::Out { address, size })
+        call.give(message.as_bytes(), super::call::OutPointer { address, size })
     })
 }

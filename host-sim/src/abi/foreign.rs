@@ -1,11 +1,11 @@
 //! Envoy's foreign functions, all but `expr_create`, `expr_evaluate` and `expr_delete`: those are the
 //! Common Expression Language, and answer as in an Envoy that is built without it, `NotFound`.
 
-use super::call::{Call, ENV, Outcome, run};
+use super::call::{Call, CallResult, ENV, run};
 use super::{crypto, zlib};
 use crate::protobuf;
 use crate::status::Status;
-use crate::vm::{Kind, Prototype, VmState};
+use crate::vm::{ContextKind, Prototype, VmState};
 use wasmtime::{Caller, Linker, Result};
 
 /// Filter state a guest may set through `set_envoy_filter_state`: keys Envoy has a factory for.
@@ -40,7 +40,7 @@ fn call_foreign(
     run(guest, "proxy_call_foreign_function", |call| {
         let name = call.text("name", name, name_size)?;
         let argument = call.bytes("argument", argument, argument_size)?;
-        let scripted = call.world().foreign.get(&name).cloned();
+        let scripted = call.simulation().foreign.get(&name).cloned();
         if let Some(scripted) = scripted {
             return hand_over(call, &scripted.answer()?, address, size);
         }
@@ -59,11 +59,11 @@ fn call_foreign(
 }
 
 /// Addresses of 0 mean that the guest does not want the result.
-fn hand_over(call: &mut Call<'_>, result: &[u8], address: u32, size: u32) -> Outcome {
+fn hand_over(call: &mut Call<'_>, result: &[u8], address: u32, size: u32) -> CallResult {
     if address == 0 || size == 0 {
         return Ok(());
     }
-    call.give(result, super::call::Out { address, size })
+    call.give(result, super::call::OutPointer { address, size })
 }
 
 /// `SetEnvoyFilterStateArguments {path = 1, value = 2, span = 3}`.
@@ -80,8 +80,12 @@ fn set_filter_state(call: &mut Call<'_>, argument: &[u8]) -> std::result::Result
     let state = call.state();
     let subject = state.subject();
     match state.contexts.get_mut(&subject).map(|context| &mut context.kind) {
-        Some(Kind::Http(stream)) => stream.properties.borrow_mut().set_filter_state(&key, value),
-        Some(Kind::Connection(connection)) => connection.properties.set_filter_state(&key, value),
+        Some(ContextKind::Http(stream)) => {
+            stream.properties.borrow_mut().set_filter_state(&key, value)
+        }
+        Some(ContextKind::Connection(connection)) => {
+            connection.properties.set_filter_state(&key, value)
+        }
         _ => return Err(Status::NotFound),
     }
     Ok(Vec::new())

@@ -1,6 +1,6 @@
 //! gRPC callouts: unary calls and streams, owned by the root context.
 
-use super::call::{Call, ENV, Stop, run};
+use super::call::{Call, ENV, EarlyReturn, GuestCaller, run};
 use crate::events::Event;
 use crate::pairs;
 use crate::protobuf;
@@ -8,9 +8,7 @@ use crate::script::GrpcRequest;
 use crate::status::Status;
 use crate::vm::{PendingGrpc, VmState};
 use std::time::Duration;
-use wasmtime::{Caller, Linker, Result};
-
-type Guest<'a> = Caller<'a, VmState>;
+use wasmtime::{Linker, Result};
 
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     linker.func_wrap(ENV, "proxy_grpc_call", grpc_call)?;
@@ -23,7 +21,7 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 
 #[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
 fn grpc_call(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     target: u32,
     target_size: u32,
     service: u32,
@@ -51,7 +49,7 @@ fn grpc_call(
 
 #[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
 fn grpc_stream(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     target: u32,
     target_size: u32,
     service: u32,
@@ -78,7 +76,7 @@ fn opening(
     service: (u32, u32),
     method: (u32, u32),
     metadata: (u32, u32),
-) -> std::result::Result<GrpcRequest, Stop> {
+) -> std::result::Result<GrpcRequest, EarlyReturn> {
     let target = call.bytes("target", target.0, target.1)?;
     Ok(GrpcRequest {
         cluster: cluster(call, &target)?,
@@ -91,7 +89,7 @@ fn opening(
     })
 }
 
-fn send(guest: Guest<'_>, token: u32, address: u32, size: u32, end: u32) -> Result<u32> {
+fn send(guest: GuestCaller<'_>, token: u32, address: u32, size: u32, end: u32) -> Result<u32> {
     run(guest, "proxy_grpc_send", |call| {
         call.number("token", token);
         let message = call.bytes("message", address, size)?;
@@ -107,7 +105,7 @@ fn send(guest: Guest<'_>, token: u32, address: u32, size: u32, end: u32) -> Resu
 }
 
 /// A call is cancelled by it; a stream stops sending and still receives.
-fn close(guest: Guest<'_>, token: u32) -> Result<u32> {
+fn close(guest: GuestCaller<'_>, token: u32) -> Result<u32> {
     run(guest, "proxy_grpc_close", |call| {
         call.number("token", token);
         let (_, root) = call.state().subject_root().ok_or(Status::NotFound)?;
@@ -120,7 +118,7 @@ fn close(guest: Guest<'_>, token: u32) -> Result<u32> {
     })
 }
 
-fn cancel(guest: Guest<'_>, token: u32) -> Result<u32> {
+fn cancel(guest: GuestCaller<'_>, token: u32) -> Result<u32> {
     run(guest, "proxy_grpc_cancel", |call| {
         call.number("token", token);
         let (_, root) = call.state().subject_root().ok_or(Status::NotFound)?;
@@ -132,10 +130,10 @@ fn cancel(guest: Guest<'_>, token: u32) -> Result<u32> {
 /// The target is a cluster's name, or a `GrpcService` message: field 1 (`envoy_grpc`), in it field 1
 /// (`cluster_name`).
 fn cluster(call: &Call<'_>, target: &[u8]) -> std::result::Result<String, Status> {
-    let world = call.world();
+    let simulation = call.simulation();
     let known = |bytes: &[u8]| {
         let name = String::from_utf8_lossy(bytes).into_owned();
-        world.clusters.get(&name).map(|_| name)
+        simulation.clusters.get(&name).map(|_| name)
     };
     let in_message = || {
         let envoy_grpc = protobuf::bytes_field(target, 1)?;
@@ -152,8 +150,8 @@ fn begin(
 ) -> std::result::Result<u32, Status> {
     let vm = call.vm();
     let answer = {
-        let mut world = call.world();
-        let cluster = world.clusters.get_mut(&request.cluster).ok_or(Status::ParseFailure)?;
+        let mut simulation = call.simulation();
+        let cluster = simulation.clusters.get_mut(&request.cluster).ok_or(Status::ParseFailure)?;
         cluster.grpc_answer(request)
     };
     let state = call.state();
@@ -173,9 +171,9 @@ fn begin(
             None => return Ok(token),
         },
     };
-    let mut world = call.world();
+    let mut simulation = call.simulation();
     for event in events {
-        world.schedule(delay, vm, Event::Grpc { root, token, event });
+        simulation.schedule(delay, vm, Event::Grpc { root, token, event });
     }
     Ok(token)
 }

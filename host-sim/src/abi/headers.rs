@@ -1,14 +1,14 @@
 //! Header maps: of requests, responses, and answers to callouts.
 
-use super::call::{Call, ENV, Out, Outcome, Stop, run};
+use super::call::{Call, CallResult, ENV, EarlyReturn, GuestCaller, OutPointer, run};
 use crate::headers::HeaderMap;
 use crate::message::Direction;
 use crate::pairs;
 use crate::status::Status;
 use crate::strict::Violation;
-use crate::transcript::What;
+use crate::transcript::TranscriptEvent;
 use crate::vm::VmState;
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Linker, Result};
 
 /// `MapType` of the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +23,6 @@ enum Map {
     CalloutTrailers,
 }
 
-type Guest<'a> = Caller<'a, VmState>;
-
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     linker.func_wrap(ENV, "proxy_get_header_map_pairs", pairs_of)?;
     linker.func_wrap(ENV, "proxy_get_header_map_size", size_of)?;
@@ -37,17 +35,17 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 }
 
 /// Where the map is not there, an empty list.
-fn pairs_of(guest: Guest<'_>, map: u32, address: u32, size: u32) -> Result<u32> {
+fn pairs_of(guest: GuestCaller<'_>, map: u32, address: u32, size: u32) -> Result<u32> {
     run(guest, "proxy_get_header_map_pairs", |call| {
         let map = kind(call, map)?;
         let bytes = readable(call, map).map(pairs::encode).unwrap_or_default();
         note_access(call, map);
-        call.give(&bytes, Out { address, size })
+        call.give(&bytes, OutPointer { address, size })
     })
 }
 
 /// In bytes.
-fn size_of(guest: Guest<'_>, map: u32, size: u32) -> Result<u32> {
+fn size_of(guest: GuestCaller<'_>, map: u32, size: u32) -> Result<u32> {
     run(guest, "proxy_get_header_map_size", |call| {
         let map = kind(call, map)?;
         let bytes = readable(call, map).map(HeaderMap::byte_size);
@@ -58,7 +56,7 @@ fn size_of(guest: Guest<'_>, map: u32, size: u32) -> Result<u32> {
 
 /// The first value only.
 fn value_of(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     map: u32,
     name: u32,
     name_size: u32,
@@ -70,12 +68,12 @@ fn value_of(
         let name = named(map, call.text("name", name, name_size)?);
         let found = readable(call, map).map(|map| map.get(&name).map(<[u8]>::to_vec));
         let value = found.ok_or_else(|| unavailable(call, map))?.ok_or(Status::NotFound)?;
-        call.give(&value, Out { address, size })
+        call.give(&value, OutPointer { address, size })
     })
 }
 
 /// A malformed list is an empty one: all headers are gone, and the status is Ok.
-fn set_pairs(guest: Guest<'_>, map: u32, address: u32, size: u32) -> Result<u32> {
+fn set_pairs(guest: GuestCaller<'_>, map: u32, address: u32, size: u32) -> Result<u32> {
     run(guest, "proxy_set_header_map_pairs", |call| {
         let map = kind(call, map)?;
         let list = pairs::decode(&call.bytes("pairs", address, size)?);
@@ -84,7 +82,14 @@ fn set_pairs(guest: Guest<'_>, map: u32, address: u32, size: u32) -> Result<u32>
     })
 }
 
-fn add(guest: Guest<'_>, map: u32, name: u32, size: u32, value: u32, length: u32) -> Result<u32> {
+fn add(
+    guest: GuestCaller<'_>,
+    map: u32,
+    name: u32,
+    size: u32,
+    value: u32,
+    length: u32,
+) -> Result<u32> {
     run(guest, "proxy_add_header_map_value", |call| {
         let map = kind(call, map)?;
         let name = named(map, call.text("name", name, size)?);
@@ -94,7 +99,7 @@ fn add(guest: Guest<'_>, map: u32, name: u32, size: u32, value: u32, length: u32
 }
 
 fn replace(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     map: u32,
     name: u32,
     size: u32,
@@ -109,7 +114,7 @@ fn replace(
     })
 }
 
-fn remove(guest: Guest<'_>, map: u32, name: u32, size: u32) -> Result<u32> {
+fn remove(guest: GuestCaller<'_>, map: u32, name: u32, size: u32) -> Result<u32> {
     run(guest, "proxy_remove_header_map_value", |call| {
         let map = kind(call, map)?;
         let name = named(map, call.text("name", name, size)?);
@@ -117,7 +122,7 @@ fn remove(guest: Guest<'_>, map: u32, name: u32, size: u32) -> Result<u32> {
     })
 }
 
-fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Map, Stop> {
+fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Map, EarlyReturn> {
     call.number("map", code);
     Ok(Map::from_code(code).ok_or(Status::BadArgument)?)
 }
@@ -135,10 +140,10 @@ fn readable<'a>(call: &'a mut Call<'_>, map: Map) -> Option<&'a HeaderMap> {
         let subject = state.subject();
         let stream = state.http_mut(subject)?;
         let logging = stream.logging;
-        let leg = stream.leg(direction);
+        let half = stream.half(direction);
         return match trailers {
-            false => (logging || leg.visible.headers).then_some(&leg.headers),
-            true => (logging || leg.visible.trailers).then_some(&leg.trailers),
+            false => (logging || half.visible.headers).then_some(&half.headers),
+            true => (logging || half.visible.trailers).then_some(&half.trailers),
         };
     }
     let (_, root) = state.subject_root()?;
@@ -151,17 +156,17 @@ fn readable<'a>(call: &'a mut Call<'_>, map: Map) -> Option<&'a HeaderMap> {
 }
 
 /// Only the maps of a stream can be changed, and not while it is being logged.
-fn change(call: &mut Call<'_>, map: Map, edit: impl FnOnce(&mut HeaderMap)) -> Outcome {
+fn change(call: &mut Call<'_>, map: Map, edit: impl FnOnce(&mut HeaderMap)) -> CallResult {
     let state = call.state();
     let subject = state.subject();
     let mut edit = Some(edit);
     if let Some((direction, trailers)) = map.of_stream()
         && let Some(stream) = state.http_mut(subject)
     {
-        let leg = stream.leg(direction);
+        let half = stream.half(direction);
         let headers = match trailers {
-            false if leg.visible.headers => Some(&mut leg.headers),
-            true if leg.visible.trailers => Some(&mut leg.trailers),
+            false if half.visible.headers => Some(&mut half.headers),
+            true if half.visible.trailers => Some(&mut half.trailers),
             _ => None,
         };
         if let (Some(headers), Some(edit)) = (headers, edit.take()) {
@@ -197,7 +202,7 @@ fn note_access(call: &mut Call<'_>, map: Map) {
     let gone = !stream.logging && !there;
     if gone && (stream.request.passed.is_some() || stream.reply.is_some()) {
         let violation = Violation::AccessAfterResume { stream: stream.id, function };
-        call.write_down(What::Violation(violation));
+        call.write_down(TranscriptEvent::Violation(violation));
     }
 }
 
@@ -219,7 +224,7 @@ impl Map {
         Self::ALL.get(usize::try_from(code).ok()?).copied()
     }
 
-    /// Which leg it belongs to, and whether it is the trailers.
+    /// Which half it belongs to, and whether it is the trailers.
     fn of_stream(self) -> Option<(Direction, bool)> {
         match self {
             Self::RequestHeaders => Some((Direction::Request, false)),

@@ -6,10 +6,10 @@ use crate::headers::HeaderMap;
 use crate::message::Message;
 use crate::pairs;
 use crate::script::{Answer, CalloutRequest};
+use crate::simulation::HeldCallout;
 use crate::status::Status;
-use crate::transcript::What;
+use crate::transcript::TranscriptEvent;
 use crate::vm::{PendingCallout, VmState};
-use crate::world::HeldCallout;
 use std::time::Duration;
 use wasmtime::{Caller, Linker, Result};
 
@@ -61,8 +61,8 @@ fn send(call: &mut Call<'_>, request: CalloutRequest) -> std::result::Result<u32
     let (cluster, message) = (request.cluster.clone(), request.message.clone());
     let held = request.clone();
     let answer = {
-        let mut world = call.world();
-        let known = world.clusters.get_mut(&cluster).ok_or(Status::BadArgument)?;
+        let mut simulation = call.simulation();
+        let known = simulation.clusters.get_mut(&cluster).ok_or(Status::BadArgument)?;
         for required in [":method", ":path", ":authority"] {
             message.headers.get(required).ok_or(Status::BadArgument)?;
         }
@@ -77,12 +77,12 @@ fn send(call: &mut Call<'_>, request: CalloutRequest) -> std::result::Result<u32
     let (root, owner) = state.subject_root().ok_or(Status::BadArgument)?;
     owner.callouts.insert(token, PendingCallout);
     if answer == Answer::Never {
-        call.world().held.push(HeldCallout { vm, root, token, request: held });
+        call.simulation().held.push(HeldCallout { vm, root, token, request: held });
     }
-    call.write_down(What::CalloutSent { token, cluster, message });
+    call.write_down(TranscriptEvent::CalloutSent { token, cluster, message });
     if let Some((delay, response)) = answer.outcome(timeout) {
         let event = Event::Callout { root, token, response: response.map(Box::new) };
-        call.world().schedule(delay, vm, event);
+        call.simulation().schedule(delay, vm, event);
     }
     Ok(token)
 }

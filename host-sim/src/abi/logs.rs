@@ -3,7 +3,7 @@
 use super::call::{ENV, run};
 use crate::module::AbiVersion;
 use crate::status::Status;
-use crate::transcript::{Level, What};
+use crate::transcript::{Level, TranscriptEvent};
 use crate::vm::VmState;
 use wasmtime::{Caller, Linker, Result};
 
@@ -21,7 +21,7 @@ fn log(guest: Caller<'_, VmState>, level: u32, address: u32, size: u32) -> Resul
         call.number("level", level);
         let message = call.text("message", address, size)?;
         let context = call.state().subject();
-        call.write_down(What::Log { context, level: known, message });
+        call.write_down(TranscriptEvent::Log { context, level: known, message });
         Ok(())
     })
 }

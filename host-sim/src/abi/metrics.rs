@@ -1,13 +1,11 @@
 //! Metrics.
 
-use super::call::{ENV, done, run};
+use super::call::{ENV, GuestCaller, done, run};
 use crate::stats::MetricKind;
 use crate::status::Status;
 use crate::vm::VmState;
 use std::rc::Rc;
-use wasmtime::{Caller, Linker, Result};
-
-type Guest<'a> = Caller<'a, VmState>;
+use wasmtime::{Linker, Result};
 
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     linker.func_wrap(ENV, "proxy_define_metric", define)?;
@@ -18,44 +16,44 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 }
 
 /// A name defined twice has two ids and one value.
-fn define(guest: Guest<'_>, kind: u32, name: u32, size: u32, out: u32) -> Result<u32> {
+fn define(guest: GuestCaller<'_>, kind: u32, name: u32, size: u32, out: u32) -> Result<u32> {
     run(guest, "proxy_define_metric", |call| {
         call.number("kind", kind);
         let name = call.text("name", name, size)?;
         let kind = MetricKind::from_code(kind).ok_or(Status::BadArgument)?;
-        call.world().stats.define(kind, &name);
+        call.simulation().stats.define(kind, &name);
         let id = call.state().metrics.define(kind, name);
         call.number("gives", id);
         Ok(call.write_u32(out, id)?)
     })
 }
 
-fn increment(guest: Guest<'_>, id: u32, offset: i64) -> Result<u32> {
+fn increment(guest: GuestCaller<'_>, id: u32, offset: i64) -> Result<u32> {
     run(guest, "proxy_increment_metric", |call| {
         call.number("metric", id);
         call.number("offset", offset);
         let state = call.state();
-        let world = Rc::clone(&state.world);
-        done(world.borrow_mut().stats.increment(&state.metrics, id, offset))
+        let simulation = Rc::clone(&state.simulation);
+        done(simulation.borrow_mut().stats.increment(&state.metrics, id, offset))
     })
 }
 
-fn record(guest: Guest<'_>, id: u32, value: u64) -> Result<u32> {
+fn record(guest: GuestCaller<'_>, id: u32, value: u64) -> Result<u32> {
     run(guest, "proxy_record_metric", |call| {
         call.number("metric", id);
         call.number("value", i64::try_from(value).unwrap_or(i64::MAX));
         let state = call.state();
-        let world = Rc::clone(&state.world);
-        done(world.borrow_mut().stats.record(&state.metrics, id, value))
+        let simulation = Rc::clone(&state.simulation);
+        done(simulation.borrow_mut().stats.record(&state.metrics, id, value))
     })
 }
 
-fn get(guest: Guest<'_>, id: u32, out: u32) -> Result<u32> {
+fn get(guest: GuestCaller<'_>, id: u32, out: u32) -> Result<u32> {
     run(guest, "proxy_get_metric", |call| {
         call.number("metric", id);
         let state = call.state();
-        let world = Rc::clone(&state.world);
-        let value = world.borrow().stats.get(&state.metrics, id)?;
+        let simulation = Rc::clone(&state.simulation);
+        let value = simulation.borrow().stats.get(&state.metrics, id)?;
         Ok(call.write_u64(out, value)?)
     })
 }

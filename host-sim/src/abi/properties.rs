@@ -1,14 +1,12 @@
 //! Properties: attributes of a stream and its filter state.
 
-use super::call::{ENV, Out, run};
-use crate::attributes::{self, Found};
+use super::call::{ENV, GuestCaller, OutPointer, run};
+use crate::attributes::{self, AttributeBytes};
 use crate::headers::HeaderMap;
 use crate::status::Status;
 use crate::stream::HttpStream;
-use crate::vm::{Kind, VmState};
-use wasmtime::{Caller, Linker, Result};
-
-type Guest<'a> = Caller<'a, VmState>;
+use crate::vm::{ContextKind, VmState};
+use wasmtime::{Linker, Result};
 
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     linker.func_wrap(ENV, "proxy_get_property", get)?;
@@ -16,19 +14,19 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     Ok(())
 }
 
-fn get(guest: Guest<'_>, path: u32, path_size: u32, address: u32, size: u32) -> Result<u32> {
+fn get(guest: GuestCaller<'_>, path: u32, path_size: u32, address: u32, size: u32) -> Result<u32> {
     run(guest, "proxy_get_property", |call| {
         let path = call.bytes("path", path, path_size)?;
         if path.is_empty() {
             return Err(Status::SerializationFailure.into());
         }
         let value = value_of(call.state(), &path)?;
-        call.give(&value, Out { address, size })
+        call.give(&value, OutPointer { address, size })
     })
 }
 
 /// Lands in filter state `wasm.<path>`.
-fn set(guest: Guest<'_>, path: u32, path_size: u32, value: u32, size: u32) -> Result<u32> {
+fn set(guest: GuestCaller<'_>, path: u32, path_size: u32, value: u32, size: u32) -> Result<u32> {
     run(guest, "proxy_set_property", |call| {
         let path = call.bytes("path", path, path_size)?;
         let value = call.bytes("value", value, size)?;
@@ -39,10 +37,10 @@ fn set(guest: Guest<'_>, path: u32, path_size: u32, value: u32, size: u32) -> Re
             .is_some_and(|prototype| prototype.read_only);
         let subject = state.subject();
         let is_set = match state.contexts.get_mut(&subject).map(|c| &mut c.kind) {
-            Some(Kind::Http(stream)) => {
+            Some(ContextKind::Http(stream)) => {
                 stream.properties.borrow_mut().set_by_guest(&path, value, read_only)
             }
-            Some(Kind::Connection(connection)) => {
+            Some(ContextKind::Connection(connection)) => {
                 connection.properties.set_by_guest(&path, value, read_only)
             }
             _ => return Err(Status::NotFound.into()),
@@ -67,8 +65,8 @@ const MAPS: [&str; 8] = [
 fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, Status> {
     let subject = state.subject();
     let properties = match state.contexts.get(&subject).map(|context| &context.kind) {
-        Some(Kind::Http(stream)) => Some(stream.properties.borrow().clone()),
-        Some(Kind::Connection(connection)) => Some(connection.properties.clone()),
+        Some(ContextKind::Http(stream)) => Some(stream.properties.borrow().clone()),
+        Some(ContextKind::Connection(connection)) => Some(connection.properties.clone()),
         _ => None,
     };
     if let Some(value) = properties.as_ref().and_then(|properties| properties.get(path)) {
@@ -80,8 +78,8 @@ fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, St
         return Err(Status::SerializationFailure);
     }
     match properties.as_ref().and_then(|properties| properties.attribute(text)) {
-        Some(Found::Bytes(bytes)) => return Ok(bytes),
-        Some(Found::Unserialisable) => return Err(Status::SerializationFailure),
+        Some(AttributeBytes::Bytes(bytes)) => return Ok(bytes),
+        Some(AttributeBytes::Unserialisable) => return Err(Status::SerializationFailure),
         None => {}
     }
     let known = match text.split_once('\0') {
@@ -119,17 +117,17 @@ fn of_plugin(state: &mut VmState, name: &str) -> Option<Vec<u8>> {
 
 /// Derived from the headers while they are there, and from what has come of the body.
 fn of_request(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
-    let leg = &stream.request;
-    let size = leg.passed.as_ref().map_or(0, |passed| passed.body.len()) + leg.body.len();
+    let half = &stream.request;
+    let size = half.passed.as_ref().map_or(0, |passed| passed.body.len()) + half.body.len();
     match attribute {
         "size" => return Some(integer(size)),
-        "total_size" => return Some(integer(size + leg.headers.byte_size())),
+        "total_size" => return Some(integer(size + half.headers.byte_size())),
         _ => {}
     }
-    if !(leg.visible.headers || stream.logging) {
+    if !(half.visible.headers || stream.logging) {
         return None;
     }
-    let header = |name: &str| leg.headers.get(name).map(<[u8]>::to_vec);
+    let header = |name: &str| half.headers.get(name).map(<[u8]>::to_vec);
     let path = || header(":path").unwrap_or_default();
     let split = |path: &[u8]| path.iter().position(|b| *b == b'?');
     match attribute {
@@ -149,31 +147,31 @@ fn of_request(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
         "id" => header("x-request-id"),
         "referer" => header("referer"),
         "useragent" => header("user-agent"),
-        "headers" => Some(attributes::of_headers(&leg.headers)),
-        _ => in_map(attribute, "headers", &leg.headers),
+        "headers" => Some(attributes::of_headers(&half.headers)),
+        _ => in_map(attribute, "headers", &half.headers),
     }
 }
 
 /// Maps that are not there yet are empty.
 fn of_response(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
-    let leg = &stream.response;
-    let size = || leg.passed.as_ref().map_or(0, |passed| passed.body.len()) + leg.body.len();
+    let half = &stream.response;
+    let size = || half.passed.as_ref().map_or(0, |passed| passed.body.len()) + half.body.len();
     match attribute {
         "code" => {
-            let code: i64 = leg.headers.text(":status")?.parse().ok()?;
+            let code: i64 = half.headers.text(":status")?.parse().ok()?;
             Some(code.to_le_bytes().to_vec())
         }
         "code_details" => {
-            leg.headers.get(":status")?;
+            half.headers.get(":status")?;
             let reply = stream.reply.as_ref().map(|reply| reply.details.as_str());
             Some(reply.unwrap_or("via_upstream").into())
         }
         "flags" => Some(integer(0)),
         "size" => Some(integer(size())),
-        "headers" => Some(attributes::of_headers(&leg.headers)),
-        "trailers" => Some(attributes::of_headers(&leg.trailers)),
-        _ => in_map(attribute, "headers", &leg.headers)
-            .or_else(|| in_map(attribute, "trailers", &leg.trailers)),
+        "headers" => Some(attributes::of_headers(&half.headers)),
+        "trailers" => Some(attributes::of_headers(&half.trailers)),
+        _ => in_map(attribute, "headers", &half.headers)
+            .or_else(|| in_map(attribute, "trailers", &half.trailers)),
     }
 }
 

@@ -1,12 +1,10 @@
 //! Shared data, keyed by `vm_id` alone.
 
-use super::call::{ENV, Out, done, run};
+use super::call::{ENV, GuestCaller, OutPointer, done, run};
 use crate::status::Status;
 use crate::vm::VmState;
 use std::rc::Rc;
-use wasmtime::{Caller, Linker, Result};
-
-type Guest<'a> = Caller<'a, VmState>;
+use wasmtime::{Linker, Result};
 
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     linker.func_wrap(ENV, "proxy_get_shared_data", get)?;
@@ -15,7 +13,7 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 }
 
 fn get(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     key: u32,
     key_size: u32,
     address: u32,
@@ -25,15 +23,15 @@ fn get(
     run(guest, "proxy_get_shared_data", |call| {
         let key = call.bytes("key", key, key_size)?;
         let identity = Rc::clone(&call.state().identity);
-        let found = call.world().shared_data.get(&identity.vm_id, &key).cloned();
+        let found = call.simulation().shared_data.get(&identity.vm_id, &key).cloned();
         let (value, cas) = found.ok_or(Status::NotFound)?;
-        call.give(&value, Out { address, size })?;
+        call.give(&value, OutPointer { address, size })?;
         Ok(call.write_u32(cas_out, cas)?)
     })
 }
 
 fn set(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     key: u32,
     key_size: u32,
     value: u32,
@@ -45,7 +43,7 @@ fn set(
         let value = call.bytes("value", value, value_size)?;
         call.number("cas", cas);
         let identity = Rc::clone(&call.state().identity);
-        let status = call.world().shared_data.set(&identity.vm_id, key, value, cas);
+        let status = call.simulation().shared_data.set(&identity.vm_id, key, value, cas);
         done(status)
     })
 }

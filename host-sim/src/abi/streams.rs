@@ -2,23 +2,21 @@
 //!
 //! All of it waits until the callback has returned.
 
-use super::call::{Call, ENV, run};
+use super::call::{Call, ENV, GuestCaller, run};
 use crate::message::Direction;
 use crate::pairs;
 use crate::status::Status;
 use crate::stream::LocalReply;
 use crate::strict::Violation;
-use crate::transcript::What;
-use crate::vm::{Deferred, Kind, VmState};
-use wasmtime::{Caller, Linker, Result};
+use crate::transcript::TranscriptEvent;
+use crate::vm::{ContextKind, Deferred, VmState};
+use wasmtime::{Linker, Result};
 
 /// `StreamType` of the ABI.
 const REQUEST: u32 = 0;
 const RESPONSE: u32 = 1;
 const DOWNSTREAM: u32 = 2;
 const UPSTREAM: u32 = 3;
-
-type Guest<'a> = Caller<'a, VmState>;
 
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     linker.func_wrap(ENV, "proxy_continue_stream", continue_stream)?;
@@ -27,7 +25,7 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     Ok(())
 }
 
-fn continue_stream(guest: Guest<'_>, stream: u32) -> Result<u32> {
+fn continue_stream(guest: GuestCaller<'_>, stream: u32) -> Result<u32> {
     run(guest, "proxy_continue_stream", |call| {
         call.number("stream", stream);
         let state = call.state();
@@ -47,7 +45,7 @@ fn continue_stream(guest: Guest<'_>, stream: u32) -> Result<u32> {
     })
 }
 
-fn close_stream(guest: Guest<'_>, stream: u32) -> Result<u32> {
+fn close_stream(guest: GuestCaller<'_>, stream: u32) -> Result<u32> {
     run(guest, "proxy_close_stream", |call| {
         call.number("stream", stream);
         if stream > UPSTREAM {
@@ -56,8 +54,8 @@ fn close_stream(guest: Guest<'_>, stream: u32) -> Result<u32> {
         let state = call.state();
         let context = state.subject();
         let fits = match state.contexts.get(&context).map(|context| &context.kind) {
-            Some(Kind::Http(_)) => stream <= RESPONSE,
-            Some(Kind::Connection(_)) => stream >= DOWNSTREAM,
+            Some(ContextKind::Http(_)) => stream <= RESPONSE,
+            Some(ContextKind::Connection(_)) => stream >= DOWNSTREAM,
             _ => false,
         };
         if fits {
@@ -70,7 +68,7 @@ fn close_stream(guest: Guest<'_>, stream: u32) -> Result<u32> {
 /// Ok even where there is no stream to answer.
 #[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
 fn send_local_response(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     status: u32,
     details: u32,
     details_size: u32,
@@ -101,7 +99,7 @@ fn order(call: &mut Call<'_>, reply: LocalReply) {
     let Some(stream) = state.http_mut(context) else { return };
     if stream.reply_ordered {
         let violation = Violation::SecondLocalReply { stream: stream.id, status: reply.status };
-        return call.write_down(What::Violation(violation));
+        return call.write_down(TranscriptEvent::Violation(violation));
     }
     stream.reply_ordered = true;
     state.deferred.push_back(Deferred::Reply { context, reply });

@@ -15,7 +15,7 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 
 fn now(guest: Caller<'_, VmState>, out: u32) -> Result<u32> {
     run(guest, "proxy_get_current_time_nanoseconds", |call| {
-        let now = call.world().now.unix_nanos();
+        let now = call.simulation().now.unix_nanos();
         Ok(call.write_u64(out, now)?)
     })
 }
@@ -31,7 +31,7 @@ fn set_tick(guest: Caller<'_, VmState>, milliseconds: u32) -> Result<u32> {
         let event = Event::Tick { root: id, generation: root.tick_generation };
         if milliseconds > 0 {
             let vm = call.vm();
-            call.world().schedule(period, vm, event);
+            call.simulation().schedule(period, vm, event);
         }
         Ok(())
     })

@@ -4,10 +4,10 @@
 
 mod stubs;
 
-use super::call::{Call, run_wasi};
-use crate::transcript::{Level, What};
+use super::call::{Call, GuestCaller, run_wasi};
+use crate::transcript::{Level, TranscriptEvent};
 use crate::vm::VmState;
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Linker, Result};
 
 const BADF: u32 = 8;
 const FAULT: u32 = 21;
@@ -20,8 +20,6 @@ const MAX_RANDOM: u32 = 64 * 1024;
 
 /// Both names the same functions have gone by.
 const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
-
-type Guest<'a> = Caller<'a, VmState>;
 
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     for name in MODULES {
@@ -44,13 +42,13 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 }
 
 /// Standard output is logged as info, standard error as error.
-fn fd_write(guest: Guest<'_>, fd: u32, vectors: u32, count: u32, written: u32) -> Result<u32> {
+fn fd_write(guest: GuestCaller<'_>, fd: u32, vectors: u32, count: u32, written: u32) -> Result<u32> {
     log_output(guest, "fd_write", fd, [vectors, count, written])
 }
 
 /// As `fd_write`: the output has no positions.
 fn fd_pwrite(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     fd: u32,
     vectors: u32,
     count: u32,
@@ -61,7 +59,7 @@ fn fd_pwrite(
 }
 
 fn log_output(
-    guest: Guest<'_>,
+    guest: GuestCaller<'_>,
     function: &'static str,
     fd: u32,
     [vectors, count, written]: [u32; 3],
@@ -82,14 +80,14 @@ fn log_output(
             let text = String::from_utf8_lossy(&text);
             let message = text.strip_suffix('\n').unwrap_or(&text).to_owned();
             let context = call.state().subject();
-            call.write_down(What::Log { context, level, message });
+            call.write_down(TranscriptEvent::Log { context, level, message });
         }
         call.write_u32(written, size).map_err(|_| FAULT)
     })
 }
 
 /// The output is always at its beginning.
-fn fd_tell(guest: Guest<'_>, fd: u32, out: u32) -> Result<u32> {
+fn fd_tell(guest: GuestCaller<'_>, fd: u32, out: u32) -> Result<u32> {
     run_wasi(guest, "fd_tell", |call| match fd {
         1 | 2 => call.write_u64(out, 0).map_err(|_| FAULT),
         _ => Err(BADF),
@@ -108,7 +106,7 @@ fn read_vector(call: &mut Call<'_>, at: u32) -> std::result::Result<Vec<u8>, u32
 }
 
 /// A character device that can be written, for standard output and error.
-fn fd_fdstat_get(guest: Guest<'_>, fd: u32, out: u32) -> Result<u32> {
+fn fd_fdstat_get(guest: GuestCaller<'_>, fd: u32, out: u32) -> Result<u32> {
     run_wasi(guest, "fd_fdstat_get", |call| {
         if fd != 1 && fd != 2 {
             return Err(BADF);
@@ -120,11 +118,11 @@ fn fd_fdstat_get(guest: Guest<'_>, fd: u32, out: u32) -> Result<u32> {
 }
 
 /// 0 is the time of day, 1 counts from [`UPTIME`] before the start of the simulation.
-fn clock_time_get(guest: Guest<'_>, clock: u32, _precision: u64, out: u32) -> Result<u32> {
+fn clock_time_get(guest: GuestCaller<'_>, clock: u32, _precision: u64, out: u32) -> Result<u32> {
     run_wasi(guest, "clock_time_get", |call| {
         call.number("clock", clock);
         let nanos = {
-            let world = call.world();
+            let simulation = call.simulation();
             match clock {
                 0 => world.now.unix_nanos(),
                 1 => UPTIME + (world.now.unix_nanos() - world.started.unix_nanos()),
@@ -135,26 +133,26 @@ fn clock_time_get(guest: Guest<'_>, clock: u32, _precision: u64, out: u32) -> Re
     })
 }
 
-fn clock_res_get(guest: Guest<'_>, clock: u32, out: u32) -> Result<u32> {
+fn clock_res_get(guest: GuestCaller<'_>, clock: u32, out: u32) -> Result<u32> {
     run_wasi(guest, "clock_res_get", |call| match clock {
         0 | 1 => call.write_u64(out, 1).map_err(|_| FAULT),
         _ => Err(NOTSUP),
     })
 }
 
-fn random_get(guest: Guest<'_>, address: u32, size: u32) -> Result<u32> {
+fn random_get(guest: GuestCaller<'_>, address: u32, size: u32) -> Result<u32> {
     run_wasi(guest, "random_get", |call| {
         call.number("size", size);
         if size > MAX_RANDOM {
             return Err(INVAL);
         }
         let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
-        call.world().random.fill(&mut bytes);
+        call.simulation().random.fill(&mut bytes);
         call.write(address, &bytes).map_err(|_| FAULT)
     })
 }
 
-fn environ_get(guest: Guest<'_>, pointers: u32, texts: u32) -> Result<u32> {
+fn environ_get(guest: GuestCaller<'_>, pointers: u32, texts: u32) -> Result<u32> {
     run_wasi(guest, "environ_get", |call| {
         let (mut pointer, mut text) = (pointers, texts);
         for entry in environment(call) {
@@ -168,7 +166,7 @@ fn environ_get(guest: Guest<'_>, pointers: u32, texts: u32) -> Result<u32> {
     })
 }
 
-fn environ_sizes_get(guest: Guest<'_>, count: u32, size: u32) -> Result<u32> {
+fn environ_sizes_get(guest: GuestCaller<'_>, count: u32, size: u32) -> Result<u32> {
     run_wasi(guest, "environ_sizes_get", |call| {
         let entries = environment(call);
         let bytes: usize = entries.iter().map(Vec::len).sum();
@@ -184,31 +182,31 @@ fn environment(call: &mut Call<'_>) -> Vec<Vec<u8>> {
     entries.map(|(name, value)| format!("{name}={value}\0").into_bytes()).collect()
 }
 
-fn args_get(guest: Guest<'_>, _pointers: u32, _texts: u32) -> Result<u32> {
+fn args_get(guest: GuestCaller<'_>, _pointers: u32, _texts: u32) -> Result<u32> {
     run_wasi(guest, "args_get", |_| Ok(()))
 }
 
-fn sizes_of_nothing(guest: Guest<'_>, count: u32, size: u32) -> Result<u32> {
+fn sizes_of_nothing(guest: GuestCaller<'_>, count: u32, size: u32) -> Result<u32> {
     run_wasi(guest, "args_sizes_get", |call| {
         call.write_u32(count, 0).and_then(|()| call.write_u32(size, 0)).map_err(|_| FAULT)
     })
 }
 
-fn sched_yield(guest: Guest<'_>) -> Result<u32> {
+fn sched_yield(guest: GuestCaller<'_>) -> Result<u32> {
     run_wasi(guest, "sched_yield", |_| Ok(()))
 }
 
 /// Nothing to wait for: no events.
-fn poll_oneoff(guest: Guest<'_>, _from: u32, _to: u32, _count: u32, out: u32) -> Result<u32> {
+fn poll_oneoff(guest: GuestCaller<'_>, _from: u32, _to: u32, _count: u32, out: u32) -> Result<u32> {
     run_wasi(guest, "poll_oneoff", |call| call.write_u32(out, 0).map_err(|_| FAULT))
 }
 
 /// Envoy logs it, and the guest goes on.
-fn proc_exit(guest: Guest<'_>, code: u32) -> Result<()> {
+fn proc_exit(guest: GuestCaller<'_>, code: u32) -> Result<()> {
     run_wasi(guest, "proc_exit", |call| {
         let context = call.state().subject();
         let message = format!("wasi_snapshot_preview1 proc_exit({code})");
-        call.write_down(What::Log { context, level: Level::Error, message });
+        call.write_down(TranscriptEvent::Log { context, level: Level::Error, message });
         Ok(())
     })
     .map(|_| ())

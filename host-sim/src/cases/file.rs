@@ -2,7 +2,7 @@
 
 use super::custody::duration;
 use super::{
-    CaseError, Connect, CustodyScript, Expect, IssuerScript, News, SessionSpec, request_text,
+    CaseError, Connect, CustodyScript, Expect, IssuerScript, SessionSpec, SyncStep, request_text,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -66,7 +66,7 @@ pub struct Step {
     pub session: Option<SessionSpec>,
     pub custody: Option<CustodyScript>,
     /// What custody tells of revocations from here on.
-    pub news: Option<News>,
+    pub news: Option<SyncStep>,
     /// What the issuer publishes from here on, where `session.keys` are fetched from the cluster `issuer`.
     pub issuer: Option<IssuerScript>,
     pub connect: Option<Connect>,

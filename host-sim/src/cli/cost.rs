@@ -1,10 +1,10 @@
 //! `host-sim cost`: what a case costs, exactly and repeatably.
 
 use super::exit::{Exit, FAILED};
-use super::say::say;
+use super::stdout::print_line;
 use clap::Args;
 use host_sim::Module;
-use host_sim::cases::{Case, CaseFile, PlayedStep, play};
+use host_sim::cases::{Case, CaseFile, StepRun, run_case};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,22 +28,22 @@ pub struct Cost {
 
 /// What a case costs the first time, and once more in the same VM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Price {
-    cold: Bill,
-    warm: Bill,
+struct CaseCost {
+    cold: CostReport,
+    warm: CostReport,
     /// Bytes of linear memory at the end.
     memory: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Bill {
+struct CostReport {
     /// Wasm instructions.
     fuel: u64,
     /// Host calls by name.
     calls: BTreeMap<String, u64>,
 }
 
-type Table = BTreeMap<String, Price>;
+type Table = BTreeMap<String, CaseCost>;
 
 // === impl Cost ===
 
@@ -60,7 +60,7 @@ impl Cost {
                     let text = format!("{path}: a second case of the name {name:?}; rename one");
                     return Err(Exit::malformed(text));
                 }
-                table.insert(name.clone(), price(&module, &file, case)?);
+                table.insert(name.clone(), cost(&module, &file, case)?);
             }
         }
         if table.is_empty() {
@@ -72,11 +72,11 @@ impl Cost {
         };
         if self.json {
             let text = serde_json::to_string_pretty(&table);
-            say!("{}", text.map_err(Exit::malformed)?)?;
+            print_line!("{}", text.map_err(Exit::malformed)?)?;
         } else {
-            table.iter().try_for_each(|(name, price)| print(name, price))?;
+            table.iter().try_for_each(|(name, cost)| print(name, cost))?;
         }
-        risen.iter().try_for_each(|line| say!("{line}"))?;
+        risen.iter().try_for_each(|line| print_line!("{line}"))?;
         Ok(if risen.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 }
@@ -88,41 +88,41 @@ fn read_table(path: &PathBuf) -> Result<Table, Exit> {
 }
 
 /// Plays a case's steps twice in the same VMs: the first time is cold, the second warm.
-fn price(module: &Module, file: &CaseFile, case: &Case) -> Result<Price, Exit> {
+fn cost(module: &Module, file: &CaseFile, case: &Case) -> Result<CaseCost, Exit> {
     let steps = case.steps();
     let twice = steps.iter().chain(&steps).cloned().collect();
     let twice =
         Case { steps: twice, request: None, connect: None, together: Vec::new(), ..case.clone() };
-    let played = play(module, file, &twice)?;
-    let mut halves = played.steps.chunks(steps.len()).map(sum);
+    let run = run_case(module, file, &twice)?;
+    let mut halves = run.steps.chunks(steps.len()).map(sum);
     let (cold, warm) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-    Ok(Price { cold, warm, memory: played.host.memory() })
+    Ok(CaseCost { cold, warm, memory: run.host.memory() })
 }
 
-fn sum(steps: &[PlayedStep]) -> Bill {
-    let mut bill = Bill::default();
+fn sum(steps: &[StepRun]) -> CostReport {
+    let mut report = CostReport::default();
     for step in steps {
-        bill.fuel += step.fuel;
+        report.fuel += step.fuel;
         for (name, n) in &step.calls {
-            *bill.calls.entry((*name).to_owned()).or_default() += n;
+            *report.calls.entry((*name).to_owned()).or_default() += n;
         }
     }
-    bill
+    report
 }
 
 /// What a warm request costs more than it did.
 fn risen(before: &Table, now: &Table) -> Vec<String> {
     let mut lines = Vec::new();
-    for (name, price) in now {
+    for (name, cost) in now {
         let Some(old) = before.get(name) else {
             lines.push(format!("{name}: not in the table; write it anew with --json"));
             continue;
         };
-        if price.warm.fuel > old.warm.fuel {
-            let (old, new) = (old.warm.fuel, price.warm.fuel);
+        if cost.warm.fuel > old.warm.fuel {
+            let (old, new) = (old.warm.fuel, cost.warm.fuel);
             lines.push(format!("{name}: a warm request takes {new} instructions, was {old}"));
         }
-        for (call, n) in &price.warm.calls {
+        for (call, n) in &cost.warm.calls {
             let old = old.warm.calls.get(call).copied().unwrap_or_default();
             if *n > old {
                 lines.push(format!("{name}: a warm request makes {n} {call}, was {old}"));
@@ -132,14 +132,14 @@ fn risen(before: &Table, now: &Table) -> Vec<String> {
     lines
 }
 
-fn print(name: &str, price: &Price) -> Result<(), Exit> {
-    say!("{name}")?;
-    for (kind, bill) in [("cold", &price.cold), ("warm", &price.warm)] {
-        let calls: u64 = bill.calls.values().sum();
-        say!("  {kind}  {:>10} instructions  {calls:>3} host calls", bill.fuel)?;
-        for (call, n) in &bill.calls {
-            say!("        {n:>3} {call}")?;
+fn print(name: &str, cost: &CaseCost) -> Result<(), Exit> {
+    print_line!("{name}")?;
+    for (kind, report) in [("cold", &cost.cold), ("warm", &cost.warm)] {
+        let calls: u64 = report.calls.values().sum();
+        print_line!("  {kind}  {:>10} instructions  {calls:>3} host calls", report.fuel)?;
+        for (call, n) in &report.calls {
+            print_line!("        {n:>3} {call}")?;
         }
     }
-    say!("  {} KiB of memory", price.memory / 1024)
+    print_line!("  {} KiB of memory", cost.memory / 1024)
 }

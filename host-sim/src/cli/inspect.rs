@@ -1,7 +1,7 @@
 //! `host-sim inspect`: what a module is, without running it.
 
 use super::exit::Exit;
-use super::say::say;
+use super::stdout::print_line;
 use clap::Args;
 use host_sim::{Module, Symbol};
 use std::path::PathBuf;
@@ -18,16 +18,16 @@ pub struct Inspect {
 impl Inspect {
     pub fn run(&self) -> Result<ExitCode, Exit> {
         let module = Module::open(&self.filter)?;
-        say!("proxy-wasm ABI {}, {} bytes", module.abi(), module.size())?;
-        say!("\nneeds of its host:")?;
+        print_line!("proxy-wasm ABI {}, {} bytes", module.abi(), module.size())?;
+        print_line!("\nneeds of its host:")?;
         for Symbol { module, name, kind } in module.imports() {
-            say!("  {module} {name} {kind}")?;
+            print_line!("  {module} {name} {kind}")?;
         }
-        say!("\nis called at:")?;
+        print_line!("\nis called at:")?;
         let (callbacks, others): (Vec<_>, Vec<_>) =
             module.exports().into_iter().partition(|export| export.name.starts_with("proxy_on_"));
         print_exports(&callbacks)?;
-        say!("\nexports besides:")?;
+        print_line!("\nexports besides:")?;
         print_exports(&others)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -35,7 +35,7 @@ impl Inspect {
 
 fn print_exports(exports: &[Symbol]) -> Result<(), Exit> {
     for Symbol { name, kind, .. } in exports {
-        say!("  {name} {kind}")?;
+        print_line!("  {name} {kind}")?;
     }
     Ok(())
 }

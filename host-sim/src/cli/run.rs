@@ -1,11 +1,12 @@
 //! `host-sim run`: one request, and everything about it.
 
 use super::exit::{Exit, FAILED};
-use super::say::say;
+use super::stdout::print_line;
 use clap::Args;
 use host_sim::Module;
 use host_sim::cases::{
-    Case, CaseFile, Connect, CustodyScript, Observed, Played, SessionSpec, Stage, play, read_yaml,
+    Case, CaseFile, CaseRun, Connect, CustodyScript, Observed, SessionSpec, Stage, read_yaml,
+    run_case,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -65,13 +66,13 @@ impl Run {
             ..Case::default()
         };
         let module = Module::open(&self.filter)?;
-        let played = play(&module, &file, &case)?;
-        let observed = played.steps.first().and_then(|step| step.observed.first());
+        let run = run_case(&module, &file, &case)?;
+        let observed = run.steps.first().and_then(|step| step.observed.first());
         let Some(observed) = observed else { return Ok(ExitCode::from(FAILED)) };
         if self.json {
-            say!("{}", as_json(observed, &played))?;
+            print_line!("{}", as_json(observed, &run))?;
         } else {
-            print(observed, &played, self.trace)?;
+            print(observed, &run, self.trace)?;
         }
         Ok(if observed.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
@@ -100,39 +101,39 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Exit> {
         .map_err(|reason| Exit::malformed(format!("{}: {reason}", path.display())))
 }
 
-fn print(observed: &Observed, played: &Played, trace: bool) -> Result<(), Exit> {
+fn print(observed: &Observed, run: &CaseRun, trace: bool) -> Result<(), Exit> {
     if trace {
-        say!("{}", played.host.transcript())?;
+        print_line!("{}", run.host.transcript())?;
     } else {
-        for (level, message) in played.host.transcript().logs() {
-            say!("log {level}: {message}")?;
+        for (level, message) in run.host.transcript().logs() {
+            print_line!("log {level}: {message}")?;
         }
     }
-    say!("{}", observed.verdict())?;
+    print_line!("{}", observed.verdict())?;
     if let (Stage::Through, Some(message)) = (observed.stage, &observed.upstream) {
         print_message("upstream", message)?;
     }
     if observed.stage == Stage::Answered {
         print_message("guest", &observed.received)?;
     }
-    for failure in played.host.transcript().failures() {
-        say!("the VM failed: {failure}")?;
+    for failure in run.host.transcript().failures() {
+        print_line!("the VM failed: {failure}")?;
     }
     Ok(())
 }
 
 fn print_message(who: &str, message: &host_sim::Message) -> Result<(), Exit> {
     for (name, value) in message.headers.iter() {
-        say!("  {who} < {name}: {}", String::from_utf8_lossy(value))?;
+        print_line!("  {who} < {name}: {}", String::from_utf8_lossy(value))?;
     }
     if !message.body.is_empty() {
-        say!("  {who} < {}", message.body_text())?;
+        print_line!("  {who} < {}", message.body_text())?;
     }
     Ok(())
 }
 
-fn as_json(observed: &Observed, played: &Played) -> Value {
-    let transcript = played.host.transcript();
+fn as_json(observed: &Observed, run: &CaseRun) -> Value {
+    let transcript = run.host.transcript();
     let logs: Vec<Value> = transcript
         .logs()
         .map(|(level, message)| json!({"level": level.to_string(), "message": message}))

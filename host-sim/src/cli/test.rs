@@ -1,10 +1,10 @@
 //! `host-sim test`: cases, like a test runner.
 
 use super::exit::{Exit, FAILED};
-use super::say::say;
+use super::stdout::print_line;
 use clap::Args;
 use host_sim::Module;
-use host_sim::cases::{Case, CaseFile, PlayedStep, play};
+use host_sim::cases::{Case, CaseFile, StepRun, run_case};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,9 +36,9 @@ impl Test {
         let module = Module::open(&self.filter)?;
         let (mut passed, mut failed) = (0, 0);
         for (path, file) in &files {
-            say!("{path}")?;
+            print_line!("{path}")?;
             for case in file.cases.iter().filter(|case| self.wants(case)) {
-                if self.play(&module, file, case)? {
+                if self.run_case(&module, file, case)? {
                     passed += 1;
                 } else {
                     failed += 1;
@@ -51,7 +51,7 @@ impl Test {
                 None => "there is no case in these files".to_owned(),
             }));
         }
-        say!("\n{passed} passed, {failed} failed")?;
+        print_line!("\n{passed} passed, {failed} failed")?;
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 
@@ -59,26 +59,30 @@ impl Test {
         self.only.as_ref().is_none_or(|text| case.name.contains(text.as_str()))
     }
 
-    fn play(&self, module: &Module, file: &CaseFile, case: &Case) -> Result<bool, Exit> {
-        let mut played = play(module, file, case)?;
-        let mut complaints = complaints(&played.steps);
+    fn run_case(&self, module: &Module, file: &CaseFile, case: &Case) -> Result<bool, Exit> {
+        let mut run = run_case(module, file, case)?;
+        let mut complaints = complaints(&run.steps);
         if self.strict {
-            complaints.extend(played.host.finish().iter().map(ToString::to_string));
+            complaints.extend(run.host.finish().iter().map(ToString::to_string));
         }
-        let failures = played.host.transcript();
+        let failures = run.host.transcript();
         complaints.extend(failures.failures().map(|failure| format!("the VM failed: {failure}")));
-        say!("  {}  {}", if complaints.is_empty() { "ok    " } else { "FAILED" }, case.name)?;
+        print_line!(
+            "  {}  {}",
+            if complaints.is_empty() { "ok    " } else { "FAILED" },
+            case.name
+        )?;
         for line in complaints.iter().flat_map(|complaint| complaint.lines()) {
-            say!("            {line}")?;
+            print_line!("            {line}")?;
         }
         Ok(complaints.is_empty())
     }
 }
 
 /// What differs, with the number of the step where there are several.
-fn complaints(steps: &[PlayedStep]) -> Vec<String> {
+fn complaints(steps: &[StepRun]) -> Vec<String> {
     let several = steps.len() > 1;
-    let of_step = |(n, step): (usize, &PlayedStep)| {
+    let of_step = |(n, step): (usize, &StepRun)| {
         let place = if several { format!("step {}: ", n + 1) } else { String::new() };
         let texts = step.differences.iter().map(|difference| format!("{place}{difference}"));
         texts.collect::<Vec<_>>()

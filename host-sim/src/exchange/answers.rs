@@ -3,8 +3,8 @@
 use crate::events::Event;
 use crate::message::{Direction, Piece};
 use crate::script::{CalloutResponse, GrpcEvent, Upstream};
-use crate::stream::{Leg, LocalReply};
-use crate::transcript::What;
+use crate::stream::{HalfStream, LocalReply};
+use crate::transcript::TranscriptEvent;
 use crate::vm::Vm;
 use std::time::Duration;
 
@@ -30,13 +30,14 @@ impl Vm {
         let Some(stream) = self.http(context) else { return };
         match stream.upstream.clone() {
             Upstream::Answers { message, more, .. } => {
-                let begins = if more.is_empty() { Leg::arriving } else { Leg::beginning };
+                let begins =
+                    if more.is_empty() { HalfStream::arriving } else { HalfStream::beginning };
                 stream.response = begins(message);
                 let number = self.number();
                 let count = more.len();
                 for (n, bytes) in more.into_iter().enumerate() {
                     let event = Event::UpstreamBody { context, bytes, end: n + 1 == count };
-                    self.world().schedule(Duration::ZERO, number, event);
+                    self.simulation().schedule(Duration::ZERO, number, event);
                 }
                 self.pump(context, Direction::Response);
             }
@@ -58,7 +59,7 @@ impl Vm {
             owner.status = (0, "reset".to_owned());
         }
         owner.response = response;
-        self.write(What::CalloutEnded { token, status });
+        self.write(TranscriptEvent::CalloutEnded { token, status });
         let args = (root, token, number(sizes.0), number(sizes.1), number(sizes.2));
         let name = "proxy_on_http_call_response";
         self.call(root, name, |c| c.http_call_response.clone(), args);
@@ -120,7 +121,7 @@ impl Vm {
             && let Some(period) = current(self)
         {
             let vm = self.number();
-            self.world().schedule(period, vm, Event::Tick { root, generation });
+            self.simulation().schedule(period, vm, Event::Tick { root, generation });
         }
     }
 }

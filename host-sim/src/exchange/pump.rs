@@ -1,12 +1,15 @@
-//! Showing a leg's pieces to the filter and passing on what it lets go.
+//! Showing the pieces of a half to the filter and passing on what it lets go.
 
 use crate::events::Event;
 use crate::headers::HeaderMap;
 use crate::message::{Direction, Piece};
-use crate::stream::{BODY_LIMIT, Ending, Handed, Handoff, Hold, Leg, LocalReply, StreamId};
+use crate::stream::{
+    BODY_LIMIT, ChainMessage, ChainPayload, HalfStream, IterationState, LocalReply, StreamEnd,
+    StreamId,
+};
 use crate::strict::Violation;
-use crate::transcript::What;
-use crate::vm::{Called, FailPolicy, Vm};
+use crate::transcript::TranscriptEvent;
+use crate::vm::{CallbackResult, FailPolicy, Vm};
 
 /// `FilterHeadersStatus`: the ones that hold something.
 const STOP_ITERATION: u32 = 1;
@@ -22,12 +25,13 @@ impl Vm {
     pub fn pump(&mut self, context: u32, direction: Direction) {
         loop {
             let Some(stream) = self.http(context) else { return };
-            let (id, link) = (stream.id, stream.link.number);
+            let (id, position) = (stream.id, stream.position.number);
             // The next filter has what this one let go before this one is shown more.
-            if !self.world().handoffs.is_empty() {
-                return self.leave(id, link, Handed::Pump { direction });
+            if !self.simulation().chain_messages.is_empty() {
+                return self.leave(id, position, ChainPayload::Pump { direction });
             }
-            let Some(piece) = self.http(context).and_then(|s| s.leg(direction).next_piece()) else {
+            let Some(piece) = self.http(context).and_then(|s| s.half(direction).next_piece())
+            else {
                 return;
             };
             match piece {
@@ -39,13 +43,13 @@ impl Vm {
     }
 
     /// Leaves something for another filter of a chain.
-    pub fn leave(&self, stream: StreamId, link: usize, what: Handed) {
-        self.world().handoffs.push(Handoff { stream, link, what });
+    pub fn leave(&self, stream: StreamId, position: usize, what: ChainPayload) {
+        self.simulation().chain_messages.push(ChainMessage { stream, position, what });
     }
 
     /// The guest hears of the stream, and then of what has arrived.
     pub fn begin(&mut self, context: u32) {
-        if self.create(context) == Called::Failed {
+        if self.create(context) == CallbackResult::Failed {
             // The canary's configuration stands; only this VM is gone.
             let open = self.plugin_of(context).map(|plugin| plugin.fail_policy);
             if open != Some(FailPolicy::Open) {
@@ -56,7 +60,7 @@ impl Vm {
     }
 
     /// Tells the guest that there is a stream.
-    pub fn create(&mut self, context: u32) -> Called<()> {
+    pub fn create(&mut self, context: u32) -> CallbackResult<()> {
         if let Some(stream) = self.http(context) {
             stream.created = true;
         }
@@ -71,9 +75,9 @@ impl Vm {
         if direction == Direction::Request && stream.is_decided() {
             return;
         }
-        let leg = stream.leg(direction);
-        leg.headers = headers;
-        leg.arrive(Piece::Headers { end });
+        let half = stream.half(direction);
+        half.headers = headers;
+        half.arrive(Piece::Headers { end });
         match direction {
             Direction::Request => self.begin(context),
             // Envoy skips a filter that has not seen the request.
@@ -85,19 +89,19 @@ impl Vm {
     pub fn arrive(&mut self, context: u32, direction: Direction, piece: Piece) {
         let Some(stream) = self.http(context) else { return };
         // Of a local reply only what comes from the filter behind is still of interest.
-        let late = direction == Direction::Request || stream.link.last;
+        let late = direction == Direction::Request || stream.position.last;
         if late && stream.is_decided() {
             return;
         }
-        stream.leg(direction).arrive(piece);
+        stream.half(direction).arrive(piece);
         self.pump(context, direction);
     }
 
     fn show_headers(&mut self, context: u32, direction: Direction, end: bool) {
         let Some(stream) = self.http(context) else { return };
-        let leg = stream.leg(direction);
-        (leg.visible.headers, leg.shown_end) = (true, end);
-        let args = (context, number(leg.headers.len()), u32::from(end));
+        let half = stream.half(direction);
+        (half.visible.headers, half.shown_end) = (true, end);
+        let args = (context, number(half.headers.len()), u32::from(end));
         let said = match direction {
             Direction::Request => {
                 self.call(context, "proxy_on_request_headers", |c| c.request_headers.clone(), args)
@@ -111,33 +115,35 @@ impl Vm {
         };
         let allow = self.plugin_of(context).is_some_and(|plugin| plugin.allow_headers_stop);
         let answered = self.http(context).is_some_and(|stream| stream.reply.is_some());
-        let hold = match said {
+        let iteration = match said {
             // Its reply to that is what comes by here.
-            Called::Failed if answered => Hold::Nothing,
-            Called::Failed => return self.fail_stream(context, direction),
-            Called::Absent => Hold::Nothing,
-            Called::Returned(verdict, stopped) => headers_hold(verdict, stopped, allow),
+            CallbackResult::Failed if answered => IterationState::Continue,
+            CallbackResult::Failed => return self.fail_stream(context, direction),
+            CallbackResult::Absent => IterationState::Continue,
+            CallbackResult::Returned(verdict, stopped) => {
+                iteration_after_headers(verdict, stopped, allow)
+            }
         };
         let Some(stream) = self.http(context) else { return };
-        if hold != Hold::Nothing {
-            stream.leg(direction).hold = hold;
+        if iteration != IterationState::Continue {
+            stream.half(direction).iteration = iteration;
             return;
         }
-        let (id, leg) = (stream.id, stream.leg(direction));
-        leg.visible.headers = false;
-        if leg.passed.is_some() {
-            let violation = Violation::DoubleResume { stream: id, leg: direction.name() };
-            self.write(What::Violation(violation));
+        let (id, half) = (stream.id, stream.half(direction));
+        half.visible.headers = false;
+        if half.passed.is_some() {
+            let violation = Violation::DoubleResume { stream: id, half: direction.name() };
+            self.write(TranscriptEvent::Violation(violation));
         }
         self.pass(context, direction);
     }
 
     fn show_body(&mut self, context: u32, direction: Direction, bytes: Vec<u8>, end: bool) {
         let Some(stream) = self.http(context) else { return };
-        let leg = stream.leg(direction);
-        leg.body.extend(bytes);
-        (leg.visible.body, leg.shown_end) = (true, end);
-        let args = (context, number(leg.body.len()), u32::from(end));
+        let half = stream.half(direction);
+        half.body.extend(bytes);
+        (half.visible.body, half.shown_end) = (true, end);
+        let args = (context, number(half.body.len()), u32::from(end));
         let said = match direction {
             Direction::Request => {
                 self.call(context, "proxy_on_request_body", |c| c.request_body.clone(), args)
@@ -147,34 +153,34 @@ impl Vm {
             }
         };
         let verdict = match said {
-            Called::Failed => return self.fail_stream(context, direction),
-            Called::Absent => 0,
-            Called::Returned(verdict, false) if verdict <= STOP_NO_BUFFER => verdict,
-            Called::Returned(..) => STOP_NO_BUFFER,
+            CallbackResult::Failed => return self.fail_stream(context, direction),
+            CallbackResult::Absent => 0,
+            CallbackResult::Returned(verdict, false) if verdict <= STOP_NO_BUFFER => verdict,
+            CallbackResult::Returned(..) => STOP_NO_BUFFER,
         };
         let Some(stream) = self.http(context) else { return };
-        let leg = stream.leg(direction);
+        let half = stream.half(direction);
         match verdict {
             0 => {
-                leg.visible.body = false;
+                half.visible.body = false;
                 self.pass(context, direction);
             }
             STOP_NO_BUFFER => {
-                leg.body.clear();
-                leg.hold = Hold::Passing;
+                half.body.clear();
+                half.iteration = IterationState::StopIteration;
             }
-            _ if leg.body.len() > BODY_LIMIT => {
+            _ if half.body.len() > BODY_LIMIT => {
                 self.local_reply(context, LocalReply::too_large(direction));
             }
-            _ => leg.hold = Hold::Passing,
+            _ => half.iteration = IterationState::StopIteration,
         }
     }
 
     fn show_trailers(&mut self, context: u32, direction: Direction) {
         let Some(stream) = self.http(context) else { return };
-        let leg = stream.leg(direction);
-        (leg.visible.trailers, leg.shown_trailers, leg.shown_end) = (true, true, true);
-        let args = (context, number(leg.trailers.len()));
+        let half = stream.half(direction);
+        (half.visible.trailers, half.shown_trailers, half.shown_end) = (true, true, true);
+        let args = (context, number(half.trailers.len()));
         let said = match direction {
             Direction::Request => self.call(
                 context,
@@ -190,61 +196,61 @@ impl Vm {
             ),
         };
         let passes = match said {
-            Called::Failed => return self.fail_stream(context, direction),
-            Called::Absent | Called::Returned(0, false) => true,
-            Called::Returned(..) => false,
+            CallbackResult::Failed => return self.fail_stream(context, direction),
+            CallbackResult::Absent | CallbackResult::Returned(0, false) => true,
+            CallbackResult::Returned(..) => false,
         };
         let Some(stream) = self.http(context) else { return };
-        let leg = stream.leg(direction);
+        let half = stream.half(direction);
         if passes {
-            leg.visible.trailers = false;
+            half.visible.trailers = false;
             self.pass(context, direction);
         } else {
-            leg.hold = Hold::Passing;
+            half.iteration = IterationState::StopIteration;
         }
     }
 
     /// `proxy_continue_stream`, now that the callback is over.
     pub fn resume_leg(&mut self, context: u32, direction: Direction) {
         let Some(stream) = self.http(context) else { return };
-        let (id, leg) = (stream.id, stream.leg(direction));
-        if leg.hold == Hold::Nothing && leg.passed.is_some() {
-            let violation = Violation::DoubleResume { stream: id, leg: direction.name() };
-            return self.write(What::Violation(violation));
+        let (id, half) = (stream.id, stream.half(direction));
+        if half.iteration == IterationState::Continue && half.passed.is_some() {
+            let violation = Violation::DoubleResume { stream: id, half: direction.name() };
+            return self.write(TranscriptEvent::Violation(violation));
         }
         self.pass(context, direction);
     }
 
-    /// Lets go of what the filter has seen of a leg.
+    /// Lets go of what the filter has seen of a half.
     fn pass(&mut self, context: u32, direction: Direction) {
         let number = self.number();
         let Some(stream) = self.http(context) else { return };
         if direction == Direction::Request
-            && stream.link.last
+            && stream.position.last
             && let Some(header) = missing_header(&stream.request)
         {
             return self.local_reply(context, LocalReply::missing(header));
         }
-        let (id, link, leg) = (stream.id, stream.link, stream.leg(direction));
-        let first = leg.pass();
-        if let Some(next) = link.next(direction) {
-            let news = leg.news(direction);
-            return news.into_iter().for_each(|what| self.leave(id, next, what));
+        let (id, position, half) = (stream.id, stream.position, stream.half(direction));
+        let first = half.pass();
+        if let Some(next) = position.next(direction) {
+            let messages = half.unsent(direction);
+            return messages.into_iter().for_each(|what| self.leave(id, next, what));
         }
-        let complete = leg.complete;
+        let complete = half.complete;
         let mut asked = None;
         if direction == Direction::Request && complete && !stream.upstream_asked {
             stream.upstream_asked = true;
             asked = stream.upstream.delay();
         }
         if first {
-            self.write(What::Passed { stream: id, direction });
+            self.write(TranscriptEvent::Passed { stream: id, direction });
         }
         if let Some(delay) = asked {
-            self.world().schedule(delay, number, Event::Upstream { context });
+            self.simulation().schedule(delay, number, Event::Upstream { context });
         }
         if direction == Direction::Response && complete {
-            self.end_stream(context, Ending::Complete);
+            self.end_stream(context, StreamEnd::Complete);
         }
     }
 
@@ -261,18 +267,18 @@ impl Vm {
     }
 }
 
-fn headers_hold(verdict: u32, stopped: bool, allow_stop: bool) -> Hold {
+fn iteration_after_headers(verdict: u32, stopped: bool, allow_stop: bool) -> IterationState {
     match verdict {
-        _ if stopped => Hold::Everything,
-        STOP_ITERATION if allow_stop => Hold::Passing,
-        STOP_ITERATION | STOP_ALL_AND_BUFFER | STOP_ALL_AND_WATERMARK => Hold::Everything,
-        _ if verdict > STOP_ALL_AND_WATERMARK => Hold::Everything,
-        _ => Hold::Nothing,
+        _ if stopped => IterationState::StopAll,
+        STOP_ITERATION if allow_stop => IterationState::StopIteration,
+        STOP_ITERATION | STOP_ALL_AND_BUFFER | STOP_ALL_AND_WATERMARK => IterationState::StopAll,
+        _ if verdict > STOP_ALL_AND_WATERMARK => IterationState::StopAll,
+        _ => IterationState::Continue,
     }
 }
 
 /// What the router refuses to go without.
-fn missing_header(request: &Leg) -> Option<&'static str> {
+fn missing_header(request: &HalfStream) -> Option<&'static str> {
     if request.passed.is_some() {
         return None;
     }

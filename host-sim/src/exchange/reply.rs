@@ -1,8 +1,8 @@
 //! Sending replies that come from the filter or from Envoy itself, and not from an upstream.
 
 use crate::message::{Direction, Piece};
-use crate::stream::{Ending, Handed, HttpStream, Leg, LocalReply};
-use crate::transcript::What;
+use crate::stream::{ChainPayload, HalfStream, HttpStream, LocalReply, StreamEnd};
+use crate::transcript::TranscriptEvent;
 use crate::vm::Vm;
 
 // === impl Vm ===
@@ -13,9 +13,9 @@ impl Vm {
         let Some(stream) = self.http(context) else { return };
         // A response the filter itself holds is replaced without asking it again.
         let direct = stream.response.visible.headers || stream.response.is_held();
-        if !stream.link.is_alone() {
-            let (id, link) = (stream.id, stream.link.number);
-            return self.leave(id, link, Handed::Reply { reply, direct });
+        if !stream.position.is_only() {
+            let (id, position) = (stream.id, stream.position.number);
+            return self.leave(id, position, ChainPayload::Reply { reply, direct });
         }
         if stream.response.passed.is_some() {
             return self.close(context);
@@ -31,9 +31,9 @@ impl Vm {
     /// Sends a reply that this filter does not see.
     pub fn direct_reply(&mut self, context: u32, reply: LocalReply) {
         let Some(stream) = self.http(context) else { return };
-        if !stream.link.is_alone() {
-            let (id, link) = (stream.id, stream.link.number);
-            return self.leave(id, link, Handed::Reply { reply, direct: false });
+        if !stream.position.is_only() {
+            let (id, position) = (stream.id, stream.position.number);
+            return self.leave(id, position, ChainPayload::Reply { reply, direct: false });
         }
         if stream.response.passed.is_some() {
             return self.close(context);
@@ -46,9 +46,9 @@ impl Vm {
         let Some(stream) = self.http(context) else { return };
         let message = reply.message(&stream.request.headers);
         stream.is_answered_with(&reply);
-        stream.response = Leg::arriving(message);
+        stream.response = HalfStream::arriving(message);
         let stream = stream.id;
-        self.write(What::LocalReply { stream, reply });
+        self.write(TranscriptEvent::LocalReply { stream, reply });
     }
 
     pub fn pass_unseen(&mut self, context: u32) {
@@ -63,7 +63,7 @@ impl Vm {
         }
         response.shown_end = true;
         response.pass();
-        self.write(What::Passed { stream, direction });
-        self.end_stream(context, Ending::Complete);
+        self.write(TranscriptEvent::Passed { stream, direction });
+        self.end_stream(context, StreamEnd::Complete);
     }
 }

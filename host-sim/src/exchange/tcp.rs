@@ -2,21 +2,21 @@
 
 use crate::properties::Properties;
 use crate::stream::{Connection, Peer};
-use crate::vm::{Called, FailPolicy, Kind, Vm};
+use crate::vm::{CallbackResult, ContextKind, FailPolicy, Vm};
 
 // === impl Vm ===
 
 impl Vm {
     pub fn open_connection(&mut self, root: u32, properties: Properties) -> u32 {
         let connection = Connection { properties, ..Connection::default() };
-        let kind = Kind::Connection(Box::new(connection));
+        let kind = ContextKind::Connection(Box::new(connection));
         let context = self.store.data_mut().new_context(Some(root), kind);
         let create = "proxy_on_context_create";
         self.call(context, create, |c| c.context_create.clone(), (context, root));
         let name = "proxy_on_new_connection";
         match self.call(context, name, |c| c.new_connection.clone(), (context,)) {
-            Called::Failed => self.fail_connection(context),
-            Called::Returned(verdict, _) if verdict != 0 => {
+            CallbackResult::Failed => self.fail_connection(context),
+            CallbackResult::Returned(verdict, _) if verdict != 0 => {
                 if let Some(connection) = self.store.data_mut().connection_mut(context) {
                     connection.held = true;
                 }
@@ -36,8 +36,8 @@ impl Vm {
         let said = self.call(context, name, |c| c.downstream_data.clone(), args);
         let Some(connection) = self.store.data_mut().connection_mut(context) else { return };
         match said {
-            Called::Failed => self.fail_connection(context),
-            Called::Returned(verdict, _) if verdict != 0 => {}
+            CallbackResult::Failed => self.fail_connection(context),
+            CallbackResult::Returned(verdict, _) if verdict != 0 => {}
             _ => connection.downstream.pass(),
         }
     }
@@ -52,8 +52,8 @@ impl Vm {
         let said = self.call(context, name, |c| c.upstream_data.clone(), args);
         let Some(connection) = self.store.data_mut().connection_mut(context) else { return };
         match said {
-            Called::Failed => self.fail_connection(context),
-            Called::Returned(verdict, _) if verdict != 0 => {}
+            CallbackResult::Failed => self.fail_connection(context),
+            CallbackResult::Returned(verdict, _) if verdict != 0 => {}
             _ => connection.upstream.pass(),
         }
     }

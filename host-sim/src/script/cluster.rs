@@ -7,14 +7,14 @@ use std::fmt;
 /// Decides on an answer when it is asked.
 type Responder = Box<dyn FnMut(&CalloutRequest) -> Answer>;
 /// Is a request to this path answered apart?
-type Apart = fn(&str) -> bool;
+type PathFilter = fn(&str) -> bool;
 
 /// What a cluster of the simulated Envoy answers.
 #[derive(Default)]
 pub struct Cluster {
     scripted: VecDeque<Answer>,
     responder: Option<Responder>,
-    apart: Option<(Apart, Responder)>,
+    answering_apart: Option<(PathFilter, Responder)>,
     grpc: VecDeque<GrpcAnswer>,
     /// Everything it was asked.
     pub(crate) asked: Vec<CalloutRequest>,
@@ -47,12 +47,12 @@ impl Cluster {
     /// Answers requests to these paths apart from all others, and does not count them among what it was
     /// asked.
     #[must_use]
-    pub fn apart(
+    pub fn answering_apart(
         mut self,
         paths: fn(&str) -> bool,
         responder: impl FnMut(&CalloutRequest) -> Answer + 'static,
     ) -> Self {
-        self.apart = Some((paths, Box::new(responder)));
+        self.answering_apart = Some((paths, Box::new(responder)));
         self
     }
 
@@ -64,7 +64,7 @@ impl Cluster {
     }
 
     pub(crate) fn answer(&mut self, request: CalloutRequest) -> Answer {
-        if let Some((paths, responder)) = &mut self.apart
+        if let Some((paths, responder)) = &mut self.answering_apart
             && request.message.headers.text(":path").is_some_and(|path| paths(&path))
         {
             let answer = responder(&request);

@@ -1,8 +1,8 @@
 //! An HTTP stream in a VM.
 
-use super::handoff::Link;
-use super::id::{Ending, StreamId};
-use super::leg::{Leg, Visible};
+use super::chain_message::ChainPosition;
+use super::half_stream::{HalfStream, Visible};
+use super::id::{StreamEnd, StreamId};
 use super::local_reply::LocalReply;
 use crate::message::Direction;
 use crate::properties::Properties;
@@ -13,11 +13,11 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub(crate) struct HttpStream {
     pub id: StreamId,
-    pub link: Link,
+    pub position: ChainPosition,
     /// The guest has been told that it exists.
     pub created: bool,
-    pub request: Leg,
-    pub response: Leg,
+    pub request: HalfStream,
+    pub response: HalfStream,
     /// Of all filters of the chain.
     pub properties: Rc<RefCell<Properties>>,
     pub upstream: Upstream,
@@ -28,7 +28,7 @@ pub(crate) struct HttpStream {
     pub reply: Option<LocalReply>,
     /// The upstream has been scheduled to answer.
     pub upstream_asked: bool,
-    pub ending: Option<Ending>,
+    pub stream_end: Option<StreamEnd>,
     pub route_cache_clears: u32,
 }
 
@@ -37,29 +37,29 @@ pub(crate) struct HttpStream {
 impl HttpStream {
     pub fn new(
         id: StreamId,
-        link: Link,
-        request: Leg,
+        position: ChainPosition,
+        request: HalfStream,
         upstream: Upstream,
         properties: Rc<RefCell<Properties>>,
     ) -> Self {
         Self {
             id,
-            link,
+            position,
             created: false,
             request,
-            response: Leg::default(),
+            response: HalfStream::default(),
             properties,
             upstream,
             logging: false,
             reply_ordered: false,
             reply: None,
             upstream_asked: false,
-            ending: None,
+            stream_end: None,
             route_cache_clears: 0,
         }
     }
 
-    pub fn leg(&mut self, direction: Direction) -> &mut Leg {
+    pub fn half(&mut self, direction: Direction) -> &mut HalfStream {
         match direction {
             Direction::Request => &mut self.request,
             Direction::Response => &mut self.response,
@@ -74,7 +74,7 @@ impl HttpStream {
 
     /// Nothing that arrives can matter any more.
     pub fn is_decided(&self) -> bool {
-        self.reply.is_some() || self.ending.is_some()
+        self.reply.is_some() || self.stream_end.is_some()
     }
 
     /// After a resume the request's maps and buffers are gone, for good.

@@ -8,7 +8,7 @@ pub struct StreamId(pub(crate) u64);
 
 /// How a stream came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum StreamEnd {
     /// Its response went out whole.
     Complete,
     /// Cut off, by either side.

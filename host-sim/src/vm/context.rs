@@ -12,11 +12,11 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Context {
     pub root: u32,
-    pub kind: Kind,
+    pub kind: ContextKind,
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub(crate) enum ContextKind {
     Root(Box<Root>),
     Http(Box<HttpStream>),
     Connection(Box<Connection>),

@@ -4,10 +4,10 @@ use super::{Callbacks, Deferred, Plugin, Stage, VmState};
 use crate::clock::Instant;
 use crate::error::{Cause, Failure};
 use crate::message::Direction;
+use crate::simulation::{SharedSimulation, Simulation};
 use crate::stream::HttpStream;
-use crate::transcript::What;
+use crate::transcript::TranscriptEvent;
 use crate::vm::VmIdentity;
-use crate::world::{SharedWorld, World};
 use std::cell::RefMut;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ pub(crate) struct VmSetup {
     pub identity: Rc<VmIdentity>,
     pub environment: Rc<BTreeMap<String, String>>,
     pub plugins: Vec<Rc<Plugin>>,
-    pub world: SharedWorld,
+    pub simulation: SharedSimulation,
     /// Instructions a single callback may take.
     pub fuel: u64,
     /// Bytes of linear memory.
@@ -39,7 +39,7 @@ pub(crate) struct Vm {
 
 /// How a callback went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Called<R> {
+pub(crate) enum CallbackResult<R> {
     /// The module has no such callback.
     Absent,
     /// With the verdict, and whether a local reply overrules it.
@@ -49,23 +49,23 @@ pub(crate) enum Called<R> {
 }
 
 /// Arguments and results as the transcript shows them.
-pub(crate) trait Numbers {
+pub(crate) trait WasmValues {
     fn numbers(&self) -> Vec<u32>;
 }
 
 // === impl Vm ===
 
 impl Vm {
-    pub fn world(&self) -> RefMut<'_, World> {
-        self.store.data().world.borrow_mut()
+    pub fn simulation(&self) -> RefMut<'_, Simulation> {
+        self.store.data().simulation.borrow_mut()
     }
 
     pub fn number(&self) -> usize {
         self.store.data().number
     }
 
-    pub fn write(&self, what: What) {
-        self.world().write(self.number(), what);
+    pub fn write(&self, what: TranscriptEvent) {
+        self.simulation().write(self.number(), what);
     }
 
     pub fn http(&mut self, context: u32) -> Option<&mut HttpStream> {
@@ -85,36 +85,36 @@ impl Vm {
         name: &'static str,
         function: impl FnOnce(&Callbacks) -> Option<TypedFunc<P, R>>,
         args: P,
-    ) -> Called<R>
+    ) -> CallbackResult<R>
     where
-        P: WasmParams + Numbers,
-        R: WasmResults + Numbers,
+        P: WasmParams + WasmValues,
+        R: WasmResults + WasmValues,
     {
         if self.failed.is_some() {
-            return Called::Failed;
+            return CallbackResult::Failed;
         }
-        let Some(function) = function(&self.callbacks) else { return Called::Absent };
+        let Some(function) = function(&self.callbacks) else { return CallbackResult::Absent };
         self.write_call(name, context, &args);
         let result = self.enter(context, Stage::Running, name, &function, args);
         let stopped = std::mem::take(&mut self.store.data_mut().stop_next);
         self.drain();
         match result {
-            Ok(value) => Called::Returned(value, stopped),
-            Err(()) => Called::Failed,
+            Ok(value) => CallbackResult::Returned(value, stopped),
+            Err(()) => CallbackResult::Failed,
         }
     }
 
-    fn write_call<P: Numbers>(&self, name: &'static str, context: u32, args: &P) {
-        let mut world = self.world();
-        if world.transcript.records_calls() {
+    fn write_call<P: WasmValues>(&self, name: &'static str, context: u32, args: &P) {
+        let mut simulation = self.simulation();
+        if simulation.transcript.records_calls() {
             let args = args.numbers().split_off(1);
             let number = self.number();
-            world.write(number, What::Callback { name, context, args });
+            simulation.write(number, TranscriptEvent::Callback { name, context, args });
         }
     }
 
     /// Runs a guest function with a fresh allowance. On failure the VM is over.
-    pub fn enter<P: WasmParams, R: WasmResults + Numbers>(
+    pub fn enter<P: WasmParams, R: WasmResults + WasmValues>(
         &mut self,
         context: u32,
         stage: Stage,
@@ -133,7 +133,11 @@ impl Vm {
         (state.current, state.effective, state.stage) = before;
         match result {
             Ok(value) => {
-                self.write(What::Returned { name, value: value.numbers().first().copied(), fuel });
+                self.write(TranscriptEvent::Returned {
+                    name,
+                    value: value.numbers().first().copied(),
+                    fuel,
+                });
                 Ok(value)
             }
             Err(error) => {
@@ -144,7 +148,7 @@ impl Vm {
     }
 
     fn fail(&mut self, failure: Failure) {
-        self.write(What::VmFailed { failure: failure.clone() });
+        self.write(TranscriptEvent::VmFailed { failure: failure.clone() });
         self.failed = Some(failure);
     }
 
@@ -184,13 +188,13 @@ fn failure(callback: &'static str, fuel: u64, error: &wasmtime::Error) -> Failur
 
 // === impl Numbers ===
 
-impl Numbers for () {
+impl WasmValues for () {
     fn numbers(&self) -> Vec<u32> {
         Vec::new()
     }
 }
 
-impl Numbers for u32 {
+impl WasmValues for u32 {
     fn numbers(&self) -> Vec<u32> {
         vec![*self]
     }
@@ -198,7 +202,7 @@ impl Numbers for u32 {
 
 macro_rules! numbers {
     ($($name:ident: $kind:ty),+) => {
-        impl Numbers for ($($kind,)+) {
+        impl WasmValues for ($($kind,)+) {
             fn numbers(&self) -> Vec<u32> {
                 let ($($name,)+) = *self;
                 vec![$($name),+]

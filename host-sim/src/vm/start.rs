@@ -1,9 +1,9 @@
 //! How a VM comes to life: instantiation, initialisation, one root context a plugin.
 
-use super::{Callbacks, Called, Kind, Plugin, Root, Stage, Vm, VmSetup, VmState};
+use super::{CallbackResult, Callbacks, ContextKind, Plugin, Root, Stage, Vm, VmSetup, VmState};
 use crate::error::{Cause, Error, Failure};
 use crate::stats::MetricIds;
-use crate::transcript::What;
+use crate::transcript::TranscriptEvent;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use wasmtime::{Store, StoreLimitsBuilder};
@@ -21,7 +21,7 @@ impl Vm {
             let root = vm.start_plugin(plugin)?;
             vm.roots.push(root);
         }
-        vm.write(What::VmStarted);
+        vm.write(TranscriptEvent::VmStarted);
         Ok(vm)
     }
 
@@ -40,7 +40,7 @@ impl Vm {
         let state = store.data_mut();
         state.memory = memory;
         state.allocator = callbacks.malloc.clone().or_else(|| callbacks.memory_allocate.clone());
-        let started = setup.world.borrow().now;
+        let started = setup.simulation.borrow().now;
         Ok(Self { store, callbacks, failed: None, started, fuel: setup.fuel, roots: Vec::new() })
     }
 
@@ -63,10 +63,12 @@ impl Vm {
 
     /// Creates and configures a root context for this plugin.
     pub fn start_plugin(&mut self, plugin: &Rc<Plugin>) -> Result<u32, Error> {
-        let kind = Kind::Root(Box::new(Root::new(Rc::clone(plugin))));
+        let kind = ContextKind::Root(Box::new(Root::new(Rc::clone(plugin))));
         let root = self.store.data_mut().new_context(None, kind);
         let create = "proxy_on_context_create";
-        if self.call(root, create, |c| c.context_create.clone(), (root, 0)) == Called::Failed {
+        if self.call(root, create, |c| c.context_create.clone(), (root, 0))
+            == CallbackResult::Failed
+        {
             return Err(self.start_error(self.failure()));
         }
         let size = length(&plugin.vm_configuration);
@@ -80,15 +82,15 @@ impl Vm {
         Ok(root)
     }
 
-    fn accepted(&self, said: Called<u32>, callback: &'static str) -> Result<(), Error> {
+    fn accepted(&self, said: CallbackResult<u32>, callback: &'static str) -> Result<(), Error> {
         match said {
-            Called::Failed => Err(self.start_error(self.failure())),
-            Called::Returned(0, _) => {
-                let world = self.world();
-                let log = world.transcript.logs().map(|(_, message)| message.to_owned());
+            CallbackResult::Failed => Err(self.start_error(self.failure())),
+            CallbackResult::Returned(0, _) => {
+                let simulation = self.simulation();
+                let log = simulation.transcript.logs().map(|(_, message)| message.to_owned());
                 Err(Error::Refused { vm: vm_name(self.number()), callback, log: log.collect() })
             }
-            Called::Absent | Called::Returned(..) => Ok(()),
+            CallbackResult::Absent | CallbackResult::Returned(..) => Ok(()),
         }
     }
 
@@ -119,7 +121,7 @@ fn length(bytes: &[u8]) -> u32 {
 impl VmState {
     fn new(setup: &VmSetup, number: usize) -> Self {
         Self {
-            world: Rc::clone(&setup.world),
+            simulation: Rc::clone(&setup.simulation),
             number,
             identity: Rc::clone(&setup.identity),
             environment: Rc::clone(&setup.environment),

@@ -1,10 +1,10 @@
 //! What the host keeps for one VM, reachable from inside a host call.
 
-use super::{Context, Kind, Root, VmIdentity};
+use super::{Context, ContextKind, Root, VmIdentity};
 use crate::message::Direction;
+use crate::simulation::SharedSimulation;
 use crate::stats::MetricIds;
 use crate::stream::{Connection, HttpStream, LocalReply};
-use crate::world::SharedWorld;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use wasmtime::{Memory, StoreLimits, TypedFunc};
@@ -30,7 +30,7 @@ pub(crate) enum Deferred {
 }
 
 pub(crate) struct VmState {
-    pub world: SharedWorld,
+    pub simulation: SharedSimulation,
     pub number: usize,
     pub identity: Rc<VmIdentity>,
     pub environment: Rc<BTreeMap<String, String>>,
@@ -66,7 +66,7 @@ impl VmState {
         self.current
     }
 
-    pub fn new_context(&mut self, root: Option<u32>, kind: Kind) -> u32 {
+    pub fn new_context(&mut self, root: Option<u32>, kind: ContextKind) -> u32 {
         let id = self.next_context;
         self.next_context += 1;
         self.contexts.insert(id, Context { root: root.unwrap_or(id), kind });
@@ -79,7 +79,7 @@ impl VmState {
 
     pub fn root_mut(&mut self, id: u32) -> Option<&mut Root> {
         match self.contexts.get_mut(&id).map(|context| &mut context.kind) {
-            Some(Kind::Root(root)) => Some(root),
+            Some(ContextKind::Root(root)) => Some(root),
             _ => None,
         }
     }
@@ -92,21 +92,21 @@ impl VmState {
 
     pub fn http(&self, id: u32) -> Option<&HttpStream> {
         match self.contexts.get(&id).map(|context| &context.kind) {
-            Some(Kind::Http(stream)) => Some(stream),
+            Some(ContextKind::Http(stream)) => Some(stream),
             _ => None,
         }
     }
 
     pub fn http_mut(&mut self, id: u32) -> Option<&mut HttpStream> {
         match self.contexts.get_mut(&id).map(|context| &mut context.kind) {
-            Some(Kind::Http(stream)) => Some(stream),
+            Some(ContextKind::Http(stream)) => Some(stream),
             _ => None,
         }
     }
 
     pub fn connection_mut(&mut self, id: u32) -> Option<&mut Connection> {
         match self.contexts.get_mut(&id).map(|context| &mut context.kind) {
-            Some(Kind::Connection(connection)) => Some(connection),
+            Some(ContextKind::Connection(connection)) => Some(connection),
             _ => None,
         }
     }

@@ -1,5 +1,7 @@
 use crate::guest::{Guest, OUT, call, callbacks, get, given, numbers, statuses};
-use host_sim::{Answer, Cluster, GrpcAnswer, HeaderMap, Host, Status::*, Violation, What};
+use host_sim::{
+    Answer, Cluster, GrpcAnswer, HeaderMap, Host, Status::*, TranscriptEvent, Violation,
+};
 use std::time::Duration;
 
 const HEADERS: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":authority", "c.test")];
@@ -37,7 +39,9 @@ fn answered(answer: Answer, timeout: i64) -> (Host, host_sim::Outcome) {
 fn told(host: &Host) -> Vec<Vec<u32>> {
     let transcript = host.transcript();
     let entries = transcript.entries().iter().filter_map(|entry| match &entry.what {
-        What::Callback { name: "proxy_on_http_call_response", args, .. } => Some(args.clone()),
+        TranscriptEvent::Callback { name: "proxy_on_http_call_response", args, .. } => {
+            Some(args.clone())
+        }
         _ => None,
     });
     entries.collect()

@@ -2,7 +2,7 @@
 //!
 //! A guest makes its calls and drops their statuses; the transcript has them.
 
-use host_sim::{ArgValue, Host, Module, Plugin, Request, Returned, Status, What};
+use host_sim::{ArgValue, Host, Module, Plugin, Request, Returned, Status, TranscriptEvent};
 
 /// A module in the making.
 pub struct Guest {
@@ -195,7 +195,7 @@ pub fn statuses(host: &Host, function: &str) -> Vec<Status> {
     let transcript = host.transcript();
     let entries = transcript.entries().iter().filter(|entry| entry.vm > 0);
     let statuses = entries.filter_map(|entry| match &entry.what {
-        What::HostCall { function: own, status: Returned::Status(status), .. } => {
+        TranscriptEvent::HostCall { function: own, status: Returned::Status(status), .. } => {
             (*own == function).then_some(*status)
         }
         _ => None,
@@ -225,7 +225,7 @@ fn given_values(host: &Host, function: &str) -> Vec<ArgValue> {
     let transcript = host.transcript();
     let entries = transcript.entries().iter().filter(|entry| entry.vm > 0);
     let given = entries.filter_map(|entry| match &entry.what {
-        What::HostCall { function: own, args, .. } if *own == function => {
+        TranscriptEvent::HostCall { function: own, args, .. } if *own == function => {
             args.iter().find(|arg| arg.name == "gives").map(|arg| arg.value.clone())
         }
         _ => None,
@@ -238,7 +238,7 @@ pub fn callbacks(host: &Host) -> Vec<(&'static str, u32)> {
     let transcript = host.transcript();
     let entries = transcript.entries().iter().filter(|entry| entry.vm > 0);
     let callbacks = entries.filter_map(|entry| match &entry.what {
-        What::Callback { name, context, .. } => Some((*name, *context)),
+        TranscriptEvent::Callback { name, context, .. } => Some((*name, *context)),
         _ => None,
     });
     callbacks.collect()

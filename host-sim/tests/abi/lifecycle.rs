@@ -14,7 +14,7 @@ fn a_canary_then_every_worker() {
     let host = Host::builder().plugin(guest.plugin()).workers(3).start().unwrap();
     let transcript = host.transcript();
     let configured = transcript.entries().iter().filter(|entry| {
-        matches!(entry.what, host_sim::What::Callback { name: "proxy_on_configure", .. })
+        matches!(entry.what, host_sim::TranscriptEvent::Callback { name: "proxy_on_configure", .. })
     });
     assert_eq!(configured.map(|entry| entry.vm).collect::<Vec<_>>(), [0, 1, 2, 3]);
 }

@@ -28,7 +28,10 @@ fn first_in_first_out_and_the_last_registrant_is_told() {
         .entries()
         .iter()
         .filter(|entry| {
-            matches!(entry.what, host_sim::What::Callback { name: "proxy_on_queue_ready", .. })
+            matches!(
+                entry.what,
+                host_sim::TranscriptEvent::Callback { name: "proxy_on_queue_ready", .. }
+            )
         })
         .map(|entry| entry.vm)
         .collect::<Vec<_>>();

@@ -98,7 +98,7 @@ fn a_pause_holds_body_and_trailers_too() {
     let mut host = guest.start();
     host.exchange(Request::post("a.test", "/", "x")).assert_held();
     assert!(!callbacks(&host).iter().any(|(name, _)| *name == "proxy_on_request_body"));
-    assert!(matches!(host.finish().as_slice(), [Violation::NeverResumed { leg: "request", .. }]));
+    assert!(matches!(host.finish().as_slice(), [Violation::NeverResumed { half: "request", .. }]));
     // With Envoy's allow_on_headers_stop_iteration the headers alone are held.
     let plugin = guest.plugin().allow_on_headers_stop_iteration(true);
     let mut host = host_sim::Host::builder().plugin(plugin).start().unwrap();

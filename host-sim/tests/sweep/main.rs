@@ -146,22 +146,22 @@ fn every_answer_about_a_signature() {
     leave("answers about a signature", &tally);
     let refused =
         Scene { ask: Ask::Es256, signatures: Some(Foreign::Gives(no)), ..Scene::default() };
-    refused.play(&module, FaultPlan::new()).unwrap().outcomes[0]
+    refused.run(&module, FaultPlan::new()).unwrap().outcomes[0]
         .assert_replied(401)
         .assert_received_header("x-deny-reason", "session_signature");
 }
 
 /// A run for each call the scene makes and each status it could answer.
 fn faults_of(module: &Module, scene: &Scene, with_start: bool) -> Vec<Run> {
-    let played = scene.play(module, FaultPlan::new());
-    let played = played.unwrap_or_else(|error| panic!("{error}"));
+    let scene_run = scene.run(module, FaultPlan::new());
+    let scene_run = scene_run.unwrap_or_else(|error| panic!("{error}"));
     let mut runs = Vec::new();
-    for (function, calls) in played.host.transcript().calls() {
+    for (function, calls) in scene_run.host.transcript().calls() {
         // Random bytes and clocks of WASI have errnos, not statuses; the SDK's runtime reads them.
         if !function.starts_with("proxy_") {
             continue;
         }
-        let before = played.at_start.get(function).copied().unwrap_or_default();
+        let before = scene_run.at_start.get(function).copied().unwrap_or_default();
         let first = if with_start { 1 } else { before + 1 };
         for nth in first..=*calls {
             for status in Status::ALL {
@@ -210,9 +210,9 @@ fn without_a_fault_every_scene_but_a_forged_one_is_let_through() {
     for workers in [1, 3] {
         for ask in Ask::ALL {
             let scene = Scene { ask, workers, ..Scene::default() };
-            let played = scene.play(&module, FaultPlan::new()).unwrap();
-            assert_eq!(played.outcomes.len(), workers * ask.at_once(), "{ask:?}");
-            for outcome in &played.outcomes {
+            let scene_run = scene.run(&module, FaultPlan::new()).unwrap();
+            assert_eq!(scene_run.outcomes.len(), workers * ask.at_once(), "{ask:?}");
+            for outcome in &scene_run.outcomes {
                 if ask.is_forged() {
                     outcome.assert_replied(401);
                 } else {
@@ -223,9 +223,9 @@ fn without_a_fault_every_scene_but_a_forged_one_is_let_through() {
     }
     let refused =
         Scene { answer: Answer::json(403, r#"{"code":"not_granted"}"#), ..Scene::default() };
-    let played = refused.play(&module, FaultPlan::new()).unwrap();
-    played.outcomes[0].assert_replied(403);
-    let counts: BTreeMap<_, _> = played.host.transcript().calls().clone();
+    let scene_run = refused.run(&module, FaultPlan::new()).unwrap();
+    scene_run.outcomes[0].assert_replied(403);
+    let counts: BTreeMap<_, _> = scene_run.host.transcript().calls().clone();
     assert!(counts.contains_key("proxy_send_local_response"));
 }
 
@@ -260,12 +260,12 @@ fn faulty(function: &str, status: Status) -> FaultPlan {
 fn a_flood_of_forged_sessions_fills_no_log() {
     let module = support::filter();
     let scene = Scene { ask: Ask::Flood, ..Scene::default() };
-    let played = scene.play(&module, FaultPlan::new()).unwrap();
-    assert_eq!(played.outcomes.len(), 500);
-    for outcome in &played.outcomes {
+    let scene_run = scene.run(&module, FaultPlan::new()).unwrap();
+    assert_eq!(scene_run.outcomes.len(), 500);
+    for outcome in &scene_run.outcomes {
         outcome.assert_replied(401).assert_received_header("x-deny-reason", "session_signature");
     }
-    let transcript = played.host.transcript();
+    let transcript = scene_run.host.transcript();
     assert_eq!(transcript.calls()["proxy_increment_metric"], 500);
     let logs: Vec<_> = transcript.logs().map(|(_, text)| text).collect();
     assert_eq!(logs.len(), 11);
@@ -278,8 +278,8 @@ fn a_flood_of_forged_sessions_fills_no_log() {
 #[test]
 fn a_request_does_not_wait_longer_than_its_deadline() {
     let module = support::filter();
-    let played = Scene::default().play(&module, faulty("proxy_http_call", Status::Ok)).unwrap();
-    let outcome = &played.outcomes[0];
+    let scene_run = Scene::default().run(&module, faulty("proxy_http_call", Status::Ok)).unwrap();
+    let outcome = &scene_run.outcomes[0];
     outcome.assert_replied(503).assert_received_header("x-deny-reason", "custody_timeout");
 }
 
@@ -288,13 +288,13 @@ fn a_request_does_not_wait_longer_than_its_deadline() {
 fn a_denial_that_could_not_be_said_is_said_again() {
     let module = support::filter();
     for function in ["proxy_set_effective_context", "proxy_continue_stream"] {
-        let played = Scene::default().play(&module, faulty(function, Status::Empty)).unwrap();
-        played.outcomes[0].assert_replied(503);
+        let scene_run = Scene::default().run(&module, faulty(function, Status::Empty)).unwrap();
+        scene_run.outcomes[0].assert_replied(503);
     }
     let refused =
         Scene { answer: Answer::json(403, r#"{"code":"not_granted"}"#), ..Scene::default() };
     let fault = faulty("proxy_send_local_response", Status::InternalFailure);
-    refused.play(&module, fault).unwrap().outcomes[0].assert_replied(403);
+    refused.run(&module, fault).unwrap().outcomes[0].assert_replied(403);
 }
 
 /// Its answer comes to the root all the same, and the lease serves whoever asks next.
@@ -304,6 +304,6 @@ fn a_lease_outlives_the_guest_who_asked_for_it() {
     let answer = Scene::default().answer.after(Duration::from_millis(2));
     let gone = Some(Duration::from_millis(1));
     let scene = Scene { ask: Ask::Twice, answer, gone, ..Scene::default() };
-    let played = scene.play(&module, FaultPlan::new()).unwrap();
-    assert_eq!(played.host.callouts("custody").len(), 1);
+    let scene_run = scene.run(&module, FaultPlan::new()).unwrap();
+    assert_eq!(scene_run.host.callouts("custody").len(), 1);
 }

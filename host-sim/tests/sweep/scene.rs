@@ -55,7 +55,7 @@ pub enum Ask {
     Operation,
 }
 
-pub struct Played {
+pub struct SceneRun {
     pub host: Host,
     pub outcomes: Vec<Outcome>,
     /// Host calls before the first request.
@@ -160,7 +160,7 @@ impl Default for Scene {
 }
 
 impl Scene {
-    pub fn play(&self, module: &Module, faults: FaultPlan) -> Result<Played, Error> {
+    pub fn run(&self, module: &Module, faults: FaultPlan) -> Result<SceneRun, Error> {
         let answer = match self.ask {
             Ask::Operation => for_one_operation(&self.answer),
             _ => self.answer.clone(),
@@ -187,7 +187,7 @@ impl Scene {
         for _ in 0..rounds {
             outcomes = self.ask_every_worker(&mut host);
         }
-        Ok(Played { host, outcomes, at_start })
+        Ok(SceneRun { host, outcomes, at_start })
     }
 
     fn ask_every_worker(&self, host: &mut Host) -> Vec<Outcome> {

@@ -1,7 +1,7 @@
 //! What may not happen, whatever fails.
 
 use crate::Run;
-use crate::scene::{LEASE, OWN, Played};
+use crate::scene::{LEASE, OWN, SceneRun};
 use host_sim::{Answer, Error, FaultPlan, Module, Outcome, Status, Violation};
 use std::fmt;
 
@@ -26,9 +26,9 @@ pub fn judge(run: &Run, module: &Module, tally: &mut Tally) {
         Some((function, nth, status)) => FaultPlan::new().nth(function, nth, status),
         None => FaultPlan::new(),
     };
-    match run.scene.play(module, faults) {
-        Ok(mut played) => {
-            let wrong = faults_found(run, &mut played, tally);
+    match run.scene.run(module, faults) {
+        Ok(mut scene_run) => {
+            let wrong = faults_found(run, &mut scene_run, tally);
             tally.wrong.extend(wrong.map(|wrong| format!("{}: {wrong}", name(run))));
         }
         Err(Error::Refused { .. }) => tally.not_started += 1,
@@ -36,11 +36,11 @@ pub fn judge(run: &Run, module: &Module, tally: &mut Tally) {
     }
 }
 
-fn faults_found(run: &Run, played: &mut Played, tally: &mut Tally) -> Option<String> {
-    if let Some(failure) = played.host.transcript().failures().next() {
+fn faults_found(run: &Run, scene_run: &mut SceneRun, tally: &mut Tally) -> Option<String> {
+    if let Some(failure) = scene_run.host.transcript().failures().next() {
         return Some(format!("trap: {failure}"));
     }
-    for outcome in &played.outcomes {
+    for outcome in &scene_run.outcomes {
         if !passes_the_net(run, outcome) {
             tally.stopped += 1;
             continue;
@@ -50,7 +50,7 @@ fn faults_found(run: &Run, played: &mut Played, tally: &mut Tally) -> Option<Str
             return Some(wrong);
         }
     }
-    for violation in played.host.finish() {
+    for violation in scene_run.host.finish() {
         match violation {
             Violation::NeverResumed { .. } if way_out_is_a_lie(run) => tally.held += 1,
             violation => return Some(violation.to_string()),

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use host_sim::cases::{Case, CaseFile, IssuerScript, News, Step, Told};
+use host_sim::cases::{Case, CaseFile, IssuerScript, Step, SyncStep, SyncUpdate};
 use serde_json::Value;
 use stack::envoy::running::WORKERS;
 use stack::issuer::Published;
@@ -71,19 +71,23 @@ impl Outside {
 
     /// Takes back what was told.
     pub fn end(&mut self, stack: &mut Stack) -> Result<()> {
-        if self.has_news { self.tell(stack, &News::Told(Told::nothing())) } else { Ok(()) }
+        if self.has_news {
+            self.tell(stack, &SyncStep::Update(SyncUpdate::nothing()))
+        } else {
+            Ok(())
+        }
     }
 
     /// Returns when every worker has heard it.
-    fn tell(&mut self, stack: &mut Stack, news: &News) -> Result<()> {
+    fn tell(&mut self, stack: &mut Stack, news: &SyncStep) -> Result<()> {
         self.told += 1;
         stack.fake_custody(Answer::Stall)?;
         let custody = stack.scripted_custody()?;
-        let News::Told(told) = news else {
+        let SyncStep::Update(update) = news else {
             custody.tell(Value::Null);
             return Ok(());
         };
-        custody.tell(told.body(&format!("{}{}", self.case, self.told)));
+        custody.tell(update.body(&format!("{}{}", self.case, self.told)));
         let since = Instant::now();
         while custody.listening() < VMS {
             ensure!(since.elapsed() < PATIENCE, "news: not every worker asks for them");

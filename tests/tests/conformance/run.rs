@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use host_sim::Module;
-use host_sim::cases::{Case, CaseFile, Observed, PlayedStep, play};
+use host_sim::cases::{Case, CaseFile, Observed, StepRun, run_case};
 use stack::built::Built;
 
 use crate::agreement::disagreements;
@@ -40,9 +40,9 @@ pub fn file(name: &str) {
 }
 
 fn row(module: &Module, edge: &mut RealEdge, file: &CaseFile, case: &Case) -> Row {
-    let played = play(module, file, case).unwrap_or_else(|error| panic!("{error}"));
-    let mut complaints = differences("host-sim", &played.steps);
-    let simulated: Vec<_> = played.steps.into_iter().map(|step| step.observed).collect();
+    let run = run_case(module, file, case).unwrap_or_else(|error| panic!("{error}"));
+    let mut complaints = differences("host-sim", &run.steps);
+    let simulated: Vec<_> = run.steps.into_iter().map(|step| step.observed).collect();
     let host_sim = verdicts(&simulated);
     if let Some(why) = &case.host_sim_only {
         let outcome = Outcome::of(complaints, Some(why.clone()));
@@ -66,7 +66,7 @@ fn row(module: &Module, edge: &mut RealEdge, file: &CaseFile, case: &Case) -> Ro
     Row { case: case.name.clone(), host_sim, envoy, outcome: Outcome::of(complaints, None) }
 }
 
-fn differences(host: &str, steps: &[PlayedStep]) -> Vec<String> {
+fn differences(host: &str, steps: &[StepRun]) -> Vec<String> {
     let numbered = steps.iter().enumerate();
     numbered
         .flat_map(|(n, step)| {

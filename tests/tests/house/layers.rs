@@ -28,7 +28,7 @@ const LAYERS: [Layers; 3] = [
     Layers {
         package: "host-sim",
         order: "cli -> cases -> connections | builder | reload | trace -> chain -> host -> \
-                exchange | abi -> outcome | vm -> world -> events | transcript | faults -> \
+                exchange | abi -> outcome | vm -> simulation -> events | transcript | faults -> \
                 strict -> stream -> request -> script -> message -> \
                 module | properties -> attributes | shared | stats -> \
                 headers, pairs, protobuf, clock, error, status",

@@ -1,28 +1,28 @@
 //! What one filter of a chain leaves for another.
 
-use super::id::{Ending, StreamId};
+use super::id::{StreamEnd, StreamId};
 use super::local_reply::LocalReply;
 use crate::headers::HeaderMap;
 use crate::message::Direction;
 
 /// Where in its chain a filter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link {
+pub(crate) struct ChainPosition {
     pub number: usize,
     pub last: bool,
 }
 
 /// What a filter has left for another one of its stream, or for all of them.
 #[derive(Debug)]
-pub(crate) struct Handoff {
+pub(crate) struct ChainMessage {
     pub stream: StreamId,
     /// For whom.
-    pub link: usize,
-    pub what: Handed,
+    pub position: usize,
+    pub what: ChainPayload,
 }
 
 #[derive(Debug)]
-pub(crate) enum Handed {
+pub(crate) enum ChainPayload {
     Headers {
         direction: Direction,
         headers: HeaderMap,
@@ -47,18 +47,18 @@ pub(crate) enum Handed {
         direct: bool,
     },
     End {
-        ending: Ending,
+        stream_end: StreamEnd,
     },
 }
 
 // === impl Link ===
 
-impl Link {
+impl ChainPosition {
     /// The only one.
-    pub const ALONE: Self = Self { number: 0, last: true };
+    pub const ONLY: Self = Self { number: 0, last: true };
 
-    pub fn is_alone(self) -> bool {
-        self == Self::ALONE
+    pub fn is_only(self) -> bool {
+        self == Self::ONLY
     }
 
     /// Who comes behind it; nobody where the message leaves the chain.

@@ -1,34 +1,34 @@
 //! How a stream ends: `on_log`, `on_done`, `on_delete`, in that order.
 
-use crate::stream::{Ending, Handed};
-use crate::transcript::What;
-use crate::vm::{Kind, Vm};
+use crate::stream::{ChainPayload, StreamEnd};
+use crate::transcript::TranscriptEvent;
+use crate::vm::{ContextKind, Vm};
 
 // === impl Vm ===
 
 impl Vm {
     /// Ends an HTTP stream; whatever the guest still orders for it comes too late.
-    pub fn end_stream(&mut self, context: u32, ending: Ending) {
+    pub fn end_stream(&mut self, context: u32, stream_end: StreamEnd) {
         let Some(stream) = self.http(context) else { return };
-        if stream.ending.is_some() {
+        if stream.stream_end.is_some() {
             return;
         }
-        stream.ending = Some(ending);
+        stream.stream_end = Some(stream_end);
         stream.request.stop();
         stream.response.stop();
         let id = stream.id;
-        if !stream.link.is_alone() {
-            return self.leave(id, 0, Handed::End { ending });
+        if !stream.position.is_only() {
+            return self.leave(id, 0, ChainPayload::End { stream_end });
         }
-        self.write(What::StreamEnded { stream: id });
-        self.log_stream(context, ending);
+        self.write(TranscriptEvent::StreamEnded { stream: id });
+        self.log_stream(context, stream_end);
         self.delete_stream(context);
     }
 
     /// `on_log`: of a stream that the guest has not heard of, too.
-    pub fn log_stream(&mut self, context: u32, ending: Ending) {
+    pub fn log_stream(&mut self, context: u32, stream_end: StreamEnd) {
         let Some(stream) = self.http(context) else { return };
-        stream.ending = Some(ending);
+        stream.stream_end = Some(stream_end);
         stream.request.stop();
         stream.response.stop();
         if !stream.created {
@@ -48,8 +48,8 @@ impl Vm {
         self.call(context, "proxy_on_done", |c| c.done.clone(), (context,));
         self.call(context, "proxy_on_delete", |c| c.delete.clone(), (context,));
         let removed = self.store.data_mut().contexts.remove(&context);
-        if let Some(Kind::Http(stream)) = removed.map(|context| context.kind) {
-            self.world().ended.entry(stream.id).or_default().push(*stream);
+        if let Some(ContextKind::Http(stream)) = removed.map(|context| context.kind) {
+            self.simulation().ended.entry(stream.id).or_default().push(*stream);
         }
     }
 
@@ -57,9 +57,9 @@ impl Vm {
     pub fn close(&mut self, context: u32) {
         if let Some(stream) = self.http(context) {
             let id = stream.id;
-            if stream.ending.is_none() {
-                self.write(What::StreamReset { stream: id });
-                self.end_stream(context, Ending::Reset);
+            if stream.stream_end.is_none() {
+                self.write(TranscriptEvent::StreamReset { stream: id });
+                self.end_stream(context, StreamEnd::Reset);
             }
             return;
         }

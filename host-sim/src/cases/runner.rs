@@ -5,11 +5,11 @@ use super::error::CaseError;
 use super::expect::Difference;
 use super::file::{Case, CaseFile, Response, Step};
 use super::issuer::IssuerScript;
-use super::news::{Feed, News};
 use super::observed::{Observed, Stage};
+use super::sync_script::{SyncScript, SyncStep};
 use super::template::Template;
 use super::tunnel::{CONNECT_AUTHORITY, CONNECT_SESSION, Tunnel};
-use super::{CustodyScript, front, request_text};
+use super::{CustodyScript, default_front, request_text};
 use crate::builder::Builder;
 use crate::clock::Instant;
 use crate::headers::HeaderMap;
@@ -28,13 +28,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// A case that was played.
-pub struct Played {
-    pub steps: Vec<PlayedStep>,
+pub struct CaseRun {
+    pub steps: Vec<StepRun>,
     /// The simulation as it ended, for whoever wants to look closer.
     pub host: Host,
 }
 
-pub struct PlayedStep {
+pub struct StepRun {
     /// Of each request, in the order of the step.
     pub observed: Vec<Observed>,
     pub differences: Vec<Difference>,
@@ -55,15 +55,15 @@ const JTI: &str = "session-1";
 
 const SYNC: &str = "/v1/sync";
 /// A worker that has failed to hear asks again after seconds.
-const A_MOMENT: Duration = Duration::from_millis(500);
-const HEARD_WITHIN: usize = 60;
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+const MAX_POLL_INTERVALS: usize = 60;
 
-struct Player<'a> {
+struct Runner<'a> {
     file: &'a CaseFile,
     case: &'a Case,
     cluster: String,
     /// What custody says beside its leases.
-    feed: Rc<RefCell<Feed>>,
+    sync: Rc<RefCell<SyncScript>>,
     issuer: Rc<RefCell<IssuerScript>>,
     /// Of the cases' own clock: what its steps have let pass.
     elapsed: Duration,
@@ -77,20 +77,20 @@ struct Player<'a> {
 ///
 /// # Errors
 /// The case makes no sense, or the module does not start.
-pub fn play(module: &Module, file: &CaseFile, case: &Case) -> Result<Played, CaseError> {
-    play_with(module, file, case, |builder| builder)
+pub fn run_case(module: &Module, file: &CaseFile, case: &Case) -> Result<CaseRun, CaseError> {
+    run_case_with(module, file, case, |builder| builder)
 }
 
 /// The same, on a simulation that is set up otherwise (faults, recording).
 ///
 /// # Errors
-/// As [`play`].
-pub fn play_with(
+/// As [`run_case`].
+pub fn run_case_with(
     module: &Module,
     file: &CaseFile,
     case: &Case,
     adjust: impl FnOnce(Builder) -> Builder,
-) -> Result<Played, CaseError> {
+) -> Result<CaseRun, CaseError> {
     let fail = |reason: String| CaseError::case(&case.name, reason);
     let config = case.config_in(file);
     let cluster = cluster_of(config.as_ref());
@@ -104,23 +104,23 @@ pub fn play_with(
     let host = host
         .map_err(|error| CaseError::Module { case: case.name.clone(), error: Box::new(error) })?;
     let began = host.now().unix_seconds();
-    let (feed, issuer) = (Rc::default(), Rc::default());
+    let (sync, issuer) = (Rc::default(), Rc::default());
     let elapsed = Duration::ZERO;
     let carried = None;
-    let mut player = Player { file, case, cluster, feed, issuer, elapsed, began, carried, host };
-    player.publish(config.as_ref());
+    let mut runner = Runner { file, case, cluster, sync, issuer, elapsed, began, carried, host };
+    runner.publish_keys(config.as_ref());
     let mut steps = Vec::new();
     for (n, step) in case.steps().iter().enumerate() {
         let script = case.custody_in(file, n, step);
-        steps.push(player.step(step, script).map_err(fail)?);
+        steps.push(runner.step(step, script).map_err(fail)?);
     }
-    Ok(Played { steps, host: player.host })
+    Ok(CaseRun { steps, host: runner.host })
 }
 
 // === impl Player ===
 
-impl Player<'_> {
-    fn step(&mut self, step: &Step, script: Option<&CustodyScript>) -> Result<PlayedStep, String> {
+impl Runner<'_> {
+    fn step(&mut self, step: &Step, script: Option<&CustodyScript>) -> Result<StepRun, String> {
         if let Some(script) = &step.issuer {
             *self.issuer.borrow_mut() = script.clone();
         }
@@ -132,24 +132,25 @@ impl Player<'_> {
         if let (Some(script), Some(act)) = (script, acts.first())
             && let Some(answers) = script.answers(&act.template)?
         {
-            let feed = Rc::clone(&self.feed);
-            let beside = move |request: &CalloutRequest| beside(&feed, request);
-            let cluster = Cluster::answering(answers).apart(|path| path != LEASES, beside);
+            let sync = Rc::clone(&self.sync);
+            let beside = move |request: &CalloutRequest| beside(&sync, request);
+            let cluster =
+                Cluster::answering(answers).answering_apart(|path| path != LEASES, beside);
             self.host.set_cluster(&self.cluster, cluster);
         }
-        if let Some(news) = &step.news {
-            self.tell(news)?;
+        if let Some(update) = &step.news {
+            self.publish_sync(update)?;
         }
         let before = self.host.callouts(&self.cluster).len();
-        let told = self.reports().len();
+        let reports = self.reports().len();
         let (fuel, calls) = self.spent();
         let mut observed = self.exchange(step, &acts)?;
         let asked = self.host.callouts(&self.cluster).split_off(before);
         let asked: Vec<_> = asked.into_iter().map(|request| request.message.body).collect();
-        let told = self.reports().split_off(told);
+        let reports = self.reports().split_off(reports);
         for observed in &mut observed {
             observed.callouts.clone_from(&asked);
-            observed.outcomes.clone_from(&told);
+            observed.outcomes.clone_from(&reports);
         }
         let differences = step.compare(&acts, &observed)?;
         let (fuel_after, mut calls_after) = self.spent();
@@ -157,11 +158,11 @@ impl Player<'_> {
             calls_after.entry(name).and_modify(|after| *after -= n);
         }
         calls_after.retain(|_, n| *n > 0);
-        Ok(PlayedStep { observed, differences, fuel: fuel_after - fuel, calls: calls_after })
+        Ok(StepRun { observed, differences, fuel: fuel_after - fuel, calls: calls_after })
     }
 
     /// Whoever publishes the session keys.
-    fn publish(&mut self, config: Option<&Value>) {
+    fn publish_keys(&mut self, config: Option<&Value>) {
         if IssuerScript::is_asked(config) {
             let script = Rc::clone(&self.issuer);
             let answer = move |_: &CalloutRequest| script.borrow().answer();
@@ -170,28 +171,28 @@ impl Player<'_> {
     }
 
     /// Lets time pass until every worker has heard the news.
-    fn tell(&mut self, news: &News) -> Result<(), String> {
-        self.feed.borrow_mut().tell(news.clone());
-        let feed = Rc::clone(&self.feed);
+    fn publish_sync(&mut self, update: &SyncStep) -> Result<(), String> {
+        self.sync.borrow_mut().publish(update.clone());
+        let sync = Rc::clone(&self.sync);
         let is_poll = |request: &CalloutRequest| path_of(request).starts_with(SYNC);
         self.host.answer_held(&self.cluster, |request| {
-            is_poll(request).then(|| feed.borrow_mut().answer(request)).flatten()
+            is_poll(request).then(|| sync.borrow_mut().answer(request)).flatten()
         });
         let workers = self.case.workers.unwrap_or(1).max(1);
-        for _ in 0..HEARD_WITHIN {
-            if self.feed.borrow().is_heard_by(workers) {
+        for _ in 0..MAX_POLL_INTERVALS {
+            if self.sync.borrow().is_received_by(workers) {
                 return Ok(());
             }
-            self.host.advance(A_MOMENT);
+            self.host.advance(POLL_INTERVAL);
         }
         Err("news: not every worker asks for them".to_owned())
     }
 
     /// Bodies of the reports to custody of what became of leases.
     fn reports(&self) -> Vec<Vec<u8>> {
-        let mut told = self.host.callouts_apart(&self.cluster);
-        told.retain(|request| path_of(request).ends_with("/outcome"));
-        told.into_iter().map(|request| request.message.body).collect()
+        let mut reports = self.host.callouts_apart(&self.cluster);
+        reports.retain(|request| path_of(request).ends_with("/outcome"));
+        reports.into_iter().map(|request| request.message.body).collect()
     }
 
     fn spent(&self) -> (u64, BTreeMap<&'static str, u64>) {
@@ -228,7 +229,7 @@ impl Player<'_> {
         let Some(tunnel) = act.tunnel.as_ref().filter(|tunnel| tunnel.checked) else {
             return Ok(None);
         };
-        let connect = match front::receive(connecting(tunnel)) {
+        let connect = match default_front::receive(connecting(tunnel)) {
             Ok(connect) => Request::from_message(connect),
             Err(status) => return Ok(Some(Observed::refused_by_envoy(status))),
         };
@@ -243,7 +244,7 @@ impl Player<'_> {
     fn begin(&mut self, step: &Step, act: &Act) -> Result<Result<StreamId, Observed>, String> {
         let text = act.request.as_deref();
         let text = text.ok_or("neither a request nor a CONNECT that is checked")?;
-        let message = match front::receive(request_text::parse(text)?) {
+        let message = match default_front::receive(request_text::parse(text)?) {
             Ok(message) => message,
             Err(status) => return Ok(Err(Observed::refused_by_envoy(status))),
         };
@@ -267,7 +268,7 @@ impl Player<'_> {
     }
 
     fn outcomes(&self, acts: &[Act], begun: Vec<Result<StreamId, Observed>>) -> Vec<Observed> {
-        let mut order = self.host.transcript().endings();
+        let mut order = self.host.transcript().stream_ends();
         order.retain(|ended| {
             let mut stayed = acts.iter().zip(&begun).filter(|(act, _)| !act.goes_away);
             stayed.any(|(_, own)| own.as_ref().is_ok_and(|own| own == ended))
@@ -326,9 +327,9 @@ fn upstream(response: &Response) -> Upstream {
 
 /// What custody says beside its leases: its news (`GET /v1/sync`), and thank you for naming the sessions
 /// in use (`POST /v1/seen`) and telling what became of a lease. A poll without news waits, and Envoy makes it a timeout.
-fn beside(feed: &RefCell<Feed>, request: &CalloutRequest) -> Answer {
+fn beside(sync: &RefCell<SyncScript>, request: &CalloutRequest) -> Answer {
     if path_of(request).starts_with(SYNC) {
-        return feed.borrow_mut().answer(request).unwrap_or(Answer::Never);
+        return sync.borrow_mut().answer(request).unwrap_or(Answer::Never);
     }
     Answer::json(204, "")
 }

@@ -6,9 +6,9 @@ use crate::faults::FaultPlan;
 use crate::script::{CalloutRequest, Clusters, Foreign};
 use crate::shared::{Queues, SharedData};
 use crate::stats::Stats;
-use crate::stream::{Handoff, HttpStream, StreamId};
+use crate::stream::{ChainMessage, HttpStream, StreamId};
 use crate::strict::Violation;
-use crate::transcript::{Transcript, What};
+use crate::transcript::{Transcript, TranscriptEvent};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The simulated machine around the VMs.
 #[derive(Debug, Default)]
-pub(crate) struct World {
+pub(crate) struct Simulation {
     pub now: Instant,
     pub started: Instant,
     pub events: Events,
@@ -33,7 +33,7 @@ pub(crate) struct World {
     /// Streams that are over, with each filter of theirs, for whoever asks how it went.
     pub ended: HashMap<StreamId, Vec<HttpStream>>,
     /// What filters of a chain have left for each other.
-    pub handoffs: Vec<Handoff>,
+    pub chain_messages: Vec<ChainMessage>,
     pub random: Random,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct HeldCallout {
     pub request: CalloutRequest,
 }
 
-pub(crate) type SharedWorld = Rc<RefCell<World>>;
+pub(crate) type SharedSimulation = Rc<RefCell<Simulation>>;
 
 /// SplitMix64: repeatable, and random enough for a guest's hash maps.
 #[derive(Debug, Default)]
@@ -54,13 +54,13 @@ pub(crate) struct Random(u64);
 
 // === impl World ===
 
-impl World {
-    pub fn write(&mut self, vm: usize, what: What) {
+impl Simulation {
+    pub fn write(&mut self, vm: usize, what: TranscriptEvent) {
         self.transcript.push(self.now, vm, what);
     }
 
     pub fn violation(&mut self, vm: usize, violation: Violation) {
-        self.write(vm, What::Violation(violation));
+        self.write(vm, TranscriptEvent::Violation(violation));
     }
 
     pub fn schedule(&mut self, wait: Duration, vm: usize, event: Event) {

@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 /// What is told from a step on; the step begins when every worker has heard it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
-pub enum News {
+pub enum SyncStep {
     /// No poll is answered any more.
     Silence,
-    Told(Told),
+    Update(SyncUpdate),
 }
 
 /// An answer as it is on the wire, but for its cursor.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Told {
+pub struct SyncUpdate {
     /// Everything there is, and not only what is new.
     pub full: bool,
     pub kill_switch: bool,
@@ -25,29 +25,29 @@ pub struct Told {
 }
 
 /// Custody's side of the polls of one simulation.
-pub(super) struct Feed {
-    news: News,
+pub(super) struct SyncScript {
+    step: SyncStep,
     cursor: u64,
     /// Polls that wait for what comes after `cursor`.
-    listening: usize,
+    waiting_polls: usize,
 }
 
 // === impl News ===
 
-impl TryFrom<Value> for News {
+impl TryFrom<Value> for SyncStep {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, Self::Error> {
         if value.as_str() == Some("silence") {
             return Ok(Self::Silence);
         }
-        serde_json::from_value(value).map(Self::Told).map_err(|error| error.to_string())
+        serde_json::from_value(value).map(Self::Update).map_err(|error| error.to_string())
     }
 }
 
 // === impl Told ===
 
-impl Told {
+impl SyncUpdate {
     /// That nothing is revoked.
     pub fn nothing() -> Self {
         Self { full: true, ..Self::default() }
@@ -62,34 +62,34 @@ impl Told {
 
 // === impl Feed ===
 
-impl Default for Feed {
+impl Default for SyncScript {
     fn default() -> Self {
-        Self { news: News::Told(Told::nothing()), cursor: 1, listening: 0 }
+        Self { step: SyncStep::Update(SyncUpdate::nothing()), cursor: 1, waiting_polls: 0 }
     }
 }
 
-impl Feed {
-    pub fn tell(&mut self, news: News) {
-        self.news = news;
+impl SyncScript {
+    pub fn publish(&mut self, step: SyncStep) {
+        self.step = step;
         self.cursor += 1;
-        self.listening = 0;
+        self.waiting_polls = 0;
     }
 
     /// Have so many workers heard what is to be heard?
-    pub fn is_heard_by(&self, workers: usize) -> bool {
-        self.news == News::Silence || self.listening >= workers
+    pub fn is_received_by(&self, workers: usize) -> bool {
+        self.step == SyncStep::Silence || self.waiting_polls >= workers
     }
 
     /// What a poll is answered now; `None`: it waits.
     pub fn answer(&mut self, request: &CalloutRequest) -> Option<Answer> {
-        let News::Told(told) = &self.news else { return None };
+        let SyncStep::Update(update) = &self.step else { return None };
         let path = request.message.headers.text(":path").unwrap_or_default();
         let cursor = format!("c{}", self.cursor);
-        let knows = path.contains(&format!("cursor={cursor}&"));
-        if knows && !path.ends_with("wait=0") {
-            self.listening += 1;
+        let is_current = path.contains(&format!("cursor={cursor}&"));
+        if is_current && !path.ends_with("wait=0") {
+            self.waiting_polls += 1;
             return None;
         }
-        Some(Answer::json(200, told.body(&cursor).to_string()))
+        Some(Answer::json(200, update.body(&cursor).to_string()))
     }
 }

@@ -1,19 +1,19 @@
 //! One direction of an HTTP exchange.
 
-use super::handoff::Handed;
+use super::chain_message::ChainPayload;
 use crate::headers::HeaderMap;
 use crate::message::{Direction, Message, Piece};
 use std::collections::VecDeque;
 
 /// What the filter's last verdict keeps back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Hold {
+pub(crate) enum IterationState {
     #[default]
-    Nothing,
+    Continue,
     /// `StopIteration`: what comes later is still shown to the filter.
-    Passing,
+    StopIteration,
     /// `StopAllIteration...`: nothing more is shown until somebody resumes.
-    Everything,
+    StopAll,
 }
 
 /// Which of the maps and buffers a host call can see at the moment.
@@ -24,15 +24,15 @@ pub(crate) struct Visible {
     pub trailers: bool,
 }
 
-/// One direction: what is still to come, what the filter holds, what has passed.
+/// One direction of an HTTP stream: what is still to come, what the filter holds, what has passed.
 #[derive(Debug, Default)]
-pub(crate) struct Leg {
+pub(crate) struct HalfStream {
     pub headers: HeaderMap,
     pub trailers: HeaderMap,
     /// Body the filter has been shown and has not let go.
     pub body: Vec<u8>,
     pub arriving: VecDeque<Piece>,
-    pub hold: Hold,
+    pub iteration: IterationState,
     pub visible: Visible,
     /// Pieces up to these have been shown.
     pub shown_trailers: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Leg {
     /// Its end went on, too.
     pub complete: bool,
     /// What of it the next filter has been handed.
-    pub handed: Progress,
+    pub sent: Progress,
 }
 
 /// How far a message has come.
@@ -58,7 +58,7 @@ pub(crate) struct Progress {
 
 // === impl Leg ===
 
-impl Leg {
+impl HalfStream {
     pub fn arriving(message: Message) -> Self {
         Self {
             arriving: message.pieces(),
@@ -70,11 +70,11 @@ impl Leg {
 
     /// The same, with more to come.
     pub fn beginning(message: Message) -> Self {
-        let mut leg = Self::arriving(message);
-        if let Some(Piece::Headers { end } | Piece::Body { end, .. }) = leg.arriving.back_mut() {
+        let mut half = Self::arriving(message);
+        if let Some(Piece::Headers { end } | Piece::Body { end, .. }) = half.arriving.back_mut() {
             *end = false;
         }
-        leg
+        half
     }
 
     /// One more piece. What waits of a body is one, as in Envoy's buffer.
@@ -90,12 +90,12 @@ impl Leg {
 
     /// The next piece the filter may be shown.
     pub fn next_piece(&mut self) -> Option<Piece> {
-        if self.hold == Hold::Everything { None } else { self.arriving.pop_front() }
+        if self.iteration == IterationState::StopAll { None } else { self.arriving.pop_front() }
     }
 
     /// Lets go of everything the filter has been shown. True if that is the first of it.
     pub fn pass(&mut self) -> bool {
-        self.hold = Hold::Nothing;
+        self.iteration = IterationState::Continue;
         let first = self.passed.is_none();
         let passed = self
             .passed
@@ -109,37 +109,41 @@ impl Leg {
     }
 
     /// What has passed and has not been handed on.
-    pub fn news(&mut self, direction: Direction) -> Vec<Handed> {
+    pub fn unsent(&mut self, direction: Direction) -> Vec<ChainPayload> {
         let Some(passed) = &self.passed else { return Vec::new() };
-        let had = self.handed;
+        let had = self.sent;
         let body = passed.body.get(had.body..).unwrap_or_default();
         let trailers = !passed.trailers.is_empty();
-        self.handed =
+        self.sent =
             Progress { headers: true, body: passed.body.len(), trailers, end: self.complete };
-        let mut news = Vec::new();
+        let mut messages = Vec::new();
         if !had.headers {
             let end = self.complete && body.is_empty() && !trailers;
-            news.push(Handed::Headers { direction, headers: passed.headers.clone(), end });
+            messages.push(ChainPayload::Headers {
+                direction,
+                headers: passed.headers.clone(),
+                end,
+            });
         }
         let ends_now = self.complete && !had.end && had.headers;
         if !body.is_empty() || ends_now && !trailers {
             let (bytes, end) = (body.to_vec(), self.complete && !trailers);
-            news.push(Handed::Body { direction, bytes, end });
+            messages.push(ChainPayload::Body { direction, bytes, end });
         }
         if trailers && !had.trailers {
-            news.push(Handed::Trailers { direction, trailers: passed.trailers.clone() });
+            messages.push(ChainPayload::Trailers { direction, trailers: passed.trailers.clone() });
         }
-        news
+        messages
     }
 
-    /// Nothing more moves on this leg.
+    /// Nothing more moves on this half.
     pub fn stop(&mut self) {
         self.arriving.clear();
-        self.hold = Hold::Everything;
+        self.iteration = IterationState::StopAll;
         self.visible = Visible::default();
     }
 
     pub fn is_held(&self) -> bool {
-        self.hold != Hold::Nothing
+        self.iteration != IterationState::Continue
     }
 }
