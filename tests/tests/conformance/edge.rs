@@ -12,7 +12,7 @@ use host_sim::cases::{
 };
 use serde_json::Value;
 use stack::envoy::CustodyCluster;
-use stack::origin::{OriginSettings, Saying, Seen};
+use stack::origin::{OriginSettings, ScriptedAnswer, Seen};
 use stack::{Stack, Way};
 
 use crate::answers::{self, Answers};
@@ -95,7 +95,7 @@ impl RealEdge {
             answers.follow(case.custody_in(file, n, step));
             let acts = Act::all_of(file, case, step, now + passed, &case.name);
             let acts = acts.map_err(anyhow::Error::msg)?;
-            stack.origin()?.sayings().replace(sayings(&acts)?);
+            stack.origin()?.scripted_answers().replace(scripted_answers(&acts)?);
             let before = stack.outcomes().len();
             let (mut observed, note) = act_out(stack, &mut guest, &answers, step, &acts)?;
             let told = outcomes(stack, before, step.expect.outcomes.as_ref().map_or(0, Vec::len));
@@ -202,19 +202,19 @@ fn act_out(
 }
 
 /// What the origin is to answer, by path.
-fn sayings(acts: &[Act]) -> Result<HashMap<String, Saying>> {
-    let mut sayings = HashMap::new();
+fn scripted_answers(acts: &[Act]) -> Result<HashMap<String, ScriptedAnswer>> {
+    let mut scripted_answers = HashMap::new();
     for act in acts {
         let Some(response) = &act.response else { continue };
-        let saying = Saying {
+        let answer = ScriptedAnswer {
             status: response.status,
             headers: response.headers.clone().into_iter().collect(),
             body: response.body.clone(),
         };
         let path = path_of(act)?;
-        sayings.insert(path.split('?').next().unwrap_or_default().to_owned(), saying);
+        scripted_answers.insert(path.split('?').next().unwrap_or_default().to_owned(), answer);
     }
-    Ok(sayings)
+    Ok(scripted_answers)
 }
 
 fn path_of(act: &Act) -> Result<String> {

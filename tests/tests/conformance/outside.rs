@@ -84,12 +84,12 @@ impl Outside {
         stack.fake_custody(Answer::Stall)?;
         let custody = stack.scripted_custody()?;
         let SyncStep::Update(update) = news else {
-            custody.tell(Value::Null);
+            custody.publish(Value::Null);
             return Ok(());
         };
-        custody.tell(update.body(&format!("{}{}", self.case, self.told)));
+        custody.publish(update.body(&format!("{}{}", self.case, self.told)));
         let since = Instant::now();
-        while custody.listening() < VMS {
+        while custody.waiting_polls() < VMS {
             ensure!(since.elapsed() < PATIENCE, "news: not every worker asks for them");
             thread::sleep(POLL);
         }

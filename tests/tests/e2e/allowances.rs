@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use http::Request;
-use stack::origin::{Saying, Seen};
+use stack::origin::{ScriptedAnswer, Seen};
 use tests::guest;
 use tests::scene::{API, LEASED, Scene};
 
@@ -16,9 +16,10 @@ fn get(scene: &Scene) -> http::request::Builder {
 fn response_with_many_headers_reaches_the_guest() {
     let scene = Scene::explicit();
     let cookie = |n| ("set-cookie".to_owned(), format!("c{n}=v{n}; Secure"));
-    let saying = Saying { status: 200, headers: (0..400).map(cookie).collect(), body: vec![] };
-    let sayings = HashMap::from([("/v1/models".to_owned(), saying)]);
-    scene.stack.origin().unwrap().sayings().replace(sayings);
+    let answer =
+        ScriptedAnswer { status: 200, headers: (0..400).map(cookie).collect(), body: vec![] };
+    let scripted_answers = HashMap::from([("/v1/models".to_owned(), answer)]);
+    scene.stack.origin().unwrap().scripted_answers().replace(scripted_answers);
     let reply = scene.inside(API, scene.get(API, "/v1/models")).unwrap();
     assert_eq!((reply.status, reply.all("set-cookie").len()), (200, 400));
     let reply =

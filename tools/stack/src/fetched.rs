@@ -17,7 +17,7 @@ use crate::built::Built;
 use crate::progress::STILL_GOING;
 
 /// Gets a line for every step that may take more than a second.
-pub(crate) type Say<'a> = &'a dyn Fn(&str);
+pub(crate) type OnProgress<'a> = &'a dyn Fn(&str);
 
 /// Between two looks at a step.
 const POLL: Duration = Duration::from_millis(50);
@@ -31,7 +31,11 @@ pub(crate) fn folder(name: &str) -> Result<PathBuf> {
 ///
 /// # Errors
 /// `make`'s own, or `make` did not make it.
-pub(crate) fn once(wanted: &Path, say: Say, make: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn once(
+    wanted: &Path,
+    on_progress: OnProgress,
+    make: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     if wanted.exists() {
         return Ok(());
     }
@@ -41,7 +45,7 @@ pub(crate) fn once(wanted: &Path, say: Say, make: impl FnOnce() -> Result<()>) -
     let lock = folder.join("lock");
     let lock = File::create(&lock).with_context(|| lock.display().to_string())?;
     if lock.try_lock().is_err() {
-        say("waiting for another process that is fetching it");
+        on_progress("waiting for another process that is fetching it");
         lock.lock().with_context(|| format!("waiting for the lock in {}", folder.display()))?;
     }
     if !wanted.exists() {
@@ -58,7 +62,7 @@ pub(crate) fn once(wanted: &Path, say: Say, make: impl FnOnce() -> Result<()>) -
 ///
 /// # Errors
 /// It cannot be started or fails; with what it ran and what it wrote.
-pub(crate) fn step(command: &mut Command, log: &Path, say: Say) -> Result<String> {
+pub(crate) fn step(command: &mut Command, log: &Path, on_progress: OnProgress) -> Result<String> {
     let name = format!("{command:?}");
     let output = File::create(log).with_context(|| log.display().to_string())?;
     let errors = output.try_clone().with_context(|| log.display().to_string())?;
@@ -68,22 +72,22 @@ pub(crate) fn step(command: &mut Command, log: &Path, say: Say) -> Result<String
         .stderr(errors)
         .spawn()
         .with_context(|| name.clone())?;
-    let (started, mut told) = (Instant::now(), Instant::now());
+    let (started, mut reported) = (Instant::now(), Instant::now());
     let status = loop {
         if let Some(status) = child.try_wait().with_context(|| name.clone())? {
             break status;
         }
-        if told.elapsed() >= STILL_GOING {
-            told = Instant::now();
-            say(&format!("{} s", started.elapsed().as_secs()));
+        if reported.elapsed() >= STILL_GOING {
+            reported = Instant::now();
+            on_progress(&format!("{} s", started.elapsed().as_secs()));
         }
         std::thread::sleep(POLL);
     };
-    let said = fs::read_to_string(log).unwrap_or_default();
+    let output = fs::read_to_string(log).unwrap_or_default();
     if !status.success() {
-        bail!("{name}: {status}\n{}", said.trim_end());
+        bail!("{name}: {status}\n{}", output.trim_end());
     }
-    Ok(said)
+    Ok(output)
 }
 
 /// The first file of this name in the folders of `$PATH`.
@@ -111,14 +115,14 @@ mod tests {
         let wanted = folder.path().join("program");
         let lock = File::create(folder.path().join("lock")).unwrap();
         lock.lock().unwrap();
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| {
-                let tell = tell;
-                let say = |line: &str| tell.send(line.to_owned()).unwrap();
-                once(&wanted, &say, || panic!("fetched twice"))
+                let sender = sender;
+                let on_progress = |line: &str| sender.send(line.to_owned()).unwrap();
+                once(&wanted, &on_progress, || panic!("fetched twice"))
             });
-            assert!(told.recv().unwrap().contains("waiting"));
+            assert!(receiver.recv().unwrap().contains("waiting"));
             fs::write(&wanted, "theirs").unwrap();
             lock.unlock().unwrap();
             waiting.join().unwrap().unwrap();

@@ -8,12 +8,12 @@ mod credential;
 mod events;
 mod record;
 mod routes;
-mod sayings;
+mod scripted_answers;
 
 pub use credential::fingerprint;
 pub use events::Events;
 pub use record::{Record, Seen};
-pub use sayings::{Saying, Sayings};
+pub use scripted_answers::{ScriptedAnswer, ScriptedAnswers};
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -56,7 +56,7 @@ pub struct Origin {
     address: SocketAddr,
     record: Arc<Record>,
     events: Events,
-    sayings: Sayings,
+    scripted_answers: ScriptedAnswers,
     serving: JoinHandle<()>,
 }
 
@@ -91,11 +91,11 @@ impl Origin {
         let tls = authority.server(&settings.certificate_names, &alpn, settings.tls_versions)?;
         let record = Arc::new(Record::default());
         let events = Events::default();
-        let sayings = Sayings::default();
-        let router = routes::router(Arc::clone(&record), events.clone(), sayings.clone());
+        let scripted_answers = ScriptedAnswers::default();
+        let router = routes::router(Arc::clone(&record), events.clone(), scripted_answers.clone());
         let at = SocketAddr::new(on, settings.port);
         let (address, serving) = serving(runtime, at, tls, router)?;
-        Ok(Self { address, record, events, sayings, serving })
+        Ok(Self { address, record, events, scripted_answers, serving })
     }
 
     /// Where it listens.
@@ -118,8 +118,8 @@ impl Origin {
     }
 
     /// What it says in place of an echo.
-    pub fn sayings(&self) -> &Sayings {
-        &self.sayings
+    pub fn scripted_answers(&self) -> &ScriptedAnswers {
+        &self.scripted_answers
     }
 
     /// The hand on `/sse/told`.

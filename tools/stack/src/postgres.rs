@@ -4,10 +4,10 @@
 //! All of it blocks: call it from a thread, or inside `spawn_blocking` in async code.
 
 mod crash;
-mod nobody;
 pub mod programs;
 pub mod server;
 mod template;
+mod unprivileged;
 
 pub use programs::PostgresPrograms;
 pub use server::{Postgres, PostgresOptions};

@@ -23,12 +23,13 @@ impl Promtool {
     ///
     /// # Errors
     /// There is none, and no apt to fetch it with.
-    pub fn locate_or_fetch(say: &dyn Fn(&str)) -> Result<Self> {
+    pub fn locate_or_fetch(on_progress: &dyn Fn(&str)) -> Result<Self> {
         if let Some(path) = on_path("promtool") {
             return Ok(Self { path, libraries: None });
         }
         let fetch = || {
-            let unpacked = Unpacked::fetch("prometheus", &fetched::folder("prometheus")?, say)?;
+            let unpacked =
+                Unpacked::fetch("prometheus", &fetched::folder("prometheus")?, on_progress)?;
             let libraries = Some(unpacked.libraries()?);
             anyhow::Ok(Self { path: unpacked.path("usr/bin/promtool"), libraries })
         };

@@ -44,9 +44,9 @@ impl Registry {
     ///
     /// # Errors
     /// There is no such program and no apt to fetch it with.
-    pub fn fetch(say: &dyn Fn(&str)) -> Result<Self> {
-        let registry = Program::locate_or_fetch("docker-registry", say)?;
-        Ok(Self { registry, skopeo: Program::locate_or_fetch("skopeo", say)? })
+    pub fn fetch(on_progress: &dyn Fn(&str)) -> Result<Self> {
+        let registry = Program::locate_or_fetch("docker-registry", on_progress)?;
+        Ok(Self { registry, skopeo: Program::locate_or_fetch("skopeo", on_progress)? })
     }
 
     /// Starts it with its files and its log in `folder`.
@@ -111,12 +111,12 @@ impl RunningRegistry {
 // === impl Program ===
 
 impl Program {
-    fn locate_or_fetch(name: &'static str, say: &dyn Fn(&str)) -> Result<Self> {
+    fn locate_or_fetch(name: &'static str, on_progress: &dyn Fn(&str)) -> Result<Self> {
         if let Some(path) = on_path(name) {
             return Ok(Self { path, libraries: None });
         }
         let fetch = || {
-            let unpacked = Unpacked::fetch(name, &fetched::folder(name)?, say)?;
+            let unpacked = Unpacked::fetch(name, &fetched::folder(name)?, on_progress)?;
             let libraries = Some(unpacked.libraries()?);
             anyhow::Ok(Self { path: unpacked.path("usr/bin").join(name), libraries })
         };

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::clients::Clients;
 use crate::fetched::python::PythonPackage;
-use crate::fetched::{self, Say, once, step};
+use crate::fetched::{self, OnProgress, once, step};
 
 /// Kubernetes' own OpenAPI as JSON schemas, a file a kind, that refuse unknown fields.
 const KUBERNETES: PythonPackage = PythonPackage {
@@ -71,18 +71,18 @@ impl Schemas {
     ///
     /// # Errors
     /// A package cannot be had.
-    pub fn fetch(say: &dyn Fn(&str)) -> Result<Self> {
+    pub fn fetch(on_progress: &dyn Fn(&str)) -> Result<Self> {
         let folder = fetched::folder("schemas")?;
         let node = Clients::fetch()?.node;
         let get = |package: &PythonPackage, path: &str| {
             let wanted = folder.join(path);
-            package.program_at(&wanted, say).map(|()| wanted)
+            package.program_at(&wanted, on_progress).map(|()| wanted)
         };
         Ok(Self {
             kubernetes: get(&KUBERNETES, "kubernetes/1.37.0")?,
             vendored: get(&VENDORED, "vendored/0.39.0")?,
             cyclonedx: get(&CYCLONEDX, "cyclonedx/11.12.0")?,
-            istio: node_package(ISTIO, &node, &folder.join("istio/3.0.1"), say)?,
+            istio: node_package(ISTIO, &node, &folder.join("istio/3.0.1"), on_progress)?,
             kubectl: get(&KUBECTL, "kubectl/1.37.1")?,
             node,
         })
@@ -90,16 +90,21 @@ impl Schemas {
 }
 
 /// Installs a Node package with what it needs; the folder of the packages.
-fn node_package(name: &str, node: &Path, wanted: &Path, say: Say) -> Result<PathBuf> {
-    once(wanted, say, || {
+fn node_package(
+    name: &str,
+    node: &Path,
+    wanted: &Path,
+    on_progress: OnProgress,
+) -> Result<PathBuf> {
+    once(wanted, on_progress, || {
         let part = wanted.with_extension("part");
         fs::create_dir_all(&part).with_context(|| part.display().to_string())?;
         let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
         let mut install = Command::new(node);
         install.arg(npm).args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]);
         install.arg("--prefix").arg(&part).arg(name);
-        say(&format!("installing {name} from the npm registry"));
-        step(&mut install, &wanted.with_file_name("install.log"), say)?;
+        on_progress(&format!("installing {name} from the npm registry"));
+        step(&mut install, &wanted.with_file_name("install.log"), on_progress)?;
         fs::rename(&part, wanted).with_context(|| wanted.display().to_string())
     })?;
     Ok(wanted.join("node_modules"))

@@ -16,14 +16,14 @@ use crate::folder::Folder;
 use crate::issuer::Issuer;
 use crate::leaf_ca::LeafCa;
 use crate::origin::Origin;
-use crate::seat::Seat;
+use crate::port_slot::PortSlot;
 use crate::sessions::Sessions;
 
 /// Everything, running. Fields stand in the order in which they are taken down: first the edge, so
 /// that nothing is forwarded any more, at last the folder they all wrote into.
 pub struct Stack {
     pub(crate) envoy: Option<Envoy>,
-    pub(crate) custody: Seat,
+    pub(crate) custody: PortSlot,
     pub(crate) leaf_ca: Option<LeafCa>,
     pub(crate) origin: Option<Origin>,
     pub(crate) dns: Option<Dns>,
@@ -171,8 +171,8 @@ impl Stack {
 
     /// The reports that a scripted custody got of what became of leases, as [`Stack::asked`].
     pub fn outcomes(&self) -> Vec<Value> {
-        let told = self.custody.told().into_iter();
-        told.filter(|(path, _)| path.ends_with("/outcome")).map(|(_, body)| body).collect()
+        let reports = self.custody.reports().into_iter();
+        reports.filter(|(path, _)| path.ends_with("/outcome")).map(|(_, body)| body).collect()
     }
 
     /// The real custody's process id while it runs.

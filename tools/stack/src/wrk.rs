@@ -24,11 +24,11 @@ impl Wrk {
     /// `$WRK_BIN`, else `wrk` on the `PATH`, else Debian's package, which is unpacked once under
     /// `target/wrk` (parallel callers wait for one another).
     ///
-    /// `say` gets a line for every step that may take more than a second.
+    /// `on_progress` gets a line for every step that may take more than a second.
     ///
     /// # Errors
     /// `$WRK_BIN` is no wrk, or there is none and no apt to fetch it with.
-    pub fn locate_or_fetch(say: &dyn Fn(&str)) -> Result<Self> {
+    pub fn locate_or_fetch(on_progress: &dyn Fn(&str)) -> Result<Self> {
         let own = |path| Self { path, libraries: None }.probed();
         if let Some(path) = variable("WRK_BIN") {
             return own(path).context("WRK_BIN; point it at a wrk or unset it");
@@ -37,7 +37,7 @@ impl Wrk {
             return own(path);
         }
         let fetch = || {
-            let unpacked = Unpacked::fetch("wrk", &fetched::folder("wrk")?, say)?;
+            let unpacked = Unpacked::fetch("wrk", &fetched::folder("wrk")?, on_progress)?;
             let libraries = Some(unpacked.libraries()?);
             Self { path: unpacked.path("usr/bin/wrk"), libraries }.probed()
         };

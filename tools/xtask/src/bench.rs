@@ -5,7 +5,6 @@ mod edge;
 mod goals;
 mod group;
 mod held;
-mod lab;
 mod load;
 mod measured;
 mod memory;
@@ -14,6 +13,7 @@ mod report;
 mod revocation;
 mod shape;
 mod speed;
+mod testbed;
 mod tokens;
 mod tunnel;
 mod variant;
@@ -27,14 +27,14 @@ use clap::{Args, Subcommand};
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<BenchKind>,
     #[command(flatten)]
     speed: speed::Speed,
 }
 
 /// What is measured where it is not speed.
 #[derive(Subcommand)]
-enum What {
+enum BenchKind {
     /// How long a revocation takes to hold on every worker
     Revocation(revocation::Revocation),
     /// How long a guest waits while another opens and resets thousands of held streams
@@ -46,8 +46,8 @@ enum What {
 impl Bench {
     pub fn run(self) -> Result<ExitCode> {
         match self.what {
-            Some(What::Revocation(revocation)) => revocation.run(),
-            Some(What::Held(held)) => held.run(),
+            Some(BenchKind::Revocation(revocation)) => revocation.run(),
+            Some(BenchKind::Held(held)) => held.run(),
             None => self.speed.run(),
         }
     }

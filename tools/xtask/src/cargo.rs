@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use stack::built::Built;
 use stack::progress::Progress;
 
-use crate::spoken;
+use crate::command;
 
 /// What `cargo run` sets for the program it runs. Handed on, it would make build scripts that look
 /// at it (ring's) build anew each time.
@@ -50,7 +50,7 @@ pub fn build(progress: &mut Progress) -> Result<()> {
     build_filter(progress)?;
     let mut step = progress.step("building custody, leaf-ca and session-jwt");
     let programs = ["build", "--bin", "custody", "--bin", "leaf-ca", "--bin", "session-jwt"];
-    spoken::run(&mut step, &mut cargo(&programs))?;
+    command::run(&mut step, &mut cargo(&programs))?;
     step.finish();
     Ok(())
 }
@@ -116,7 +116,7 @@ fn build_wasm(progress: &mut Progress, name: &str, packages: &[&str]) -> Result<
     let mut step = progress.step(name);
     ensure_wasm_target()?;
     let arguments = [&["build"], packages, &["--target", WASM, "--profile", "wasm"]].concat();
-    spoken::run(&mut step, &mut cargo(&arguments))?;
+    command::run(&mut step, &mut cargo(&arguments))?;
     step.finish();
     Ok(())
 }

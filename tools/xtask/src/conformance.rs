@@ -16,7 +16,7 @@ use stack::envoy::EnvoyBinary;
 use stack::progress::Progress;
 
 use crate::cargo::{self, BUILD_STEPS, cargo};
-use crate::spoken;
+use crate::command;
 
 /// Characters of the columns.
 const CASE: usize = 62;
@@ -68,15 +68,15 @@ impl Conformance {
         cargo::build(&mut progress)?;
         let mut step = progress.step("building the tests");
         let build = ["test", "--test", "conformance", "--no-run"];
-        spoken::run(&mut step, &mut cargo(&build))?;
+        command::run(&mut step, &mut cargo(&build))?;
         step.finish();
         let mut fetching = progress.step("fetching Envoy");
         let binary = {
             let news = std::cell::RefCell::new(&mut fetching);
-            let say = |line: &str| news.borrow_mut().still(line);
+            let on_progress = |line: &str| news.borrow_mut().still(line);
             match &self.envoy_version {
-                Some(release) => EnvoyBinary::fetch_release(release, &say)?,
-                None => EnvoyBinary::locate_or_fetch(&say)?,
+                Some(release) => EnvoyBinary::fetch_release(release, &on_progress)?,
+                None => EnvoyBinary::locate_or_fetch(&on_progress)?,
             }
         };
         fetching.finish_with(&format!("Envoy {}", binary.version()));
@@ -86,7 +86,7 @@ impl Conformance {
         let mut command = cargo(&["test", "--test", "conformance"]);
         command.args(self.file.as_ref().map(|file| file.replace('-', "_")));
         command.env("ENVOY_BIN", binary.path());
-        let (status, lines) = spoken::listen(&mut step, &mut command)?;
+        let (status, lines) = command::run_captured(&mut step, &mut command)?;
         step.finish();
         let reports = reports()?;
         for report in &reports {

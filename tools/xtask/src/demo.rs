@@ -14,8 +14,8 @@ use stack::sessions::{Sessions, now};
 use stack::{Credential, Stack, StackBuilder, hex, sweep};
 
 use crate::cargo;
+use crate::demo_report::{DemoReport, ReportLine};
 use crate::interrupt::Interrupt;
-use crate::story::{Line, Story};
 
 /// What a guest might try in place of the real thing.
 const OWN_CREDENTIAL: &str = "Authorization: Bearer of-my-own";
@@ -30,7 +30,7 @@ enum Expected {
 
 struct Demo {
     stack: Stack,
-    story: Story,
+    report: DemoReport,
     interrupt: Interrupt,
     /// What custody's credential looks like from outside.
     fingerprint: String,
@@ -48,11 +48,11 @@ pub fn run() -> Result<ExitCode> {
         .credential(Credential::bearer(DEMO_HANDLE, &secret))
         .start_telling(&mut progress)?;
     let fingerprint = fingerprint(format!("Bearer {secret}").as_bytes());
-    let story = Story::default();
-    let mut demo = Demo { stack, story, interrupt, fingerprint, answers: 0, leaks: 0 };
+    let report = DemoReport::default();
+    let mut demo = Demo { stack, report, interrupt, fingerprint, answers: 0, leaks: 0 };
     demo.introduce();
     demo.play()?;
-    let code = demo.story.end();
+    let code = demo.report.finish();
     demo.stack.stop()?;
     Ok(code)
 }
@@ -68,7 +68,7 @@ impl Demo {
             self.fingerprint
         );
         println!();
-        self.story.head();
+        self.report.print_header();
     }
 
     fn play(&mut self) -> Result<()> {
@@ -142,7 +142,7 @@ impl Demo {
     /// Not a step of the guest's: what all of them have in common.
     fn nowhere(&mut self) {
         let wrong = (self.leaks > 0).then(|| "the credential in none of them".to_owned());
-        self.story.tell(&Line {
+        self.report.add(&ReportLine {
             sent: "looks for the credential in all it got",
             got: format!("{} answers, {} leaks", self.answers, self.leaks),
             origin: String::new(),
@@ -170,7 +170,7 @@ impl Demo {
             None => "nothing".to_owned(),
             Some(seen) => self.described(seen),
         };
-        self.story.tell(&Line { sent, got: got(&reply), origin, wrong });
+        self.report.add(&ReportLine { sent, got: got(&reply), origin, wrong });
         Ok(())
     }
 

@@ -3,9 +3,9 @@
 //! What would make two builds differ is taken out: paths of the machine are renamed, the lock file
 //! is binding, nothing holds a date. What Envoy need not call, the filter does not export; that it is so is checked.
 
-mod bill;
 mod build;
 mod layout;
+mod sbom;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,8 +19,8 @@ use stack::module;
 use stack::progress::Progress;
 
 use crate::schema;
-use bill::{Artefact, Bill, digest};
 use build::{MODULE, Source};
+use sbom::{Artefact, Sbom, digest};
 
 const SUMS: &str = "SHA256SUMS";
 /// Where a release is put unless it is said otherwise, in the target folder.
@@ -65,8 +65,8 @@ impl Dist {
             artefacts.extend(programs(&source, &out, &mut progress)?);
         }
         let step = progress.step("writing the bill of materials, the schema and the digests");
-        let bill = Bill::of(&source, &artefacts)?;
-        write(&out.join("leasehold.cdx.json"), bill.json()?.as_bytes())?;
+        let sbom = Sbom::of(&source, &artefacts)?;
+        write(&out.join("leasehold.cdx.json"), sbom.json()?.as_bytes())?;
         write(&out.join("leasehold.schema.json"), schema::generated()?.as_bytes())?;
         fs::copy(source.root().join("LICENSE"), out.join("LICENSE")).context("LICENSE")?;
         let shipped = sums(&out)?;

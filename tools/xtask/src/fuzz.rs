@@ -11,8 +11,8 @@ use stack::dev_tools::{DevProgram, DevTool};
 use stack::progress::Progress;
 
 use crate::cargo;
+use crate::command;
 use crate::lint;
-use crate::spoken;
 
 #[derive(Args)]
 pub struct Fuzz {
@@ -45,12 +45,13 @@ impl Fuzz {
         let mut progress = Progress::new(2 + targets.len());
         let fuzzer = lint::fetch(&mut progress, DevTool::CargoFuzz)?;
         let mut step = progress.step("building the targets");
-        spoken::run(&mut step, &mut call(&fuzzer, "build")?)?;
+        command::run(&mut step, &mut call(&fuzzer, "build")?)?;
         step.finish();
         let mut failed = Vec::new();
         for target in targets {
             let mut step = progress.step(format!("fuzzing {target}"));
-            let (status, written) = spoken::listen(&mut step, &mut self.fuzz(&fuzzer, &target)?)?;
+            let (status, written) =
+                command::run_captured(&mut step, &mut self.fuzz(&fuzzer, &target)?)?;
             if status.success() {
                 step.finish_with(written.last().map_or("", |line| line.trim()));
             } else {

@@ -6,8 +6,8 @@ use stack::dev_tools::{self, DevProgram, DevTool};
 use stack::progress::Progress;
 
 use crate::cargo::{self, cargo};
+use crate::command;
 use crate::schema;
-use crate::spoken;
 use crate::suffix_list;
 
 /// How many steps [`quick`] tells.
@@ -54,7 +54,7 @@ pub fn all(progress: &mut Progress) -> Result<()> {
 fn check_dependencies(progress: &mut Progress) -> Result<()> {
     let deny = fetch(progress, DevTool::CargoDeny)?;
     let mut step = progress.step("checking licences, bans and sources of the dependencies");
-    spoken::run(&mut step, &mut dev_tools::check_dependencies(&deny, &Built::root()))?;
+    command::run(&mut step, &mut dev_tools::check_dependencies(&deny, &Built::root()))?;
     step.finish();
     Ok(())
 }
@@ -65,8 +65,8 @@ fn check_dependencies(progress: &mut Progress) -> Result<()> {
 /// It cannot be had.
 pub fn fetch(progress: &mut Progress, tool: DevTool) -> Result<DevProgram> {
     let mut found = None;
-    spoken::fetch(progress, tool.name(), |say| {
-        let found = found.insert(tool.locate_or_fetch(say)?);
+    command::run_fetch(progress, tool.name(), |on_progress| {
+        let found = found.insert(tool.locate_or_fetch(on_progress)?);
         Ok(found.version().to_owned())
     })?;
     let Some(found) = found else { bail!("{} was not fetched", tool.name()) };
@@ -79,14 +79,14 @@ pub fn fetch(progress: &mut Progress, tool: DevTool) -> Result<DevProgram> {
 /// What cargo says.
 pub fn run_cargo(progress: &mut Progress, name: &str, arguments: &[&str]) -> Result<()> {
     let mut step = progress.step(name);
-    spoken::run(&mut step, &mut cargo(arguments))?;
+    command::run(&mut step, &mut cargo(arguments))?;
     step.finish();
     Ok(())
 }
 
 fn run(progress: &mut Progress, name: &str, tool: &DevProgram, arguments: &[&str]) -> Result<()> {
     let mut step = progress.step(name);
-    spoken::run(&mut step, tool.command(&Built::root()).args(arguments))
+    command::run(&mut step, tool.command(&Built::root()).args(arguments))
         .context(name.to_owned())?;
     step.finish();
     Ok(())

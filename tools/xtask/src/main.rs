@@ -4,8 +4,10 @@
 
 mod bench;
 mod cargo;
+mod command;
 mod conformance;
 mod demo;
+mod demo_report;
 mod dist;
 mod fuzz;
 mod guests;
@@ -16,8 +18,6 @@ mod reload;
 mod schema;
 mod schemathesis;
 mod soak;
-mod spoken;
-mod story;
 mod suffix_list;
 mod sweep;
 mod test;

@@ -11,7 +11,7 @@ use stack::built::Built;
 use stack::dev_tools::DevProgram;
 
 use crate::cargo;
-use crate::spoken;
+use crate::command;
 
 /// A profile of `.config/nextest.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn run(runner: &DevProgram, profile: Profile, arguments: &[&str]) -> Result<
     let mut command = runner.command(&Built::root());
     cargo::remove_own_variables(&mut command);
     command.args(["nextest", "run", "--profile", profile.name(), "--no-tests=fail"]);
-    let status = spoken::show(command.args(arguments))?;
+    let status = command::run_shown(command.args(arguments))?;
     let Ok(text) = fs::read_to_string(&report) else { bail!("no test ran ({status})") };
     let mut count = Count::read(&text).with_context(|| format!("reading {}", report.display()))?;
     if count == Count::default() {

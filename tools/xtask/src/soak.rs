@@ -2,7 +2,7 @@
 //! switch that is set once, for minutes on end; and what must hold all the while.
 
 mod check;
-mod crowd;
+mod load_generator;
 mod script;
 
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ use stack::{Credential, Stack, StackBuilder, Way, benchmarks, hex};
 use crate::cargo::{self, BUILD_STEPS};
 use crate::interrupt::Interrupt;
 use check::Findings;
-use crowd::{Crowd, SESSION};
+use load_generator::{LoadGenerator, SESSION};
 use script::Script;
 
 #[derive(Args)]
@@ -53,20 +53,20 @@ impl Soak {
         let mut stack = self.builder()?.start_telling(&mut progress)?;
         let time = Duration::from_secs(self.minutes * 60);
         println!("{}; {} minutes", benchmarks::machine(), self.minutes);
-        let crowd = Crowd::start(&stack, self.guests, self.sessions)?;
+        let load_generator = LoadGenerator::start(&stack, self.guests, self.sessions)?;
         let mut script = Script::new(time);
         let mut findings = Findings::default();
         let began = Instant::now();
         let mut told = began;
         while began.elapsed() < time && !interrupt.came() {
-            script.act(&mut stack, &crowd, began.elapsed())?;
-            findings.look(&stack, &crowd)?;
+            script.act(&mut stack, &load_generator, began.elapsed())?;
+            findings.look(&stack, &load_generator)?;
             if told.elapsed() >= TELL {
                 told = Instant::now();
                 println!("{:>5} s  {findings}", began.elapsed().as_secs());
             }
         }
-        findings.judge(crowd.end()?);
+        findings.judge(load_generator.end()?);
         stack.stop()?;
         println!("{}", findings.report());
         let fine = findings.is_fine() && !interrupt.came();

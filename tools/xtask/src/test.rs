@@ -17,10 +17,10 @@ use stack::schemas::Schemas;
 use stack::wrk::Wrk;
 
 use crate::cargo;
+use crate::command;
 use crate::conformance;
 use crate::lint;
 use crate::nextest::{self, Count, Profile};
-use crate::spoken;
 use crate::sweep;
 
 /// The steps besides the checks of [`lint`].
@@ -120,21 +120,31 @@ impl Test {
 
 /// What the tests run for real, so that no test has to wait for it.
 fn fetch_all(progress: &mut Progress) -> Result<()> {
-    use spoken::fetch;
-    fetch(progress, "Envoy", |say| Ok(EnvoyBinary::locate_or_fetch(say)?.version().to_owned()))?;
-    fetch(progress, "clients (Python requests, Node)", |_| {
+    use command::run_fetch;
+    run_fetch(progress, "Envoy", |on_progress| {
+        Ok(EnvoyBinary::locate_or_fetch(on_progress)?.version().to_owned())
+    })?;
+    run_fetch(progress, "clients (Python requests, Node)", |_| {
         Clients::fetch().map(|_| String::new())
     })?;
-    fetch(progress, "OpenBao", |say| Ok(BaoBinary::locate_or_fetch(say)?.version().to_owned()))?;
-    fetch(progress, "PostgreSQL", |say| {
-        Ok(PostgresPrograms::locate_or_fetch(say)?.version().to_owned())
+    run_fetch(progress, "OpenBao", |on_progress| {
+        Ok(BaoBinary::locate_or_fetch(on_progress)?.version().to_owned())
     })?;
-    fetch(progress, "wrk", |say| Wrk::locate_or_fetch(say).map(|_| String::new()))?;
-    fetch(progress, "promtool", |say| Promtool::locate_or_fetch(say).map(|_| String::new()))?;
-    fetch(progress, "a registry (docker-registry, skopeo)", |say| {
-        Registry::fetch(say).map(|_| String::new())
+    run_fetch(progress, "PostgreSQL", |on_progress| {
+        Ok(PostgresPrograms::locate_or_fetch(on_progress)?.version().to_owned())
     })?;
-    fetch(progress, "schemas of Kubernetes, Istio, Compose and CycloneDX; kubectl", |say| {
-        Schemas::fetch(say).map(|_| String::new())
-    })
+    run_fetch(progress, "wrk", |on_progress| {
+        Wrk::locate_or_fetch(on_progress).map(|_| String::new())
+    })?;
+    run_fetch(progress, "promtool", |on_progress| {
+        Promtool::locate_or_fetch(on_progress).map(|_| String::new())
+    })?;
+    run_fetch(progress, "a registry (docker-registry, skopeo)", |on_progress| {
+        Registry::fetch(on_progress).map(|_| String::new())
+    })?;
+    run_fetch(
+        progress,
+        "schemas of Kubernetes, Istio, Compose and CycloneDX; kubectl",
+        |on_progress| Schemas::fetch(on_progress).map(|_| String::new()),
+    )
 }

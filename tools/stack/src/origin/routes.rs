@@ -20,7 +20,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Events, Record, Sayings, Seen};
+use super::{Events, Record, ScriptedAnswers, Seen};
 
 /// The pieces a download is sent in.
 const PIECE: usize = 64 * 1024;
@@ -64,7 +64,11 @@ fn no_content() -> u16 {
     204
 }
 
-pub(super) fn router(record: Arc<Record>, events: Events, sayings: Sayings) -> Router {
+pub(super) fn router(
+    record: Arc<Record>,
+    events: Events,
+    scripted_answers: ScriptedAnswers,
+) -> Router {
     Router::new()
         .route("/upload", any(upload))
         .route("/download", get(download))
@@ -74,7 +78,7 @@ pub(super) fn router(record: Arc<Record>, events: Events, sayings: Sayings) -> R
         .route("/ws", any(websocket))
         .route("/status/{code}", any(status))
         .route("/delay", any(delay))
-        .fallback(move |request| echo(sayings.clone(), request))
+        .fallback(move |request| echo(scripted_answers.clone(), request))
         .with_state(events)
         // Outermost: also what no route takes is in the record, and before anything is answered.
         .layer(middleware::from_fn_with_state(record, remember))
@@ -94,14 +98,14 @@ async fn remember(State(record): State<Arc<Record>>, request: Request, next: Nex
 }
 
 /// Says what it is told to say of this path, or else what came: everything but values.
-async fn echo(sayings: Sayings, request: Request) -> Response {
+async fn echo(scripted_answers: ScriptedAnswers, request: Request) -> Response {
     let seen = request.extensions().get::<Seen>().cloned();
-    let saying = sayings.of(request.uri().path());
+    let answer = scripted_answers.of(request.uri().path());
     let Counted { bytes, begin, trailers } = count(request.into_body()).await;
     let Some(seen) = seen else { return Json(json!({})).into_response() };
     seen.keep(begin);
-    if let Some(saying) = saying {
-        return saying.into_response();
+    if let Some(answer) = answer {
+        return answer.into_response();
     }
     let fingerprint = seen.credential_fingerprint();
     Json(json!({

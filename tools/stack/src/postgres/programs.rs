@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::nobody;
+use super::unprivileged;
 use crate::built::variable;
 use crate::fetched;
 use crate::fetched::debian::Unpacked;
@@ -37,11 +37,11 @@ impl PostgresPrograms {
     /// The folder `$POSTGRES_BIN`, else the newest in `/usr/lib/postgresql`, else Debian's package,
     /// which is unpacked once under `target/postgres` (parallel callers wait for one another).
     ///
-    /// `say` gets a line for every step that may take more than a second.
+    /// `on_progress` gets a line for every step that may take more than a second.
     ///
     /// # Errors
     /// `$POSTGRES_BIN` does not fit, or there is none and no apt to fetch it with.
-    pub fn locate_or_fetch(say: &dyn Fn(&str)) -> Result<Self> {
+    pub fn locate_or_fetch(on_progress: &dyn Fn(&str)) -> Result<Self> {
         if let Some(bin) = variable("POSTGRES_BIN") {
             return Self::probe(&bin, None).map_err(|reason| {
                 let bin = bin.display();
@@ -54,10 +54,10 @@ impl PostgresPrograms {
         for bin in newest_first(&Path::new("/").join(INSTALLED)) {
             match Self::probe(&bin, None) {
                 Ok(found) => return Ok(found),
-                Err(reason) => say(&format!("not using {}: {reason}", bin.display())),
+                Err(reason) => on_progress(&format!("not using {}: {reason}", bin.display())),
             }
         }
-        Self::fetch(say).context(
+        Self::fetch(on_progress).context(
             "cannot fetch PostgreSQL from Debian's packages; install it, or set POSTGRES_BIN to \
              the folder with postgres, initdb and psql",
         )
@@ -85,7 +85,7 @@ impl PostgresPrograms {
 
     /// One that may not run as root (`postgres`, `initdb`).
     pub(super) fn server(&self, name: &str) -> Command {
-        let mut command = nobody::command(&self.bin.join(name));
+        let mut command = unprivileged::command(&self.bin.join(name));
         command.envs(self.environment());
         command
     }
@@ -94,8 +94,8 @@ impl PostgresPrograms {
         self.libraries.as_deref().map(|libraries| (OsStr::new("LD_LIBRARY_PATH"), libraries))
     }
 
-    fn fetch(say: &dyn Fn(&str)) -> Result<Self> {
-        let unpacked = Unpacked::fetch(PACKAGE, &fetched::folder("postgres")?, say)?;
+    fn fetch(on_progress: &dyn Fn(&str)) -> Result<Self> {
+        let unpacked = Unpacked::fetch(PACKAGE, &fetched::folder("postgres")?, on_progress)?;
         let libraries = unpacked.libraries()?;
         let installed = unpacked.path(INSTALLED);
         let bin = newest_first(&installed)

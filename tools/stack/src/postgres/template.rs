@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{PostgresPrograms, nobody};
+use super::{PostgresPrograms, unprivileged};
 use crate::child;
 use crate::fetched::{self, once};
 use crate::random;
@@ -65,7 +65,7 @@ impl Template {
         }
         fs::create_dir(&fresh).with_context(|| fresh.display().to_string())?;
         let data = fresh.join("data");
-        nobody::folder(&data)?;
+        unprivileged::folder(&data)?;
         let password = write_private(&fresh.join("password"), &random::hex(16)?)?;
         let mut initdb = programs.server("initdb");
         initdb.arg("-D").arg(&data).arg("--pwfile").arg(&password).current_dir(&data);

@@ -7,8 +7,8 @@ use serde::Serialize;
 use session::Algorithm;
 
 use super::edge::Edge;
-use super::lab::{Lab, OPEN, TUNNELLED};
 use super::load::{Expected, Load, Requests};
+use super::testbed::{OPEN, TUNNELLED, Testbed};
 use super::variant::Variant;
 
 /// A part of the table.
@@ -92,16 +92,16 @@ impl Part {
     ///
     /// # Errors
     /// One does not come up; a token cannot be minted.
-    pub fn group(self, lab: &Lab, rounds: usize) -> Result<Group> {
+    pub fn group(self, testbed: &Testbed, rounds: usize) -> Result<Group> {
         let mut group = Group { edges: Vec::new(), rows: Vec::new() };
         match self {
-            Self::Clear => group.clear(lab),
-            Self::Cold => group.cold(lab, rounds),
-            Self::Forged => group.forged(lab, rounds),
-            Self::Connections => group.connections(lab),
-            Self::Destinations => group.destinations(lab),
-            Self::Sessions => group.sessions(lab),
-            Self::Tunnel => group.tunnel(lab),
+            Self::Clear => group.clear(testbed),
+            Self::Cold => group.cold(testbed, rounds),
+            Self::Forged => group.forged(testbed, rounds),
+            Self::Connections => group.connections(testbed),
+            Self::Destinations => group.destinations(testbed),
+            Self::Sessions => group.sessions(testbed),
+            Self::Tunnel => group.tunnel(testbed),
         }?;
         Ok(group)
     }
@@ -110,9 +110,9 @@ impl Part {
 // === impl Group ===
 
 impl Group {
-    fn clear(&mut self, lab: &Lab) -> Result<()> {
-        let token = lab.tokens.mint(Algorithm::EdDsa)?;
-        let requests = Requests::Same(lab.requests("warm", visits(&hosts(HOSTS), &[token]))?);
+    fn clear(&mut self, testbed: &Testbed) -> Result<()> {
+        let token = testbed.tokens.mint(Algorithm::EdDsa)?;
+        let requests = Requests::Same(testbed.requests("warm", visits(&hosts(HOSTS), &[token]))?);
         for variant in [
             Variant::NoFilter,
             Variant::StaticHeader,
@@ -122,24 +122,24 @@ impl Group {
             Variant::UncachedJwt,
             Variant::ExtAuthz,
         ] {
-            let edge = self.start(lab, variant, &hosts(HOSTS))?;
+            let edge = self.start(testbed, variant, &hosts(HOSTS))?;
             self.forwarded(variant.name(), edge, &requests, CONNECTIONS);
         }
         Ok(())
     }
 
-    fn cold(&mut self, lab: &Lab, rounds: usize) -> Result<()> {
+    fn cold(&mut self, testbed: &Testbed, rounds: usize) -> Result<()> {
         let mut hosts = hosts(HOSTS);
         let open = vec![format!("{OPEN}.bench.test")];
         hosts.extend(open.clone());
-        let plain = self.start(lab, Variant::NoFilter, &hosts)?;
-        let ours = self.start(lab, Variant::Leasehold, &hosts)?;
-        let theirs = self.start(lab, Variant::UncachedJwt, &hosts)?;
+        let plain = self.start(testbed, Variant::NoFilter, &hosts)?;
+        let ours = self.start(testbed, Variant::Leasehold, &hosts)?;
+        let theirs = self.start(testbed, Variant::UncachedJwt, &hosts)?;
         hosts.truncate(HOSTS);
         for algorithm in Algorithm::ALL {
             let new = |what: &str, hosts: &[String]| {
-                new_tokens(lab, rounds, &format!("{what}-{algorithm}"), hosts, || {
-                    lab.tokens.mint(algorithm)
+                new_tokens(testbed, rounds, &format!("{what}-{algorithm}"), hosts, || {
+                    testbed.tokens.mint(algorithm)
                 })
             };
             let (leased, verified) = (new("leased", &hosts)?, new("verified", &open)?);
@@ -156,13 +156,13 @@ impl Group {
         Ok(())
     }
 
-    fn forged(&mut self, lab: &Lab, rounds: usize) -> Result<()> {
+    fn forged(&mut self, testbed: &Testbed, rounds: usize) -> Result<()> {
         let hosts = hosts(HOSTS);
-        let by_itself = self.start(lab, Variant::Refusal, &hosts)?;
-        let ours = self.start(lab, Variant::Leasehold, &hosts)?;
-        let same = lab.requests("forged", visits(&hosts, &[lab.tokens.forge()?]))?;
+        let by_itself = self.start(testbed, Variant::Refusal, &hosts)?;
+        let ours = self.start(testbed, Variant::Leasehold, &hosts)?;
+        let same = testbed.requests("forged", visits(&hosts, &[testbed.tokens.forge()?]))?;
         let same = Requests::Same(same);
-        let new = new_tokens(lab, rounds, "forged", &hosts, || lab.tokens.forge())?;
+        let new = new_tokens(testbed, rounds, "forged", &hosts, || testbed.tokens.forge())?;
         for (name, edge, requests) in [
             (Variant::Refusal.name(), by_itself, &same),
             (FORGED_SAME, ours, &same),
@@ -173,11 +173,11 @@ impl Group {
         Ok(())
     }
 
-    fn connections(&mut self, lab: &Lab) -> Result<()> {
-        let token = lab.tokens.mint(Algorithm::EdDsa)?;
-        let requests = Requests::Same(lab.requests("sweep", visits(&hosts(HOSTS), &[token]))?);
+    fn connections(&mut self, testbed: &Testbed) -> Result<()> {
+        let token = testbed.tokens.mint(Algorithm::EdDsa)?;
+        let requests = Requests::Same(testbed.requests("sweep", visits(&hosts(HOSTS), &[token]))?);
         for variant in [Variant::NoFilter, Variant::Leasehold] {
-            let edge = self.start(lab, variant, &hosts(HOSTS))?;
+            let edge = self.start(testbed, variant, &hosts(HOSTS))?;
             for connections in MANY_CONNECTIONS {
                 let name = counted(variant.name(), connections, "connections");
                 self.forwarded(&name, edge, &requests, connections);
@@ -186,13 +186,13 @@ impl Group {
         Ok(())
     }
 
-    fn destinations(&mut self, lab: &Lab) -> Result<()> {
-        let token = lab.tokens.mint(Algorithm::EdDsa)?;
+    fn destinations(&mut self, testbed: &Testbed) -> Result<()> {
+        let token = testbed.tokens.mint(Algorithm::EdDsa)?;
         for number in DESTINATIONS {
             let all = hosts(number);
-            let edge = self.start(lab, Variant::Leasehold, &all)?;
+            let edge = self.start(testbed, Variant::Leasehold, &all)?;
             let asked: Vec<_> = all.iter().step_by(number / HOSTS).cloned().collect();
-            let file = lab
+            let file = testbed
                 .requests(&format!("of-{number}"), visits(&asked, std::slice::from_ref(&token)))?;
             let name = counted(Variant::Leasehold.name(), number, "destinations");
             self.forwarded(&name, edge, &Requests::Same(file), CONNECTIONS);
@@ -200,37 +200,37 @@ impl Group {
         Ok(())
     }
 
-    fn sessions(&mut self, lab: &Lab) -> Result<()> {
+    fn sessions(&mut self, testbed: &Testbed) -> Result<()> {
         for number in SESSIONS {
-            let edge = self.start(lab, Variant::Leasehold, &hosts(HOSTS))?;
-            let minted = (0..number).map(|_| lab.tokens.mint(Algorithm::EdDsa));
+            let edge = self.start(testbed, Variant::Leasehold, &hosts(HOSTS))?;
+            let minted = (0..number).map(|_| testbed.tokens.mint(Algorithm::EdDsa));
             let tokens = minted.collect::<Result<Vec<_>>>()?;
-            let file = lab.requests(&format!("by-{number}"), visits(&hosts(HOSTS), &tokens))?;
+            let file = testbed.requests(&format!("by-{number}"), visits(&hosts(HOSTS), &tokens))?;
             let name = counted(Variant::Leasehold.name(), number, "sessions");
             self.forwarded(&name, edge, &Requests::Same(file), CONNECTIONS);
         }
         Ok(())
     }
 
-    fn tunnel(&mut self, lab: &Lab) -> Result<()> {
-        let token = lab.tokens.mint(Algorithm::EdDsa)?;
+    fn tunnel(&mut self, testbed: &Testbed) -> Result<()> {
+        let token = testbed.tokens.mint(Algorithm::EdDsa)?;
         // ext_authz sees nothing of the tunnel; it is given the session with each request.
-        let with = Requests::Same(lab.requests("with-token", [(TUNNELLED, token.as_str())])?);
-        let without = Requests::Same(lab.requests("without-token", [(TUNNELLED, "-")])?);
+        let with = Requests::Same(testbed.requests("with-token", [(TUNNELLED, token.as_str())])?);
+        let without = Requests::Same(testbed.requests("without-token", [(TUNNELLED, "-")])?);
         for (variant, requests) in [
             (Variant::NoFilter, &without),
             (Variant::StaticHeader, &without),
             (Variant::Leasehold, &without),
             (Variant::ExtAuthz, &with),
         ] {
-            self.edges.push(lab.tunnel_edge(variant, &token)?);
+            self.edges.push(testbed.tunnel_edge(variant, &token)?);
             self.forwarded(variant.name(), self.edges.len() - 1, requests, TUNNELS);
         }
         Ok(())
     }
 
-    fn start(&mut self, lab: &Lab, variant: Variant, hosts: &[String]) -> Result<usize> {
-        self.edges.push(lab.edge(variant, hosts, 1)?);
+    fn start(&mut self, testbed: &Testbed, variant: Variant, hosts: &[String]) -> Result<usize> {
+        self.edges.push(testbed.edge(variant, hosts, 1)?);
         Ok(self.edges.len() - 1)
     }
 
@@ -276,7 +276,7 @@ fn visits<'a>(
 }
 
 fn new_tokens(
-    lab: &Lab,
+    testbed: &Testbed,
     rounds: usize,
     name: &str,
     hosts: &[String],
@@ -284,7 +284,7 @@ fn new_tokens(
 ) -> Result<Requests> {
     let files = (0..rounds).map(|round| {
         let tokens = (0..NEW_TOKENS).map(|_| mint()).collect::<Result<Vec<_>>>()?;
-        lab.requests(&format!("{name}-{round}"), visits(hosts, &tokens)).context("new tokens")
+        testbed.requests(&format!("{name}-{round}"), visits(hosts, &tokens)).context("new tokens")
     });
     files.collect::<Result<_>>().map(Requests::New)
 }

@@ -5,7 +5,7 @@
 //! without it, where Envoy's own fault filter holds the streams.
 
 mod arm;
-mod crowd;
+mod load_generator;
 mod report;
 
 use std::fs;
@@ -61,7 +61,7 @@ impl Held {
         let compared = self.compare(&stack, &mut step)?;
         step.finish();
         stack.stop()?;
-        self.tell(&compared)
+        self.report(&compared)
     }
 
     fn compare(&self, stack: &Stack, step: &mut Step<'_>) -> Result<Compared> {
@@ -85,7 +85,7 @@ impl Held {
         Ok(Compared { streams: self.streams, rounds })
     }
 
-    fn tell(&self, compared: &Compared) -> Result<ExitCode> {
+    fn report(&self, compared: &Compared) -> Result<ExitCode> {
         if self.json {
             println!("{}", serde_json::to_string_pretty(compared)?);
         } else {

@@ -58,7 +58,7 @@ pub struct Loader {
 
 /// What requests.lua says.
 #[derive(Deserialize)]
-struct Told {
+struct WrkReport {
     requests: u64,
     refused: u64,
     broken: u64,
@@ -71,10 +71,10 @@ struct Told {
 impl Loader {
     /// # Errors
     /// There is no wrk, or the script cannot be written.
-    pub fn new(folder: &Path, say: &dyn Fn(&str)) -> Result<Self> {
+    pub fn new(folder: &Path, on_progress: &dyn Fn(&str)) -> Result<Self> {
         let script = folder.join("requests.lua");
         fs::write(&script, include_str!("requests.lua")).context("writing wrk's script")?;
-        Ok(Self { wrk: Wrk::locate_or_fetch(say)?, script })
+        Ok(Self { wrk: Wrk::locate_or_fetch(on_progress)?, script })
     }
 
     /// Makes every request of `file` at least once.
@@ -87,8 +87,8 @@ impl Loader {
         let wanted = text.lines().count() + load.connections;
         let mut made = 0;
         while made < wanted {
-            let told = self.run(edge, load, (file, "again"), made, WARMING)?;
-            made += usize::try_from(told.requests)?.saturating_sub(load.connections).max(1);
+            let report = self.run(edge, load, (file, "again"), made, WARMING)?;
+            made += usize::try_from(report.requests)?.saturating_sub(load.connections).max(1);
         }
         Ok(())
     }
@@ -105,9 +105,9 @@ impl Loader {
             }
         };
         let before = edge.cpu()?;
-        let told = self.run(edge, load, (file, how), from, time)?;
+        let report = self.run(edge, load, (file, how), from, time)?;
         let cpu = edge.cpu()?.saturating_sub(before);
-        Ok(told.turn(cpu, time))
+        Ok(report.turn(cpu, time))
     }
 
     /// Runs wrk, from the request of this number on.
@@ -118,26 +118,26 @@ impl Loader {
         (file, how): (&Path, &str),
         from: usize,
         time: Duration,
-    ) -> Result<Told> {
+    ) -> Result<WrkReport> {
         let mut command = self.wrk.command();
         command.arg("-t1").arg(format!("-c{}", load.connections));
         command.arg(format!("-d{}s", time.as_secs())).arg("-s").arg(&self.script);
         command.arg(edge.url()).arg("--").arg(file).arg(how).arg(from.to_string());
         let output = command.output().context("running wrk")?;
         let said = String::from_utf8_lossy(&output.stdout);
-        let told = said.lines().find_map(|line| line.strip_prefix("RESULT "));
-        let told = told.with_context(|| {
+        let report = said.lines().find_map(|line| line.strip_prefix("RESULT "));
+        let report = report.with_context(|| {
             format!("wrk says no result:\n{said}{}", String::from_utf8_lossy(&output.stderr))
         })?;
-        let told: Told = serde_json::from_str(told).context("what wrk says")?;
-        told.check(load.expected).with_context(|| edge.name().to_owned())?;
-        Ok(told)
+        let report: WrkReport = serde_json::from_str(report).context("what wrk says")?;
+        report.check(load.expected).with_context(|| edge.name().to_owned())?;
+        Ok(report)
     }
 }
 
 // === impl Told ===
 
-impl Told {
+impl WrkReport {
     fn check(&self, expected: Expected) -> Result<()> {
         let refused = match expected {
             Expected::Forwarded => 0,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::group::hosts;
-use super::lab::Lab;
+use super::testbed::Testbed;
 use super::variant::Variant;
 
 /// Few workers, and many.
@@ -14,10 +14,11 @@ const MANY: usize = 5;
 ///
 /// # Errors
 /// An Envoy does not come up.
-pub fn of_a_worker(lab: &Lab) -> Result<f64> {
+pub fn of_a_worker(testbed: &Testbed) -> Result<f64> {
     let hosts = hosts(10);
     let grows = |variant| -> Result<f64> {
-        let (few, many) = (lab.edge(variant, &hosts, FEW)?, lab.edge(variant, &hosts, MANY)?);
+        let (few, many) =
+            (testbed.edge(variant, &hosts, FEW)?, testbed.edge(variant, &hosts, MANY)?);
         Ok((many.memory()? - few.memory()?) / (MANY - FEW) as f64)
     };
     Ok(grows(Variant::Leasehold)? - grows(Variant::NoFilter)?)

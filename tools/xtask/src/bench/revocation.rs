@@ -75,10 +75,10 @@ impl Revocation {
         }
         step.finish();
         stack.stop()?;
-        self.tell(&Propagation::of(took)?)
+        self.report(&Propagation::of(took)?)
     }
 
-    fn tell(&self, propagation: &Propagation) -> Result<ExitCode> {
+    fn report(&self, propagation: &Propagation) -> Result<ExitCode> {
         if self.json {
             println!("{}", serde_json::to_string_pretty(propagation)?);
         } else {

@@ -9,13 +9,13 @@ use stack::benchmarks;
 use stack::progress::{Progress, Step};
 
 use super::group::{Group, Part};
-use super::lab::Lab;
 use super::load::{Loader, Requests};
 use super::measured::{Measured, Table};
 use super::memory;
 use super::report;
+use super::testbed::Testbed;
 use crate::cargo::{self, BUILD_STEPS, cargo};
-use crate::spoken;
+use crate::command;
 
 #[derive(Args)]
 pub struct Speed {
@@ -45,35 +45,40 @@ impl Speed {
         let mut progress = Progress::new(BUILD_STEPS + 3 + parts.len());
         cargo::build(&mut progress)?;
         build_ext_authz(&mut progress)?;
-        let mut lab = Lab::start(&mut progress)?;
-        let mut table = Table { envoy: lab.envoy_version().to_owned(), ..Table::default() };
+        let mut testbed = Testbed::start(&mut progress)?;
+        let mut table = Table { envoy: testbed.envoy_version().to_owned(), ..Table::default() };
         for part in parts {
             let mut step = progress.step(part.title());
-            let rows = self.measure(&mut lab, part, &mut step)?;
+            let rows = self.measure(&mut testbed, part, &mut step)?;
             table.parts.insert(part, rows);
             step.finish();
         }
         if self.only.is_empty() {
             let step = progress.step("memory");
-            table.worker = Some(memory::of_a_worker(&lab)?);
+            table.worker = Some(memory::of_a_worker(&testbed)?);
             step.finish();
         }
-        self.tell(&table)?;
+        self.report(&table)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn measure(&self, lab: &mut Lab, part: Part, step: &mut Step<'_>) -> Result<Vec<Measured>> {
-        lab.put_leases()?;
-        let group = part.group(lab, self.rounds.into())?;
-        warm_up(&lab.loader, &group, step)?;
+    fn measure(
+        &self,
+        testbed: &mut Testbed,
+        part: Part,
+        step: &mut Step<'_>,
+    ) -> Result<Vec<Measured>> {
+        testbed.put_leases()?;
+        let group = part.group(testbed, self.rounds.into())?;
+        warm_up(&testbed.loader, &group, step)?;
         let mut measured: Vec<_> = group.rows.iter().map(|row| Measured::new(&row.name)).collect();
         let time = Duration::from_secs(self.seconds.into());
         for round in 0..usize::from(self.rounds) {
-            lab.put_leases()?;
+            testbed.put_leases()?;
             for (row, measured) in group.rows.iter().zip(&mut measured) {
                 let Some(edge) = group.edges.get(row.edge) else { continue };
                 step.still(&format!("round {} of {}: {}", round + 1, self.rounds, row.name));
-                measured.turns.push(lab.loader.turn(edge, &row.load, round, time)?);
+                measured.turns.push(testbed.loader.turn(edge, &row.load, round, time)?);
             }
         }
         for (row, measured) in group.rows.iter().zip(&mut measured) {
@@ -84,7 +89,7 @@ impl Speed {
         Ok(measured)
     }
 
-    fn tell(&self, table: &Table) -> Result<()> {
+    fn report(&self, table: &Table) -> Result<()> {
         if self.json {
             println!("{}", serde_json::to_string_pretty(table)?);
             return Ok(());
@@ -114,7 +119,7 @@ fn warm_up(loader: &Loader, group: &Group, step: &mut Step<'_>) -> Result<()> {
 
 fn build_ext_authz(progress: &mut Progress) -> Result<()> {
     let mut step = progress.step("building the ext_authz service that is compared (release)");
-    spoken::run(&mut step, &mut cargo(&["build", "--release", "-p", "ext-authz"]))?;
+    command::run(&mut step, &mut cargo(&["build", "--release", "-p", "ext-authz"]))?;
     step.finish();
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use stack::progress::Progress;
 
 use crate::cargo::{self, WASM};
-use crate::spoken;
+use crate::command;
 
 /// What people install, beside the module.
 pub const PROGRAMS: [&str; 4] = ["custody", "leaf-ca", "host-sim", "session-jwt"];
@@ -77,7 +77,7 @@ impl Source {
         let mut step = progress.step("building the filter (WebAssembly)");
         cargo::ensure_wasm_target()?;
         let arguments = ["-p", "filter", "--target", WASM, "--profile", MODULE_PROFILE];
-        spoken::run(&mut step, &mut self.cargo_build(&arguments))?;
+        command::run(&mut step, &mut self.cargo_build(&arguments))?;
         step.finish();
         Ok(self.target.join(WASM).join(MODULE_PROFILE).join(MODULE))
     }
@@ -102,7 +102,7 @@ impl Source {
         let renamed = self.renamed().map(|(path, name)| format!("-ffile-prefix-map={path}={name}"));
         let flags = renamed.into_iter().collect::<Vec<_>>().join(" ");
         build.env(format!("CFLAGS_{}", target.replace('-', "_")), flags);
-        spoken::run(&mut step, &mut build)?;
+        command::run(&mut step, &mut build)?;
         let folder = self.target.join(&target).join(PROGRAM_PROFILE);
         let programs: Vec<_> = PROGRAMS.iter().map(|name| (*name, folder.join(name))).collect();
         for (name, path) in &programs {

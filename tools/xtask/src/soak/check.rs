@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use stack::Stack;
 
-use super::crowd::{Crowd, PROPAGATION, Tally};
+use super::load_generator::{LoadGenerator, PROPAGATION, Tally};
 
 /// Of the run so far.
 #[derive(Default)]
@@ -25,8 +25,8 @@ const MIB: u64 = 1 << 20;
 impl Findings {
     /// # Errors
     /// Envoy is gone.
-    pub fn look(&mut self, stack: &Stack, crowd: &Crowd) -> Result<()> {
-        self.tally = crowd.tally();
+    pub fn look(&mut self, stack: &Stack, load_generator: &LoadGenerator) -> Result<()> {
+        self.tally = load_generator.tally();
         self.memory.push(stack.envoy()?.resident_bytes()?);
         stack.origin()?.record().clear();
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use stack::Stack;
 
-use super::crowd::Crowd;
+use super::load_generator::LoadGenerator;
 
 /// Custody is restarted so often.
 const RESTART: Duration = Duration::from_secs(30);
@@ -45,7 +45,12 @@ impl Script {
     ///
     /// # Errors
     /// Custody does not come up again, or does not take a command.
-    pub fn act(&mut self, stack: &mut Stack, crowd: &Crowd, now: Duration) -> Result<()> {
+    pub fn act(
+        &mut self,
+        stack: &mut Stack,
+        load_generator: &LoadGenerator,
+        now: Duration,
+    ) -> Result<()> {
         if self.restart <= now {
             self.restart += RESTART;
             stack.stop_custody();
@@ -53,10 +58,10 @@ impl Script {
         }
         if self.kill.take_if(|at| *at <= now).is_some() {
             stack.custody().operate(&["kill", "on"])?;
-            crowd.kill(true);
+            load_generator.kill(true);
         }
         if self.restore.take_if(|at| *at <= now).is_some() {
-            crowd.kill(false);
+            load_generator.kill(false);
             stack.custody().operate(&["kill", "off"])?;
         }
         if self.revoke > now {
@@ -65,7 +70,7 @@ impl Script {
         }
         self.revoke = now + REVOKE;
         self.revoked += STRIDE;
-        if let Some(id) = crowd.revoke(self.revoked) {
+        if let Some(id) = load_generator.revoke(self.revoked) {
             stack.custody().operate(&["revoke", "session", &id])?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::crowd::{Asked, Crowd, Target, ask_until};
+use super::load_generator::{HeldStreams, RequestTimes, Target, ask_until};
 use crate::bench::edge::Edge;
 
 /// How long each state is looked at.
@@ -35,7 +35,7 @@ pub struct Round<'a> {
 /// The longest that the other guest waited by what was going on, in milliseconds; and the CPU time of
 /// the worker, in microseconds a stream.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Waits {
+pub struct Latencies {
     pub alone: f64,
     pub opening: f64,
     pub holding: f64,
@@ -49,7 +49,7 @@ pub struct Waits {
 
 /// A border between two states: the time, and the worker's CPU time.
 #[derive(Clone, Copy)]
-struct Border {
+struct Checkpoint {
     at: Instant,
     cpu: Duration,
 }
@@ -59,7 +59,7 @@ struct Border {
 impl Arm {
     /// # Errors
     /// Envoy does not hold the streams, or the other guest is not answered.
-    pub fn run(&self, round: &Round<'_>) -> Result<Waits> {
+    pub fn run(&self, round: &Round<'_>) -> Result<Latencies> {
         let ended = AtomicBool::new(false);
         let (edge, session) = (self.edge.address(), round.session);
         let other = Target { edge, authority: round.answered, session };
@@ -68,34 +68,34 @@ impl Arm {
             let borders = self.hold(round);
             ended.store(true, Ordering::Relaxed);
             let asked = asking.join().ok().context("the other guest's thread")??;
-            Ok(Waits::of(round.streams, borders?, &asked))
+            Ok(Latencies::of(round.streams, borders?, &asked))
         })
     }
 
-    fn hold(&self, round: &Round<'_>) -> Result<[Border; 6]> {
+    fn hold(&self, round: &Round<'_>) -> Result<[Checkpoint; 6]> {
         let target =
             Target { edge: self.edge.address(), authority: round.held, session: round.session };
-        let mut crowd = Crowd::connect(target.edge, round.streams)?;
+        let mut load_generator = HeldStreams::connect(target.edge, round.streams)?;
         // The other guest's first requests are no measure: its session and its upstream are new.
         thread::sleep(MOMENT);
         let before = self.border()?;
         thread::sleep(MOMENT);
         let opening = self.border()?;
-        crowd.open(round.streams, &target)?;
+        load_generator.open(round.streams, &target)?;
         // The other guest is one of them, now and then.
         self.until_active(|active| active >= round.streams as u64)?;
         let holding = self.border()?;
         thread::sleep(MOMENT);
         let resetting = self.border()?;
-        crowd.reset();
+        load_generator.reset();
         self.until_active(|active| active <= 1)?;
         let after = self.border()?;
         thread::sleep(MOMENT);
         Ok([before, opening, holding, resetting, after, self.border()?])
     }
 
-    fn border(&self) -> Result<Border> {
-        Ok(Border { at: Instant::now(), cpu: self.edge.worker_cpu()? })
+    fn border(&self) -> Result<Checkpoint> {
+        Ok(Checkpoint { at: Instant::now(), cpu: self.edge.worker_cpu()? })
     }
 
     fn until_active(&self, is_so: impl Fn(u64) -> bool) -> Result<()> {
@@ -110,24 +110,25 @@ impl Arm {
 
 // === impl Waits ===
 
-impl Waits {
+impl Latencies {
     #[expect(clippy::cast_precision_loss, reason = "thousands")]
-    fn of(streams: usize, borders: [Border; 6], asked: &[Asked]) -> Self {
+    fn of(streams: usize, borders: [Checkpoint; 6], asked: &[RequestTimes]) -> Self {
         let [before, opening, holding, resetting, after, _] = borders;
         let millis = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
-        let longest = |is_counted: &dyn Fn(&Asked) -> bool| {
+        let longest = |is_counted: &dyn Fn(&RequestTimes) -> bool| {
             let counted = asked.iter().filter(|asked| is_counted(asked));
             counted.map(|(began, ended)| millis(*began, *ended)).fold(0.0, f64::max)
         };
         // What is going on delays every request that meets it, and a state of rest is not charged with it.
-        let meeting = |from: Border, to: Border| {
+        let meeting = |from: Checkpoint, to: Checkpoint| {
             longest(&|(began, ended)| *began < to.at && *ended > from.at)
         };
-        let within = |from: Border, to: Border| {
+        let within = |from: Checkpoint, to: Checkpoint| {
             longest(&|(began, ended)| *began >= from.at && *ended <= to.at)
         };
-        let cpu =
-            |from: Border, to: Border| (to.cpu - from.cpu).as_secs_f64() * 1e6 / streams as f64;
+        let cpu = |from: Checkpoint, to: Checkpoint| {
+            (to.cpu - from.cpu).as_secs_f64() * 1e6 / streams as f64
+        };
         Self {
             alone: within(before, opening),
             opening: meeting(opening, holding),

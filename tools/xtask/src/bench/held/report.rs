@@ -6,14 +6,14 @@ use anyhow::Result;
 use serde::Serialize;
 use stack::benchmarks;
 
-use super::arm::Waits;
+use super::arm::Latencies;
 use crate::bench::measured::median;
 
 /// What the filter may add to the other guest's longest wait, in milliseconds.
 const GOAL: f64 = 50.0;
 
 /// Without the filter and with it.
-pub type Rounds = Vec<(Waits, Waits)>;
+pub type Rounds = Vec<(Latencies, Latencies)>;
 
 /// The rounds of one run.
 #[derive(Serialize)]
@@ -31,11 +31,11 @@ impl Compared {
 
     /// The median of what the two of a round differ by, so that what slows the machine for a while weighs on
     /// both.
-    fn added(&self, of: impl Fn(&Waits) -> f64) -> f64 {
+    fn added(&self, of: impl Fn(&Latencies) -> f64) -> f64 {
         median(self.rounds.iter().map(|(plain, filter)| of(filter) - of(plain)).collect())
     }
 
-    fn medians(&self, of: impl Fn(&Waits) -> f64) -> (f64, f64) {
+    fn medians(&self, of: impl Fn(&Latencies) -> f64) -> (f64, f64) {
         let plain = self.rounds.iter().map(|(plain, _)| of(plain)).collect();
         (median(plain), median(self.rounds.iter().map(|(_, filter)| of(filter)).collect()))
     }
@@ -76,7 +76,7 @@ impl Compared {
         &self,
         text: &mut String,
         name: &str,
-        of: impl Fn(&Waits) -> f64 + Copy,
+        of: impl Fn(&Latencies) -> f64 + Copy,
         goal: impl Fn(f64) -> String,
     ) -> Result<()> {
         let ((plain, filter), added) = (self.medians(of), self.added(of));
@@ -84,7 +84,12 @@ impl Compared {
         Ok(writeln!(text, "| {name} | {plain:.1} | {filter:.1} | {added:.1} | {goal} |")?)
     }
 
-    fn cost(&self, text: &mut String, name: &str, of: impl Fn(&Waits) -> f64 + Copy) -> Result<()> {
+    fn cost(
+        &self,
+        text: &mut String,
+        name: &str,
+        of: impl Fn(&Latencies) -> f64 + Copy,
+    ) -> Result<()> {
         let ((plain, filter), added) = (self.medians(of), self.added(of));
         Ok(writeln!(text, "| {name} | {plain:.1} | {filter:.1} | {added:.1} |")?)
     }

@@ -22,8 +22,8 @@ const ROUNDING: Duration = Duration::from_secs(1);
 /// A worker that has lost custody asks again after four seconds at most, and ticks every second.
 pub const PROPAGATION: Duration = Duration::from_secs(5);
 
-/// Everybody, until [`Crowd::end`].
-pub struct Crowd {
+/// Everybody, until [`LoadGenerator::end`].
+pub struct LoadGenerator {
     shared: Arc<Shared>,
     guests: Vec<JoinHandle<()>>,
 }
@@ -56,7 +56,7 @@ pub struct Tally {
 
 // === impl Crowd ===
 
-impl Crowd {
+impl LoadGenerator {
     /// # Errors
     /// No sessions to be had.
     pub fn start(stack: &Stack, guests: usize, sessions: usize) -> Result<Self> {

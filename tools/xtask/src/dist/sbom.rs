@@ -23,7 +23,7 @@ pub struct Artefact {
 }
 
 /// Which crates are in which artefact, and who needs whom.
-pub struct Bill {
+pub struct Sbom {
     version: String,
     artefacts: Vec<Value>,
     crates: BTreeMap<Crate, Value>,
@@ -74,7 +74,7 @@ impl Artefact {
 
 // === impl Bill ===
 
-impl Bill {
+impl Sbom {
     /// # Errors
     /// Cargo does not tell, or tells in another form than is read here.
     pub fn of(source: &Source, artefacts: &[Artefact]) -> Result<Self> {
@@ -84,16 +84,16 @@ impl Bill {
         for Locked { name, version, checksum } in lock.package {
             checksums.insert(Crate { name, version }, checksum);
         }
-        let mut bill = Self {
+        let mut sbom = Self {
             version: source.version().to_owned(),
             artefacts: Vec::new(),
             crates: BTreeMap::new(),
             needs: BTreeMap::new(),
         };
         for artefact in artefacts {
-            bill.add(artefact, &tree(source, artefact)?, &checksums)?;
+            sbom.add(artefact, &tree(source, artefact)?, &checksums)?;
         }
-        Ok(bill)
+        Ok(sbom)
     }
 
     fn add(
@@ -137,7 +137,7 @@ impl Bill {
             .iter()
             .map(|(reference, needs)| json!({"ref": reference, "dependsOn": needs}))
             .collect();
-        let bill = json!({
+        let sbom = json!({
             "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
             "bomFormat": "CycloneDX",
             "specVersion": "1.6",
@@ -151,7 +151,7 @@ impl Bill {
             "components": components,
             "dependencies": dependencies,
         });
-        Ok(serde_json::to_string_pretty(&bill)? + "\n")
+        Ok(serde_json::to_string_pretty(&sbom)? + "\n")
     }
 }
 
@@ -244,33 +244,33 @@ mod tests {
                 (found, sum.map(str::to_owned))
             })
             .into();
-        let mut bill = Bill {
+        let mut sbom = Sbom {
             version: "0.1.0".to_owned(),
             artefacts: Vec::new(),
             crates: BTreeMap::new(),
             needs: BTreeMap::new(),
         };
-        bill.add(&Artefact::program("custody", b""), TREE, &checksums).unwrap();
-        let needs = |name: &str| bill.needs.get(name).unwrap().iter().cloned().collect::<Vec<_>>();
+        sbom.add(&Artefact::program("custody", b""), TREE, &checksums).unwrap();
+        let needs = |name: &str| sbom.needs.get(name).unwrap().iter().cloned().collect::<Vec<_>>();
         assert_eq!(
             needs("pkg:cargo/custody@0.1.0"),
             ["pkg:cargo/cfg-if@1.0.4", "pkg:cargo/ring@0.17.14"]
         );
         assert_eq!(needs("pkg:cargo/ring@0.17.14"), ["pkg:cargo/cfg-if@1.0.4"]);
         assert_eq!(needs("pkg:cargo/cfg-if@1.0.4"), [""; 0]);
-        let text = bill.json().unwrap();
+        let text = sbom.json().unwrap();
         assert!(text.contains("\"MIT OR Apache-2.0\"") && text.contains("\"bb\""), "{text}");
     }
 
     #[test]
     fn a_crate_that_is_not_locked_is_an_error() {
-        let mut bill = Bill {
+        let mut sbom = Sbom {
             version: String::new(),
             artefacts: Vec::new(),
             crates: BTreeMap::new(),
             needs: BTreeMap::new(),
         };
-        let added = bill.add(&Artefact::program("custody", b""), TREE, &BTreeMap::new());
+        let added = sbom.add(&Artefact::program("custody", b""), TREE, &BTreeMap::new());
         assert_eq!(added.unwrap_err().to_string(), "pkg:cargo/custody@0.1.0");
     }
 }

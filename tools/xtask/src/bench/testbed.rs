@@ -28,7 +28,7 @@ use super::variant::{CARRIER, CREDENTIAL, Facts, NO_OP, Variant, set};
 pub const TUNNELLED: &str = "localhost";
 
 /// What every measurement shares. What is not measured runs beside: on this machine, and on its CPU.
-pub struct Lab {
+pub struct Testbed {
     pub loader: Loader,
     pub tokens: Tokens,
     jwks: Value,
@@ -50,20 +50,20 @@ const READY: Duration = Duration::from_secs(30);
 
 // === impl Lab ===
 
-impl Lab {
+impl Testbed {
     /// # Errors
     /// Something is not built, cannot be fetched or does not come up.
     pub fn start(progress: &mut Progress) -> Result<Self> {
         let mut step = progress.step("starting origin, custody, leaf-ca and an ext_authz service");
-        let lab = Self::start_all(&mut step)?;
-        step.finish_with(&format!("Envoy {}", lab.binary.version()));
-        Ok(lab)
+        let testbed = Self::start_all(&mut step)?;
+        step.finish_with(&format!("Envoy {}", testbed.binary.version()));
+        Ok(testbed)
     }
 
     fn start_all(step: &mut Step<'_>) -> Result<Self> {
         let step = RefCell::new(step);
-        let say = |news: &str| step.borrow_mut().still(news);
-        let binary = EnvoyBinary::locate_or_fetch(&say)?;
+        let on_progress = |news: &str| step.borrow_mut().still(news);
+        let binary = EnvoyBinary::locate_or_fetch(&on_progress)?;
         let tokens = Tokens::generate()?;
         let jwks = tokens.jwks();
         let stack = Stack::builder().policy(policy_for(&[TUNNELLED.to_owned()], &jwks)).start()?;
@@ -78,7 +78,7 @@ impl Lab {
         let keys = written("jwks.json", jwks.to_string().as_bytes())?;
         let (ext_authz, running) = start_ext_authz(&keys, &folder)?;
         Ok(Self {
-            loader: Loader::new(&folder, &say)?,
+            loader: Loader::new(&folder, &on_progress)?,
             filter: Built::find()?.filter()?,
             no_op: written("no-op.wasm", &wat::parse_str(NO_OP)?)?,
             origin_ca: written("origin-ca.pem", authority.pem().as_bytes())?,

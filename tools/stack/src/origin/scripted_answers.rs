@@ -11,7 +11,7 @@ use futures_util::stream;
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub struct Saying {
+pub struct ScriptedAnswer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     /// In pieces.
@@ -20,22 +20,22 @@ pub struct Saying {
 
 /// By path, without query.
 #[derive(Clone, Debug, Default)]
-pub struct Sayings(Arc<Mutex<HashMap<String, Saying>>>);
+pub struct ScriptedAnswers(Arc<Mutex<HashMap<String, ScriptedAnswer>>>);
 
 // === impl Sayings ===
 
-impl Sayings {
+impl ScriptedAnswers {
     /// These from now on, and none of those before.
-    pub fn replace(&self, sayings: HashMap<String, Saying>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sayings;
+    pub fn replace(&self, scripted_answers: HashMap<String, ScriptedAnswer>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = scripted_answers;
     }
 
-    pub(super) fn of(&self, path: &str) -> Option<Saying> {
+    pub(super) fn of(&self, path: &str) -> Option<ScriptedAnswer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
     }
 }
 
-impl IntoResponse for Saying {
+impl IntoResponse for ScriptedAnswer {
     fn into_response(self) -> Response {
         let pieces = self.body.into_iter().map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
         let mut response = Body::from_stream(stream::iter(pieces)).into_response();

@@ -11,13 +11,13 @@ use crate::custody::CustodyHome;
 use crate::fake_custody::{Answer, FakeCustody};
 
 /// Custody's port, which stays the same whoever sits there.
-pub struct Seat {
+pub struct PortSlot {
     home: CustodyHome,
     log: PathBuf,
-    sitting: Sitting,
+    occupant: SlotOccupant,
 }
 
-enum Sitting {
+enum SlotOccupant {
     Nobody,
     Real(Running),
     Fake(FakeCustody),
@@ -25,15 +25,15 @@ enum Sitting {
 
 // === impl Seat ===
 
-impl Seat {
+impl PortSlot {
     /// Starts the real custody.
     ///
     /// # Errors
     /// It does not come up.
     pub fn real(home: CustodyHome, log: PathBuf) -> Result<Self> {
-        let mut seat = Self { home, log, sitting: Sitting::Nobody };
-        seat.start()?;
-        Ok(seat)
+        let mut port_slot = Self { home, log, occupant: SlotOccupant::Nobody };
+        port_slot.start()?;
+        Ok(port_slot)
     }
 
     pub fn home(&self) -> &CustodyHome {
@@ -45,21 +45,23 @@ impl Seat {
     /// # Errors
     /// It does not come up.
     pub fn start(&mut self) -> Result<()> {
-        self.sitting = Sitting::Nobody;
-        self.sitting = Sitting::Real(self.home.serve(&self.log)?);
+        self.occupant = SlotOccupant::Nobody;
+        self.occupant = SlotOccupant::Real(self.home.serve(&self.log)?);
         Ok(())
     }
 
     /// Ends whoever sits there in an orderly way.
     pub fn stop(&mut self) {
-        if let Sitting::Real(running) = std::mem::replace(&mut self.sitting, Sitting::Nobody) {
+        if let SlotOccupant::Real(running) =
+            std::mem::replace(&mut self.occupant, SlotOccupant::Nobody)
+        {
             running.stop();
         }
     }
 
     /// Ends whoever sits there as a crash would.
     pub fn kill(&mut self) {
-        self.sitting = Sitting::Nobody;
+        self.occupant = SlotOccupant::Nobody;
     }
 
     /// Puts a scripted custody on the port; whoever sits there goes first.
@@ -67,12 +69,12 @@ impl Seat {
     /// # Errors
     /// The port or the certificate cannot be had.
     pub fn fake(&mut self, runtime: &Handle, answer: Answer) -> Result<&FakeCustody> {
-        if !matches!(self.sitting, Sitting::Fake(_)) {
+        if !matches!(self.occupant, SlotOccupant::Fake(_)) {
             self.stop();
             let [certificate, key] = self.home.server_certificate()?;
             let fake =
                 FakeCustody::start(runtime, self.home.edge(), &certificate, &key, answer.clone())?;
-            self.sitting = Sitting::Fake(fake);
+            self.occupant = SlotOccupant::Fake(fake);
         }
         let fake = self.scripted().context("nobody sits on custody's port")?;
         fake.answer(answer);
@@ -81,9 +83,9 @@ impl Seat {
 
     /// The scripted one, if that is who sits there.
     pub fn scripted(&self) -> Option<&FakeCustody> {
-        match &self.sitting {
-            Sitting::Fake(fake) => Some(fake),
-            Sitting::Nobody | Sitting::Real(_) => None,
+        match &self.occupant {
+            SlotOccupant::Fake(fake) => Some(fake),
+            SlotOccupant::Nobody | SlotOccupant::Real(_) => None,
         }
     }
 
@@ -93,18 +95,18 @@ impl Seat {
     }
 
     /// What the scripted one was told of sessions and outcomes, if that is who sits there.
-    pub fn told(&self) -> Vec<(String, Value)> {
-        match &self.sitting {
-            Sitting::Fake(fake) => fake.told(),
-            Sitting::Nobody | Sitting::Real(_) => Vec::new(),
+    pub fn reports(&self) -> Vec<(String, Value)> {
+        match &self.occupant {
+            SlotOccupant::Fake(fake) => fake.reports(),
+            SlotOccupant::Nobody | SlotOccupant::Real(_) => Vec::new(),
         }
     }
 
     /// The real custody's process id, if it is the one that sits there.
     pub fn pid(&self) -> Option<u32> {
-        match &self.sitting {
-            Sitting::Real(running) => Some(running.pid()),
-            Sitting::Nobody | Sitting::Fake(_) => None,
+        match &self.occupant {
+            SlotOccupant::Real(running) => Some(running.pid()),
+            SlotOccupant::Nobody | SlotOccupant::Fake(_) => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL refuses to run as root. Where we are root (in a container), it runs as `nobody`, who
+//! PostgreSQL refuses to run as root. Where we are root (in a container), it runs as `unprivileged`, who
 //! keeps one of root's powers: to walk through folders that are closed to it, as the target folder
 //! may be.
 
@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use rustix::process::geteuid;
 
-/// User and group `nobody` have this number on every Linux.
+/// User and group `unprivileged` have this number on every Linux.
 const NOBODY: u32 = 65_534;
 
 /// `program`, not as root.

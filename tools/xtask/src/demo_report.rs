@@ -8,13 +8,13 @@ const GOT: usize = 26;
 
 /// Counts steps and prints them.
 #[derive(Default)]
-pub struct Story {
+pub struct DemoReport {
     passed: usize,
     failed: usize,
 }
 
 /// One step as it is told.
-pub struct Line<'a> {
+pub struct ReportLine<'a> {
     /// What the guest sent.
     pub sent: &'a str,
     /// What it got.
@@ -27,12 +27,12 @@ pub struct Line<'a> {
 
 // === impl Story ===
 
-impl Story {
-    pub fn head(&self) {
+impl DemoReport {
+    pub fn print_header(&self) {
         println!("      {:SENT$}{:GOT$}the origin saw", "the guest sent", "the guest got");
     }
 
-    pub fn tell(&mut self, line: &Line<'_>) {
+    pub fn add(&mut self, line: &ReportLine<'_>) {
         let verdict = if line.wrong.is_none() { "ok  " } else { "FAIL" };
         println!("{verdict}  {:SENT$}{:GOT$}{}", line.sent, line.got, line.origin);
         match &line.wrong {
@@ -45,7 +45,7 @@ impl Story {
     }
 
     /// The last line, and the exit code that goes with it.
-    pub fn end(&self) -> ExitCode {
+    pub fn finish(&self) -> ExitCode {
         println!("demo: {} passed, {} failed", self.passed, self.failed);
         if self.failed == 0 && self.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

@@ -15,7 +15,7 @@ use stack::progress::{Progress, STILL_GOING, Step};
 /// # Errors
 /// It cannot be started, or fails; with everything it wrote.
 pub fn run(step: &mut Step<'_>, command: &mut Command) -> Result<()> {
-    let (status, written) = listen(step, command)?;
+    let (status, written) = run_captured(step, command)?;
     if !status.success() {
         bail!("{}\n`{}` failed ({status})", written.join("\n"), shown(command));
     }
@@ -26,11 +26,14 @@ pub fn run(step: &mut Step<'_>, command: &mut Command) -> Result<()> {
 ///
 /// # Errors
 /// It cannot be started.
-pub fn listen(step: &mut Step<'_>, command: &mut Command) -> Result<(ExitStatus, Vec<String>)> {
+pub fn run_captured(
+    step: &mut Step<'_>,
+    command: &mut Command,
+) -> Result<(ExitStatus, Vec<String>)> {
     let mut written = Vec::new();
     let status = follow(command, |line| match line {
         Some(line) => written.push(line),
-        None => step.still(news(&written)),
+        None => step.still(last_line(&written)),
     })?;
     Ok((status, written))
 }
@@ -39,7 +42,7 @@ pub fn listen(step: &mut Step<'_>, command: &mut Command) -> Result<(ExitStatus,
 ///
 /// # Errors
 /// It cannot be started.
-pub fn show(command: &mut Command) -> Result<ExitStatus> {
+pub fn run_shown(command: &mut Command) -> Result<ExitStatus> {
     follow(command, |line| {
         if let Some(line) = line {
             eprintln!("{line}");
@@ -51,23 +54,23 @@ pub fn show(command: &mut Command) -> Result<ExitStatus> {
 ///
 /// # Errors
 /// Those of `get`.
-pub fn fetch(
+pub fn run_fetch(
     progress: &mut Progress,
     what: &str,
     get: impl FnOnce(&dyn Fn(&str)) -> Result<String>,
 ) -> Result<()> {
     let mut step = progress.step(format!("fetching {what}"));
     let remark = {
-        let news = RefCell::new(&mut step);
-        get(&|line| news.borrow_mut().still(line))?
+        let step = RefCell::new(&mut step);
+        get(&|line| step.borrow_mut().still(line))?
     };
     step.finish_with(&remark);
     Ok(())
 }
 
-/// `tell` gets every line of standard output and standard error, and `None` whenever there has been
+/// `on_line` gets every line of standard output and standard error, and `None` whenever there has been
 /// nothing for a while.
-fn follow(command: &mut Command, mut tell: impl FnMut(Option<String>)) -> Result<ExitStatus> {
+fn follow(command: &mut Command, mut on_line: impl FnMut(Option<String>)) -> Result<ExitStatus> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -82,13 +85,13 @@ fn follow(command: &mut Command, mut tell: impl FnMut(Option<String>)) -> Result
         read_lines(stderr, sender.clone());
     }
     drop(sender);
-    let mut spoken = std::time::Instant::now();
+    let mut reported = std::time::Instant::now();
     loop {
-        match lines.recv_timeout(STILL_GOING.saturating_sub(spoken.elapsed())) {
-            Ok(line) => tell(Some(line)),
+        match lines.recv_timeout(STILL_GOING.saturating_sub(reported.elapsed())) {
+            Ok(line) => on_line(Some(line)),
             Err(RecvTimeoutError::Timeout) => {
-                tell(None);
-                spoken = std::time::Instant::now();
+                on_line(None);
+                reported = std::time::Instant::now();
             }
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -107,7 +110,7 @@ fn read_lines(from: impl Read + Send + 'static, to: Sender<String>) {
     });
 }
 
-fn news(written: &[String]) -> &str {
+fn last_line(written: &[String]) -> &str {
     written.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty()).unwrap_or("")
 }
 

@@ -24,14 +24,14 @@ pub struct Target<'a> {
 }
 
 /// The guest with the many streams. Nobody reads their answers.
-pub struct Crowd {
+pub struct HeldStreams {
     runtime: Runtime,
     connections: Vec<SendRequest<Bytes>>,
     streams: Vec<ResponseFuture>,
 }
 
 /// When a request of the other guest began and ended.
-pub type Asked = (Instant, Instant);
+pub type RequestTimes = (Instant, Instant);
 
 // === impl Target ===
 
@@ -44,7 +44,7 @@ impl Target<'_> {
 
 // === impl Crowd ===
 
-impl Crowd {
+impl HeldStreams {
     /// Connects for so many streams.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl Crowd {
 ///
 /// # Errors
 /// A request that is not answered with 200.
-pub fn ask_until(target: &Target<'_>, ended: &AtomicBool) -> Result<Vec<Asked>> {
+pub fn ask_until(target: &Target<'_>, ended: &AtomicBool) -> Result<Vec<RequestTimes>> {
     let runtime = Builder::new_current_thread().enable_all().build().context("a runtime")?;
     runtime.block_on(async {
         let connection = connect(target.edge).await?;

@@ -14,7 +14,7 @@ use crate::issuer::{Issuer, Published};
 use crate::origin::{Origin, OriginSettings};
 use crate::sessions::Sessions;
 
-pub struct World {
+pub struct Fixtures {
     pub origin: Option<Origin>,
     pub dns: Option<Dns>,
     /// Where a policy has its keys fetched.
@@ -24,7 +24,7 @@ pub struct World {
 }
 
 /// What the world is to be.
-pub struct WorldSettings<'a> {
+pub struct FixtureSettings<'a> {
     /// The demo origin; without one, the world as it is.
     pub origin: Option<&'a OriginSettings>,
     /// The names of the demo origin.
@@ -36,11 +36,11 @@ pub struct WorldSettings<'a> {
 
 // === impl World ===
 
-impl World {
+impl Fixtures {
     /// # Errors
     /// A server does not come up, or the world as it is has no roots.
     pub fn make(
-        settings: &WorldSettings<'_>,
+        settings: &FixtureSettings<'_>,
         background: &Background,
         folder: &Folder,
         sessions: &Sessions,
