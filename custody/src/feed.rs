@@ -106,7 +106,7 @@ impl EdgeFeed {
     pub async fn seen(&self, report: &SeenReport) -> Result<(), LedgerFault> {
         let now = (self.clock)();
         let asleep = self.session_limits.asleep_since(now);
-        self.ledger.seen(&report.sessions, now, asleep).await
+        self.ledger.mark_seen(&report.sessions, now, asleep).await
     }
 
     /// The answer to an edge that is behind; one read for all that stand where it does.

@@ -169,7 +169,7 @@ async fn a_feed_that_fails_says_so(store: Store) {
     assert!(!late.full && late.changes.is_empty());
     inside.ledger.fail(None);
     assert_eq!(words(&since(&inside, &known, 30).await), ["h+"]);
-    inside.ledger.fail(Some(("seen", When::Before)));
+    inside.ledger.fail(Some(("mark_seen", When::Before)));
     let answer = inside.post("/v1/seen", r#"{"sessions":["j"]}"#).await;
     assert_eq!(answer.refusal(), (503, "unavailable".into()));
 }

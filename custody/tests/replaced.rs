@@ -125,7 +125,7 @@ async fn a_lease_under_way_when_its_handle_is_revoked_and_restored_is_of_the_val
         };
         assert_eq!(replicas.lease_around(&request, and_back).await.status, 200);
         let calls = replicas.one.ledger.take_calls();
-        assert_eq!(calls.iter().filter(|call| **call == "standing").count(), 2, "{calls:?}");
+        assert_eq!(calls.iter().filter(|call| **call == "access_state").count(), 2, "{calls:?}");
         let revoke = replicas.one.revoke(Target::Handle(handle()));
         let refused = replicas.lease_around(&replicas.one.request(), revoke).await;
         assert_eq!(refused.refusal(), (403, "not_granted".into()));

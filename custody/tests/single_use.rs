@@ -95,9 +95,9 @@ async fn any_changed_field_is_denied_before_the_ledger_is_touched() {
 async fn the_order_of_things(store: Store) {
     let inside = Inside::new(store).await;
     assert_eq!(inside.lease(&inside.once("k")).await.status, 200);
-    assert_eq!(inside.ledger.take_calls(), ["standing", "open", "attempt", "record"]);
+    assert_eq!(inside.ledger.take_calls(), ["access_state", "open", "attempt", "record"]);
     assert_eq!(inside.lease(&inside.request()).await.status, 200);
-    assert_eq!(inside.ledger.take_calls(), ["standing", "record"]);
+    assert_eq!(inside.ledger.take_calls(), ["access_state", "record"]);
 }
 
 async fn the_backup_is_asked_under_the_same_reservation(store: Store) {
@@ -107,7 +107,7 @@ async fn the_backup_is_asked_under_the_same_reservation(store: Store) {
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(inside.sources.places_asked(), [0, 1]);
     let calls = inside.ledger.take_calls();
-    assert_eq!(calls, ["standing", "open", "attempt", "attempt", "record"]);
+    assert_eq!(calls, ["access_state", "open", "attempt", "attempt", "record"]);
     refused(&inside.lease(&inside.once("k")).await, 409, "replay_rejected");
 }
 
@@ -201,7 +201,7 @@ async fn a_source_that_hangs_is_given_up_in_time_and_the_backup_is_asked_sooner(
 #[tokio::test]
 async fn when_the_ledger_fails_no_value_leaves() {
     for when in [When::Before, When::After] {
-        for call in ["standing", "open", "attempt", "record"] {
+        for call in ["access_state", "open", "attempt", "record"] {
             let inside = Inside::new(Store::Sqlite).await;
             inside.ledger.fail(Some((call, when)));
             let mut values = BTreeSet::new();
@@ -231,7 +231,7 @@ async fn when_the_ledger_fails_no_value_leaves() {
 #[tokio::test]
 async fn when_the_ledger_fails_a_session_bound_value_stays_too() {
     for when in [When::Before, When::After] {
-        for call in ["standing", "record"] {
+        for call in ["access_state", "record"] {
             let inside = Inside::new(Store::Sqlite).await;
             inside.ledger.fail(Some((call, when)));
             refused(&inside.lease(&inside.request()).await, 503, "unavailable");

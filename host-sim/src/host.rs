@@ -324,7 +324,7 @@ impl Host {
     }
 }
 
-// === impl Group ===
+// === impl VmGroup ===
 
 impl VmGroup {
     pub fn new(setup: VmSetup) -> Self {

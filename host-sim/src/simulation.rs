@@ -52,7 +52,7 @@ pub(crate) type SharedSimulation = Rc<RefCell<Simulation>>;
 #[derive(Debug, Default)]
 pub(crate) struct Random(u64);
 
-// === impl World ===
+// === impl Simulation ===
 
 impl Simulation {
     pub fn write(&mut self, vm: usize, what: TranscriptEvent) {

@@ -17,7 +17,7 @@ impl fmt::Display for Entry {
     }
 }
 
-// === impl What ===
+// === impl TranscriptEvent ===
 
 impl fmt::Display for TranscriptEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -103,7 +103,7 @@ impl Reading {
             None => read(line)?,
         };
         let is_first_of_all = self.head.is_none();
-        self.heed(&next, is_first_of_all)?;
+        self.apply(&next, is_first_of_all)?;
         self.today.add(&next.time, &next.head.hash);
         self.head = Some(next.head);
         self.records += 1;
@@ -113,7 +113,7 @@ impl Reading {
 
     /// A day is closed where it ends, nowhere else, and with its own numbers; a checkpoint stands
     /// within a day, with the numbers so far.
-    fn heed(&mut self, next: &Line, is_first_of_all: bool) -> Result<(), LineFault> {
+    fn apply(&mut self, next: &Line, is_first_of_all: bool) -> Result<(), LineFault> {
         let over = self.today.before(&next.time);
         match (&next.mark, over) {
             (Some(Mark::Closed(said)), Some(found)) if *said == found => self.days.push(found),

@@ -6,7 +6,7 @@ use crate::entry::{Entry, Event, Outcome};
 use crate::medium::Medium;
 use crate::recovery::{End, Opened};
 use crate::segments::Segments;
-use custody_base::batch::gather;
+use custody_base::batch::recv_many;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -175,7 +175,7 @@ impl Writing {
 impl<M: Medium> Writer<M> {
     fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
         let mut batch = Vec::new();
-        while gather(&mut inbox, &mut batch, BATCH) {
+        while recv_many(&mut inbox, &mut batch, BATCH) {
             let (mut entries, mut receipts, mut closing) = (Vec::new(), Vec::new(), Vec::new());
             let mut reopening = false;
             for order in batch.drain(..) {

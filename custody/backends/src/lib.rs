@@ -28,7 +28,7 @@ use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_base::credential::{CredentialType, Resolved};
 use custody_base::outbound::CallFault;
-use custody_base::seen::Seen;
+use custody_base::snapshot::Snapshot;
 use custody_ledger::Row;
 use lease::{Authority, Handle, Secret, UnixSeconds};
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ pub struct Asked<'a> {
     /// When the lease shall end. A backend that can, makes its credential end with it.
     pub until: UnixSeconds,
     /// What the sealed store had for it when the lease was admitted; `None` if nobody looked.
-    pub sealed: Option<&'a Seen<Option<Row>>>,
+    pub sealed: Option<&'a Snapshot<Option<Row>>>,
 }
 
 /// The part of a credential's power that a grant gives away. Empty: all of it.

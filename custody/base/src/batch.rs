@@ -6,7 +6,7 @@ use tokio::sync::mpsc::Receiver;
 ///
 /// Whoever is about to give one is let in first. On a busy machine that is many, who would else wait for
 /// a sync of the disk and then for their own; on an idle one it is nobody, and takes no time.
-pub fn gather<T>(orders: &mut Receiver<T>, batch: &mut Vec<T>, most: usize) -> bool {
+pub fn recv_many<T>(orders: &mut Receiver<T>, batch: &mut Vec<T>, most: usize) -> bool {
     if orders.blocking_recv_many(batch, most) == 0 {
         return false;
     }
@@ -30,12 +30,12 @@ mod tests {
         (0..5).for_each(|number| sender.try_send(number).unwrap());
         drop(sender);
         let mut batch = Vec::new();
-        assert!(gather(&mut orders, &mut batch, 3));
+        assert!(recv_many(&mut orders, &mut batch, 3));
         assert_eq!(batch, [0, 1, 2]);
         batch.clear();
-        assert!(gather(&mut orders, &mut batch, 3));
+        assert!(recv_many(&mut orders, &mut batch, 3));
         assert_eq!(batch, [3, 4]);
         batch.clear();
-        assert!(!gather(&mut orders, &mut batch, 3));
+        assert!(!recv_many(&mut orders, &mut batch, 3));
     }
 }

@@ -13,6 +13,6 @@ pub mod credential;
 pub mod files;
 pub mod names;
 pub mod outbound;
-pub mod seen;
+pub mod snapshot;
 pub mod tls;
 pub mod under_way;

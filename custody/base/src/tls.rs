@@ -1,10 +1,10 @@
 //! TLS of the edge and the admin listener: a client certificate or no conversation.
 
-mod named;
+mod name_restricted;
 pub mod peer;
 
 use crate::files::{FileFault, read_private};
-use named::Named;
+use name_restricted::NameRestrictedVerifier;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -41,9 +41,9 @@ pub enum TlsFault {
 }
 
 /// What edges may speak.
-pub const EDGES: Versions = &[&version::TLS13, &version::TLS12];
+pub const TLS12_AND_13: Versions = &[&version::TLS13, &version::TLS12];
 /// What operators and workers may speak: their clients are ours, or young.
-pub const YOUNG: Versions = &[&version::TLS13];
+pub const TLS13_ONLY: Versions = &[&version::TLS13];
 
 pub type Versions = &'static [&'static SupportedProtocolVersion];
 
@@ -71,7 +71,7 @@ pub fn acceptor(files: &TlsFiles, versions: Versions) -> Result<TlsAcceptor, Tls
         .map_err(|error| TlsFault::ClientCa(error.to_string()))?;
     let clients = match &files.client_names {
         None => clients,
-        Some(names) => Arc::new(Named::new(clients, names.clone())),
+        Some(names) => Arc::new(NameRestrictedVerifier::new(clients, names.clone())),
     };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
@@ -88,7 +88,7 @@ pub fn acceptor(files: &TlsFiles, versions: Versions) -> Result<TlsAcceptor, Tls
 
 /// No CA may be trusted by two listeners: whoever may call the one could call the other. `name` is
 /// the section of `one`.
-pub fn apart(name: &str, one: &TlsFiles, other: &TlsFiles) -> Result<(), TlsFault> {
+pub fn ensure_disjoint_cas(name: &str, one: &TlsFiles, other: &TlsFiles) -> Result<(), TlsFault> {
     let ones = certificates("client_ca", &one.client_ca)?;
     let others = certificates("client_ca", &other.client_ca)?;
     if others.iter().any(|ca| ones.contains(ca)) {
@@ -108,7 +108,7 @@ pub(crate) fn certificates(
     let fault = |reason: String| TlsFault::Pem { field, path: path.to_owned(), reason };
     let read: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
-        .map_err(|error| fault(told(&error)))?;
+        .map_err(|error| fault(reason_of(&error)))?;
     if read.is_empty() {
         return Err(fault("holds no certificate (PEM)".into()));
     }
@@ -121,14 +121,14 @@ pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFaul
     PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
         let reason = match error {
             pem::Error::NoItemsFound => "holds no private key (PEM)".to_owned(),
-            other => told(&other),
+            other => reason_of(&other),
         };
         TlsFault::Pem { field: "key", path: path.to_owned(), reason }
     })
 }
 
 /// The library's own words quote bytes of the file as numbers.
-fn told(error: &pem::Error) -> String {
+fn reason_of(error: &pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),
         pem::Error::MissingSectionEnd { .. } => "ends within a PEM block: it is cut off".to_owned(),

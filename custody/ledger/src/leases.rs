@@ -24,12 +24,12 @@ pub struct LeaseRow {
     pub backend: String,
     pub revocation: Option<String>,
     /// What the edge told of it; [`Reservations::settle`](super::Reservations::settle) writes it down.
-    pub outcome: Option<Told>,
+    pub outcome: Option<ReportedOutcome>,
 }
 
 /// What became of a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct ReportedOutcome {
     pub outcome: Closed,
     pub failure_code: Option<String>,
 }
@@ -38,7 +38,7 @@ pub struct Told {
 #[derive(Clone, Copy, Debug)]
 pub struct NewLease<'a> {
     pub row: &'a LeaseRow,
-    /// [`Standing::sequence`](super::Standing::sequence) at its admission.
+    /// [`AccessState::sequence`](super::AccessState::sequence) at its admission.
     pub as_of: i64,
     /// The stored secrets that its value is, or was made from.
     pub made_from: &'a [SecretOrigin],
@@ -165,7 +165,7 @@ pub trait Leases {
     ) -> Result<LeasePage, LedgerFault>;
     /// These sessions were in use at `now`. One that was last seen at or before `asleep` stays as
     /// it is: a session that ended by idling does not come back. Unknown ones are ignored.
-    async fn seen(
+    async fn mark_seen(
         &self,
         sessions: &[String],
         now: UnixSeconds,

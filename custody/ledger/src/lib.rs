@@ -13,6 +13,7 @@
 )]
 
 mod bulk_orders;
+mod codec;
 mod cursor;
 mod envelopes;
 mod fault;
@@ -25,14 +26,13 @@ pub mod postgres;
 mod reservations;
 mod revocations;
 pub mod sqlite;
-mod words;
 
 pub use bulk_orders::{BulkOrder, BulkOrders};
 pub use envelopes::{Envelopes, KeyRow, Row};
 pub use fault::LedgerFault;
 pub use leases::{
     FORGOTTEN_AT_ONCE, LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, NewLease, PAGE,
-    Recorded, Told,
+    Recorded, ReportedOutcome,
 };
 pub use locks::Locks;
 pub use notices::{Notice, Notices};
@@ -40,7 +40,7 @@ pub use place::{LedgerPlace, PlaceFault};
 pub use postgres::{PostgresLedger, PostgresPlace};
 pub use reservations::{Attempt, Closed, Opened, Reservation, Reservations, Settled};
 pub use revocations::{
-    Blocker, Change, Claimant, Feed, FeedUpdate, Revocation, Revocations, Standing, Target,
+    AccessState, Blocker, Change, Claimant, Feed, FeedUpdate, Revocation, Revocations, Target,
 };
 pub use sqlite::{Missing, OpenFault, SqliteLedger};
 use std::sync::OnceLock;

@@ -81,7 +81,7 @@ pub struct Claimant<'a> {
 /// What stands against a lease, what is known of its session, and what there is to be leased, all of
 /// one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct AccessState {
     pub kill_switch: bool,
     pub session_revoked: bool,
     pub handle_revoked: bool,
@@ -134,9 +134,9 @@ impl Blocker {
     }
 }
 
-// === impl Standing ===
+// === impl AccessState ===
 
-impl Standing {
+impl AccessState {
     /// What forbids a lease; of several the widest.
     pub fn blocker(&self) -> Option<Blocker> {
         let blockers = [
@@ -152,7 +152,7 @@ impl Standing {
 #[async_trait]
 pub trait Revocations {
     /// Asked for each lease; always the newest state, on every replica.
-    async fn standing(&self, claimant: Claimant<'_>) -> Result<Standing, LedgerFault>;
+    async fn access_state(&self, claimant: Claimant<'_>) -> Result<AccessState, LedgerFault>;
     /// Revoking what is revoked is no error; the later `until` counts.
     async fn revoke(&self, revocation: &Revocation) -> Result<(), LedgerFault>;
     /// Takes a revocation back; `false` if there was none. Restoring a session is use of it: it is

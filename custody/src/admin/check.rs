@@ -9,7 +9,7 @@ use crate::api::refusal::Refusal;
 use crate::grants::{Gap, Grant};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use custody_ledger::{Claimant, Standing};
+use custody_ledger::{AccessState, Claimant};
 use lease::{
     Authority, Binding, HTTPS_PORT, Handle, LeaseRequest, METHOD_LENGTH, Secret, is_method,
 };
@@ -102,8 +102,8 @@ pub async fn check(
         Ok((place, grant)) => {
             let session = session_of(&claims);
             let claimant = Claimant { session, handle: &handle, actor: &grant.actor };
-            let standing = admin.ledger.standing(claimant).await?;
-            verdict_of(place, grant, &standing)
+            let access_state = admin.ledger.access_state(claimant).await?;
+            verdict_of(place, grant, &access_state)
         }
     };
     Ok(ok(&verdict))
@@ -116,15 +116,16 @@ fn session_of(claims: &Map<String, Value>) -> &str {
     sid.or_else(|| text("jti")).unwrap_or_default()
 }
 
-fn verdict_of(place: usize, grant: &Grant, standing: &Standing) -> Verdict {
-    let Standing { kill_switch, session_revoked, handle_revoked, actor_revoked, .. } = *standing;
-    let against = [
+fn verdict_of(place: usize, grant: &Grant, access_state: &AccessState) -> Verdict {
+    let AccessState { kill_switch, session_revoked, handle_revoked, actor_revoked, .. } =
+        *access_state;
+    let reasons = [
         (kill_switch, "kill_switch", "the kill switch is on"),
         (session_revoked, "session_revoked", "the session is revoked"),
         (handle_revoked, "handle_revoked", "the handle is revoked"),
         (actor_revoked, "actor_revoked", "the actor is revoked"),
     ];
-    if let Some((_, why, detail)) = against.into_iter().find(|(stands, ..)| *stands) {
+    if let Some((_, why, detail)) = reasons.into_iter().find(|(stands, ..)| *stands) {
         return Verdict::denied(why, detail);
     }
     Verdict {

@@ -48,11 +48,11 @@ fn what_it_writes_is_private_and_works() {
     let crate::config::Protection::MutualTls(files) = &config.edge.protection else {
         panic!("plaintext");
     };
-    tls::acceptor(files, tls::EDGES).unwrap();
+    tls::acceptor(files, tls::TLS12_AND_13).unwrap();
     let admin = config.admin.unwrap();
-    tls::acceptor(&admin.tls, tls::YOUNG).unwrap();
-    tls::apart("edge", files, &admin.tls).unwrap();
-    assert!(tls::apart("edge", files, files).is_err());
+    tls::acceptor(&admin.tls, tls::TLS13_ONLY).unwrap();
+    tls::ensure_disjoint_cas("edge", files, &admin.tls).unwrap();
+    assert!(tls::ensure_disjoint_cas("edge", files, files).is_err());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::keys::VerifyFault;
 use crate::limits::Buckets;
 use custody_audit::{Entry, Event, Outcome};
 use custody_base::names::dated_id;
-use custody_ledger::{Blocker, Claimant, LedgerFault, Revocation, Standing, Target};
+use custody_ledger::{AccessState, Blocker, Claimant, LedgerFault, Revocation, Target};
 use lease::{LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
@@ -75,31 +75,31 @@ impl Leasing {
     /// answer.
     async fn stands(&self, claim: &Claim, grant: &Grant) -> Result<Read, Refused> {
         let asked_at = tokio::time::Instant::now();
-        let standing = match self.standing(&claim.session, grant).await {
-            Ok(standing) => standing,
+        let access_state = match self.access_state(&claim.session, grant).await {
+            Ok(access_state) => access_state,
             Err(fault) => {
                 tracing::error!(%fault, "failed to reach the ledger: custody issues no lease until it can");
                 return Err(self.deny(claim, RefusalCode::Unavailable, "ledger").await);
             }
         };
-        if let Some(blocker) = standing.blocker() {
+        if let Some(blocker) = access_state.blocker() {
             return Err(self.deny(claim, refusal_of(blocker), blocker.reason()).await);
         }
-        if self.parts.session_limits.is_asleep(standing.last_seen, claim.now) {
+        if self.parts.session_limits.is_idle(access_state.last_seen, claim.now) {
             self.end_idle(claim).await;
             return Err(self.deny(claim, RefusalCode::SessionRefused, "session_idle").await);
         }
-        Ok(Read::of(standing, asked_at))
+        Ok(Read::of(access_state, asked_at))
     }
 
-    pub(super) async fn standing(
+    pub(super) async fn access_state(
         &self,
         session: &Session,
         grant: &Grant,
-    ) -> Result<Standing, LedgerFault> {
+    ) -> Result<AccessState, LedgerFault> {
         let claimant =
             Claimant { session: session.id(), handle: &grant.handle, actor: &grant.actor };
-        self.parts.ledger.standing(claimant).await
+        self.parts.ledger.access_state(claimant).await
     }
 
     /// Tells the edges, through the feed. That it failed is no reason to say yes: the next request

@@ -5,8 +5,8 @@ use super::life::Life;
 use crate::grants::{Grant, Grants};
 use custody_audit::entry::{Asked, Given, SessionId};
 use custody_audit::{Entry, Event, Outcome};
-use custody_base::seen::Seen;
-use custody_ledger::{Row, Standing};
+use custody_base::snapshot::Snapshot;
+use custody_ledger::{AccessState, Row};
 use lease::{Binding, LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
@@ -33,10 +33,10 @@ pub(super) struct Case {
 
 /// What the ledger had when nothing forbade the lease.
 pub(super) struct Read {
-    /// [`Standing::sequence`](custody_ledger::Standing::sequence)
+    /// [`AccessState::sequence`](custody_ledger::AccessState::sequence)
     pub as_of: i64,
     /// Of the sealed store.
-    pub sealed: Seen<Option<Row>>,
+    pub sealed: Snapshot<Option<Row>>,
 }
 
 // === impl Claim ===
@@ -91,8 +91,8 @@ impl Case {
 
 impl Read {
     /// `at`: before it was asked for.
-    pub fn of(standing: Standing, at: Instant) -> Self {
-        Self { as_of: standing.sequence, sealed: Seen::new(standing.sealed, at) }
+    pub fn of(access_state: AccessState, at: Instant) -> Self {
+        Self { as_of: access_state.sequence, sealed: Snapshot::new(access_state.sealed, at) }
     }
 }
 

@@ -71,10 +71,10 @@ impl Leasing {
 
     async fn read_again(&self, case: &Case) -> Result<Read, Failure> {
         let asked_at = Instant::now();
-        let standing = self.standing(&case.claim.session, &case.grant).await?;
-        match standing.blocker() {
+        let access_state = self.access_state(&case.claim.session, &case.grant).await?;
+        match access_state.blocker() {
             Some(blocker) => Err(Failure::Revoked(refusal_of(blocker), blocker.reason())),
-            None => Ok(Read::of(standing, asked_at)),
+            None => Ok(Read::of(access_state, asked_at)),
         }
     }
 

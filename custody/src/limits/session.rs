@@ -38,7 +38,7 @@ impl SessionLimits {
     }
 
     /// Has a session that was last in use then ended?
-    pub fn is_asleep(&self, last_seen: Option<UnixSeconds>, now: UnixSeconds) -> bool {
+    pub fn is_idle(&self, last_seen: Option<UnixSeconds>, now: UnixSeconds) -> bool {
         match (self.idle, last_seen) {
             (Some(idle), Some(last_seen)) => last_seen.saturating_add(idle) <= now,
             // Never in use before: it begins now.
@@ -92,12 +92,12 @@ mod tests {
     #[test]
     fn who_was_not_seen_is_asleep_and_who_is_new_is_not() {
         let limits = SessionLimits { idle: Some(60), absolute: None };
-        assert!(!limits.is_asleep(None, NOW));
-        assert!(!limits.is_asleep(Some(NOW - 59), NOW));
-        assert!(limits.is_asleep(Some(NOW - 60), NOW));
+        assert!(!limits.is_idle(None, NOW));
+        assert!(!limits.is_idle(Some(NOW - 59), NOW));
+        assert!(limits.is_idle(Some(NOW - 60), NOW));
         assert_eq!(limits.asleep_since(NOW), NOW - 60, "the same second by the other way");
         let off = SessionLimits { idle: None, absolute: None };
-        assert!(!off.is_asleep(Some(0), NOW));
+        assert!(!off.is_idle(Some(0), NOW));
         assert_eq!(off.asleep_since(NOW), 0);
     }
 }

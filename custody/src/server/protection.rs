@@ -51,13 +51,13 @@ impl Protected {
     pub(super) fn locks(&self) -> Result<Locks, StartFault> {
         let [edge, admin, workers] = self.each();
         let locks = Locks {
-            edge: acceptor(edge, tls::EDGES, StartFault::EdgeTls)?,
-            admin: acceptor(admin, tls::YOUNG, StartFault::AdminTls)?,
-            workers: acceptor(workers, tls::YOUNG, StartFault::WorkersTls)?,
+            edge: acceptor(edge, tls::TLS12_AND_13, StartFault::EdgeTls)?,
+            admin: acceptor(admin, tls::TLS13_ONLY, StartFault::AdminTls)?,
+            workers: acceptor(workers, tls::TLS13_ONLY, StartFault::WorkersTls)?,
         };
-        apart(("edge", edge), admin, StartFault::AdminTls)?;
-        apart(("edge", edge), workers, StartFault::WorkersTls)?;
-        apart(("admin", admin), workers, StartFault::WorkersTls)?;
+        ensure_disjoint_cas(("edge", edge), admin, StartFault::AdminTls)?;
+        ensure_disjoint_cas(("edge", edge), workers, StartFault::WorkersTls)?;
+        ensure_disjoint_cas(("admin", admin), workers, StartFault::WorkersTls)?;
         Ok(locks)
     }
 }
@@ -70,13 +70,13 @@ fn acceptor(
     files.map(|files| tls::acceptor(files, versions)).transpose().map_err(fault)
 }
 
-fn apart(
+fn ensure_disjoint_cas(
     (name, one): (&'static str, Option<&TlsFiles>),
     other: Option<&TlsFiles>,
     fault: fn(TlsFault) -> StartFault,
 ) -> Result<(), StartFault> {
     match (one, other) {
-        (Some(one), Some(other)) => tls::apart(name, one, other).map_err(fault),
+        (Some(one), Some(other)) => tls::ensure_disjoint_cas(name, one, other).map_err(fault),
         _ => Ok(()),
     }
 }

@@ -159,8 +159,9 @@ impl Workers {
     /// The kill switch denies workers as it denies edges. The answer is the newest change by then.
     async fn may_be_used(&self, order: &FetchOrder) -> Result<i64, Refusal> {
         let (handle, actor) = (&order.service, &order.actor);
-        let standing = self.parts.ledger.standing(Claimant { session: "", handle, actor }).await?;
-        standing.blocker().map_or(Ok(standing.sequence), |blocker| Err(blocked(blocker)))
+        let access_state =
+            self.parts.ledger.access_state(Claimant { session: "", handle, actor }).await?;
+        access_state.blocker().map_or(Ok(access_state.sequence), |blocker| Err(blocked(blocker)))
     }
 
     /// That nothing is stored is an answer to a worker, which may be about to store it.

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_ledger::{
-    Attempt, BulkOrder, BulkOrders, Claimant, Closed, Envelopes, Feed, FeedUpdate, KeyRow,
-    LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, Ledger, LedgerFault, Locks, NewLease,
-    Notice, Notices, Opened, Recorded, Reservation, Reservations, Revocation, Revocations, Row,
-    Settled, Standing, Target,
+    AccessState, Attempt, BulkOrder, BulkOrders, Claimant, Closed, Envelopes, Feed, FeedUpdate,
+    KeyRow, LeaseFilter, LeasePage, LeasePlace, LeaseRow, Leases, Ledger, LedgerFault, Locks,
+    NewLease, Notice, Notices, Opened, Recorded, Reservation, Reservations, Revocation,
+    Revocations, Row, Settled, Target,
 };
 use lease::{Handle, UnixSeconds};
 use std::sync::{Arc, Mutex};
@@ -138,8 +138,13 @@ impl Leases for Faulty {
         let revoked = self.real.revoke_leases_after(target, after, issued_until, by);
         self.through("revoke_leases_after", revoked).await
     }
-    async fn seen(&self, sessions: &[String], now: UnixSeconds, asleep: UnixSeconds) -> Told<()> {
-        self.through("seen", self.real.seen(sessions, now, asleep)).await
+    async fn mark_seen(
+        &self,
+        sessions: &[String],
+        now: UnixSeconds,
+        asleep: UnixSeconds,
+    ) -> Told<()> {
+        self.through("mark_seen", self.real.mark_seen(sessions, now, asleep)).await
     }
     async fn forget(&self, before: UnixSeconds) -> Told<u64> {
         self.through("forget", self.real.forget(before)).await
@@ -221,8 +226,8 @@ impl Reservations for Faulty {
 
 #[async_trait]
 impl Revocations for Faulty {
-    async fn standing(&self, claimant: Claimant<'_>) -> Told<Standing> {
-        self.through("standing", self.real.standing(claimant)).await
+    async fn access_state(&self, claimant: Claimant<'_>) -> Told<AccessState> {
+        self.through("access_state", self.real.access_state(claimant)).await
     }
     async fn revoke(&self, revocation: &Revocation) -> Told<()> {
         self.through("revoke", self.real.revoke(revocation)).await

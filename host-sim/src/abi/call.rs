@@ -236,7 +236,7 @@ fn to_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-// === impl Stop ===
+// === impl EarlyReturn ===
 
 impl From<Status> for EarlyReturn {
     fn from(status: Status) -> Self {

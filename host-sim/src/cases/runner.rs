@@ -117,7 +117,7 @@ pub fn run_case_with(
     Ok(CaseRun { steps, host: runner.host })
 }
 
-// === impl Player ===
+// === impl Runner ===
 
 impl Runner<'_> {
     fn step(&mut self, step: &Step, script: Option<&CustodyScript>) -> Result<StepRun, String> {

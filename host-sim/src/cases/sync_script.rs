@@ -32,7 +32,7 @@ pub(super) struct SyncScript {
     waiting_polls: usize,
 }
 
-// === impl News ===
+// === impl SyncStep ===
 
 impl TryFrom<Value> for SyncStep {
     type Error = String;
@@ -45,7 +45,7 @@ impl TryFrom<Value> for SyncStep {
     }
 }
 
-// === impl Told ===
+// === impl SyncUpdate ===
 
 impl SyncUpdate {
     /// That nothing is revoked.
@@ -60,7 +60,7 @@ impl SyncUpdate {
     }
 }
 
-// === impl Feed ===
+// === impl SyncScript ===
 
 impl Default for SyncScript {
     fn default() -> Self {

@@ -51,7 +51,7 @@ pub(crate) enum ChainPayload {
     },
 }
 
-// === impl Link ===
+// === impl ChainPosition ===
 
 impl ChainPosition {
     /// The only one.

@@ -56,7 +56,7 @@ pub(crate) struct Progress {
     end: bool,
 }
 
-// === impl Leg ===
+// === impl HalfStream ===
 
 impl HalfStream {
     pub fn arriving(message: Message) -> Self {

@@ -186,7 +186,7 @@ fn failure(callback: &'static str, fuel: u64, error: &wasmtime::Error) -> Failur
     Failure { callback, cause, frames: named.take(5).map(str::to_owned).collect() }
 }
 
-// === impl Numbers ===
+// === impl WasmValues ===
 
 impl WasmValues for () {
     fn numbers(&self) -> Vec<u32> {

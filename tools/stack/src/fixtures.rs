@@ -34,7 +34,7 @@ pub struct FixtureSettings<'a> {
     pub upstream_ca: Option<&'a Path>,
 }
 
-// === impl World ===
+// === impl Fixtures ===
 
 impl Fixtures {
     /// # Errors

@@ -23,7 +23,7 @@ enum SlotOccupant {
     Fake(FakeCustody),
 }
 
-// === impl Seat ===
+// === impl PortSlot ===
 
 impl PortSlot {
     /// Starts the real custody.

@@ -25,7 +25,7 @@ pub struct ReportLine<'a> {
     pub wrong: Option<String>,
 }
 
-// === impl Story ===
+// === impl DemoReport ===
 
 impl DemoReport {
     pub fn print_header(&self) {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_base::credential::SecretOrigin;
 use custody_base::credential::{Credential, Resolved};
-use custody_base::seen::Seen;
+use custody_base::snapshot::Snapshot;
 use lease::{Handle, Secret};
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl SealedBackend {
     /// replaced since is found by the ledger when it records the lease.
     async fn credential(&self, asked: &Asked<'_>) -> Result<(Credential, u64), BackendFault> {
         let Asked { actor, handle, .. } = asked;
-        if let Some(row) = asked.sealed.and_then(Seen::fresh) {
+        if let Some(row) = asked.sealed.and_then(Snapshot::if_fresh) {
             let row = row.clone().ok_or(BackendFault::Absent)?;
             let origin = row.origin;
             match self.0.resolve_row(actor, handle, Some(row)).await {
@@ -121,10 +121,10 @@ mod tests {
 
         /// What is leased if `row` was read this long ago.
         async fn leased(&self, row: Option<Row>, age: Duration) -> Result<Vec<u8>, BackendFault> {
-            let seen = Seen::new(row, Instant::now().checked_sub(age).unwrap());
+            let snapshot = Snapshot::new(row, Instant::now().checked_sub(age).unwrap());
             let narrow = Narrow::default();
             let asked = Asked::of(&self.actor, &self.handle, &narrow, 0);
-            let asked = Asked { sealed: Some(&seen), ..asked };
+            let asked = Asked { sealed: Some(&snapshot), ..asked };
             let resolved = self.backend.resolve(&asked).await?;
             Ok(resolved.credential.secret().expose().to_vec())
         }

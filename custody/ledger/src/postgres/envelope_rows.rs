@@ -1,7 +1,7 @@
 //! How a row of the sealed store is read.
 
 use super::columns::{get, unsigned};
-use crate::{LedgerFault, Row, words};
+use crate::{LedgerFault, Row, codec};
 
 /// What [`read`] reads.
 pub(super) const COLUMNS: &str = "actor, handle, version, key, shape, envelope, stored_at, origin";
@@ -9,8 +9,8 @@ pub(super) const COLUMNS: &str = "actor, handle, version, key, shape, envelope, 
 /// The row whose columns begin with this one.
 pub(super) fn read(row: &tokio_postgres::Row, first: usize) -> Result<Row, LedgerFault> {
     Ok(Row {
-        actor: words::read_actor(get(row, first)?)?,
-        handle: words::read_handle(get(row, first + 1)?)?,
+        actor: codec::read_actor(get(row, first)?)?,
+        handle: codec::read_handle(get(row, first + 1)?)?,
         version: unsigned(get(row, first + 2)?)?,
         key: get(row, first + 3)?,
         shape: get(row, first + 4)?,

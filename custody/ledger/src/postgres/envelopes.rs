@@ -5,7 +5,7 @@ use super::call::Values;
 use super::columns::{get, number, unsigned};
 use super::envelope_rows::{COLUMNS, read};
 use super::revocations::{commit, tell};
-use crate::words;
+use crate::codec;
 use crate::{Envelopes, KeyRow, LedgerFault, Row, Target};
 use async_trait::async_trait;
 use custody_base::actor::Actor;
@@ -58,7 +58,7 @@ impl Envelopes for PostgresLedger {
         let statement = "DELETE FROM credential WHERE actor = $1";
         let call = self.change_feed().await?;
         let wiped = call.execute(statement, &[&actor.as_str()]).await?;
-        tell(&call, words::TORN_DOWN, Some(&Target::Actor(actor.clone())), None).await?;
+        tell(&call, codec::TORN_DOWN, Some(&Target::Actor(actor.clone())), None).await?;
         commit(call).await?;
         Ok(wiped)
     }

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::columns::{get, number, unsigned};
 use super::lease_rows::{COLUMNS, read};
 use super::listener::CHANNEL;
-use crate::words;
+use crate::codec;
 use crate::{LeasePage, LeasePlace, LedgerFault, PAGE, Target};
 use lease::UnixSeconds;
 use tokio_postgres::Row;
@@ -73,7 +73,7 @@ pub(super) async fn revoke_found(
 }
 
 fn page(target: &Target) -> String {
-    let column = words::lease_column(target);
+    let column = codec::lease_column(target);
     format!(
         "SELECT {COLUMNS}, number FROM lease
          WHERE {column} = $1 AND (expires_at, number) > ($2, $3)

@@ -1,7 +1,7 @@
 //! How a lease is read.
 
 use super::columns::{get, unsigned};
-use crate::{LeaseRow, LedgerFault, words};
+use crate::{LeaseRow, LedgerFault, codec};
 use tokio_postgres::Row;
 
 /// What [`read`] reads.
@@ -13,14 +13,14 @@ pub(super) fn read(row: &Row) -> Result<LeaseRow, LedgerFault> {
         lease_id: get(row, 0)?,
         session: get(row, 1)?,
         subject: get(row, 2)?,
-        actor: words::read_actor(get(row, 3)?)?,
-        handle: words::read_handle(get(row, 4)?)?,
+        actor: codec::read_actor(get(row, 3)?)?,
+        handle: codec::read_handle(get(row, 4)?)?,
         destination: get(row, 5)?,
-        binding: words::read_binding(get(row, 6)?)?,
+        binding: codec::read_binding(get(row, 6)?)?,
         issued_at: unsigned(get(row, 7)?)?,
         expires_at: unsigned(get(row, 8)?)?,
         backend: get(row, 9)?,
         revocation: get(row, 10)?,
-        outcome: words::read_told(get(row, 11)?, get(row, 12)?)?,
+        outcome: codec::read_reported_outcome(get(row, 11)?, get(row, 12)?)?,
     })
 }

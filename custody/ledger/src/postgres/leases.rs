@@ -6,7 +6,7 @@ use super::columns::{get, number};
 use super::lease_pages;
 use super::lease_rows::{COLUMNS, read};
 use super::revocations::commit;
-use crate::words;
+use crate::codec;
 use crate::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
 use crate::{LeasePage, LeasePlace, NewLease, Target};
 use async_trait::async_trait;
@@ -32,7 +32,7 @@ impl Leases for PostgresLedger {
             &lease.actor.as_str(),
             &lease.handle.as_str(),
             &lease.destination,
-            &words::binding(lease.binding),
+            &codec::binding(lease.binding),
             &issued_at,
             &expires_at,
             &lease.backend,
@@ -47,7 +47,7 @@ impl Leases for PostgresLedger {
         let call = self.call().await?;
         let row = call.row(statement, &values).await?;
         call.finish();
-        words::read_recorded(get(&row.ok_or(LedgerFault::Row("the check of a lease"))?, 0)?)
+        codec::read_recorded(get(&row.ok_or(LedgerFault::Row("the check of a lease"))?, 0)?)
     }
 
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault> {
@@ -99,7 +99,7 @@ impl Leases for PostgresLedger {
         Ok(page)
     }
 
-    async fn seen(
+    async fn mark_seen(
         &self,
         sessions: &[String],
         now: UnixSeconds,

@@ -8,11 +8,11 @@ use super::call::{Call, Values};
 use super::columns::{get, number, unsigned};
 use super::listener::CHANNEL;
 use super::{PostgresLedger, envelope_rows};
+use crate::codec::{self, ChangeRow};
 use crate::cursor::Cursor;
 use crate::feed::{KEPT, Watch};
-use crate::words::{self, ChangeRow};
 use crate::{
-    Change, Claimant, Feed, FeedUpdate, LedgerFault, Revocation, Revocations, Standing, Target,
+    AccessState, Change, Claimant, Feed, FeedUpdate, LedgerFault, Revocation, Revocations, Target,
 };
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl Revocations for PostgresLedger {
-    async fn standing(&self, claimant: Claimant<'_>) -> Result<Standing, LedgerFault> {
+    async fn access_state(&self, claimant: Claimant<'_>) -> Result<AccessState, LedgerFault> {
         let Claimant { session, handle, actor } = claimant;
         let row_of_the_store = envelope_rows::COLUMNS;
         let statement = format!(
@@ -47,7 +47,7 @@ impl Revocations for PostgresLedger {
         let last_seen: Option<i64> = get(&row, 4)?;
         // A missing kill-switch row is an error, not `off`.
         let kill_switch: Option<bool> = get(&row, 0)?;
-        Ok(Standing {
+        Ok(AccessState {
             kill_switch: kill_switch.ok_or(LedgerFault::Row("the kill switch"))?,
             session_revoked: get(&row, 1)?,
             handle_revoked: get(&row, 2)?,
@@ -75,7 +75,7 @@ impl Revocations for PostgresLedger {
         let call = self.change_feed().await?;
         let values: Values<'_> = &[&target.kind(), &target.name(), &at, &ends, by];
         if call.execute(statement, values).await? > 0 {
-            tell(&call, words::REVOKED, Some(target), *until).await?;
+            tell(&call, codec::REVOKED, Some(target), *until).await?;
         }
         commit(call).await
     }
@@ -89,7 +89,7 @@ impl Revocations for PostgresLedger {
             if let Target::Session(id) = target {
                 call.execute(use_session, &[id, &number(now)]).await?;
             }
-            tell(&call, words::RESTORED, Some(target), None).await?;
+            tell(&call, codec::RESTORED, Some(target), None).await?;
         }
         commit(call).await?;
         Ok(was)
@@ -98,7 +98,7 @@ impl Revocations for PostgresLedger {
     async fn set_kill_switch(&self, on: bool) -> Result<(), LedgerFault> {
         let call = self.change_feed().await?;
         if call.execute("UPDATE kill_switch SET is_on = $1 WHERE is_on <> $1", &[&on]).await? > 0 {
-            tell(&call, words::kill_switch(on), None, None).await?;
+            tell(&call, codec::kill_switch(on), None, None).await?;
         }
         commit(call).await
     }
@@ -154,8 +154,8 @@ impl Revocations for PostgresLedger {
         let call = self.change_feed().await?;
         let rows = call.rows(ended, &[&number(now)]).await?;
         let sequences = rows.iter().map(|row| get(row, 0)).collect::<Result<Vec<i64>, _>>()?;
-        let told = sequences.iter().max().copied().unwrap_or(-1);
-        let changes = call.execute(old, &[&told, &KEPT]).await?;
+        let newest = sequences.iter().max().copied().unwrap_or(-1);
+        let changes = call.execute(old, &[&newest, &KEPT]).await?;
         commit(call).await?;
         Ok(rows.len() as u64 + changes)
     }

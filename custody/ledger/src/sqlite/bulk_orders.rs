@@ -1,7 +1,7 @@
 //! Orders to end many leases that are under way.
 
 use super::SqliteLedger;
-use super::writer::Care;
+use super::writer::WriteOptions;
 use crate::{BulkOrder, BulkOrders, LedgerFault, Target};
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -23,7 +23,7 @@ impl BulkOrders for SqliteLedger {
                     ordered_at = max(bulk_order.ordered_at, excluded.ordered_at),
                     busy_until = max(bulk_order.busy_until, excluded.busy_until)";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let (kind, name) = (target.kind(), target.name());
                 let values = (kind, name, revokes_each, by, ordered_at, busy_until);
                 connection.prepare_cached(statement)?.execute(values)?;
@@ -50,7 +50,7 @@ impl BulkOrders for SqliteLedger {
             }
             Ok(orders)
         };
-        self.writer.write(Care::DURABLE, take).await
+        self.writer.write(WriteOptions::DURABLE, take).await
     }
 
     async fn finish_order(&self, order: &BulkOrder) -> Result<(), LedgerFault> {
@@ -58,7 +58,7 @@ impl BulkOrders for SqliteLedger {
         let statement = "DELETE FROM bulk_order
              WHERE kind = ?1 AND name = ?2 AND revokes_each = ?3 AND ordered_at <= ?4";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let values = (target.kind(), target.name(), revokes_each, ordered_at);
                 connection.prepare_cached(statement)?.execute(values)?;
                 Ok(())

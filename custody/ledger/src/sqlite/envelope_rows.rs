@@ -1,6 +1,6 @@
 //! How a row of the sealed store is read.
 
-use crate::{LedgerFault, Row, words};
+use crate::{LedgerFault, Row, codec};
 use custody_base::actor::Actor;
 use lease::Handle;
 use rusqlite::{Connection, Params};
@@ -26,8 +26,8 @@ pub(super) fn select(
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
         rows.push(Row {
-            actor: words::read_actor(row.get(0)?)?,
-            handle: words::read_handle(row.get(1)?)?,
+            actor: codec::read_actor(row.get(0)?)?,
+            handle: codec::read_handle(row.get(1)?)?,
             version: row.get(2)?,
             key: row.get(3)?,
             shape: row.get(4)?,

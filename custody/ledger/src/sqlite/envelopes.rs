@@ -3,8 +3,8 @@
 use super::SqliteLedger;
 use super::envelope_rows::{find, select};
 use super::revocations::tell;
-use super::writer::Care;
-use crate::words;
+use super::writer::WriteOptions;
+use crate::codec;
 use crate::{Envelopes, KeyRow, LedgerFault, Row, Target};
 use async_trait::async_trait;
 use custody_base::actor::Actor;
@@ -16,7 +16,7 @@ impl Envelopes for SqliteLedger {
     async fn next_version(&self) -> Result<u64, LedgerFault> {
         let statement = "UPDATE counter SET last_version = last_version + 1 RETURNING last_version";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 Ok(connection.prepare_cached(statement)?.query_row((), |row| row.get(0))?)
             })
             .await
@@ -33,7 +33,7 @@ impl Envelopes for SqliteLedger {
                     origin = excluded.origin
                 WHERE credential.origin <= excluded.origin";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let Row { actor, handle, version, origin, key, shape, envelope, stored_at } = row;
                 let (actor, handle) = (actor.as_str(), handle.as_str());
                 let values =
@@ -56,7 +56,7 @@ impl Envelopes for SqliteLedger {
         let (actor, handle) = (actor.clone(), handle.clone());
         let statement = "DELETE FROM credential WHERE actor = ?1 AND handle = ?2";
         self.writer
-            .write(Care::SCRUBBED, move |connection| {
+            .write(WriteOptions::SCRUBBED, move |connection| {
                 let values = (actor.as_str(), handle.as_str());
                 Ok(connection.prepare_cached(statement)?.execute(values)? > 0)
             })
@@ -67,9 +67,9 @@ impl Envelopes for SqliteLedger {
         let actor = actor.clone();
         let statement = "DELETE FROM credential WHERE actor = ?1";
         self.writer
-            .write(Care::SCRUBBED | Care::TOLD, move |connection| {
+            .write(WriteOptions::SCRUBBED | WriteOptions::NOTIFYING, move |connection| {
                 let wiped = connection.prepare_cached(statement)?.execute((actor.as_str(),))?;
-                tell(connection, words::TORN_DOWN, Some(&Target::Actor(actor)), None)?;
+                tell(connection, codec::TORN_DOWN, Some(&Target::Actor(actor)), None)?;
                 Ok(wiped as u64)
             })
             .await
@@ -87,7 +87,7 @@ impl Envelopes for SqliteLedger {
              SET version = ?5, key = ?6, shape = ?7, envelope = ?8, stored_at = ?9
              WHERE actor = ?1 AND handle = ?2 AND version = ?3 AND key = ?4";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let Row { actor, handle, version, key, shape, envelope, stored_at, .. } = is;
                 let (actor, handle) = (actor.as_str(), handle.as_str());
                 let values =
@@ -117,7 +117,7 @@ impl Envelopes for SqliteLedger {
         let statement = "INSERT INTO seal_key (id, salt, key_check, created_at)
              VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let values = (id, salt, check, created_at);
                 Ok(connection.prepare_cached(statement)?.execute(values)? > 0)
             })
@@ -128,7 +128,7 @@ impl Envelopes for SqliteLedger {
         let id = id.to_owned();
         let seals = "SELECT 1 FROM credential WHERE key = ?1 LIMIT 1";
         self.writer
-            .write(Care::SCRUBBED, move |connection| {
+            .write(WriteOptions::SCRUBBED, move |connection| {
                 let left = connection.prepare_cached(seals)?.query_row((&id,), |_| Ok(()));
                 if left.optional()?.is_some() {
                     return Ok(false);

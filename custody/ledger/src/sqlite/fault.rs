@@ -7,7 +7,7 @@ use std::path::Path;
 pub enum OpenFault {
     #[error(transparent)]
     File(#[from] custody_base::files::FileFault),
-    #[error("SQLite: {}", told(.0))]
+    #[error("SQLite: {}", message_of(.0))]
     Sqlite(#[from] rusqlite::Error),
     #[error("the file belongs to another program; give store.path another name")]
     Foreign,
@@ -31,7 +31,7 @@ impl OpenFault {
 }
 
 /// What SQLite says when a file does not open, and what may be the matter.
-fn told(error: &rusqlite::Error) -> String {
+fn message_of(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode as Code;
     let hint = match error.sqlite_error_code() {
         Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => {

@@ -2,7 +2,7 @@
 
 use super::lease_rows::{COLUMNS, read};
 use super::revocations::revoke;
-use crate::words;
+use crate::codec;
 use crate::{LeasePage, LeasePlace, LeaseRow, LedgerFault, PAGE, Revocation, Target};
 use lease::UnixSeconds;
 use rusqlite::Connection;
@@ -42,7 +42,7 @@ fn page(
     after: LeasePlace,
     issued_until: i64,
 ) -> Result<Vec<(LeasePlace, LeaseRow)>, LedgerFault> {
-    let column = words::lease_column(target);
+    let column = codec::lease_column(target);
     let statement = format!(
         "SELECT {COLUMNS}, number FROM lease
          WHERE {column} = ?1 AND (expires_at, number) > (?2, ?3) AND issued_at <= ?5 {which}

@@ -1,6 +1,6 @@
 //! How a lease is read.
 
-use crate::{LeaseRow, LedgerFault, words};
+use crate::{LeaseRow, LedgerFault, codec};
 use rusqlite::Row;
 
 /// What [`read`] reads.
@@ -12,14 +12,14 @@ pub(super) fn read(row: &Row<'_>) -> Result<LeaseRow, LedgerFault> {
         lease_id: row.get(0)?,
         session: row.get(1)?,
         subject: row.get(2)?,
-        actor: words::read_actor(row.get(3)?)?,
-        handle: words::read_handle(row.get(4)?)?,
+        actor: codec::read_actor(row.get(3)?)?,
+        handle: codec::read_handle(row.get(4)?)?,
         destination: row.get(5)?,
-        binding: words::read_binding(&row.get::<_, String>(6)?)?,
+        binding: codec::read_binding(&row.get::<_, String>(6)?)?,
         issued_at: row.get(7)?,
         expires_at: row.get(8)?,
         backend: row.get(9)?,
         revocation: row.get(10)?,
-        outcome: words::read_told(row.get(11)?, row.get(12)?)?,
+        outcome: codec::read_reported_outcome(row.get(11)?, row.get(12)?)?,
     })
 }

@@ -4,8 +4,8 @@ use super::SqliteLedger;
 use super::lease_pages;
 use super::lease_rows::{COLUMNS, read};
 use super::reservations::leave;
-use super::writer::Care;
-use crate::words;
+use super::writer::WriteOptions;
+use crate::codec;
 use crate::{FORGOTTEN_AT_ONCE, LeaseFilter, LeaseRow, Leases, LedgerFault, Recorded};
 use crate::{LeasePage, LeasePlace, NewLease, Target};
 use async_trait::async_trait;
@@ -20,12 +20,12 @@ impl Leases for SqliteLedger {
         let NewLease { row, as_of, made_from, hold } = *lease;
         let (row, made_from) = (row.clone(), made_from.to_vec());
         let hold = hold.map(|(key, holder)| (*key, holder.to_owned()));
-        let care = if hold.is_some() { Care::DURABLE } else { Care::NONE };
+        let options = if hold.is_some() { WriteOptions::DURABLE } else { WriteOptions::NONE };
         let record = move |connection: &Connection| {
             let hold = hold.as_ref().map(|(key, holder)| (key, holder.as_str()));
             record(connection, NewLease { row: &row, as_of, made_from: &made_from, hold })
         };
-        self.writer.write(care, record).await
+        self.writer.write(options, record).await
     }
 
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault> {
@@ -63,10 +63,10 @@ impl Leases for SqliteLedger {
         let statement = move |connection: &Connection| {
             lease_pages::revoke_found(connection, &target, after, issued_until, (now, &by))
         };
-        self.writer.write(Care::TOLD, statement).await
+        self.writer.write(WriteOptions::NOTIFYING, statement).await
     }
 
-    async fn seen(
+    async fn mark_seen(
         &self,
         sessions: &[String],
         now: UnixSeconds,
@@ -76,7 +76,7 @@ impl Leases for SqliteLedger {
         let statement = "UPDATE session SET last_seen = ?2
              WHERE id = ?1 AND last_seen > ?3 AND last_seen < ?2";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let mut statement = connection.prepare_cached(statement)?;
                 for session in sessions {
                     statement.execute((session, now, asleep))?;
@@ -102,7 +102,7 @@ impl Leases for SqliteLedger {
                 (SELECT name FROM held_lock WHERE held_until < ?1 ORDER BY held_until LIMIT ?2)",
         ];
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let mut forgotten = 0;
                 for statement in statements {
                     let mut statement = connection.prepare_cached(statement)?;
@@ -139,7 +139,7 @@ fn record(connection: &Connection, lease: NewLease<'_>) -> Result<Recorded, Ledg
     let (handle, actor) = (row.handle.as_str(), row.actor.as_str());
     let values = (&row.session, handle, actor, &row.lease_id, as_of);
     let checked: String = connection.prepare_cached(CHECK)?.query_row(values, |row| row.get(0))?;
-    let recorded = words::read_recorded(&checked)?;
+    let recorded = codec::read_recorded(&checked)?;
     if recorded != Recorded::Written {
         return Ok(recorded);
     }
@@ -179,7 +179,7 @@ fn write(connection: &Connection, lease: &LeaseRow) -> Result<(), LedgerFault> {
         lease.actor.as_str(),
         lease.handle.as_str(),
         lease.destination,
-        words::binding(lease.binding),
+        codec::binding(lease.binding),
         lease.issued_at,
         lease.expires_at,
         lease.backend,

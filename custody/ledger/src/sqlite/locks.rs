@@ -1,7 +1,7 @@
 //! Locks, as rows that run out.
 
 use super::SqliteLedger;
-use super::writer::Care;
+use super::writer::WriteOptions;
 use crate::{LedgerFault, Locks};
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -22,7 +22,7 @@ impl Locks for SqliteLedger {
                 SET owner = excluded.owner, held_until = excluded.held_until
                 WHERE held_lock.owner = excluded.owner OR held_lock.held_until <= ?3";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let changed =
                     connection.prepare_cached(statement)?.execute((name, owner, now, until))?;
                 Ok(changed > 0)
@@ -45,7 +45,7 @@ impl Locks for SqliteLedger {
         let (name, owner) = (name.to_owned(), owner.to_owned());
         let statement = "DELETE FROM held_lock WHERE name = ?1 AND owner = ?2";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 connection.prepare_cached(statement)?.execute((name, owner))?;
                 Ok(())
             })

@@ -1,7 +1,7 @@
 //! Notices that wait to be delivered.
 
 use super::SqliteLedger;
-use super::writer::Care;
+use super::writer::WriteOptions;
 use crate::{LedgerFault, Notice, Notices};
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -15,7 +15,7 @@ impl Notices for SqliteLedger {
                 (id, at, backend, actor, handle, code, tries, next_try)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let values = (id, at, backend, actor, handle, code, tries, next_try);
                 connection.prepare_cached(statement)?.execute(values)?;
                 Ok(())
@@ -33,7 +33,7 @@ impl Notices for SqliteLedger {
              WHERE id IN (SELECT id FROM notice WHERE next_try <= ?1 ORDER BY next_try LIMIT ?3)
              RETURNING id, at, backend, actor, handle, code, tries, next_try";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 let mut statement = connection.prepare_cached(statement)?;
                 let rows = statement.query_map((now, busy_until, limit), read)?;
                 Ok(rows.collect::<Result<_, _>>()?)
@@ -44,7 +44,7 @@ impl Notices for SqliteLedger {
     async fn delivered(&self, id: &str) -> Result<(), LedgerFault> {
         let id = id.to_owned();
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 connection.prepare_cached("DELETE FROM notice WHERE id = ?1")?.execute((id,))?;
                 Ok(())
             })
@@ -55,7 +55,7 @@ impl Notices for SqliteLedger {
         let id = id.to_owned();
         let statement = "UPDATE notice SET tries = tries + 1, next_try = ?2 WHERE id = ?1";
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 connection.prepare_cached(statement)?.execute((id, next_try))?;
                 Ok(())
             })

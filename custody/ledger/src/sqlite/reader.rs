@@ -2,7 +2,7 @@
 
 use super::thread::{Receipt, Thread};
 use crate::LedgerFault;
-use custody_base::batch::gather;
+use custody_base::batch::recv_many;
 use rusqlite::Connection;
 use std::io;
 use tokio::sync::mpsc;
@@ -37,7 +37,7 @@ impl Reader {
 /// A transaction's locks cost more than most questions.
 fn run(connection: &Connection, mut questions: mpsc::Receiver<Question>) {
     let mut batch = Vec::with_capacity(BATCH);
-    while gather(&mut questions, &mut batch, BATCH) {
+    while recv_many(&mut questions, &mut batch, BATCH) {
         // Its moment is that of the first statement in it. Dropped, it ends.
         let moment = connection.unchecked_transaction().map_err(LedgerFault::from);
         for question in batch.drain(..) {

@@ -1,7 +1,7 @@
 //! Reservations. The writing thread is alone in its transaction, so a look and a change are one.
 
 use super::SqliteLedger;
-use super::writer::Care;
+use super::writer::WriteOptions;
 use crate::{Attempt, Closed, LedgerFault, Opened, Reservation, Reservations, Settled};
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -11,18 +11,24 @@ use rusqlite::{Connection, OptionalExtension, params};
 impl Reservations for SqliteLedger {
     async fn open(&self, reservation: &Reservation) -> Result<Opened, LedgerFault> {
         let reservation = reservation.clone();
-        self.writer.write(Care::DURABLE, move |connection| open(connection, &reservation)).await
+        self.writer
+            .write(WriteOptions::DURABLE, move |connection| open(connection, &reservation))
+            .await
     }
 
     async fn attempt(&self, key: &[u8; 32], holder: &str) -> Result<Attempt, LedgerFault> {
         let (key, holder) = (*key, holder.to_owned());
-        self.writer.write(Care::DURABLE, move |connection| attempt(connection, &key, &holder)).await
+        self.writer
+            .write(WriteOptions::DURABLE, move |connection| attempt(connection, &key, &holder))
+            .await
     }
 
     async fn give_up(&self, key: &[u8; 32], holder: &str) -> Result<(), LedgerFault> {
         let (key, holder) = (*key, holder.to_owned());
         self.writer
-            .write(Care::DURABLE, move |connection| leave(connection, &key, &holder, "idle"))
+            .write(WriteOptions::DURABLE, move |connection| {
+                leave(connection, &key, &holder, "idle")
+            })
             .await
             .map(drop)
     }
@@ -37,7 +43,7 @@ impl Reservations for SqliteLedger {
         let (lease_id, code) = (lease_id.to_owned(), failure_code.map(str::to_owned));
         let closed = outcome.name();
         self.writer
-            .write(Care::DURABLE, move |connection| {
+            .write(WriteOptions::DURABLE, move |connection| {
                 settle(connection, &lease_id, (closed, code.as_deref()), now)
             })
             .await

@@ -1,12 +1,12 @@
 //! Revocations, the kill switch and their feed.
 
-use super::writer::Care;
+use super::writer::WriteOptions;
 use super::{SqliteLedger, envelope_rows};
+use crate::codec::{self, ChangeRow};
 use crate::cursor::Cursor;
 use crate::feed::{KEPT, Watch};
-use crate::words::{self, ChangeRow};
 use crate::{
-    Change, Claimant, Feed, FeedUpdate, LedgerFault, Revocation, Revocations, Standing, Target,
+    AccessState, Change, Claimant, Feed, FeedUpdate, LedgerFault, Revocation, Revocations, Target,
 };
 use async_trait::async_trait;
 use lease::UnixSeconds;
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 #[async_trait]
 impl Revocations for SqliteLedger {
-    async fn standing(&self, claimant: Claimant<'_>) -> Result<Standing, LedgerFault> {
+    async fn access_state(&self, claimant: Claimant<'_>) -> Result<AccessState, LedgerFault> {
         let session = claimant.session.to_owned();
         let (handle, actor) = (claimant.handle.clone(), claimant.actor.clone());
         let statement = "SELECT (SELECT is_on FROM kill_switch),
@@ -33,7 +33,7 @@ impl Revocations for SqliteLedger {
                 let values = (session, handle.as_str(), actor.as_str());
                 let sealed = envelope_rows::find(connection, &actor, &handle)?;
                 Ok(statement.query_row(values, |row| {
-                    Ok(Standing {
+                    Ok(AccessState {
                         kill_switch: row.get(0)?,
                         session_revoked: row.get(1)?,
                         handle_revoked: row.get(2)?,
@@ -49,7 +49,9 @@ impl Revocations for SqliteLedger {
 
     async fn revoke(&self, revocation: &Revocation) -> Result<(), LedgerFault> {
         let revocation = revocation.clone();
-        self.writer.write(Care::TOLD, move |connection| revoke(connection, &revocation)).await
+        self.writer
+            .write(WriteOptions::NOTIFYING, move |connection| revoke(connection, &revocation))
+            .await
     }
 
     async fn restore(&self, target: &Target, now: UnixSeconds) -> Result<bool, LedgerFault> {
@@ -57,7 +59,7 @@ impl Revocations for SqliteLedger {
         let statement = "DELETE FROM revocation WHERE kind = ?1 AND name = ?2";
         let use_session = "UPDATE session SET last_seen = ?2 WHERE id = ?1 AND last_seen < ?2";
         self.writer
-            .write(Care::TOLD, move |connection| {
+            .write(WriteOptions::NOTIFYING, move |connection| {
                 let values = (target.kind(), target.name());
                 if connection.prepare_cached(statement)?.execute(values)? == 0 {
                     return Ok(false);
@@ -65,7 +67,7 @@ impl Revocations for SqliteLedger {
                 if let Target::Session(id) = &target {
                     connection.prepare_cached(use_session)?.execute((id, now))?;
                 }
-                tell(connection, words::RESTORED, Some(&target), None)?;
+                tell(connection, codec::RESTORED, Some(&target), None)?;
                 Ok(true)
             })
             .await
@@ -74,9 +76,9 @@ impl Revocations for SqliteLedger {
     async fn set_kill_switch(&self, on: bool) -> Result<(), LedgerFault> {
         let statement = "UPDATE kill_switch SET is_on = ?1 WHERE is_on <> ?1";
         self.writer
-            .write(Care::TOLD, move |connection| {
+            .write(WriteOptions::NOTIFYING, move |connection| {
                 if connection.prepare_cached(statement)?.execute((on,))? > 0 {
-                    tell(connection, words::kill_switch(on), None, None)?;
+                    tell(connection, codec::kill_switch(on), None, None)?;
                 }
                 Ok(())
             })
@@ -120,7 +122,7 @@ impl Revocations for SqliteLedger {
     }
 
     async fn forget_revocations(&self, now: UnixSeconds) -> Result<u64, LedgerFault> {
-        self.writer.write(Care::DURABLE, move |connection| forget(connection, now)).await
+        self.writer.write(WriteOptions::DURABLE, move |connection| forget(connection, now)).await
     }
 }
 
@@ -136,7 +138,7 @@ pub(super) fn revoke(connection: &Connection, revocation: &Revocation) -> Result
               AND (excluded.until IS NULL OR excluded.until > revocation.until)";
     let values = (target.kind(), target.name(), at, until, by);
     if connection.prepare_cached(statement)?.execute(values)? > 0 {
-        tell(connection, words::REVOKED, Some(target), *until)?;
+        tell(connection, codec::REVOKED, Some(target), *until)?;
     }
     Ok(())
 }
@@ -232,10 +234,10 @@ fn forget(connection: &Connection, now: UnixSeconds) -> Result<u64, LedgerFault>
         .query_map((now,), |row| row.get(0))?
         .collect::<Result<Vec<i64>, rusqlite::Error>>()?;
     // The changes that told them, and all before, but never the newest.
-    let told = sequences.iter().max().copied().unwrap_or(-1);
+    let newest = sequences.iter().max().copied().unwrap_or(-1);
     let old = "DELETE FROM change
          WHERE sequence < (SELECT max(sequence) FROM change)
            AND (sequence <= ?1 OR sequence <= (SELECT max(sequence) FROM change) - ?2)";
-    let changes = connection.prepare_cached(old)?.execute((told, KEPT))?;
+    let changes = connection.prepare_cached(old)?.execute((newest, KEPT))?;
     Ok(sequences.len() as u64 + changes as u64)
 }

@@ -2,7 +2,7 @@
 
 use super::thread::{Receipt, Thread};
 use crate::LedgerFault;
-use custody_base::batch::gather;
+use custody_base::batch::recv_many;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::io;
 use std::ops::BitOr;
@@ -14,25 +14,25 @@ pub(super) struct Writer(Thread<Box<dyn Order>>);
 
 /// What a commit needs besides being made.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Care {
+pub(super) struct WriteOptions {
     /// It survives a power failure. Without it, it survives the death of this process.
     durable: bool,
     /// Readers of the feed are told.
-    tells: bool,
+    notifies: bool,
     /// What was deleted does not live on in the log of pages.
     scrubs: bool,
 }
 
 /// One write: tried inside the transaction, answered when that is committed.
 trait Order: Send {
-    fn care(&self) -> Care;
+    fn options(&self) -> WriteOptions;
     /// `false`: nothing of it may stay.
     fn attempt(&mut self, connection: &Connection) -> bool;
     fn answer(self: Box<Self>, committed: Result<(), LedgerFault>);
 }
 
-struct Asked<F, T> {
-    care: Care,
+struct PendingWrite<F, T> {
+    options: WriteOptions,
     statement: Option<F>,
     outcome: Option<Result<T, LedgerFault>>,
     receipt: Receipt<T>,
@@ -41,22 +41,22 @@ struct Asked<F, T> {
 /// Writes in one transaction.
 const BATCH: usize = 256;
 
-// === impl Care ===
+// === impl WriteOptions ===
 
-impl Care {
-    pub(super) const NONE: Self = Self { durable: false, tells: false, scrubs: false };
+impl WriteOptions {
+    pub(super) const NONE: Self = Self { durable: false, notifies: false, scrubs: false };
     pub(super) const DURABLE: Self = Self { durable: true, ..Self::NONE };
-    pub(super) const TOLD: Self = Self { tells: true, ..Self::DURABLE };
+    pub(super) const NOTIFYING: Self = Self { notifies: true, ..Self::DURABLE };
     pub(super) const SCRUBBED: Self = Self { scrubs: true, ..Self::DURABLE };
 }
 
-impl BitOr for Care {
+impl BitOr for WriteOptions {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
         Self {
             durable: self.durable | other.durable,
-            tells: self.tells | other.tells,
+            notifies: self.notifies | other.notifies,
             scrubs: self.scrubs | other.scrubs,
         }
     }
@@ -77,11 +77,11 @@ impl Writer {
     /// them, and them alone.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        care: Care,
+        options: WriteOptions,
         statement: impl FnOnce(&Connection) -> Result<T, LedgerFault> + Send + 'static,
     ) -> Result<T, LedgerFault> {
         let asked = |receipt| -> Box<dyn Order> {
-            Box::new(Asked { care, statement: Some(statement), outcome: None, receipt })
+            Box::new(PendingWrite { options, statement: Some(statement), outcome: None, receipt })
         };
         self.0.ask(asked).await
     }
@@ -95,16 +95,16 @@ fn run(
     let mut batch = Vec::with_capacity(BATCH);
     // As the connection was opened.
     let mut durable = true;
-    while gather(&mut inbox, &mut batch, BATCH) {
-        let care = batch.iter().fold(Care::NONE, |all, order| all | order.care());
-        let committed = commit(connection, (&mut durable, care.durable), &mut batch);
-        if committed.is_ok() && care.scrubs {
+    while recv_many(&mut inbox, &mut batch, BATCH) {
+        let options = batch.iter().fold(WriteOptions::NONE, |all, order| all | order.options());
+        let committed = commit(connection, (&mut durable, options.durable), &mut batch);
+        if committed.is_ok() && options.scrubs {
             scrub(connection);
         }
         for order in batch.drain(..) {
             order.answer(committed.clone());
         }
-        if care.tells {
+        if options.notifies {
             changed.send_replace(());
         }
     }
@@ -149,15 +149,15 @@ fn scrub(connection: &Connection) {
     }
 }
 
-// === impl Asked ===
+// === impl PendingWrite ===
 
-impl<F, T> Order for Asked<F, T>
+impl<F, T> Order for PendingWrite<F, T>
 where
     F: FnOnce(&Connection) -> Result<T, LedgerFault> + Send,
     T: Send,
 {
-    fn care(&self) -> Care {
-        self.care
+    fn options(&self) -> WriteOptions {
+        self.options
     }
 
     fn attempt(&mut self, connection: &Connection) -> bool {

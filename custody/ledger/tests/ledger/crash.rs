@@ -138,5 +138,5 @@ fn time_of(round: u64) -> u64 {
 }
 
 async fn is_revoked(ledger: &dyn Ledger, session: &str) -> bool {
-    crate::sample::standing(ledger, session, "h", "a").await.session_revoked
+    crate::sample::access_state(ledger, session, "h", "a").await.session_revoked
 }

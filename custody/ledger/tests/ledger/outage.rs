@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(15);
 async fn ask(ledger: &dyn Ledger) -> Result<(), LedgerFault> {
     let (handle, actor) = (handle("h"), actor("a"));
     let claimant = Claimant { session: "s", handle: &handle, actor: &actor };
-    ledger.standing(claimant).await.map(drop)
+    ledger.access_state(claimant).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]

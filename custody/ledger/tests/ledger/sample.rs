@@ -3,8 +3,8 @@
 use custody_base::actor::Actor;
 use custody_base::credential::SecretOrigin;
 use custody_ledger::{
-    Claimant, KeyRow, LeaseRow, Ledger, LedgerFault, NewLease, Notice, Recorded, Reservation,
-    Revocation, Row, Standing, Target,
+    AccessState, Claimant, KeyRow, LeaseRow, Ledger, LedgerFault, NewLease, Notice, Recorded,
+    Reservation, Revocation, Row, Target,
 };
 use lease::{Binding, Handle};
 
@@ -111,8 +111,8 @@ pub fn notice(id: &str, next_try: u64) -> Notice {
     }
 }
 
-pub async fn standing(ledger: &dyn Ledger, of: &str, under: &str, whose: &str) -> Standing {
+pub async fn access_state(ledger: &dyn Ledger, of: &str, under: &str, whose: &str) -> AccessState {
     let (handle, actor) = (handle(under), actor(whose));
     let claimant = Claimant { session: of, handle: &handle, actor: &actor };
-    ledger.standing(claimant).await.unwrap()
+    ledger.access_state(claimant).await.unwrap()
 }

@@ -22,7 +22,7 @@ pub struct ScriptedAnswer {
 #[derive(Clone, Debug, Default)]
 pub struct ScriptedAnswers(Arc<Mutex<HashMap<String, ScriptedAnswer>>>);
 
-// === impl Sayings ===
+// === impl ScriptedAnswers ===
 
 impl ScriptedAnswers {
     /// These from now on, and none of those before.

@@ -135,7 +135,7 @@ impl Loader {
     }
 }
 
-// === impl Told ===
+// === impl WrkReport ===
 
 impl WrkReport {
     fn check(&self, expected: Expected) -> Result<()> {

@@ -48,7 +48,7 @@ const FRESH: u64 = 800;
 /// How long a program may take to start.
 const READY: Duration = Duration::from_secs(30);
 
-// === impl Lab ===
+// === impl Testbed ===
 
 impl Testbed {
     /// # Errors

@@ -72,7 +72,7 @@ impl Artefact {
     }
 }
 
-// === impl Bill ===
+// === impl Sbom ===
 
 impl Sbom {
     /// # Errors

@@ -54,7 +54,7 @@ pub struct Tally {
     pub wrong: Vec<String>,
 }
 
-// === impl Crowd ===
+// === impl LoadGenerator ===
 
 impl LoadGenerator {
     /// # Errors

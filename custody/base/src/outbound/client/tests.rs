@@ -201,7 +201,7 @@ async fn answering_over_tls(files: &std::path::Path) -> SocketAddr {
             client_ca: files.join("ca.pem"),
             client_names: None,
         },
-        crate::tls::EDGES,
+        crate::tls::TLS12_AND_13,
     )
     .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-use crate::sample::{NOW, actor, handle, key, row, standing};
+use crate::sample::{NOW, access_state, actor, handle, key, row};
 use crate::store::Home;
 use custody_ledger::LedgerFault;
 use futures_util::future::join_all;
@@ -41,13 +41,14 @@ pub async fn the_row_comes_with_the_standing(home: Arc<dyn Home>) {
     ledger.add_key(&key("k1")).await.unwrap();
     for stored in [row("a", "h", 1, "k1"), row("a", "i", 2, "k1"), row("b", "h", 3, "k1")] {
         ledger.put(&stored).await.unwrap();
-        let of =
-            async |under: &str, whose: &str| standing(&*replica, "s", under, whose).await.sealed;
+        let of = async |under: &str, whose: &str| {
+            access_state(&*replica, "s", under, whose).await.sealed
+        };
         assert_eq!(of(stored.handle.as_str(), stored.actor.as_str()).await, Some(stored));
         assert_eq!((of("x", "a").await, of("h", "x").await), (None, None));
     }
     ledger.delete(&actor("a"), &handle("h")).await.unwrap();
-    assert_eq!(standing(&*replica, "s", "h", "a").await.sealed, None);
+    assert_eq!(access_state(&*replica, "s", "h", "a").await.sealed, None);
 }
 
 pub async fn they_are_listed_in_order(home: Arc<dyn Home>) {

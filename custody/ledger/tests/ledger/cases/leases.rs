@@ -1,5 +1,5 @@
 use crate::sample::{
-    NOW, actor, handle, key, lease, origin_of, reservation, revocation, row, session, standing,
+    NOW, access_state, actor, handle, key, lease, origin_of, reservation, revocation, row, session,
 };
 use crate::store::Home;
 use custody_ledger::{
@@ -51,7 +51,7 @@ pub async fn a_lease_is_found_by_each_of_its_fields(home: Arc<dyn Home>) {
 
 pub async fn a_session_is_seen_until_it_sleeps(home: Arc<dyn Home>) {
     let ledger = home.open().await;
-    let last_seen = async |of: &str| standing(&*ledger, of, "h", "a").await.last_seen;
+    let last_seen = async |of: &str| access_state(&*ledger, of, "h", "a").await.last_seen;
     assert_eq!(last_seen("s1").await, None);
     ledger.record(&NewLease::of(&lease("l1", "s1", NOW))).await.unwrap();
     assert_eq!(last_seen("s1").await, Some(NOW));
@@ -59,11 +59,11 @@ pub async fn a_session_is_seen_until_it_sleeps(home: Arc<dyn Home>) {
     assert_eq!(last_seen("s1").await, Some(NOW), "a late record does not turn time back");
     // PostgreSQL has no text with a NUL.
     let sessions = ["s1".to_owned(), "unknown".to_owned(), "n\0".to_owned()];
-    ledger.seen(&sessions, NOW + 60, NOW - 1).await.unwrap();
+    ledger.mark_seen(&sessions, NOW + 60, NOW - 1).await.unwrap();
     assert_eq!(last_seen("s1").await, Some(NOW + 60));
-    ledger.seen(&sessions, NOW + 30, NOW - 1).await.unwrap();
+    ledger.mark_seen(&sessions, NOW + 30, NOW - 1).await.unwrap();
     assert_eq!(last_seen("s1").await, Some(NOW + 60), "nor does a late report");
-    ledger.seen(&sessions, NOW + 960, NOW + 60).await.unwrap();
+    ledger.mark_seen(&sessions, NOW + 960, NOW + 60).await.unwrap();
     assert_eq!(last_seen("s1").await, Some(NOW + 60), "it slept");
     assert_eq!(ledger.restore(&session("s1"), NOW + 999).await, Ok(false), "it is not revoked");
     assert_eq!(last_seen("s1").await, Some(NOW + 60));
@@ -100,7 +100,7 @@ pub async fn of_what_was_replaced_deleted_or_wiped_no_lease_is_written(home: Arc
     assert_eq!(record_of(&*ledger, &of, &[&second, &shared]).await, Recorded::Written);
     assert_eq!(replica.delete(&shared.actor, &shared.handle).await, Ok(true));
     assert_eq!(record_of(&*ledger, &of, &[&second, &shared]).await, Recorded::Stale, "deleted");
-    let at = standing(&*ledger, "s1", "github-ci", "default").await.sequence;
+    let at = access_state(&*ledger, "s1", "github-ci", "default").await.sequence;
     assert_eq!(replica.wipe(&of.actor).await, Ok(1));
     assert_eq!(record_of(&*ledger, &of, &[&second]).await, Recorded::Stale, "wiped");
     let old = NewLease { as_of: at, ..NewLease::of(&of) };
@@ -116,7 +116,7 @@ pub async fn of_what_was_revoked_meanwhile_and_restored_no_lease_is_written(home
     let (ledger, replica) = (home.open().await, home.open().await);
     let of = lease("l1", "s1", NOW);
     for target in [Target::Handle(of.handle.clone()), Target::Actor(of.actor.clone())] {
-        let at = standing(&*ledger, "s1", "github-ci", "default").await.sequence;
+        let at = access_state(&*ledger, "s1", "github-ci", "default").await.sequence;
         let new = NewLease { as_of: at, ..NewLease::of(&of) };
         replica.revoke(&revocation(session("other"), None)).await.unwrap();
         replica.revoke(&revocation(Target::Handle(handle("other")), None)).await.unwrap();
@@ -126,7 +126,7 @@ pub async fn of_what_was_revoked_meanwhile_and_restored_no_lease_is_written(home
         assert_eq!(ledger.record(&new).await, Ok(Recorded::Stale));
     }
     // What was changed since its admission is forgotten.
-    let at = standing(&*ledger, "s1", "github-ci", "default").await.sequence;
+    let at = access_state(&*ledger, "s1", "github-ci", "default").await.sequence;
     let ends = revocation(session("ends"), Some(NOW + 1));
     ledger.revoke(&ends).await.unwrap();
     ledger.revoke(&revocation(session("last"), None)).await.unwrap();
@@ -175,7 +175,7 @@ pub async fn of_what_is_revoked_no_lease_is_written(home: Arc<dyn Home>) {
     ledger.set_kill_switch(false).await.unwrap();
     let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
     assert!(replica.leases(&filter).await.unwrap().is_empty());
-    assert_eq!(standing(&*ledger, "s1", "h", "a").await.last_seen, None, "it is no use of it");
+    assert_eq!(access_state(&*ledger, "s1", "h", "a").await.last_seen, None, "it is no use of it");
     assert_eq!(replica.record(&NewLease::of(&of)).await, Ok(Recorded::Written));
 }
 
@@ -213,7 +213,7 @@ pub async fn what_ended_is_forgotten(home: Arc<dyn Home>) {
     let filter = LeaseFilter { limit: 10, ..LeaseFilter::default() };
     let left = ledger.leases(&filter).await.unwrap();
     assert_eq!(left, [lease("new", "s2", NOW + 10)]);
-    assert_eq!(standing(&*ledger, "s1", "h", "a").await.last_seen, None);
+    assert_eq!(access_state(&*ledger, "s1", "h", "a").await.last_seen, None);
     let again = ledger.open(&reservation(2, "b", NOW + 601)).await.unwrap();
     assert_eq!(again, Opened::Replayed, "not before its time");
     let unknown = ledger.settle("lease-1-a", Closed::Failed, None, NOW).await;

@@ -1,7 +1,7 @@
 use crate::sample::{NOW, lease, release, reservation};
 use crate::store::Home;
 use custody_ledger::{
-    Attempt, Closed, LeaseFilter, Ledger, NewLease, Opened, Recorded, Settled, Told,
+    Attempt, Closed, LeaseFilter, Ledger, NewLease, Opened, Recorded, ReportedOutcome, Settled,
 };
 use std::sync::Arc;
 
@@ -86,7 +86,8 @@ pub async fn a_lease_of_a_session_is_settled_once_too(home: Arc<dyn Home>) {
     assert_eq!(settle("lse-2", Some("upstream_401")).await, Ok(Settled::Unknown));
     assert_eq!(settle("lse-1", Some("upstream_401")).await, Ok(Settled::Now));
     assert_eq!(settle("lse-1", None).await, Ok(Settled::Before));
-    let told = Told { outcome: Closed::Failed, failure_code: Some("upstream_401".into()) };
+    let told =
+        ReportedOutcome { outcome: Closed::Failed, failure_code: Some("upstream_401".into()) };
     assert_eq!(outcome_of(&*ledger, "lse-1").await, Some(told));
 }
 
@@ -102,11 +103,11 @@ pub async fn an_outcome_stands_beside_its_lease(home: Arc<dyn Home>) {
     let released = NewLease { hold: Some((&KEY, "a")), ..NewLease::of(&row) };
     assert_eq!(ledger.record(&released).await, Ok(Recorded::Written));
     assert_eq!(settle().await, Ok(Settled::Now));
-    let told = Told { outcome: Closed::Delivered, failure_code: None };
+    let told = ReportedOutcome { outcome: Closed::Delivered, failure_code: None };
     assert_eq!(outcome_of(&*ledger, "lease-1-a").await, Some(told));
 }
 
-async fn outcome_of(ledger: &dyn Ledger, lease_id: &str) -> Option<Told> {
+async fn outcome_of(ledger: &dyn Ledger, lease_id: &str) -> Option<ReportedOutcome> {
     let lease_id = Some(lease_id.to_owned());
     let filter = LeaseFilter { lease_id, limit: 1, ..LeaseFilter::default() };
     ledger.leases(&filter).await.unwrap().remove(0).outcome

@@ -1,6 +1,6 @@
-use crate::sample::{NOW, actor, handle, revocation, session, standing};
+use crate::sample::{NOW, access_state, actor, handle, revocation, session};
 use crate::store::Home;
-use custody_ledger::{Change, Ledger, Revocation, Standing, Target};
+use custody_ledger::{AccessState, Change, Ledger, Revocation, Target};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ fn told(target: Target, until: Option<u64>) -> Change {
 
 pub async fn each_kind_stands_against_its_own(home: Arc<dyn Home>) {
     let (ledger, replica) = (home.open().await, home.open().await);
-    let clear = Standing::default();
-    let of = async |ledger: &dyn Ledger, name: &str| Standing {
+    let clear = AccessState::default();
+    let of = async |ledger: &dyn Ledger, name: &str| AccessState {
         sequence: 0,
-        ..standing(ledger, name, name, name).await
+        ..access_state(ledger, name, name, name).await
     };
     assert_eq!(of(&*replica, "x").await, clear);
-    let mut sequence = standing(&*replica, "x", "x", "x").await.sequence;
+    let mut sequence = access_state(&*replica, "x", "x", "x").await.sequence;
     for (target, session_revoked, handle_revoked, actor_revoked) in [
         (session("x"), true, false, false),
         (Target::Handle(handle("x")), false, true, false),
@@ -27,13 +27,14 @@ pub async fn each_kind_stands_against_its_own(home: Arc<dyn Home>) {
         (Target::Lease("x".into()), false, false, false),
     ] {
         ledger.revoke(&revocation(target.clone(), None)).await.unwrap();
-        let expected = Standing { session_revoked, handle_revoked, actor_revoked, ..clear.clone() };
+        let expected =
+            AccessState { session_revoked, handle_revoked, actor_revoked, ..clear.clone() };
         assert_eq!(of(&*replica, "x").await, expected, "{target:?}");
         assert_eq!(of(&*replica, "y").await, clear, "{target:?}");
         assert_eq!(replica.restore(&target, NOW).await, Ok(true));
         assert_eq!(of(&*ledger, "x").await, clear, "{target:?}");
         sequence += 2;
-        assert_eq!(standing(&*ledger, "y", "y", "y").await.sequence, sequence);
+        assert_eq!(access_state(&*ledger, "y", "y", "y").await.sequence, sequence);
         assert_eq!(ledger.restore(&target, NOW).await, Ok(false));
     }
     assert!(ledger.revoked().await.unwrap().is_empty());
@@ -66,7 +67,7 @@ pub async fn the_kill_switch_stays(home: Arc<dyn Home>) {
     drop(ledger);
     let ledger = home.open().await;
     assert_eq!(ledger.kill_switch().await, Ok(true), "after a restart too");
-    assert!(standing(&*ledger, "s", "h", "a").await.kill_switch);
+    assert!(access_state(&*ledger, "s", "h", "a").await.kill_switch);
     let feed = ledger.changes(None).await.unwrap();
     assert!(feed.kill_switch && feed.changes.is_empty(), "{feed:?}");
     ledger.set_kill_switch(true).await.unwrap();
@@ -76,7 +77,7 @@ pub async fn the_kill_switch_stays(home: Arc<dyn Home>) {
     ledger.set_kill_switch(false).await.unwrap();
     let off = ledger.changes(Some(&feed.cursor)).await.unwrap();
     assert_eq!(off.changes, [Change::KillSwitch { on: false }]);
-    assert!(!off.kill_switch && !standing(&*ledger, "s", "h", "a").await.kill_switch);
+    assert!(!off.kill_switch && !access_state(&*ledger, "s", "h", "a").await.kill_switch);
 }
 
 pub async fn a_reader_follows(home: Arc<dyn Home>) {
@@ -122,9 +123,9 @@ pub async fn forgetting_leaves_no_reader_behind(home: Arc<dyn Home>) {
     ledger.revoke(&revocation(session("new"), Some(NOW + 20))).await.unwrap();
     let at_new = ledger.changes(None).await.unwrap().cursor;
     assert_eq!(ledger.forget_revocations(NOW + 9).await, Ok(0));
-    assert!(standing(&*ledger, "old", "h", "a").await.session_revoked);
+    assert!(access_state(&*ledger, "old", "h", "a").await.session_revoked);
     assert!(ledger.forget_revocations(NOW + 10).await.unwrap() > 0);
-    assert!(!standing(&*ledger, "old", "h", "a").await.session_revoked);
+    assert!(!access_state(&*ledger, "old", "h", "a").await.session_revoked);
     let state = [told(session("kept"), None), told(session("new"), Some(NOW + 20))];
     for cursor in [&at_begin, &at_old] {
         let feed = ledger.changes(Some(cursor)).await.unwrap();

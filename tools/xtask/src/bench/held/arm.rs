@@ -108,7 +108,7 @@ impl Arm {
     }
 }
 
-// === impl Waits ===
+// === impl Latencies ===
 
 impl Latencies {
     #[expect(clippy::cast_precision_loss, reason = "thousands")]

@@ -42,7 +42,7 @@ impl Target<'_> {
     }
 }
 
-// === impl Crowd ===
+// === impl HeldStreams ===
 
 impl HeldStreams {
     /// Connects for so many streams.

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 /// A value, and when it was asked for.
 #[derive(Clone, Debug)]
-pub struct Seen<T> {
+pub struct Snapshot<T> {
     value: T,
     at: Instant,
 }
@@ -13,16 +13,16 @@ pub struct Seen<T> {
 /// How long a read spares the next one. What depends on it is checked when the lease is recorded.
 const FRESH: Duration = Duration::from_millis(100);
 
-// === impl Seen ===
+// === impl Snapshot ===
 
-impl<T> Seen<T> {
+impl<T> Snapshot<T> {
     /// `at`: before it was asked for.
     pub const fn new(value: T, at: Instant) -> Self {
         Self { value, at }
     }
 
     /// The value, if that was only just now.
-    pub fn fresh(&self) -> Option<&T> {
+    pub fn if_fresh(&self) -> Option<&T> {
         (self.at.elapsed() <= FRESH).then_some(&self.value)
     }
 }
@@ -33,11 +33,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_read_long_ago_is_not_there() {
-        let seen = Seen::new(7, Instant::now());
-        assert_eq!(seen.fresh(), Some(&7));
+        let snapshot = Snapshot::new(7, Instant::now());
+        assert_eq!(snapshot.if_fresh(), Some(&7));
         tokio::time::advance(FRESH).await;
-        assert_eq!(seen.fresh(), Some(&7));
+        assert_eq!(snapshot.if_fresh(), Some(&7));
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(seen.fresh(), None);
+        assert_eq!(snapshot.if_fresh(), None);
     }
 }

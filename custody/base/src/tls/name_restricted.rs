@@ -13,21 +13,21 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Asks another verifier first, and then for a name.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct NameRestrictedVerifier {
     chain: Arc<dyn ClientCertVerifier>,
     /// Subject alternative names: DNS names or URIs.
     names: Vec<String>,
 }
 
-// === impl Named ===
+// === impl NameRestrictedVerifier ===
 
-impl Named {
+impl NameRestrictedVerifier {
     pub(super) fn new(chain: Arc<dyn ClientCertVerifier>, names: Vec<String>) -> Self {
         Self { chain, names }
     }
 
     /// Names of other kinds, and the common name, do not count.
-    fn is_named(&self, leaf: &[u8]) -> bool {
+    fn has_allowed_name(&self, leaf: &[u8]) -> bool {
         let Ok((_, leaf)) = X509Certificate::from_der(leaf) else { return false };
         let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return false };
         alternatives.value.general_names.iter().any(|name| match name {
@@ -39,7 +39,7 @@ impl Named {
     }
 }
 
-impl ClientCertVerifier for Named {
+impl ClientCertVerifier for NameRestrictedVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.chain.root_hint_subjects()
     }
@@ -51,7 +51,7 @@ impl ClientCertVerifier for Named {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.chain.verify_client_cert(leaf, intermediates, now)?;
-        if self.is_named(leaf) {
+        if self.has_allowed_name(leaf) {
             Ok(verified)
         } else {
             Err(Error::InvalidCertificate(CertificateError::NotValidForName))

@@ -1,6 +1,6 @@
 //! The words that stand in the tables for our enums; the same in every store.
 
-use super::{Blocker, Change, Closed, LedgerFault, Recorded, Target, Told};
+use super::{Blocker, Change, Closed, LedgerFault, Recorded, ReportedOutcome, Target};
 use custody_base::actor::Actor;
 use lease::{Binding, Handle, UnixSeconds};
 
@@ -51,10 +51,10 @@ pub(super) fn read_recorded(word: &str) -> Result<Recorded, LedgerFault> {
 }
 
 /// The columns `outcome` and `failure_code`.
-pub(super) fn read_told(
+pub(super) fn read_reported_outcome(
     outcome: Option<String>,
     failure_code: Option<String>,
-) -> Result<Option<Told>, LedgerFault> {
+) -> Result<Option<ReportedOutcome>, LedgerFault> {
     let outcome = match outcome.as_deref() {
         None => return Ok(None),
         Some("accepted") => Closed::Accepted,
@@ -62,7 +62,7 @@ pub(super) fn read_told(
         Some("failed") => Closed::Failed,
         Some(_) => return Err(LedgerFault::Row("the outcome")),
     };
-    Ok(Some(Told { outcome, failure_code }))
+    Ok(Some(ReportedOutcome { outcome, failure_code }))
 }
 
 /// Where the table `lease` names a target.
