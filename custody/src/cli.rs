@@ -9,12 +9,12 @@ mod init;
 mod key;
 mod kill;
 mod leases;
-mod out;
 mod remote;
 mod revoke;
 mod secret;
 mod serve;
 mod status;
+mod stdout;
 mod storage;
 mod table;
 
@@ -99,7 +99,7 @@ impl Cli {
             Command::Revocations(arguments) => revoke::list(&arguments),
             Command::Kill(arguments) => kill::run(&arguments),
             Command::Grants(command) => grants::run(&command),
-            Command::Openapi => out::say(format_args!("{:#}", crate::openapi::document())),
+            Command::Openapi => stdout::print(format_args!("{:#}", crate::openapi::document())),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,

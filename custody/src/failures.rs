@@ -1,7 +1,7 @@
 //! Sources that failed: the log, the metrics and the failure notifier hear of each.
 
 use crate::metrics::Metrics;
-use crate::notify::{Failed, Notifier};
+use crate::notify::{BackendFailure, Notifier};
 use custody_backends::resolver::Failure;
 use custody_base::actor::Actor;
 use lease::Handle;
@@ -23,11 +23,11 @@ impl Failures {
     }
 
     /// This source did not give this credential. Tell it also if another source did.
-    pub fn tell(&self, actor: &Actor, handle: &Handle, Failure { backend, fault }: &Failure) {
+    pub fn report(&self, actor: &Actor, handle: &Handle, Failure { backend, fault }: &Failure) {
         tracing::error!(%handle, %actor, backend, %fault, "a source failed");
         self.metrics.backend_failed(fault.code());
         if let Some(notifier) = &self.notifier {
-            notifier.failed(&Failed {
+            notifier.report(&BackendFailure {
                 backend: backend.clone(),
                 actor: actor.to_string(),
                 handle: handle.to_string(),

@@ -1,7 +1,7 @@
 //! What edges must know of revocations, and what they tell of sessions: the feed.
 //!
 //! The ledger speaks of sessions, leases, handles and actors; an edge knows the first three. A
-//! revoked actor is told as its handles by the grants in force ([`told`]), so a change of the grants
+//! revoked actor is told as its handles by the grants in force ([`sync_changes`]), so a change of the grants
 //! may be news too: the cursor carries a mark of whose handles are which ([`cursor`]), and one of
 //! another mark is answered with the whole state.
 //!
@@ -9,15 +9,14 @@
 //! head and gets bytes that were encoded once for all of them ([`head`]). One that is behind makes custody
 //! read the ledger; edges that are behind alike share the answer.
 
-mod ask;
 mod cursor;
 mod head;
+mod sync_changes;
+mod sync_request;
 mod tail;
-mod told;
 
 use crate::grants::LiveGrants;
 use crate::limits::SessionLimits;
-pub use ask::{Ask, AskError};
 use bytes::Bytes;
 use custody_base::clock::Clock;
 use custody_ledger::{Ledger, LedgerFault};
@@ -25,6 +24,7 @@ use head::{Head, Position};
 use lease::SeenReport;
 use std::sync::Arc;
 use std::time::Duration;
+pub use sync_request::{SyncRequest, SyncRequestError};
 use tail::Tail;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
@@ -75,15 +75,15 @@ impl EdgeFeed {
     ///
     /// # Errors
     /// The ledger failed. An edge that hears nothing knows that it knows nothing.
-    pub async fn answer(&self, ask: &Ask) -> Result<Bytes, LedgerFault> {
+    pub async fn answer(&self, sync_request: &SyncRequest) -> Result<Bytes, LedgerFault> {
         let arrived = std::time::Instant::now();
-        let deadline = Instant::now() + ask.wait;
-        let _edge = self.tail.attend();
+        let deadline = Instant::now() + sync_request.wait;
+        let _edge = self.tail.count_poller();
         let mut closing = self.closing.subscribe();
         let mut heads = self.tail.heads();
-        let cursor = ask.cursor.as_deref();
+        let cursor = sync_request.cursor.as_deref();
         let is_current = |head: &tail::Newest| head.as_ref().is_ok_and(|head| head.is_at(cursor));
-        if ask.wait.is_zero() || !is_current(&heads.borrow_and_update()) {
+        if sync_request.wait.is_zero() || !is_current(&heads.borrow_and_update()) {
             self.tail.look(arrived).await?;
         }
         if is_current(&heads.borrow_and_update()) {
@@ -105,8 +105,8 @@ impl EdgeFeed {
     /// The ledger failed.
     pub async fn seen(&self, report: &SeenReport) -> Result<(), LedgerFault> {
         let now = (self.clock)();
-        let asleep = self.session_limits.asleep_since(now);
-        self.ledger.mark_seen(&report.sessions, now, asleep).await
+        let idle_since = self.session_limits.idle_since(now);
+        self.ledger.mark_seen(&report.sessions, now, idle_since).await
     }
 
     /// The answer to an edge that is behind; one read for all that stand where it does.
@@ -126,8 +126,8 @@ impl EdgeFeed {
         let answer = head.encode(&update)?;
         // Of the whole state one copy is kept, wherever those stand who get it.
         match head.answer(&None) {
-            Some(whole) if update.feed.full && position.is_some() => {
-                whole.get_or_try_init(|| async { Ok(answer) }).await.cloned()
+            Some(full) if update.feed.full && position.is_some() => {
+                full.get_or_try_init(|| async { Ok(answer) }).await.cloned()
             }
             _ => Ok(answer),
         }

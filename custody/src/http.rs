@@ -1,7 +1,7 @@
 //! What custody answers over HTTP to edges and to probes.
 
+mod concurrency_limits;
 mod leases;
-mod places;
 mod reply;
 mod routes;
 mod sync;
@@ -9,10 +9,10 @@ mod sync;
 use crate::feed::EdgeFeed;
 use crate::leasing::Leasing;
 use crate::metrics::Metrics;
+pub use concurrency_limits::ConcurrencyLimits;
 use custody_audit::AuditLog;
 use custody_ledger::Ledger;
 pub use leases::BODY_LIMIT;
-pub use places::Places;
 pub use routes::{edge_routes, health_routes};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub struct Service {
     pub leasing: Arc<Leasing>,
     pub feed: Arc<EdgeFeed>,
-    pub places: Places,
+    pub concurrency_limits: ConcurrencyLimits,
     pub ledger: Arc<dyn Ledger>,
     pub audit: AuditLog,
     pub metrics: Arc<Metrics>,

@@ -9,23 +9,23 @@
 //! (backend, actor, handle, code) make one notice a minute. Nothing here holds up a lease or changes
 //! its answer: when the ledger is down, the notice is lost, and the log and the audit log have told.
 
-mod alike;
 mod back_off;
+mod dedup;
 mod delivery;
-mod posting;
+mod queue;
 mod signature;
 mod webhook;
 
 use crate::metrics::Metrics;
-pub use alike::Failed;
 use custody_audit::AuditLog;
 use custody_backends::LongLived;
 use custody_base::clock::Clock;
 use custody_base::outbound::ReachFault;
 use custody_ledger::Ledger;
+pub use dedup::BackendFailure;
 use delivery::Delivery;
-pub use posting::Notifier;
-use posting::Posting;
+use queue::NoticeQueue;
+pub use queue::Notifier;
 pub use signature::SigningSecret;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
@@ -42,8 +42,8 @@ pub struct Parts {
 }
 
 /// The two tasks that make notices of failures durable, and deliver them.
-pub struct Courier {
-    posting: Posting,
+pub struct NotifyTasks {
+    queue: NoticeQueue,
     delivery: Delivery,
 }
 
@@ -51,28 +51,29 @@ pub struct Courier {
 ///
 /// # Errors
 /// The CA file does not serve.
-pub fn open(place: &WebhookPlace, parts: Parts) -> Result<(Notifier, Courier), ReachFault> {
+pub fn open(place: &WebhookPlace, parts: Parts) -> Result<(Notifier, NotifyTasks), ReachFault> {
     let webhook = Webhook::new(place, parts.secrets)?;
-    let posted = Arc::new(Notify::new());
+    let stored = Arc::new(Notify::new());
     let (notifier, inbox) = Notifier::new(parts.clock.clone(), parts.metrics.clone());
-    let posting = Posting::new(inbox, parts.ledger.clone(), posted.clone(), parts.metrics.clone());
+    let queue =
+        NoticeQueue::new(inbox, parts.ledger.clone(), stored.clone(), parts.metrics.clone());
     let delivery = Delivery {
         webhook,
         ledger: parts.ledger,
         audit: parts.audit,
         metrics: parts.metrics,
         clock: parts.clock,
-        posted,
+        stored,
     };
-    Ok((notifier, Courier { posting, delivery }))
+    Ok((notifier, NotifyTasks { queue, delivery }))
 }
 
-// === impl Courier ===
+// === impl NotifyTasks ===
 
-impl Courier {
+impl NotifyTasks {
     /// Until `stop`. What was told by then is in the ledger, and what is on its way has arrived or
     /// is put off, when this returns.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        tokio::join!(self.posting.run(stop.clone()), self.delivery.run(stop));
+        tokio::join!(self.queue.run(stop.clone()), self.delivery.run(stop));
     }
 }

@@ -1,9 +1,9 @@
 //! Custody, running: everything a configuration names, opened, served and closed in good order.
 
 mod apis;
-pub mod doors;
 mod fault;
 pub mod listener;
+pub mod listeners;
 mod protection;
 pub mod renewal;
 
@@ -13,12 +13,12 @@ use crate::failures::Failures;
 use crate::feed::EdgeFeed;
 use crate::grants::{GrantsFile, LiveGrants, WrongGrants};
 use crate::housekeeping;
-use crate::http::{Places, Service, edge_routes, health_routes};
+use crate::http::{ConcurrencyLimits, Service, edge_routes, health_routes};
 use crate::keys::{SessionKeys, SessionRules};
 use crate::leasing::{Leasing, Parts};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::notify::{self, Courier, WebhookPlace};
+use crate::notify::{self, NotifyTasks, WebhookPlace};
 use crate::vault::SealedVault;
 use apis::Shared;
 use custody_audit::writer::Writing;
@@ -30,9 +30,9 @@ use custody_backends::{LongLived, MintingStores};
 use custody_base::clock;
 use custody_base::under_way;
 use custody_ledger::{Ledger, Missing};
-use doors::{Door, Doors};
 pub use fault::StartFault;
 use listener::Listener;
+use listeners::{BoundListener, Listeners};
 use renewal::Renewal;
 use std::io;
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ pub struct Server {
     ledger: Arc<dyn Ledger>,
     resolver: Arc<Resolver>,
     bulk_revocation: Arc<BulkRevocation>,
-    courier: Option<Courier>,
+    notify_tasks: Option<NotifyTasks>,
     audit: AuditLog,
     writing: Writing,
     renewal: Renewal,
@@ -63,7 +63,7 @@ impl Server {
     /// Opens everything and listens. What is wrong with the files shows here, not at the first
     /// lease. `file` is where the configuration was read from, and new grants will be.
     pub async fn start(config: Config, file: &Path) -> Result<Self, StartFault> {
-        let (doors, settings) = (Doors::open(&config).await?, apis::Settings::of(&config));
+        let (bound, settings) = (Listeners::open(&config).await?, apis::Settings::of(&config));
         let Config { session, storage, backends, credentials, grants, limits, webhook, .. } =
             config;
         let is_new = storage.ledger.missing().is_some();
@@ -75,7 +75,7 @@ impl Server {
         let resolver = Arc::new(assemble(&backends, &credentials, own)?);
         audit.append(Entry::new(Event::Started, Outcome::Note)).await?;
         let metrics = Arc::new(Metrics::default());
-        let (failures, courier) = failures(webhook, secrets, &ledger, &audit, &metrics)?;
+        let (failures, notify_tasks) = failures(webhook, secrets, &ledger, &audit, &metrics)?;
         let grants = Arc::new(LiveGrants::new(grants));
         let bulk_revocation = Arc::new(BulkRevocation::new(
             ledger.clone(),
@@ -97,15 +97,16 @@ impl Server {
         };
         let service = service(&shared, session, limits).await?;
         let apis = apis::routes(&shared, &settings);
-        let listener =
-            |door: Door, routes| Listener::new(door.socket, door.tls, routes, &shared.metrics);
+        let listener = |own: BoundListener, routes| {
+            Listener::new(own.socket, own.tls, routes, &shared.metrics)
+        };
         Ok(Self {
-            edge: listener(doors.edge, edge_routes(service.clone())),
-            admin: doors.admin.zip(apis.admin).map(|(door, routes)| listener(door, routes)),
-            workers: doors.workers.zip(apis.workers).map(|(door, routes)| listener(door, routes)),
+            edge: listener(bound.edge, edge_routes(service.clone())),
+            admin: bound.admin.zip(apis.admin).map(|(own, routes)| listener(own, routes)),
+            workers: bound.workers.zip(apis.workers).map(|(own, routes)| listener(own, routes)),
             feed: service.feed.clone(),
             health: Listener::for_health(
-                doors.health.socket,
+                bound.health.socket,
                 health_routes(service),
                 &shared.metrics,
             ),
@@ -113,10 +114,10 @@ impl Server {
             ledger: shared.ledger,
             resolver: shared.resolver,
             bulk_revocation: shared.bulk_revocation,
-            courier,
+            notify_tasks,
             audit: shared.audit,
             writing,
-            renewal: doors.renewal,
+            renewal: bound.renewal,
         })
     }
 
@@ -164,7 +165,8 @@ impl Server {
         tokio::spawn(self.bulk_revocation.resume(stop.clone()));
         tokio::spawn(housekeeping::keep(self.ledger, clock::system(), stop.clone()));
         let (end, ended) = watch::channel(false);
-        let courier = self.courier.map(|courier| tokio::spawn(courier.run(ended)));
+        let notify_tasks =
+            self.notify_tasks.map(|notify_tasks| tokio::spawn(notify_tasks.run(ended)));
         let (feed, mut ending) = (self.feed, stop);
         tokio::spawn(async move {
             // Edges that wait for news would hold up the end.
@@ -178,8 +180,8 @@ impl Server {
         under_way::finish().await;
         // The last lease that failed is behind it; what is on its way may want the audit log.
         end.send_replace(true);
-        if let Some(courier) = courier {
-            let _ = courier.await;
+        if let Some(notify_tasks) = notify_tasks {
+            let _ = notify_tasks.await;
         }
         let stopped = self.audit.append(Entry::new(Event::Stopped, Outcome::Note)).await;
         let closed = self.audit.close().await;
@@ -218,7 +220,7 @@ async fn service(
     let Shared { ledger, resolver, failures, grants, audit, metrics, clock, .. } = shared;
     let session_limits = session.limits;
     let feed = EdgeFeed::new(ledger.clone(), grants.clone(), session_limits, clock.clone());
-    let places = Places::new(&limits);
+    let concurrency_limits = ConcurrencyLimits::new(&limits);
     let leasing = Leasing::new(Parts {
         keys: SessionKeys::open(session, metrics).await?,
         session_limits,
@@ -235,7 +237,7 @@ async fn service(
     Ok(Service {
         leasing,
         feed,
-        places,
+        concurrency_limits,
         ledger: ledger.clone(),
         audit: audit.clone(),
         metrics: metrics.clone(),
@@ -248,7 +250,7 @@ fn failures(
     ledger: &Arc<dyn Ledger>,
     audit: &AuditLog,
     metrics: &Arc<Metrics>,
-) -> Result<(Failures, Option<Courier>), StartFault> {
+) -> Result<(Failures, Option<NotifyTasks>), StartFault> {
     let Some(place) = place else { return Ok((Failures::new(metrics.clone(), None), None)) };
     let parts = notify::Parts {
         ledger: ledger.clone(),
@@ -257,8 +259,8 @@ fn failures(
         metrics: metrics.clone(),
         clock: clock::system(),
     };
-    let (notifier, courier) = notify::open(&place, parts).map_err(StartFault::Webhook)?;
-    Ok((Failures::new(metrics.clone(), Some(notifier)), Some(courier)))
+    let (notifier, notify_tasks) = notify::open(&place, parts).map_err(StartFault::Webhook)?;
+    Ok((Failures::new(metrics.clone(), Some(notifier)), Some(notify_tasks)))
 }
 
 async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<SealedStore, StartFault> {

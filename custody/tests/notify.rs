@@ -11,7 +11,7 @@ use common::stores::{self, Database, Store, on_both_stores};
 use common::workers::WorkersHome;
 use common::{Home, Running, now};
 use custody::metrics::Metrics;
-use custody::notify::{Courier, Failed, Notifier, Parts, WebhookPlace};
+use custody::notify::{BackendFailure, Notifier, NotifyTasks, Parts, WebhookPlace};
 use custody_audit::{AuditLog, recovery};
 use custody_backends::{BackendFault, LongLived, StoredSecret};
 use custody_base::actor::Actor;
@@ -197,7 +197,7 @@ impl Shared {
 struct Replica {
     ledger: Arc<dyn Ledger>,
     notifier: Notifier,
-    courier: Courier,
+    notify_tasks: NotifyTasks,
 }
 
 impl Replica {
@@ -217,8 +217,8 @@ impl Replica {
             metrics: Arc::new(Metrics::default()),
             clock: clock::system(),
         };
-        let (notifier, courier) = custody::notify::open(&place, parts).unwrap();
-        Self { ledger, notifier, courier }
+        let (notifier, notify_tasks) = custody::notify::open(&place, parts).unwrap();
+        Self { ledger, notifier, notify_tasks }
     }
 }
 
@@ -248,11 +248,11 @@ async fn what_nobody_took_for_a_day_is_given_up_in_the_audit_log(store: Store) {
     let (receiver, peer) = Receiver::start().await;
     receiver.answers_first(&[500; 9]);
     let shared = Shared::new(store);
-    let Replica { ledger, courier, notifier: _notifier } =
+    let Replica { ledger, notify_tasks, notifier: _notifier } =
         Replica::new(&shared, "audit", &peer).await;
     ledger.post(&notice("old", now() - 86_400)).await.unwrap();
     let (end, ended) = watch::channel(false);
-    let running = tokio::spawn(courier.run(ended));
+    let running = tokio::spawn(notify_tasks.run(ended));
     wait_until_none_waits(ledger.as_ref()).await;
     end.send_replace(true);
     running.await.unwrap();
@@ -275,7 +275,8 @@ async fn of_two_replicas_one_delivers(store: Store) {
         one.ledger.post(&notice(&format!("n{number}"), now())).await.unwrap();
     }
     let (end, ended) = watch::channel(false);
-    let running = [one.courier, other.courier].map(|one| tokio::spawn(one.run(ended.clone())));
+    let running =
+        [one.notify_tasks, other.notify_tasks].map(|one| tokio::spawn(one.run(ended.clone())));
     wait_until_none_waits(one.ledger.as_ref()).await;
     end.send_replace(true);
     for one in running {
@@ -295,16 +296,16 @@ async fn what_failed_before_the_end_is_in_the_ledger_after_it(store: Store) {
         Replica::new(&shared, "audit-2", &peer).await,
     ];
     let (_end, ended) = watch::channel(true);
-    for Replica { ledger, notifier, courier } in replicas {
+    for Replica { ledger, notifier, notify_tasks } in replicas {
         for handle in ["a", "b", "a"] {
-            notifier.failed(&Failed {
+            notifier.report(&BackendFailure {
                 backend: "bao".into(),
                 actor: "default".into(),
                 handle: handle.into(),
                 code: "backend_down",
             });
         }
-        courier.run(ended.clone()).await;
+        notify_tasks.run(ended.clone()).await;
         let waiting = ledger.waiting().await.unwrap();
         // Two replicas that see the same failure write one row, unless a minute begins between them.
         assert!((2..=4).contains(&waiting), "{waiting}");

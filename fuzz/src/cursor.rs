@@ -1,6 +1,6 @@
 //! A cursor goes into a URL as it is, whoever sent it.
 
-use custody::feed::Ask;
+use custody::feed::SyncRequest;
 use lease::{CURSOR_LENGTH, SYNC_WAIT_CEILING, SeenReport, SyncAnswer, is_cursor};
 
 pub fn check(bytes: &[u8]) {
@@ -17,14 +17,14 @@ pub fn check(bytes: &[u8]) {
     if is_cursor(text) {
         check_cursor(text);
     }
-    let Ok(ask) = Ask::parse(text) else { return };
-    assert!(ask.wait.as_secs() <= SYNC_WAIT_CEILING, "{text}");
-    let mut query = format!("wait={}", ask.wait.as_secs());
-    if let Some(cursor) = &ask.cursor {
+    let Ok(request) = SyncRequest::parse(text) else { return };
+    assert!(request.wait.as_secs() <= SYNC_WAIT_CEILING, "{text}");
+    let mut query = format!("wait={}", request.wait.as_secs());
+    if let Some(cursor) = &request.cursor {
         check_cursor(cursor);
         query = format!("{query}&cursor={cursor}");
     }
-    assert_eq!(Ask::parse(&query), Ok(ask), "{query}");
+    assert_eq!(SyncRequest::parse(&query), Ok(request), "{query}");
 }
 
 /// RFC 3986: unreserved characters alone, so that nothing in it ends the value or needs an escape.
@@ -32,6 +32,6 @@ fn check_cursor(cursor: &str) {
     assert!((1..=CURSOR_LENGTH).contains(&cursor.len()), "{cursor}");
     let is_unreserved = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
     assert!(cursor.chars().all(is_unreserved), "{cursor}");
-    let ask = Ask::parse(&format!("cursor={cursor}")).unwrap();
-    assert_eq!(ask.cursor.as_deref(), Some(cursor));
+    let request = SyncRequest::parse(&format!("cursor={cursor}")).unwrap();
+    assert_eq!(request.cursor.as_deref(), Some(cursor));
 }

@@ -60,7 +60,7 @@ pub async fn serve(config: &Path) {
     let (audit, _writing) = AuditLog::start(recovery::open(&path).unwrap()).await.unwrap();
     let routes = Router::new().route("/v1/leases", post(nothing)).with_state(audit);
     let Protection::MutualTls(files) = &config.edge.protection else { panic!("TLS") };
-    let acceptor = tls::acceptor(files, tls::EDGES).unwrap();
+    let acceptor = tls::acceptor(files, tls::TLS12_AND_13).unwrap();
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let listener = Listener::new(
         socket,

@@ -163,13 +163,13 @@ pub trait Leases {
         issued_until: UnixSeconds,
         by: (UnixSeconds, &str),
     ) -> Result<LeasePage, LedgerFault>;
-    /// These sessions were in use at `now`. One that was last seen at or before `asleep` stays as
+    /// These sessions were in use at `now`. One that was last seen at or before `idle_since` stays as
     /// it is: a session that ended by idling does not come back. Unknown ones are ignored.
     async fn mark_seen(
         &self,
         sessions: &[String],
         now: UnixSeconds,
-        asleep: UnixSeconds,
+        idle_since: UnixSeconds,
     ) -> Result<(), LedgerFault>;
     /// Forgets leases and settled reservations that ended, and sessions last seen, before this
     /// time. Returns how many rows it changed, which are at most [`FORGOTTEN_AT_ONCE`] of each kind; 0

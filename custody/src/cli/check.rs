@@ -1,11 +1,11 @@
 //! `custody check`
 
 use super::failure::text_of;
-use super::out;
+use super::stdout;
 use super::storage::with_store;
 use crate::config::Config;
 use crate::keys::SessionKeySource;
-use crate::server::doors;
+use crate::server::listeners;
 use anyhow::{Result, bail};
 use clap::Args;
 use custody_audit::recovery::verify;
@@ -29,7 +29,7 @@ pub(super) struct ConfigArgument {
 pub fn run(path: &Path) -> Result<()> {
     let config = Config::load(path)?;
     let mut faults = Vec::new();
-    if let Err(fault) = doors::check(&config) {
+    if let Err(fault) = listeners::check(&config) {
         faults.push(fault.to_string());
     }
     for (name, backend) in &config.backends.0 {
@@ -50,7 +50,7 @@ pub fn run(path: &Path) -> Result<()> {
         bail!("{}", lines.join("\n"));
     }
     let grants = config.grants.iter().count();
-    out::say(format_args!("{}: in order (grants: {grants})", path.display()))
+    stdout::print(format_args!("{}: in order (grants: {grants})", path.display()))
 }
 
 fn check_audit(path: &Path, faults: &mut Vec<String>) {

@@ -2,8 +2,8 @@
 
 use super::check::ConfigArgument;
 use super::failure::Usage;
-use super::out;
 use super::secret::{LineEnd, Source};
+use super::stdout;
 use super::storage::with_store;
 use super::table::{table, time};
 use crate::config::Config;
@@ -101,7 +101,7 @@ fn run_put(put: Put) -> Result<()> {
     }
     let put = async |store: &SealedStore| Ok(store.put(&actor, &handle, &credential).await?);
     let version = open(&config.config, put)?;
-    out::say(format_args!("stored {handle} ({shape}) for actor {actor}, version {version}"))
+    stdout::print(format_args!("stored {handle} ({shape}) for actor {actor}, version {version}"))
 }
 
 fn unsendable(source: &Source<'_>, fault: CredentialFault) -> anyhow::Error {
@@ -133,7 +133,7 @@ fn shape_of(shape: Type, user: Option<String>, header: Option<String>) -> Result
 
 fn list(config: &Path, json: bool) -> Result<()> {
     let listed = open(config, async |store| Ok(store.list().await?))?;
-    out::answer(json, &listed, || {
+    stdout::answer(json, &listed, || {
         if listed.is_empty() {
             return "nothing is stored; see custody cred put --help".into();
         }
@@ -152,7 +152,7 @@ fn delete(config: &Path, actor: &Actor, handle: &Handle) -> Result<()> {
         deleted,
         "nothing is stored under {handle} for actor {actor}; see custody cred list"
     );
-    out::say(format_args!(
+    stdout::print(format_args!(
         "deleted {handle} of actor {actor}; leases given before live to their end (at most 15m)"
     ))
 }

@@ -1,8 +1,8 @@
 //! `custody grants`
 
 use super::failure::{NotGranted, Usage};
-use super::out;
 use super::remote::RemoteArguments;
+use super::stdout;
 use crate::admin::check::{AskedBinding, Question, Verdict};
 use crate::admin::grants::GrantsInForce;
 use anyhow::Result;
@@ -49,7 +49,7 @@ pub fn run(command: &Command) -> Result<()> {
             let remote = remote.remote()?;
             let path = ["v1", "grants", "reload"];
             let grants: GrantsInForce = remote.send(Method::POST, &path, None)?;
-            out::answer(remote.json(), &grants, || {
+            stdout::answer(remote.json(), &grants, || {
                 format!("{} grants in force, digest {}\n", grants.grants, grants.digest)
             })
         }
@@ -69,7 +69,7 @@ fn run_check(check: &Check) -> Result<()> {
     let path = ["v1", "grants", "check"];
     let question = serde_json::to_value(&question)?;
     let verdict: Verdict = remote.send(Method::POST, &path, Some(&question))?;
-    out::answer(remote.json(), &verdict, || match (&verdict.grant, verdict.granted) {
+    stdout::answer(remote.json(), &verdict, || match (&verdict.grant, verdict.granted) {
         (Some(grant), true) => {
             format!("granted: {}, for {} s, as actor {}\n", verdict.detail, grant.ttl, grant.actor)
         }

@@ -1,6 +1,6 @@
 //! `custody init`
 
-use super::out;
+use super::stdout;
 use crate::init::{Wishes, init, next_steps};
 use anyhow::Result;
 use clap::Args;
@@ -50,5 +50,5 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let wishes =
         Wishes { folder, issuer, audience, jwks, edge_listen, admin_listen, health_listen, names };
     let config = init(&wishes)?;
-    out::say(next_steps(&wishes, &config).trim_end())
+    stdout::print(next_steps(&wishes, &config).trim_end())
 }

@@ -1,8 +1,8 @@
 //! `custody key`
 
 use super::failure::Usage;
-use super::out;
 use super::remote::RemoteArguments;
+use super::stdout;
 use super::storage::with_store;
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
@@ -56,7 +56,10 @@ fn new(file: &Path) -> Result<()> {
     let text = RootKey::generate().context("the operating system gave no randomness")?;
     create_private(file, text.as_bytes())?;
     sync_folder_of(file).with_context(|| file.display().to_string())?;
-    out::say(format_args!("{}: a new root key; back it up apart from the store", file.display()))
+    stdout::print(format_args!(
+        "{}: a new root key; back it up apart from the store",
+        file.display()
+    ))
 }
 
 fn rotate(running: bool, remote: &RemoteArguments) -> Result<()> {
@@ -68,7 +71,7 @@ fn rotate(running: bool, remote: &RemoteArguments) -> Result<()> {
         let opening = (Missing::Refuse, NewKey::Add);
         with_store(&storage, opening, async |store| Ok(store.rotate().await?))?
     };
-    out::answer(remote.json(), &rotated, || said(&rotated))?;
+    stdout::answer(remote.json(), &rotated, || said(&rotated))?;
     if !rotated.kept.is_empty() {
         bail!("{} still seal something; run it again", rotated.kept.join(", "));
     }

@@ -1,7 +1,7 @@
 //! `custody kill`
 
-use super::out;
 use super::remote::RemoteArguments;
+use super::stdout;
 use crate::admin::kill_switch::KillSwitch;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -39,7 +39,7 @@ pub fn run(arguments: &KillArguments) -> Result<()> {
         What::Off => put(false)?,
         What::Status => remote.get(&path, &[])?,
     };
-    out::answer(remote.json(), &switch, || {
+    stdout::answer(remote.json(), &switch, || {
         if switch.on {
             "the kill switch is ON: everything is denied\n"
         } else {

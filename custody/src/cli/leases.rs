@@ -1,7 +1,7 @@
 //! `custody leases` and `custody sessions`
 
-use super::out;
 use super::remote::RemoteArguments;
+use super::stdout;
 use super::table::{plain, table, time};
 use crate::admin::leases::{LeaseList, LeaseShown};
 use crate::admin::sessions::SessionList;
@@ -44,7 +44,7 @@ pub fn run(arguments: &LeasesArguments) -> Result<()> {
     }
     let remote = remote.remote()?;
     let list: LeaseList = remote.get(&["v1", "leases"], &query)?;
-    out::answer(remote.json(), &list, || {
+    stdout::answer(remote.json(), &list, || {
         if list.leases.is_empty() {
             return "no leases\n".into();
         }
@@ -89,7 +89,7 @@ fn outcome_of(lease: &LeaseShown) -> String {
 pub fn sessions(arguments: &RemoteArguments) -> Result<()> {
     let remote = arguments.remote()?;
     let list: SessionList = remote.get(&["v1", "sessions"], &[])?;
-    out::answer(remote.json(), &list, || {
+    stdout::answer(remote.json(), &list, || {
         if list.sessions.is_empty() {
             return "no session holds a lease\n".into();
         }

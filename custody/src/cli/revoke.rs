@@ -1,8 +1,8 @@
 //! `custody revoke`, `custody restore` and `custody revocations`
 
 use super::failure::Usage;
-use super::out;
 use super::remote::RemoteArguments;
+use super::stdout;
 use super::table::{plain, table, time};
 use crate::admin::revocations::{Restored, RevocationList, Revoked};
 use anyhow::Result;
@@ -65,7 +65,7 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<()> {
     let body = json!({"kind": kind.name(), "id": id, "until": until});
     let remote = remote.remote()?;
     let revoked: Revoked = remote.send(Method::POST, &["v1", "revocations"], Some(&body))?;
-    out::answer(remote.json(), &revoked, || {
+    stdout::answer(remote.json(), &revoked, || {
         let until = revoked.revocation.until.map_or_else(
             || "until it is restored".into(),
             |until| format!("until {}", time(until)),
@@ -90,13 +90,13 @@ pub fn restore(arguments: &RestoreArguments) -> Result<()> {
     let remote = remote.remote()?;
     let path = ["v1", "revocations", kind.name(), id];
     let restored: Restored = remote.send(Method::DELETE, &path, None)?;
-    out::answer(remote.json(), &restored, || format!("restored {} {}\n", kind.name(), plain(id)))
+    stdout::answer(remote.json(), &restored, || format!("restored {} {}\n", kind.name(), plain(id)))
 }
 
 pub fn list(arguments: &RemoteArguments) -> Result<()> {
     let remote = arguments.remote()?;
     let list: RevocationList = remote.get(&["v1", "revocations"], &[])?;
-    out::answer(remote.json(), &list, || {
+    stdout::answer(remote.json(), &list, || {
         if list.revocations.is_empty() {
             return "nothing is revoked\n".into();
         }

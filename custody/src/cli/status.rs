@@ -1,7 +1,7 @@
 //! `custody status`
 
-use super::out;
 use super::remote::RemoteArguments;
+use super::stdout;
 use super::table::time;
 use crate::admin::status::Status;
 use anyhow::Result;
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub fn run(arguments: &RemoteArguments) -> Result<()> {
     let remote = arguments.remote()?;
     let status: Status = remote.get(&["v1", "status"], &[])?;
-    out::answer(remote.json(), &status, || for_people(&status))
+    stdout::answer(remote.json(), &status, || for_people(&status))
 }
 
 fn for_people(status: &Status) -> String {

@@ -1,7 +1,7 @@
 //! Where the feed ends, and the answers that lead there, each encoded once.
 
 use super::cursor::Cursor;
-use super::told;
+use super::sync_changes;
 use crate::grants::Grants;
 use bytes::Bytes;
 use custody_ledger::{FeedUpdate, LedgerFault};
@@ -107,9 +107,9 @@ impl Head {
     pub(super) fn encode(&self, update: &FeedUpdate) -> Result<Bytes, LedgerFault> {
         let FeedUpdate { feed, revoked } = update;
         let changes = if feed.concerns_handles() {
-            told::since(&feed.changes, revoked, &self.grants)
+            sync_changes::incremental(&feed.changes, revoked, &self.grants)
         } else {
-            told::whole(&feed.changes, &self.grants)
+            sync_changes::full(&feed.changes, &self.grants)
         };
         encode(&SyncAnswer {
             cursor: Cursor { feed: &feed.cursor, mark: &self.mark }.to_string(),

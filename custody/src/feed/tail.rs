@@ -18,14 +18,14 @@ pub(super) struct Tail {
     heads: watch::Receiver<Newest>,
     looked: watch::Receiver<Option<Instant>>,
     /// Edges that are being answered.
-    edges: watch::Sender<usize>,
+    pollers: watch::Sender<usize>,
     /// An edge wants a look that begins now.
     wanted: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 /// An edge that is being answered. The tail follows the ledger while there is one.
-pub(super) struct Attendance<'a>(&'a watch::Sender<usize>);
+pub(super) struct WaitingPoller<'a>(&'a watch::Sender<usize>);
 
 /// The head, or why there is none. Changes with the feed, and when the ledger fails.
 pub(super) type Newest = Result<Arc<Head>, LedgerFault>;
@@ -37,7 +37,7 @@ struct Follower {
     heads: watch::Sender<Newest>,
     /// When the last look that is over began.
     looked: watch::Sender<Option<Instant>>,
-    edges: watch::Receiver<usize>,
+    pollers: watch::Receiver<usize>,
     wanted: Arc<Notify>,
     head: Option<Arc<Head>>,
     /// The grants whose mark was worked out last.
@@ -57,28 +57,28 @@ impl Tail {
         let unread = Err(LedgerFault::Down("the feed has not been read yet".into()));
         let (publish, heads) = watch::channel(unread);
         let (look, looked) = watch::channel(None);
-        let (edges, counted) = watch::channel(0);
+        let (pollers, counted) = watch::channel(0);
         let wanted = Arc::new(Notify::new());
         let follower = Follower {
             ledger,
             grants,
             heads: publish,
             looked: look,
-            edges: counted,
+            pollers: counted,
             wanted: Arc::clone(&wanted),
             head: None,
             marked: None,
         };
-        Self { heads, looked, edges, wanted, task: tokio::spawn(follower.run()) }
+        Self { heads, looked, pollers, wanted, task: tokio::spawn(follower.run()) }
     }
 
     /// An edge has come.
-    pub(super) fn attend(&self) -> Attendance<'_> {
-        self.edges.send_if_modified(|count| {
+    pub(super) fn count_poller(&self) -> WaitingPoller<'_> {
+        self.pollers.send_if_modified(|count| {
             *count += 1;
             *count == 1
         });
-        Attendance(&self.edges)
+        WaitingPoller(&self.pollers)
     }
 
     pub(super) fn heads(&self) -> watch::Receiver<Newest> {
@@ -110,7 +110,7 @@ pub(super) fn ended() -> LedgerFault {
     LedgerFault::Down("the task that follows the feed has ended".into())
 }
 
-impl Drop for Attendance<'_> {
+impl Drop for WaitingPoller<'_> {
     fn drop(&mut self) {
         self.0.send_if_modified(|count| {
             *count -= 1;
@@ -141,11 +141,11 @@ impl Follower {
     async fn rest(&mut self, reloads: &mut watch::Receiver<u64>) {
         let wanted = Arc::clone(&self.wanted);
         let wanted = wanted.notified();
-        if *self.edges.borrow_and_update() == 0 {
+        if *self.pollers.borrow_and_update() == 0 {
             tokio::select! {
                 () = wanted => {}
                 // The sender is gone, and this task with it, in a moment.
-                _ = self.edges.changed() => {}
+                _ = self.pollers.changed() => {}
             }
             return;
         }

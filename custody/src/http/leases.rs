@@ -30,7 +30,7 @@ pub(super) async fn lease(State(service): State<Service>, request: Request) -> R
 
 /// The lease as JSON.
 async fn issue(service: &Service, request: Request) -> Result<Zeroizing<Vec<u8>>, Refused> {
-    let place = service.places.request().ok_or(RefusalCode::Unavailable)?;
+    let place = service.concurrency_limits.request().ok_or(RefusalCode::Unavailable)?;
     let request_id = request_id_of(request.headers());
     let body = read(request.into_body(), BODY_LIMIT).await?;
     let lease = service.leasing.lease(body, request_id, place).await?;
@@ -50,7 +50,7 @@ pub(super) async fn outcome(
 }
 
 async fn settle(service: &Service, lease_id: &str, request: Request) -> Result<(), OutcomeRefusal> {
-    let _place = service.places.request().ok_or(OutcomeRefusal::Unavailable)?;
+    let _place = service.concurrency_limits.request().ok_or(OutcomeRefusal::Unavailable)?;
     let request_id = request_id_of(request.headers());
     let body = read(request.into_body(), BODY_LIMIT).await.map_err(|code| match code {
         RefusalCode::BadRequest => OutcomeRefusal::BadRequest,

@@ -3,7 +3,7 @@
 use super::Service;
 use super::reply::{empty, read, refusal};
 use crate::api::answer;
-use crate::feed::Ask;
+use crate::feed::SyncRequest;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -18,10 +18,10 @@ pub(super) async fn sync(State(service): State<Service>, request: Request) -> Re
 }
 
 async fn news(service: &Service, request: Request) -> Result<Bytes, RefusalCode> {
-    let ask = Ask::parse(request.uri().query().unwrap_or(""));
-    let ask = ask.map_err(|_| RefusalCode::BadRequest)?;
-    let _place = service.places.poller().ok_or(RefusalCode::Unavailable)?;
-    service.feed.answer(&ask).await.map_err(|fault| {
+    let sync_request = SyncRequest::parse(request.uri().query().unwrap_or(""));
+    let sync_request = sync_request.map_err(|_| RefusalCode::BadRequest)?;
+    let _place = service.concurrency_limits.poller().ok_or(RefusalCode::Unavailable)?;
+    service.feed.answer(&sync_request).await.map_err(|fault| {
         tracing::error!(%fault, "failed to answer an edge's poll for revocations");
         RefusalCode::Unavailable
     })
@@ -35,7 +35,7 @@ pub(super) async fn seen(State(service): State<Service>, request: Request) -> Re
 }
 
 async fn report(service: &Service, request: Request) -> Result<(), RefusalCode> {
-    let _place = service.places.request().ok_or(RefusalCode::Unavailable)?;
+    let _place = service.concurrency_limits.request().ok_or(RefusalCode::Unavailable)?;
     let body = read(request.into_body(), SEEN_BODY_LIMIT).await?;
     let report = SeenReport::decode(&body).map_err(|_| RefusalCode::BadRequest)?;
     service.feed.seen(&report).await.map_err(|fault| {

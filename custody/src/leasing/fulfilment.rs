@@ -112,7 +112,7 @@ impl Leasing {
 
     fn sources_failed(&self, grant: &Grant, failures: &[SourceFailure]) {
         for failure in failures {
-            self.parts.failures.tell(&grant.actor, &grant.handle, failure);
+            self.parts.failures.report(&grant.actor, &grant.handle, failure);
         }
     }
 

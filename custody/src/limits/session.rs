@@ -47,7 +47,7 @@ impl SessionLimits {
     }
 
     /// A session last seen at or before this time has ended; 0 if none has.
-    pub fn asleep_since(&self, now: UnixSeconds) -> UnixSeconds {
+    pub fn idle_since(&self, now: UnixSeconds) -> UnixSeconds {
         self.idle.map_or(0, |idle| now.saturating_sub(idle))
     }
 }
@@ -95,9 +95,9 @@ mod tests {
         assert!(!limits.is_idle(None, NOW));
         assert!(!limits.is_idle(Some(NOW - 59), NOW));
         assert!(limits.is_idle(Some(NOW - 60), NOW));
-        assert_eq!(limits.asleep_since(NOW), NOW - 60, "the same second by the other way");
+        assert_eq!(limits.idle_since(NOW), NOW - 60, "the same second by the other way");
         let off = SessionLimits { idle: None, absolute: None };
         assert!(!off.is_idle(Some(0), NOW));
-        assert_eq!(off.asleep_since(NOW), 0);
+        assert_eq!(off.idle_since(NOW), 0);
     }
 }

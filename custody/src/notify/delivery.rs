@@ -26,7 +26,7 @@ pub(super) struct Delivery {
     pub(super) audit: AuditLog,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
-    pub(super) posted: Arc<Notify>,
+    pub(super) stored: Arc<Notify>,
 }
 
 // === impl Delivery ===
@@ -42,7 +42,7 @@ impl Delivery {
             }
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                () = self.posted.notified() => {}
+                () = self.stored.notified() => {}
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }

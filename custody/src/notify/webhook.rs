@@ -47,11 +47,11 @@ struct Body<'a> {
     kind: &'static str,
     /// When it happened, RFC 3339.
     timestamp: String,
-    data: Told<'a>,
+    data: NoticeData<'a>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct NoticeData<'a> {
     backend: &'a str,
     actor: &'a str,
     handle: &'a str,
@@ -96,7 +96,7 @@ fn body(notice: &Notice) -> Result<Zeroizing<Vec<u8>>, CallFault> {
     let Notice { at, backend, actor, handle, code, .. } = notice;
     let timestamp = UNIX_EPOCH.checked_add(Duration::from_secs(*at)).unwrap_or(UNIX_EPOCH);
     let timestamp = humantime::format_rfc3339_seconds(timestamp).to_string();
-    let body = Body { kind: KIND, timestamp, data: Told { backend, actor, handle, code } };
+    let body = Body { kind: KIND, timestamp, data: NoticeData { backend, actor, handle, code } };
     let body = serde_json::to_vec(&body).map_err(|_| CallFault::Unsendable("no JSON form"))?;
     Ok(Zeroizing::new(body))
 }

@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 pub struct Listener {
     socket: TcpListener,
     tls: Acceptors,
-    door: Arc<Door>,
+    door: Arc<BoundListener>,
 }
 
 /// The connections that were let in by the same TLS files.
@@ -37,7 +37,7 @@ struct Generation {
 }
 
 /// What every connection of a listener shares.
-struct Door {
+struct BoundListener {
     routes: Router,
     http: auto::Builder<TokioExecutor>,
     metrics: Arc<Metrics>,
@@ -99,7 +99,7 @@ impl Listener {
     ) -> Self {
         let metrics = Arc::clone(metrics);
         let refused = Sampler::new(Instant::now());
-        Self { socket, tls, door: Arc::new(Door { routes, http, metrics, refused }) }
+        Self { socket, tls, door: Arc::new(BoundListener { routes, http, metrics, refused }) }
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
@@ -110,7 +110,7 @@ impl Listener {
     /// every connection that was let in by TLS files which are in force no more.
     pub async fn serve(mut self, mut stop: watch::Receiver<bool>) {
         let mut generation = Generation::new();
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let concurrency_limits = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let (stream, place) = tokio::select! {
                 biased;
@@ -120,7 +120,7 @@ impl Listener {
                     under_way::spawn(std::mem::replace(&mut generation, Generation::new()).end());
                     continue;
                 }
-                accepted = accept(&self.socket, &places) => match accepted {
+                accepted = accept(&self.socket, &concurrency_limits) => match accepted {
                     Some(accepted) => accepted,
                     None => continue,
                 },
@@ -175,9 +175,9 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 async fn accept(
     socket: &TcpListener,
-    places: &Arc<Semaphore>,
+    concurrency_limits: &Arc<Semaphore>,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let place = Arc::clone(concurrency_limits).acquire_owned().await.ok()?;
     match socket.accept().await {
         Ok((stream, _peer)) => Some((stream, place)),
         Err(error) => {
@@ -188,9 +188,9 @@ async fn accept(
     }
 }
 
-// === impl Door ===
+// === impl BoundListener ===
 
-impl Door {
+impl BoundListener {
     async fn serve(self: Arc<Self>, stream: TcpStream, tls: Option<TlsAcceptor>, watcher: Watcher) {
         // Small answers, waited for: nothing to gain from holding them back.
         let _ = stream.set_nodelay(true);

@@ -15,7 +15,7 @@ pub(super) struct Protected {
 
 /// The keys of the doors.
 #[derive(Default)]
-pub(super) struct Locks {
+pub(super) struct ListenerAcceptors {
     pub(super) edge: Option<TlsAcceptor>,
     pub(super) admin: Option<TlsAcceptor>,
     pub(super) workers: Option<TlsAcceptor>,
@@ -48,9 +48,9 @@ impl Protected {
 
     /// Reads them. Whoever is let in at one door must not be at another: an edge's certificate is in a
     /// machine that guests talk to, a worker's in many.
-    pub(super) fn locks(&self) -> Result<Locks, StartFault> {
+    pub(super) fn read_acceptors(&self) -> Result<ListenerAcceptors, StartFault> {
         let [edge, admin, workers] = self.each();
-        let locks = Locks {
+        let read_acceptors = ListenerAcceptors {
             edge: acceptor(edge, tls::TLS12_AND_13, StartFault::EdgeTls)?,
             admin: acceptor(admin, tls::TLS13_ONLY, StartFault::AdminTls)?,
             workers: acceptor(workers, tls::TLS13_ONLY, StartFault::WorkersTls)?,
@@ -58,7 +58,7 @@ impl Protected {
         ensure_disjoint_cas(("edge", edge), admin, StartFault::AdminTls)?;
         ensure_disjoint_cas(("edge", edge), workers, StartFault::WorkersTls)?;
         ensure_disjoint_cas(("admin", admin), workers, StartFault::WorkersTls)?;
-        Ok(locks)
+        Ok(read_acceptors)
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS files that are renewed while custody serves: read again when they change, all or none.
 
 use super::StartFault;
-use super::protection::{Locks, Protected, Stamps};
+use super::protection::{ListenerAcceptors, Protected, Stamps};
 use custody_base::files::Stamp;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -39,7 +39,7 @@ impl Renewal {
     pub(super) fn start(files: Protected) -> Result<Self, StartFault> {
         // Before they are read, so that a change meanwhile is one.
         let read = files.stamps();
-        let Locks { edge, admin, workers } = files.locks()?;
+        let ListenerAcceptors { edge, admin, workers } = files.read_acceptors()?;
         let [of_edge, of_admin, of_workers] = read.clone();
         Ok(Self {
             files,
@@ -73,8 +73,8 @@ impl Renewal {
     }
 
     fn renew(&mut self, [of_edge, of_admin, of_workers]: Stamps) {
-        let Locks { edge, admin, workers } = match self.files.locks() {
-            Ok(locks) => locks,
+        let ListenerAcceptors { edge, admin, workers } = match self.files.read_acceptors() {
+            Ok(acceptors) => acceptors,
             Err(fault) => {
                 tracing::error!(%fault, "failed to read renewed TLS files: custody uses the old ones");
                 return;

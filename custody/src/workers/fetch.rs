@@ -128,7 +128,7 @@ impl Workers {
             let as_of = self.may_be_used(order).await?;
             let answered = self.parts.resolver.resolve(&asked, &budget).await;
             let answered = answered.map_err(|unresolved| self.not_there(order, &unresolved))?;
-            self.tell(order, &answered.failures);
+            self.report(order, &answered.failures);
             let row = self.row(order, admitted, &answered)?;
             let made_from = &answered.resolved.made_from;
             let lease = NewLease { as_of, made_from, ..NewLease::of(&row) };
@@ -165,14 +165,14 @@ impl Workers {
     }
 
     /// That nothing is stored is an answer to a worker, which may be about to store it.
-    fn tell(&self, order: &FetchOrder, failures: &[Failure]) {
+    fn report(&self, order: &FetchOrder, failures: &[Failure]) {
         for failure in failures.iter().filter(|failure| failure.fault != BackendFault::Absent) {
-            self.parts.failures.tell(&order.actor, &order.service, failure);
+            self.parts.failures.report(&order.actor, &order.service, failure);
         }
     }
 
     fn not_there(&self, order: &FetchOrder, unresolved: &Unresolved) -> Refusal {
-        self.tell(order, &unresolved.failures);
+        self.report(order, &unresolved.failures);
         match unresolved.failures.last().map(|failure| &failure.fault) {
             Some(BackendFault::Absent) => absent(),
             Some(BackendFault::Unfit(text)) => Refusal::unavailable("credential_unfit", *text),

@@ -142,9 +142,9 @@ impl Leases for Faulty {
         &self,
         sessions: &[String],
         now: UnixSeconds,
-        asleep: UnixSeconds,
+        idle_since: UnixSeconds,
     ) -> Told<()> {
-        self.through("mark_seen", self.real.mark_seen(sessions, now, asleep)).await
+        self.through("mark_seen", self.real.mark_seen(sessions, now, idle_since)).await
     }
     async fn forget(&self, before: UnixSeconds) -> Told<u64> {
         self.through("forget", self.real.forget(before)).await

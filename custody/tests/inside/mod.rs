@@ -13,7 +13,7 @@ use custody::config::Config;
 use custody::failures::Failures;
 use custody::feed::EdgeFeed;
 use custody::grants::{Grants, GrantsFile, LiveGrants, WrongGrants};
-use custody::http::{Places, Service, edge_routes};
+use custody::http::{ConcurrencyLimits, Service, edge_routes};
 use custody::keys::SessionKeys;
 use custody::leasing::{Leasing, Parts};
 use custody::metrics::Metrics;
@@ -131,7 +131,7 @@ impl Inside {
         let session_limits = config.session.limits;
         let feed = EdgeFeed::new(ledger.clone(), grants.clone(), session_limits, clock.clone());
         let feed = Arc::new(feed);
-        let places = Places::new(&config.limits);
+        let concurrency_limits = ConcurrencyLimits::new(&config.limits);
         let leasing = Leasing::new(Parts {
             keys: SessionKeys::open(config.session, &metrics).await.unwrap(),
             session_limits,
@@ -148,7 +148,7 @@ impl Inside {
         let service = Service {
             leasing,
             feed: feed.clone(),
-            places,
+            concurrency_limits,
             ledger: ledger.clone(),
             audit: audit.clone(),
             metrics,
@@ -269,11 +269,11 @@ grants: {GRANTS}\n",
 }
 
 /// One place for every handle, or a primary and a backup for those of [`GRANTS`].
-fn resolver(script: &Arc<Scripted>, places: usize) -> Resolver {
+fn resolver(script: &Arc<Scripted>, concurrency_limits: usize) -> Resolver {
     let primary = Arc::new(Place { number: 0, script: Arc::clone(script) });
     let backup = Arc::new(Place { number: 1, script: Arc::clone(script) });
     let mut sources = BTreeMap::new();
-    if places > 1 {
+    if concurrency_limits > 1 {
         for handle in ["h", "g", "once", "of-ada"] {
             let pair = Sources { primary: primary.clone(), backup: Some(backup.clone()) };
             sources.insert(handle.parse().unwrap(), pair);

@@ -1,4 +1,4 @@
-//! Leases that were given, and sessions that are awake.
+//! Leases that were given, and sessions that are active.
 
 use super::PostgresLedger;
 use super::call::Values;
@@ -103,17 +103,17 @@ impl Leases for PostgresLedger {
         &self,
         sessions: &[String],
         now: UnixSeconds,
-        asleep: UnixSeconds,
+        idle_since: UnixSeconds,
     ) -> Result<(), LedgerFault> {
         // Locked in one order, or two replicas with the same sessions could wait for each other.
-        let statement = "WITH awake AS (
+        let statement = "WITH active AS (
                 SELECT id FROM session WHERE id = ANY($1) AND last_seen > $3 AND last_seen < $2
                 ORDER BY id FOR UPDATE)
-             UPDATE session SET last_seen = $2 FROM awake WHERE session.id = awake.id";
+             UPDATE session SET last_seen = $2 FROM active WHERE session.id = active.id";
         // PostgreSQL has no text with a NUL, so such a session is not recorded; it must not hold up the others.
         let sessions: Vec<_> = sessions.iter().filter(|id| !id.contains('\0')).collect();
         let call = self.call().await?;
-        call.execute(statement, &[&sessions, &number(now), &number(asleep)]).await?;
+        call.execute(statement, &[&sessions, &number(now), &number(idle_since)]).await?;
         call.finish();
         Ok(())
     }

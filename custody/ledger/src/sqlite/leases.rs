@@ -70,7 +70,7 @@ impl Leases for SqliteLedger {
         &self,
         sessions: &[String],
         now: UnixSeconds,
-        asleep: UnixSeconds,
+        idle_since: UnixSeconds,
     ) -> Result<(), LedgerFault> {
         let sessions = sessions.to_vec();
         let statement = "UPDATE session SET last_seen = ?2
@@ -79,7 +79,7 @@ impl Leases for SqliteLedger {
             .write(WriteOptions::DURABLE, move |connection| {
                 let mut statement = connection.prepare_cached(statement)?;
                 for session in sessions {
-                    statement.execute((session, now, asleep))?;
+                    statement.execute((session, now, idle_since))?;
                 }
                 Ok(())
             })

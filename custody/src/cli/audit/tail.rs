@@ -1,6 +1,6 @@
 //! `custody audit tail`
 
-use crate::cli::out;
+use crate::cli::stdout;
 use crate::cli::table::plain;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         newest.drain(..surplus);
     }
     for line in &newest {
-        if !out::is_heard(line)? {
+        if !stdout::print_if_open(line)? {
             return Ok(());
         }
     }
@@ -86,7 +86,7 @@ fn follow(arguments: &Arguments, reader: &mut Reader) -> Result<()> {
         match reader.next()? {
             Some(line) => {
                 if let Some(line) = shown(arguments, &line)
-                    && !out::is_heard(&line)?
+                    && !stdout::print_if_open(&line)?
                 {
                     return Ok(());
                 }

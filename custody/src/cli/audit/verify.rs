@@ -1,6 +1,6 @@
 //! `custody audit verify`
 
-use crate::cli::out::say;
+use crate::cli::stdout::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use custody_audit::day::DayHead;
@@ -75,16 +75,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             segments: &segments,
             absent: &absent,
         };
-        say(serde_json::to_string_pretty(&report)?)?;
+        print(serde_json::to_string_pretty(&report)?)?;
     } else {
         if *days {
             say_days(&intact)?;
         }
         for Span { first, last } in &absent {
-            say(format_args!("{}: records {first} to {last} are absent", file.display()))?;
+            print(format_args!("{}: records {first} to {last} are absent", file.display()))?;
         }
         let (file, hash) = (file.display(), &intact.head.hash);
-        say(format_args!("{file}: {} records, unbroken; last hash {hash}", intact.records))?;
+        print(format_args!("{file}: {} records, unbroken; last hash {hash}", intact.records))?;
     }
     if *complete && !absent.is_empty() {
         bail!("records are absent; put their segments beside the others");
@@ -93,12 +93,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn say_days(intact: &Intact) -> Result<()> {
-    say(format_args!("{:10}  {:>10}  MERKLE ROOT", "DAY", "RECORDS"))?;
+    print(format_args!("{:10}  {:>10}  MERKLE ROOT", "DAY", "RECORDS"))?;
     for DayHead { day, records, merkle_root } in &intact.days {
-        say(format_args!("{day:10}  {records:>10}  {merkle_root}"))?;
+        print(format_args!("{day:10}  {records:>10}  {merkle_root}"))?;
     }
     let DayHead { day, records, merkle_root } = intact.today.head();
-    say(format_args!("{day:10}  {records:>10}  {merkle_root} (not over)"))
+    print(format_args!("{day:10}  {records:>10}  {merkle_root} (not over)"))
 }
 
 /// After the chain was verified, a line that ends in the hash is the record with that hash.

@@ -8,23 +8,23 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 /// Every door, open: bound, and nobody served yet.
-pub struct Doors {
-    pub edge: Door,
-    pub admin: Option<Door>,
-    pub workers: Option<Door>,
-    pub health: Door,
+pub struct Listeners {
+    pub edge: BoundListener,
+    pub admin: Option<BoundListener>,
+    pub workers: Option<BoundListener>,
+    pub health: BoundListener,
     pub renewal: Renewal,
 }
 
 /// A socket and how connections to it are secured.
-pub struct Door {
+pub struct BoundListener {
     pub socket: TcpListener,
     pub tls: Acceptors,
 }
 
-// === impl Doors ===
+// === impl Listeners ===
 
-impl Doors {
+impl Listeners {
     /// # Errors
     /// A file does not serve, an address is taken, or two listeners trust one CA.
     pub async fn open(config: &Config) -> Result<Self, StartFault> {
@@ -33,10 +33,10 @@ impl Doors {
         let admin_at = config.admin.as_ref().map(|admin| admin.listen);
         let workers_at = config.workers.as_ref().map(|workers| workers.listen);
         Ok(Self {
-            edge: Door::open("edge.listen", config.edge.listen, edge).await?,
-            admin: Door::open_if("admin.listen", admin_at, admin).await?,
-            workers: Door::open_if("workers.listen", workers_at, workers).await?,
-            health: Door::open("health.listen", config.health.listen, None).await?,
+            edge: BoundListener::open("edge.listen", config.edge.listen, edge).await?,
+            admin: BoundListener::open_if("admin.listen", admin_at, admin).await?,
+            workers: BoundListener::open_if("workers.listen", workers_at, workers).await?,
+            health: BoundListener::open("health.listen", config.health.listen, None).await?,
             renewal,
         })
     }
@@ -47,12 +47,12 @@ impl Doors {
 /// # Errors
 /// A file does not serve, or two listeners trust one CA.
 pub fn check(config: &Config) -> Result<(), StartFault> {
-    Protected::of(config).locks().map(|_| ())
+    Protected::of(config).read_acceptors().map(|_| ())
 }
 
-// === impl Door ===
+// === impl BoundListener ===
 
-impl Door {
+impl BoundListener {
     async fn open(
         field: &'static str,
         address: SocketAddr,

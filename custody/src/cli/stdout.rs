@@ -9,14 +9,14 @@ use std::io::{ErrorKind, Write};
 ///
 /// # Errors
 /// It cannot be written.
-pub fn say(line: impl Display) -> Result<()> {
-    is_heard(line).map(|_| ())
+pub fn print(line: impl Display) -> Result<()> {
+    print_if_open(line).map(|_| ())
 }
 
-/// As [`say`]; `false` when nobody reads any more, for whoever would go on and on.
-pub fn is_heard(line: impl Display) -> Result<bool> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+/// As [`print`]; `false` when nobody reads any more, for whoever would go on and on.
+pub fn print_if_open(line: impl Display) -> Result<bool> {
+    let mut stream = std::io::stdout().lock();
+    match writeln!(stream, "{line}").and_then(|()| stream.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error).context("standard output"),
@@ -29,5 +29,9 @@ pub fn answer<T: Serialize>(
     answer: &T,
     for_people: impl FnOnce() -> String,
 ) -> Result<()> {
-    if as_json { say(serde_json::to_string_pretty(answer)?) } else { say(for_people().trim_end()) }
+    if as_json {
+        print(serde_json::to_string_pretty(answer)?)
+    } else {
+        print(for_people().trim_end())
+    }
 }

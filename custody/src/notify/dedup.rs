@@ -10,7 +10,7 @@ pub(super) const WINDOW: u64 = 60;
 
 /// What failed, for whom. Names out of the configuration, and a code of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Failed {
+pub struct BackendFailure {
     pub backend: String,
     pub actor: String,
     pub handle: String,
@@ -21,22 +21,26 @@ pub struct Failed {
 /// When what was told last. As many entries as the configuration has backends and handles, times
 /// the codes, and no more: guests cannot make others.
 #[derive(Default)]
-pub(super) struct Told(HashMap<Failed, UnixSeconds>);
+pub(super) struct RecentFailures(HashMap<BackendFailure, UnixSeconds>);
 
-// === impl Told ===
+// === impl RecentFailures ===
 
-impl Told {
+impl RecentFailures {
     /// The notice of this failure, unless one like it was told less than a minute ago.
-    pub(super) fn tell(&mut self, failed: &Failed, now: UnixSeconds) -> Option<Notice> {
+    pub(super) fn notice_of(
+        &mut self,
+        failure: &BackendFailure,
+        now: UnixSeconds,
+    ) -> Option<Notice> {
         // Also those of the future: a clock that was set back must not silence anybody.
         self.0.retain(|_, at| *at <= now && now - *at < WINDOW);
-        if self.0.contains_key(failed) {
+        if self.0.contains_key(failure) {
             return None;
         }
-        self.0.insert(failed.clone(), now);
-        let Failed { backend, actor, handle, code } = failed.clone();
+        self.0.insert(failure.clone(), now);
+        let BackendFailure { backend, actor, handle, code } = failure.clone();
         Some(Notice {
-            id: id(failed, now),
+            id: id(failure, now),
             at: now,
             backend,
             actor,
@@ -50,8 +54,8 @@ impl Told {
 
 /// The same on every replica within the same minute of the clock, so that the ledger keeps one
 /// notice of what several see, and a receiver knows a repetition.
-fn id(failed: &Failed, now: UnixSeconds) -> String {
-    let Failed { backend, actor, handle, code } = failed;
+fn id(failure: &BackendFailure, now: UnixSeconds) -> String {
+    let BackendFailure { backend, actor, handle, code } = failure;
     let minute = (now / WINDOW).to_string();
     let digest = digest_of([backend, actor, handle, *code, &minute]);
     let (half, _) = digest.split_at(digest.len() / 2);
@@ -62,8 +66,8 @@ fn id(failed: &Failed, now: UnixSeconds) -> String {
 mod tests {
     use super::*;
 
-    fn failed(handle: &str) -> Failed {
-        Failed {
+    fn failure(handle: &str) -> BackendFailure {
+        BackendFailure {
             backend: "bao".into(),
             actor: "default".into(),
             handle: handle.into(),
@@ -73,26 +77,31 @@ mod tests {
 
     #[test]
     fn alike_failures_are_told_once_a_minute() {
-        let mut told = Told::default();
+        let mut recent = RecentFailures::default();
         // Across the edge of a minute of the clock, too.
-        let first = told.tell(&failed("h"), 6_059).unwrap();
-        assert!(told.tell(&failed("h"), 6_061).is_none());
-        assert!(told.tell(&failed("h"), 6_118).is_none());
-        assert!(told.tell(&failed("g"), 6_061).is_some(), "another handle is another failure");
-        let later = told.tell(&failed("h"), 6_119).unwrap();
+        let first = recent.notice_of(&failure("h"), 6_059).unwrap();
+        assert!(recent.notice_of(&failure("h"), 6_061).is_none());
+        assert!(recent.notice_of(&failure("h"), 6_118).is_none());
+        assert!(
+            recent.notice_of(&failure("g"), 6_061).is_some(),
+            "another handle is another failure"
+        );
+        let later = recent.notice_of(&failure("h"), 6_119).unwrap();
         assert_ne!(first.id, later.id);
         assert_eq!((first.at, later.at), (6_059, 6_119));
-        assert!(told.tell(&failed("h"), 100).is_some(), "the clock was set back");
+        assert!(recent.notice_of(&failure("h"), 100).is_some(), "the clock was set back");
     }
 
     #[test]
     fn replicas_agree_on_the_id() {
-        let of = |failed: &Failed, now| Told::default().tell(failed, now).unwrap().id;
-        assert_eq!(of(&failed("h"), 6_000), of(&failed("h"), 6_059));
-        assert_ne!(of(&failed("h"), 6_000), of(&failed("h"), 6_060));
-        assert_ne!(of(&failed("h"), 6_000), of(&failed("g"), 6_000));
-        let mut moved = failed("h");
+        let of = |failure: &BackendFailure, now| {
+            RecentFailures::default().notice_of(failure, now).unwrap().id
+        };
+        assert_eq!(of(&failure("h"), 6_000), of(&failure("h"), 6_059));
+        assert_ne!(of(&failure("h"), 6_000), of(&failure("h"), 6_060));
+        assert_ne!(of(&failure("h"), 6_000), of(&failure("g"), 6_000));
+        let mut moved = failure("h");
         (moved.backend, moved.actor) = ("baod".into(), "efault".into());
-        assert_ne!(of(&failed("h"), 6_000), of(&moved, 6_000));
+        assert_ne!(of(&failure("h"), 6_000), of(&moved, 6_000));
     }
 }

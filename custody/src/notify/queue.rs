@@ -1,6 +1,6 @@
 //! From a failure to a notice in the ledger.
 
-use super::alike::{Failed, Told};
+use super::dedup::{BackendFailure, RecentFailures};
 use crate::metrics::Metrics;
 use custody_base::clock::Clock;
 use custody_ledger::{Ledger, Notice};
@@ -12,18 +12,18 @@ const QUEUE: usize = 1024;
 
 /// Takes failures, and returns at once.
 pub struct Notifier {
-    told: Mutex<Told>,
+    recent: Mutex<RecentFailures>,
     orders: mpsc::Sender<Notice>,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
 
 /// Puts them into the ledger.
-pub(super) struct Posting {
+pub(super) struct NoticeQueue {
     inbox: mpsc::Receiver<Notice>,
     ledger: Arc<dyn Ledger>,
     /// Woken after each, so that it is delivered without delay.
-    posted: Arc<Notify>,
+    stored: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
@@ -32,31 +32,31 @@ pub(super) struct Posting {
 impl Notifier {
     pub(super) fn new(clock: Clock, metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<Notice>) {
         let (orders, inbox) = mpsc::channel(QUEUE);
-        (Self { told: Mutex::default(), orders, clock, metrics }, inbox)
+        (Self { recent: Mutex::default(), orders, clock, metrics }, inbox)
     }
 
     /// One failure; whether somebody hears of it is not for the caller to wait for.
-    pub fn failed(&self, failed: &Failed) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let notice = told.tell(failed, (self.clock)());
-        drop(told);
+    pub fn report(&self, failure: &BackendFailure) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let notice = recent.notice_of(failure, (self.clock)());
+        drop(recent);
         if notice.is_some_and(|notice| self.orders.try_send(notice).is_err()) {
             self.metrics.notice_lost();
-            tracing::error!(?failed, "dropped a notice: too many wait for the ledger");
+            tracing::error!(?failure, "dropped a notice: too many wait for the ledger");
         }
     }
 }
 
-// === impl Posting ===
+// === impl NoticeQueue ===
 
-impl Posting {
+impl NoticeQueue {
     pub(super) fn new(
         inbox: mpsc::Receiver<Notice>,
         ledger: Arc<dyn Ledger>,
-        posted: Arc<Notify>,
+        stored: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { inbox, ledger, posted, metrics }
+        Self { inbox, ledger, stored, metrics }
     }
 
     /// Until `stop`, and then what was told by then.
@@ -67,19 +67,19 @@ impl Posting {
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match next {
-                Some(notice) => self.post(&notice).await,
+                Some(notice) => self.store(&notice).await,
                 None => return,
             }
         }
         self.inbox.close();
         while let Some(notice) = self.inbox.recv().await {
-            self.post(&notice).await;
+            self.store(&notice).await;
         }
     }
 
-    async fn post(&self, notice: &Notice) {
+    async fn store(&self, notice: &Notice) {
         match self.ledger.post(notice).await {
-            Ok(()) => self.posted.notify_one(),
+            Ok(()) => self.stored.notify_one(),
             Err(fault) => {
                 self.metrics.notice_lost();
                 tracing::error!(id = notice.id, %fault, "dropped a notice: the ledger did not store it");

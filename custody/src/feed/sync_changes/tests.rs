@@ -35,23 +35,23 @@ fn in_force(target: Target, until: Until) -> Revocation {
 }
 
 /// `h+` is revoked, `h-` is not; `h+7` until then.
-fn text(told: &[SyncChange]) -> String {
+fn text(sync_changes: &[SyncChange]) -> String {
     let word = |change: &SyncChange| {
         let until = change.until.map_or(String::new(), |until| until.to_string());
         format!("{}{}{until}", change.id, if change.revoked { "+" } else { "-" })
     };
-    told.iter().map(word).collect::<Vec<_>>().join(" ")
+    sync_changes.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
 fn an_actor_is_told_as_its_handles() {
     let grants = grants(&[("ada", "a1"), ("ada", "a2"), ("bob", "b1"), ("ada", "a1")]);
-    let whole = |changes: &[Change]| text(&whole(changes, &grants));
-    assert_eq!(whole(&[revoked(actor("ada"), None)]), "a1+ a2+");
-    assert_eq!(whole(&[revoked(actor("nobody"), None)]), "");
-    assert_eq!(whole(&[revoked(handle("not-granted"), Some(7))]), "not-granted+7");
+    let full = |changes: &[Change]| text(&full(changes, &grants));
+    assert_eq!(full(&[revoked(actor("ada"), None)]), "a1+ a2+");
+    assert_eq!(full(&[revoked(actor("nobody"), None)]), "");
+    assert_eq!(full(&[revoked(handle("not-granted"), Some(7))]), "not-granted+7");
     let session = revoked(Target::Session("s".into()), Some(7));
-    assert_eq!(whole(&[session, revoked(actor("bob"), Some(9))]), "s+7 b1+9");
+    assert_eq!(full(&[session, revoked(actor("bob"), Some(9))]), "s+7 b1+9");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn of_two_revocations_of_a_handle_the_later_end_counts() {
         (Some(7), None, "a1+"),
     ] {
         let changes = [revoked(handle("a1"), one), revoked(actor("ada"), other)];
-        assert_eq!(text(&whole(&changes, &grants)), expected);
+        assert_eq!(text(&full(&changes, &grants)), expected);
     }
 }
 
@@ -72,12 +72,13 @@ fn of_two_revocations_of_a_handle_the_later_end_counts() {
 fn what_is_restored_by_one_and_not_the_other_stays_revoked() {
     let grants = grants(&[("ada", "a1"), ("ada", "a2")]);
     let restored = |target| [Change::Restored { target }];
-    let since = |changes: &[Change], left: &[Revocation]| text(&since(changes, left, &grants));
+    let incremental =
+        |changes: &[Change], left: &[Revocation]| text(&incremental(changes, left, &grants));
     let both = [in_force(handle("a1"), None), in_force(actor("ada"), Some(9))];
-    assert_eq!(since(&restored(actor("ada")), &both[..1]), "a1+ a2-");
-    assert_eq!(since(&restored(handle("a1")), &both[1..]), "a1+9");
-    assert_eq!(since(&restored(handle("a1")), &[]), "a1-");
-    assert_eq!(since(&[revoked(actor("ada"), Some(9))], &both), "a1+ a2+9");
-    assert_eq!(since(&restored(Target::Lease("l".into())), &[]), "l-");
-    assert_eq!(since(&[Change::KillSwitch { on: true }], &both), "");
+    assert_eq!(incremental(&restored(actor("ada")), &both[..1]), "a1+ a2-");
+    assert_eq!(incremental(&restored(handle("a1")), &both[1..]), "a1+9");
+    assert_eq!(incremental(&restored(handle("a1")), &[]), "a1-");
+    assert_eq!(incremental(&[revoked(actor("ada"), Some(9))], &both), "a1+ a2+9");
+    assert_eq!(incremental(&restored(Target::Lease("l".into())), &[]), "l-");
+    assert_eq!(incremental(&[Change::KillSwitch { on: true }], &both), "");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What an edge wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct SyncRequest {
     /// From the answer before; `None`: everything.
     pub cursor: Option<String>,
     pub wait: Duration,
@@ -13,35 +13,35 @@ pub struct Ask {
 
 /// The query does not follow the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AskError;
+pub struct SyncRequestError;
 
-// === impl Ask ===
+// === impl SyncRequest ===
 
-impl Ask {
+impl SyncRequest {
     /// Neither value needs escaping, so none is undone: `%` is in no cursor. `wait` is whole seconds;
     /// without it the answer comes at once.
-    pub fn parse(query: &str) -> Result<Self, AskError> {
+    pub fn parse(query: &str) -> Result<Self, SyncRequestError> {
         let (mut cursor, mut wait) = (None, None);
         for pair in query.split('&').filter(|_| !query.is_empty()) {
-            match pair.split_once('=').ok_or(AskError)? {
+            match pair.split_once('=').ok_or(SyncRequestError)? {
                 ("cursor", text) if cursor.is_none() && is_cursor(text) => {
                     cursor = Some(text.to_owned());
                 }
                 ("wait", text) if wait.is_none() => wait = Some(seconds(text)?),
-                _ => return Err(AskError),
+                _ => return Err(SyncRequestError),
             }
         }
         Ok(Self { cursor, wait: wait.unwrap_or_default() })
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, AskError> {
+fn seconds(text: &str) -> Result<Duration, SyncRequestError> {
     let plain = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    let seconds: u64 = text.parse().map_err(|_| AskError)?;
+    let seconds: u64 = text.parse().map_err(|_| SyncRequestError)?;
     if plain && seconds <= SYNC_WAIT_CEILING {
         Ok(Duration::from_secs(seconds))
     } else {
-        Err(AskError)
+        Err(SyncRequestError)
     }
 }
 
@@ -52,13 +52,13 @@ mod tests {
 
     #[test]
     fn the_query_is_strict() {
-        let ask = |cursor: Option<&str>, wait| {
-            Ok(Ask { cursor: cursor.map(str::to_owned), wait: Duration::from_secs(wait) })
+        let sync_request = |cursor: Option<&str>, wait| {
+            Ok(SyncRequest { cursor: cursor.map(str::to_owned), wait: Duration::from_secs(wait) })
         };
-        assert_eq!(Ask::parse(""), ask(None, 0));
-        assert_eq!(Ask::parse("wait=30"), ask(None, 30));
-        assert_eq!(Ask::parse("cursor=a-1.ff"), ask(Some("a-1.ff"), 0));
-        assert_eq!(Ask::parse("wait=0&cursor=a"), ask(Some("a"), 0));
+        assert_eq!(SyncRequest::parse(""), sync_request(None, 0));
+        assert_eq!(SyncRequest::parse("wait=30"), sync_request(None, 30));
+        assert_eq!(SyncRequest::parse("cursor=a-1.ff"), sync_request(Some("a-1.ff"), 0));
+        assert_eq!(SyncRequest::parse("wait=0&cursor=a"), sync_request(Some("a"), 0));
         for bad in [
             "wait=31",
             "wait=",
@@ -78,22 +78,25 @@ mod tests {
             "wait=1&",
             "Wait=1",
         ] {
-            assert_eq!(Ask::parse(bad), Err(AskError), "{bad}");
+            assert_eq!(SyncRequest::parse(bad), Err(SyncRequestError), "{bad}");
         }
-        assert_eq!(Ask::parse(&format!("cursor={}", "a".repeat(65))), Err(AskError));
+        assert_eq!(
+            SyncRequest::parse(&format!("cursor={}", "a".repeat(65))),
+            Err(SyncRequestError)
+        );
     }
 
     proptest! {
         #[test]
         fn parsing_never_panics(query in "\\PC{0,80}") {
-            let _ = Ask::parse(&query);
+            let _ = SyncRequest::parse(&query);
         }
 
         #[test]
         fn what_is_taken_is_in_bounds(query in "(cursor|wait)=[0-9a-z.-]{0,70}(&(cursor|wait)=[0-9a-z]{0,3})?") {
-            if let Ok(ask) = Ask::parse(&query) {
-                prop_assert!(ask.wait.as_secs() <= SYNC_WAIT_CEILING);
-                prop_assert!(ask.cursor.is_none_or(|cursor| is_cursor(&cursor)));
+            if let Ok(sync_request) = SyncRequest::parse(&query) {
+                prop_assert!(sync_request.wait.as_secs() <= SYNC_WAIT_CEILING);
+                prop_assert!(sync_request.cursor.is_none_or(|cursor| is_cursor(&cursor)));
             }
         }
     }

@@ -7,14 +7,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places there are. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ConcurrencyLimits {
     requests: Arc<Semaphore>,
     pollers: Arc<Semaphore>,
 }
 
-// === impl Places ===
+// === impl ConcurrencyLimits ===
 
-impl Places {
+impl ConcurrencyLimits {
     pub fn new(limits: &Limits) -> Self {
         let semaphore = |count| Arc::new(Semaphore::new(count));
         Self { requests: semaphore(limits.concurrent), pollers: semaphore(limits.pollers) }

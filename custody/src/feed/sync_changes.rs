@@ -9,20 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 type Until = Option<UnixSeconds>;
 
 /// A full feed: each change is a revocation that is in force.
-pub(super) fn whole(changes: &[Change], grants: &Grants) -> Vec<SyncChange> {
-    let mut told: Vec<_> = changes.iter().filter_map(plain).collect();
+pub(super) fn full(changes: &[Change], grants: &Grants) -> Vec<SyncChange> {
+    let mut sync_changes: Vec<_> = changes.iter().filter_map(plain).collect();
     let in_force = changes.iter().filter_map(|change| match change {
         Change::Revoked { target, until } => Some((target, *until)),
         Change::Restored { .. } | Change::KillSwitch { .. } | Change::TornDown { .. } => None,
     });
     let handles = revoked_handles(in_force, grants);
-    told.extend(handles.into_iter().map(|(handle, until)| of_handle(handle, Some(until))));
-    told
+    sync_changes.extend(handles.into_iter().map(|(handle, until)| of_handle(handle, Some(until))));
+    sync_changes
 }
 
 /// What changed since, with the handles as they stand now: told again, or sooner than their turn, a
 /// state does no harm.
-pub(super) fn since(
+pub(super) fn incremental(
     changes: &[Change],
     revoked: &[Revocation],
     grants: &Grants,
@@ -41,9 +41,10 @@ pub(super) fn since(
     }
     let in_force = revoked.iter().map(|revocation| (&revocation.target, revocation.until));
     let handles = revoked_handles(in_force, grants);
-    let mut told: Vec<_> = changes.iter().filter_map(plain).collect();
-    told.extend(touched.into_iter().map(|handle| of_handle(handle, handles.get(handle).copied())));
-    told
+    let mut sync_changes: Vec<_> = changes.iter().filter_map(plain).collect();
+    sync_changes
+        .extend(touched.into_iter().map(|handle| of_handle(handle, handles.get(handle).copied())));
+    sync_changes
 }
 
 /// What an edge understands as it is. The kill switch stands beside the changes, and of a teardown an edge
