@@ -1,5 +1,5 @@
 //! docs/configuration.md: every example in it is one that custody takes, and no field that custody
-//! knows is missing.
+//! knows is missing. docs/secret-managers.md: custody takes every recipe.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod common;
@@ -25,6 +25,8 @@ const CAS: [&str; 7] = [
     "github-ca.pem",
     "login-ca.pem",
 ];
+
+const REFERENCE: &str = "docs/configuration.md";
 
 const JWKS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1",
     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -54,9 +56,9 @@ fn home() -> tempfile::TempDir {
 
 /// The examples, each laid over what `custody init` writes: a section that it has takes the place of
 /// that one.
-fn examples(home: &Path) -> Vec<Mapping> {
+fn examples(page: &str, home: &Path) -> Vec<Mapping> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let document = fs::read_to_string(root.join("docs/configuration.md")).unwrap();
+    let document = fs::read_to_string(root.join(page)).unwrap();
     let blocks = document.split("```yaml custody\n").skip(1);
     let blocks = blocks.map(|rest| rest.split("```").next().unwrap());
     let made = fs::read_to_string(home.join("custody.yaml")).unwrap();
@@ -79,7 +81,7 @@ fn faults(home: &Path, whole: &Value) -> Vec<String> {
 #[test]
 fn every_example_is_one_that_custody_takes() {
     let home = home();
-    let examples = examples(home.path());
+    let examples = examples(REFERENCE, home.path());
     assert!(examples.len() > 5, "the examples are not found");
     for whole in examples {
         let local = whole["store"].get("path").is_some();
@@ -101,12 +103,23 @@ fn every_example_is_one_that_custody_takes() {
     }
 }
 
+/// Their programs are not on this machine, so their files are not checked.
+#[test]
+fn every_recipe_is_one_that_custody_takes() {
+    let home = home();
+    let recipes = examples("docs/secret-managers.md", home.path());
+    assert!(recipes.len() > 6, "the recipes are not found");
+    for whole in recipes {
+        assert_eq!(faults(home.path(), &Value::Mapping(whole)), [""; 0]);
+    }
+}
+
 /// Custody is asked itself: a field it does not know is answered with those it knows.
 #[test]
 fn every_field_that_custody_knows_is_in_an_example() {
     let home = home();
     let mut known: BTreeMap<BTreeSet<String>, BTreeSet<String>> = BTreeMap::new();
-    for whole in examples(home.path()) {
+    for whole in examples(REFERENCE, home.path()) {
         let whole = Value::Mapping(whole);
         let mut paths = Vec::new();
         mappings(&whole, &mut Vec::new(), &mut paths);

@@ -1,5 +1,6 @@
 //! The resolver, made of what a configuration names.
 
+use crate::exec::{CommandBackend, CommandSource, ProgramFault};
 use crate::github_app::{App, GitHubApp, InstallationSource};
 use crate::oauth::{AuthorizationServer, Endpoints, OAuthSource};
 use crate::openbao::{self, ClientFault};
@@ -21,6 +22,8 @@ pub enum AssemblyFault {
     Reach { name: String, fault: ReachFault },
     #[error("backends.{name}.issuer: {fault}")]
     Issuer { name: String, fault: EndpointFault },
+    #[error("backends.{name}.{fault}")]
+    Program { name: String, fault: ProgramFault },
     /// The configuration was checked, so nobody sees this.
     #[error("credentials: {0} is not a backend of this type")]
     Mismatch(String),
@@ -40,6 +43,7 @@ struct Clients {
     openbao: BTreeMap<String, Arc<openbao::Client>>,
     oauth2: BTreeMap<String, Arc<AuthorizationServer>>,
     github: BTreeMap<String, Arc<GitHubApp>>,
+    exec: BTreeMap<String, Arc<CommandBackend>>,
 }
 
 /// Connects nothing yet.
@@ -52,8 +56,8 @@ pub fn assemble(
     own: Own,
 ) -> Result<Resolver, AssemblyFault> {
     let registered = vec![Arc::clone(&own.sealed)];
-    let (openbao, oauth2, github) = Default::default();
-    let mut clients = Clients { own, openbao, oauth2, github };
+    let (openbao, oauth2, github, exec) = Default::default();
+    let mut clients = Clients { own, openbao, oauth2, github, exec };
     for (name, backend) in &backends.0 {
         clients.add(name, backend)?;
     }
@@ -103,6 +107,12 @@ impl Clients {
                 let app = GitHubApp::new(owned(), outbound, api, app, stores);
                 self.github.insert(owned(), app);
             }
+            Backend::Exec(program) => {
+                let stores = self.own.minting.clone();
+                let backend = CommandBackend::new(owned(), program.clone(), stores)
+                    .map_err(|fault| AssemblyFault::Program { name: owned(), fault })?;
+                self.exec.insert(owned(), backend);
+            }
         }
         Ok(())
     }
@@ -122,6 +132,10 @@ impl Clients {
             SourceOf::GitHubApp(installation) => {
                 let app = self.github.get(&at.backend).ok_or_else(mismatch)?;
                 Arc::new(InstallationSource::new(Arc::clone(app), *installation))
+            }
+            SourceOf::Exec(request) => {
+                let backend = self.exec.get(&at.backend).ok_or_else(mismatch)?;
+                Arc::new(CommandSource::new(Arc::clone(backend), request.clone()))
             }
         })
     }

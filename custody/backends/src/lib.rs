@@ -10,6 +10,7 @@
 )]
 
 pub mod assembly;
+pub mod exec;
 pub mod openbao;
 pub mod resolver;
 pub mod sealed;
@@ -111,6 +112,8 @@ pub enum BackendFault {
     Denied(String),
     #[error("the backend is not there: {0}")]
     Down(String),
+    #[error("the command failed: {0}")]
+    CommandFailed(String),
     /// The issuer replaced it, and custody does not have the next one.
     #[error("the refresh token is lost: {0}")]
     RefreshTokenLost(String),
@@ -176,6 +179,7 @@ impl BackendFault {
             Self::Unreadable(_) => "credential_unreadable",
             Self::Denied(_) => "backend_denied",
             Self::Down(_) => "backend_down",
+            Self::CommandFailed(_) => "command_failed",
             Self::RefreshTokenLost(_) => "refresh_token_lost",
             Self::NoBackendAvailable { .. } => "no_backend_available",
             Self::Unfit(_) => "credential_unfit",

@@ -1,9 +1,10 @@
 //! What the backends and the sources of credentials are made from.
 
+use crate::exec::{CommandRequest, Program, ProgramFault};
 use crate::oauth::{Client, TokenRequest};
 use crate::openbao::{OpenBao, OpenBaoSource};
 use custody_base::actor::Actor;
-use custody_base::outbound::{Endpoint, Reach};
+use custody_base::outbound::{Endpoint, Reach, ReachFault};
 use lease::Handle;
 use std::collections::BTreeMap;
 
@@ -20,6 +21,16 @@ pub enum Backend {
     OpenBao(OpenBao),
     OAuth2(OAuth2),
     GitHubApp(AppOnGitHub),
+    Exec(Program),
+}
+
+/// A backend cannot be made. The text begins with the field.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendUnusable {
+    #[error("{0}")]
+    Reach(#[from] ReachFault),
+    #[error("{0}")]
+    Program(#[from] ProgramFault),
 }
 
 /// A server, and who custody is to it.
@@ -76,17 +87,25 @@ pub enum SourceOf {
     OAuth2(TokenRequest),
     /// The id of an installation.
     GitHubApp(u64),
+    Exec(CommandRequest),
 }
 
 // === impl Backend ===
 
 impl Backend {
-    /// How its server is reached.
-    pub const fn reach(&self) -> &Reach {
+    /// Looks at the files that it names. Nothing is connected or run.
+    ///
+    /// # Errors
+    /// A file that it names does not serve.
+    pub fn check(&self) -> Result<(), BackendUnusable> {
         match self {
             Self::OpenBao(OpenBao { reach, .. })
             | Self::OAuth2(OAuth2 { reach, .. })
-            | Self::GitHubApp(AppOnGitHub { reach, .. }) => reach,
+            | Self::GitHubApp(AppOnGitHub { reach, .. }) => {
+                reach.client()?;
+            }
+            Self::Exec(program) => program.check()?,
         }
+        Ok(())
     }
 }

@@ -33,7 +33,7 @@ pub fn run(path: &Path) -> Result<()> {
         faults.push(fault.to_string());
     }
     for (name, backend) in &config.backends.0 {
-        if let Err(fault) = backend.reach().client() {
+        if let Err(fault) = backend.check() {
             faults.push(format!("backends.{name}.{fault}"));
         }
     }

@@ -1,5 +1,6 @@
 //! `backends`: where credentials come from, by name. A type of backend has a file.
 
+mod exec;
 mod github_app;
 mod oauth2;
 mod openbao;
@@ -35,8 +36,9 @@ fn read_one(path: &str, value: Value, folder: &Path, faults: &mut Faults) -> Opt
         "openbao" => openbao::read(path, rest, folder, faults).map(Backend::OpenBao),
         "oauth2" => oauth2::read(path, rest, folder, faults).map(Backend::OAuth2),
         "github_app" => github_app::read(path, rest, folder, faults).map(Backend::GitHubApp),
+        "exec" => exec::read(path, rest, faults).map(Backend::Exec),
         _ => {
-            faults.add(format!("{path}.type"), "there are openbao, oauth2 and github_app");
+            faults.add(format!("{path}.type"), "there are openbao, oauth2, github_app and exec");
             None
         }
     }
@@ -58,6 +60,7 @@ pub(super) fn read_source(
         Some(Backend::GitHubApp(_)) => {
             github_app::read_source(path, rest, faults).map(SourceOf::GitHubApp)
         }
+        Some(Backend::Exec(_)) => exec::read_source(path, rest, faults).map(SourceOf::Exec),
         None if backend == SEALED => {
             if rest.as_mapping().is_some_and(|rest| !rest.is_empty()) {
                 faults.add(

@@ -29,7 +29,9 @@ fn looked_at(block: &Block) -> Option<bool> {
         // loaded.rs
         ("yaml", "policy" | "cases") | ("text", "cases") | ("console", "host-sim") => true,
         // custody/tests/reference.rs
-        ("yaml", "custody") => block.page == "docs/configuration.md",
+        ("yaml", "custody") => {
+            ["docs/configuration.md", "docs/secret-managers.md"].contains(&block.page.as_str())
+        }
         // walks.rs
         ("text", "demo") => block.page == "README.md",
         // host-sim/tests/command_line.rs

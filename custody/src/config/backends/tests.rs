@@ -1,9 +1,10 @@
 use super::super::credentials;
 use super::*;
+use custody_backends::exec::{Format, JsonFields, Variable};
 use custody_backends::oauth::{Client, ClientAuth, Grant};
 use custody_backends::openbao::{Fields, OpenBaoAuth, SecretPath};
 use custody_backends::settings::{Credentials, SourcePair};
-use custody_base::credential::CredentialType;
+use custody_base::credential::{CredentialType, Shape};
 
 const BACKENDS: &str = "
 bao:
@@ -206,5 +207,76 @@ fn what_oauth_and_github_lack_is_named() {
         assert_ne!(text, OAUTH_CREDENTIALS, "{from}");
         let (faults, ..) = parse(OAUTH, &text);
         assert!(faults.first().is_some_and(|f| f.starts_with(begin)), "{begin}: {faults:?}");
+    }
+}
+
+const EXEC: &str = "
+op:
+  type: exec
+  command: [/usr/bin/op, read, --no-color]
+  environment: {HOME: /var/lib/custody, OP_TOKEN: {handle: op-token, actor: ops}}
+  timeout: 9s
+  keep: 1m
+";
+const EXEC_CREDENTIALS: &str = "
+a: {primary: {backend: op, arguments: ['op://prod/{actor}/key']}}
+b: {primary: {backend: op, type: basic, user: x, json: {value: /a/b, expires_at: /end}}}
+";
+
+#[test]
+fn a_command_and_its_arguments() {
+    let (faults, backends, credentials) = parse(EXEC, EXEC_CREDENTIALS);
+    assert_eq!(faults, Vec::<String>::new());
+    let Backend::Exec(program) = &backends.0["op"] else { panic!("another") };
+    assert_eq!(program.path, Path::new("/usr/bin/op"));
+    assert_eq!(program.arguments, ["read", "--no-color"]);
+    assert_eq!((program.limit.as_secs(), program.keep.as_secs()), (9, 60));
+    let stored =
+        Variable::Stored { actor: "ops".parse().unwrap(), handle: "op-token".parse().unwrap() };
+    assert_eq!(program.environment["OP_TOKEN"], stored);
+    let at = |handle: &str| match &credentials.0[&handle.parse().unwrap()].primary.of {
+        SourceOf::Exec(request) => request.clone(),
+        _ => panic!("another"),
+    };
+    assert_eq!((at("a").shape, at("a").format), (Shape::Bearer, Format::Text));
+    assert_eq!(at("a").arguments, ["op://prod/{actor}/key"]);
+    let fields = JsonFields { value: "/a/b".into(), expires_at: Some("/end".into()) };
+    assert_eq!(at("b").shape, Shape::Basic { user: "x".into() });
+    assert_eq!(at("b").format, Format::Json(fields));
+}
+
+#[test]
+fn what_a_command_lacks_is_named() {
+    for (from, to, begin) in [
+        ("[/usr/bin/op, read", "[op, read", "backends.op.command[0]: is the absolute path"),
+        ("[/usr/bin/op, read, --no-color]", "[]", "backends.op.command[0]: is the absolute path"),
+        ("[/usr/bin/op, read, --no-color]", "op read", "backends.op.command: invalid type"),
+        ("read, --no-color", "\"a\\0b\"", "backends.op.command[1]: has a zero byte"),
+        ("HOME: /var", "1HOME: /var", "backends.op.environment.1HOME: a name is"),
+        ("HOME: /var/lib/custody", "HOME: 1", "backends.op.environment.HOME: is a text (in"),
+        ("{handle: op-token, ", "{handel: x, ", "backends.op.environment.OP_TOKEN.handel: unk"),
+        ("timeout: 9s", "timeout: 31s", "backends.op.timeout: must be 1s to 30s"),
+        ("keep: 1m", "keep: 25h", "backends.op.keep: must be 1s to 86400s"),
+        ("keep: 1m", "shell: true", "backends.op.shell: unknown field"),
+    ] {
+        let text = EXEC.replacen(from, to, 1);
+        assert_ne!(text, EXEC, "{from}");
+        let (faults, ..) = parse(&text, "{}");
+        assert!(faults.len() == 1 && faults[0].starts_with(begin), "{begin}: {faults:?}");
+    }
+    for (from, to, begin) in [
+        ("['op://prod/{actor}/key']", "x", "credentials.a.primary.arguments: invalid"),
+        ("op, type: basic", "op, type: bearer", "credentials.b.primary.type: is bearer (the"),
+        ("type: basic, user: x", "type: api_key", "credentials.b.primary.type: is bearer"),
+        ("basic, user: x", "api_key, header: host", "credentials.b.primary.header: "),
+        ("type: basic, user: x", "type: header_set", "credentials.b.primary.type: is bearer"),
+        ("value: /a/b", "value: a", "credentials.b.primary.json.value: is a JSON pointer"),
+        ("value: /a/b, ", "", "credentials.b.primary.json: missing field"),
+        ("expires_at: /end", "expires_at: end", "credentials.b.primary.json.expires_at: is a J"),
+    ] {
+        let text = EXEC_CREDENTIALS.replacen(from, to, 1);
+        assert_ne!(text, EXEC_CREDENTIALS, "{from}");
+        let (faults, ..) = parse(EXEC, &text);
+        assert!(faults.len() == 1 && faults[0].starts_with(begin), "{begin}: {faults:?}");
     }
 }
