@@ -124,8 +124,8 @@ fn clock_time_get(guest: GuestCaller<'_>, clock: u32, _precision: u64, out: u32)
         let nanos = {
             let simulation = call.simulation();
             match clock {
-                0 => world.now.unix_nanos(),
-                1 => UPTIME + (world.now.unix_nanos() - world.started.unix_nanos()),
+                0 => simulation.now.unix_nanos(),
+                1 => UPTIME + (simulation.now.unix_nanos() - simulation.started.unix_nanos()),
                 _ => return Err(NOTSUP),
             }
         };

@@ -14,7 +14,7 @@ use stack::schemas::Schemas;
 /// itself is asked.
 const CARGO: &str = r#"#!/bin/sh
 set -eu
-here=$(dirname "$0")/..
+here=$(dirname "$0")/../leasehold
 case "$1" in
 xtask) shift; exec "$here/target/debug/xtask" "$@" ;;
 build)
@@ -107,7 +107,7 @@ impl Clone {
 
     /// What comes first in the `PATH`.
     pub fn tools(&self) -> PathBuf {
-        let tools = self.root().join("tools");
+        let tools = self.folder.path().join("tools");
         fs::create_dir_all(&tools).unwrap();
         tools
     }
