@@ -40,7 +40,8 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(Exit { code, line }) => {
+        Err(Exit { code, log, line }) => {
+            log.iter().for_each(|message| eprintln!("log: {message}"));
             eprintln!("host-sim: {line}");
             ExitCode::from(code)
         }

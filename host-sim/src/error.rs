@@ -26,10 +26,22 @@ pub enum Error {
     NoPlugin(String),
     /// A trap, or a limit, before the first request.
     #[error("{vm}: {failure}")]
-    Start { vm: String, failure: Failure },
+    Start { vm: String, failure: Failure, log: Vec<String> },
     /// The module said no to its VM start or its configuration.
     #[error("{vm}: {callback} returned false{}", logged(.log))]
     Refused { vm: String, callback: &'static str, log: Vec<String> },
+}
+
+// === impl Error ===
+
+impl Error {
+    /// What the module logged before it failed, its standard output and error among it.
+    pub fn log(&self) -> &[String] {
+        match self {
+            Self::Start { log, .. } | Self::Refused { log, .. } => log,
+            _ => &[],
+        }
+    }
 }
 
 /// What ended a VM: the callback that was running and how it ended.

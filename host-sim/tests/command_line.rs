@@ -196,6 +196,29 @@ fn mistakes_have_a_line_and_a_code_each() {
     }
 }
 
+/// A runtime that panics explains it on its standard error, which is all that its author gets.
+#[test]
+fn output_of_a_module_that_does_not_start_is_shown() {
+    let desk = Desk::new();
+    desk.put("good.yaml", GOOD);
+    let explained = r#"(module
+      (import "wasi_snapshot_preview1" "fd_write"
+        (func $fd_write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 32) "\40\00\00\00\0b\00\00\00")
+      (data (i32.const 64) "panic: why\n")
+      (func (export "proxy_abi_version_0_2_1"))
+      (func $_ZN5guest5start17h0123456789abcdefE (export "_initialize")
+        (drop (call $fd_write (i32.const 2) (i32.const 32) (i32.const 1) (i32.const 16)))
+        unreachable))"#;
+    desk.put("panics.wat", explained);
+    let output = desk.sim(&["test", "panics.wat", "good.yaml"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(6), "{text}");
+    assert!(text.starts_with("log: panic: why\nhost-sim: case "), "{text}");
+    assert!(text.ends_with("(in guest::start)\n"), "{text}");
+}
+
 #[test]
 fn cost_of_no_case_is_a_mistake() {
     let desk = Desk::new();

@@ -42,7 +42,13 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 }
 
 /// Standard output is logged as info, standard error as error.
-fn fd_write(guest: GuestCaller<'_>, fd: u32, vectors: u32, count: u32, written: u32) -> Result<u32> {
+fn fd_write(
+    guest: GuestCaller<'_>,
+    fd: u32,
+    vectors: u32,
+    count: u32,
+    written: u32,
+) -> Result<u32> {
     log_output(guest, "fd_write", fd, [vectors, count, written])
 }
 

@@ -21,22 +21,28 @@ const ENDLESS: u8 = 8;
 /// The end of the program, with one line for the user.
 pub struct Exit {
     pub code: u8,
+    /// What a module logged that did not start.
+    pub log: Vec<String>,
     pub line: String,
 }
 
 // === impl Exit ===
 
 impl Exit {
+    fn new(code: u8, line: impl ToString) -> Self {
+        Self { code, log: Vec::new(), line: one_line(&line.to_string()) }
+    }
+
     pub fn malformed(line: impl ToString) -> Self {
-        Self { code: MALFORMED, line: one_line(&line.to_string()) }
+        Self::new(MALFORMED, line)
     }
 
     pub fn unwritable(error: &std::io::Error) -> Self {
-        Self { code: UNREADABLE, line: format!("standard output: {error}") }
+        Self::new(UNREADABLE, format!("standard output: {error}"))
     }
 
     pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self { code: UNREADABLE, line: format!("{}: {error}", path.display()) }
+        Self::new(UNREADABLE, format!("{}: {error}", path.display()))
     }
 }
 
@@ -51,16 +57,14 @@ impl From<Error> for Exit {
             // The command line makes no chains.
             Error::NoPlugin(_) => MALFORMED,
         };
-        Self { code, line: one_line(&error.to_string()) }
+        Self { log: error.log().to_vec(), ..Self::new(code, error) }
     }
 }
 
 impl From<CaseError> for Exit {
     fn from(error: CaseError) -> Self {
         match error {
-            CaseError::Unreadable { .. } => {
-                Self { code: UNREADABLE, line: one_line(&error.to_string()) }
-            }
+            CaseError::Unreadable { .. } => Self::new(UNREADABLE, error),
             CaseError::Malformed { .. } | CaseError::Case { .. } => Self::malformed(error),
             CaseError::Module { case, error } => {
                 let exit = Self::from(*error);

@@ -179,11 +179,21 @@ fn failure(callback: &'static str, fuel: u64, error: &wasmtime::Error) -> Failur
         (Some(cause), _) => cause.clone(),
         (None, Some(Trap::OutOfFuel)) => Cause::Fuel(fuel),
         (None, Some(trap)) => Cause::Trap(trap.to_string()),
-        (None, None) => Cause::Trap(error.to_string()),
+        (None, None) => Cause::Trap(format!("{error:#}")),
     };
     let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
     let named = frames.unwrap_or_default().iter().filter_map(|frame| frame.func_name());
-    Failure { callback, cause, frames: named.take(5).map(str::to_owned).collect() }
+    Failure { callback, cause, frames: named.take(5).map(demangle).collect() }
+}
+
+/// The name of a guest function as its author wrote it, in Rust or in C++; other names stay as they are.
+fn demangle(name: &str) -> String {
+    if let Ok(rust) = rustc_demangle::try_demangle(name) {
+        // Without the hash at its end.
+        return format!("{rust:#}");
+    }
+    let cpp = cpp_demangle::Symbol::new(name).ok().and_then(|symbol| symbol.demangle().ok());
+    cpp.unwrap_or_else(|| name.to_owned())
 }
 
 // === impl WasmValues ===

@@ -2,6 +2,7 @@
 
 use super::{CallbackResult, Callbacks, ContextKind, Plugin, Root, Stage, Vm, VmSetup, VmState};
 use crate::error::{Cause, Error, Failure};
+use crate::simulation::Simulation;
 use crate::stats::MetricIds;
 use crate::transcript::TranscriptEvent;
 use std::collections::{BTreeMap, VecDeque};
@@ -31,9 +32,9 @@ impl Vm {
         // Fuel is always on (see `module::engine`), so setting it can not fail.
         let _ = store.set_fuel(setup.fuel);
         let instance = setup.pre.instantiate(&mut store).map_err(|error| {
-            let cause = Cause::Trap(error.to_string());
+            let cause = Cause::Trap(format!("{error:#}"));
             let failure = Failure { callback: "instantiation", cause, frames: Vec::new() };
-            Error::Start { vm: vm_name(number), failure }
+            Error::Start { vm: vm_name(number), failure, log: logged(&setup.simulation.borrow()) }
         })?;
         let callbacks = Callbacks::of(&instance, &mut store)?;
         let memory = instance.get_memory(&mut store, "memory");
@@ -86,9 +87,8 @@ impl Vm {
         match said {
             CallbackResult::Failed => Err(self.start_error(self.failure())),
             CallbackResult::Returned(0, _) => {
-                let simulation = self.simulation();
-                let log = simulation.transcript.logs().map(|(_, message)| message.to_owned());
-                Err(Error::Refused { vm: vm_name(self.number()), callback, log: log.collect() })
+                let log = logged(&self.simulation());
+                Err(Error::Refused { vm: vm_name(self.number()), callback, log })
             }
             CallbackResult::Absent | CallbackResult::Returned(..) => Ok(()),
         }
@@ -104,12 +104,16 @@ impl Vm {
     }
 
     fn start_error(&self, failure: Failure) -> Error {
-        Error::Start { vm: vm_name(self.number()), failure }
+        Error::Start { vm: vm_name(self.number()), failure, log: logged(&self.simulation()) }
     }
 }
 
 fn vm_name(number: usize) -> String {
     if number == 0 { "canary VM".to_owned() } else { format!("worker VM {number}") }
+}
+
+fn logged(simulation: &Simulation) -> Vec<String> {
+    simulation.transcript.logs().map(|(_, message)| message.to_owned()).collect()
 }
 
 fn length(bytes: &[u8]) -> u32 {
