@@ -21,6 +21,7 @@ pub use operations::routes;
 
 use crate::bulk_revocation::BulkRevocation;
 use crate::grants::{GrantsFile, LiveGrants};
+use crate::keys::Issuers;
 use crate::vault::Vault;
 use custody_audit::AuditLog;
 use custody_base::clock::Clock;
@@ -44,6 +45,8 @@ pub struct Admin {
     pub started_at: UnixSeconds,
     /// How long a session may last at most, in seconds, if there is a limit.
     pub session_ceiling: Option<u64>,
+    /// Whose sessions there are.
+    pub issuers: Issuers,
     /// Seconds by which clocks may differ.
     pub leeway: u64,
     /// Of every listener's API, OpenAPI 3.1.

@@ -99,9 +99,12 @@ impl Config {
         })
     }
 
-    /// The `grants` section alone, for a custody that is running.
-    pub fn load_grants(path: &Path) -> Result<Grants, ConfigFaults> {
-        load(path, |sections, _, faults| grants::read(sections.remove("grants"), faults))
+    /// The `grants` section alone, for a custody that is running, with so many issuers.
+    pub fn load_grants(path: &Path, issuers: usize) -> Result<Grants, ConfigFaults> {
+        load(path, |sections, _, faults| {
+            let issuers = session::count_issuers(sections.get("session")).max(issuers);
+            grants::read(sections.remove("grants"), issuers, faults)
+        })
     }
 
     /// As [`Config::load`], from a text that stands in `folder`.
@@ -114,15 +117,18 @@ impl Config {
         let admin = listeners::read_admin(sections.remove("admin"), folder, faults);
         let health = listeners::read_health(sections.remove("health"), faults);
         let session = session::read(sections.remove("session"), folder, faults);
-        let audience = session.as_ref().map(|session| session.rules.audience.as_str());
-        let workers = workers::read(sections.remove("workers"), audience, folder, faults);
+        let issuers = session.iter().flat_map(|session| &session.issuers);
+        let audiences: Vec<_> =
+            issuers.flat_map(|issuer| &issuer.rules.audiences).map(String::as_str).collect();
+        let workers = workers::read(sections.remove("workers"), &audiences, folder, faults);
         let backends = backends::read(sections.remove("backends"), folder, faults);
         // Sources are read against what backends there are, so that a wrong name shows at once.
         let known = backends.clone().unwrap_or_default();
         let (store, audit) = (sections.remove("store"), sections.remove("audit"));
         let storage = storage::read(store, audit, &known, folder, faults);
         let credentials = credentials::read(sections.remove("credentials"), &known, faults);
-        let grants = grants::read(sections.remove("grants"), faults);
+        let issuers = session.as_ref().map_or(1, |session| session.issuers.len());
+        let grants = grants::read(sections.remove("grants"), issuers, faults);
         let limits = limits::read(sections.remove("limits"), faults);
         let webhook = notify::read(sections.remove("notify"), folder, faults);
         let listeners = [

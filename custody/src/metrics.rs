@@ -20,7 +20,8 @@ struct Numbers {
     backend_failed: BTreeMap<&'static str, u64>,
     capability_refused: BTreeMap<&'static str, u64>,
     handshakes_failed: u64,
-    session_keys: FetchedKeys,
+    /// By issuer.
+    session_keys: BTreeMap<String, FetchedKeys>,
     notices: Notices,
     latency: Histogram,
 }
@@ -89,16 +90,16 @@ impl Metrics {
         self.numbers().handshakes_failed += 1;
     }
 
-    /// The session keys were fetched: so many verify, as of now.
-    pub fn session_keys_fetched(&self, count: usize, now: UnixSeconds) {
+    /// The session keys of this issuer were fetched: so many verify, as of now.
+    pub fn session_keys_fetched(&self, issuer: &str, count: usize, now: UnixSeconds) {
         let mut numbers = self.numbers();
-        let fetched = numbers.session_keys.fetched + 1;
-        numbers.session_keys =
-            FetchedKeys { fetched, count, at: now, failed: numbers.session_keys.failed };
+        let keys = numbers.session_keys.entry(issuer.to_owned()).or_default();
+        (keys.count, keys.at) = (count, now);
+        keys.fetched += 1;
     }
 
-    pub fn session_keys_failed(&self) {
-        self.numbers().session_keys.failed += 1;
+    pub fn session_keys_failed(&self, issuer: &str) {
+        self.numbers().session_keys.entry(issuer.to_owned()).or_default().failed += 1;
     }
 
     /// A receiver took a notice.
@@ -206,21 +207,28 @@ impl Page {
         }
     }
 
-    /// Nothing, where the keys stand in the configuration.
-    fn session_keys(&mut self, keys: &FetchedKeys) {
-        let FetchedKeys { fetched, failed, count, at } = keys;
-        if *fetched + *failed == 0 {
+    /// Nothing of issuers whose keys stand in the configuration.
+    fn session_keys(&mut self, issuers: &BTreeMap<String, FetchedKeys>) {
+        if issuers.is_empty() {
             return;
         }
+        let labels = |issuer: &str| format!("issuer=\"{}\"", escaped(issuer));
         let name = "session_key_fetches_total";
-        self.family(name, "counter", "Fetches of the issuer's key set.");
-        self.line(name, "result=\"ok\"", fetched);
-        self.line(name, "result=\"failed\"", failed);
-        self.family("session_keys", "gauge", "Keys of the last good set.");
-        self.line("session_keys", "", count);
+        self.family(name, "counter", "Fetches of an issuer's key set.");
+        for (issuer, keys) in issuers {
+            let labels = labels(issuer);
+            self.line(name, &format!("{labels},result=\"ok\""), keys.fetched);
+            self.line(name, &format!("{labels},result=\"failed\""), keys.failed);
+        }
+        self.family("session_keys", "gauge", "Keys of the last good set of an issuer.");
+        for (issuer, keys) in issuers {
+            self.line("session_keys", &labels(issuer), keys.count);
+        }
         let name = "session_keys_fetched_timestamp_seconds";
         self.family(name, "gauge", "When the last good set was fetched; 0 if there is none.");
-        self.line(name, "", at);
+        for (issuer, keys) in issuers {
+            self.line(name, &labels(issuer), keys.at);
+        }
     }
 
     fn notices(&mut self, notices: &Notices) {
@@ -247,6 +255,11 @@ impl Page {
         self.line(&format!("{name}_sum"), "", histogram.sum.as_secs_f64());
         self.line(&format!("{name}_count"), "", histogram.count);
     }
+}
+
+/// A label's value (Prometheus' text format).
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl Server {
         ));
         let shared = Shared {
             bulk_revocation,
-            grants_file: Arc::new(grants_file(file, &grants, &audit)),
+            grants_file: Arc::new(grants_file(file, session.issuers.len(), &grants, &audit)),
             vault: Arc::new(SealedVault(store)),
             clock: clock::system(),
             ledger,
@@ -268,9 +268,15 @@ async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<Sealed
     opened.map_err(|fault| StartFault::Store { place: storage.ledger.clone(), fault })
 }
 
-fn grants_file(file: &Path, grants: &Arc<LiveGrants>, audit: &AuditLog) -> GrantsFile {
-    let load = |file: &Path| Config::load_grants(file).map_err(WrongGrants::from);
-    GrantsFile::new(file.to_owned(), load, grants.clone(), audit.clone())
+/// `issuers`: how many there are, since grants that are read later stand beside those of today.
+fn grants_file(
+    file: &Path,
+    issuers: usize,
+    grants: &Arc<LiveGrants>,
+    audit: &AuditLog,
+) -> GrantsFile {
+    let load = move |file: &Path| Config::load_grants(file, issuers).map_err(WrongGrants::from);
+    GrantsFile::new(file.to_owned(), Arc::new(load), grants.clone(), audit.clone())
 }
 
 fn own(store: &Arc<SealedStore>, ledger: &Arc<dyn Ledger>, audit: &AuditLog) -> Own {

@@ -40,7 +40,7 @@ async fn the_record_is_there_before_the_answer(store: Store) {
             ("method", json!("GET")),
             ("path", json!("/repos/acme/x")),
             ("trace_id", json!("req-42")),
-            ("session_id", json!("jti-1")),
+            ("session_id", json!("https://control-plane.example#jti-1")),
             ("actor_id", json!("ci-job-7")),
             ("resource", json!("github-ci@api.github.com:443")),
             ("action", json!("lease")),

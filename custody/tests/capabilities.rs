@@ -125,7 +125,7 @@ impl Scene {
         });
         let key = SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap();
         let keys = KeySet::from_jwks(&key.public_jwks()).unwrap();
-        let rules = Rules { issuer: "i".into(), audience: "leasehold-custody".into(), leeway: 30 };
+        let rules = Rules::new("i", "leasehold-custody");
         let ledger = SqliteLedger::open(&folder.path().join("l"), Missing::Create).unwrap();
         let backend: Arc<dyn CredentialBackend> = watched.clone();
         let metrics = Arc::new(Metrics::default());
@@ -319,7 +319,7 @@ fn no_body_does_more_than_be_refused() {
 fn old_tokens_are_stale_at_the_second() {
     let key = SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap();
     let keys = KeySet::from_jwks(&key.public_jwks()).unwrap();
-    let rules = Rules { issuer: "i".into(), audience: "c".into(), leeway: 30 };
+    let rules = Rules::new("i", "c");
     let capabilities = Capabilities::new(Verifier::new(rules, keys), 60, 30);
     let claims = json!({"iss": "i", "aud": "c", "sub": "w", "jti": "j", "iat": NOW,
         "exp": NOW + 600, "op": "cred.fetch", "actor": "a", "service": "s"});

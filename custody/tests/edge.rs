@@ -112,7 +112,7 @@ async fn an_edge_that_waits_hears_of_a_session_that_idled_and_custody_ends_witho
         }
     };
     let (heard, ()) = tokio::join!(sync(&home, &running, &query), idled);
-    assert_eq!(heard.changes[0].id, "jti-1");
+    assert_eq!(heard.changes[0].id, "https://control-plane.example#jti-1");
     assert!(begun.elapsed() < PATIENCE);
     // One that waits does not hold up the end.
     let query = format!("?cursor={}&wait=30", heard.cursor);

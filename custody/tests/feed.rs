@@ -170,7 +170,7 @@ async fn a_feed_that_fails_says_so(store: Store) {
     inside.ledger.fail(None);
     assert_eq!(words(&since(&inside, &known, 30).await), ["h+"]);
     inside.ledger.fail(Some(("mark_seen", When::Before)));
-    let answer = inside.post("/v1/seen", r#"{"sessions":["j"]}"#).await;
+    let answer = inside.post("/v1/seen", r#"{"sessions":["i#j"]}"#).await;
     assert_eq!(answer.refusal(), (503, "unavailable".into()));
 }
 

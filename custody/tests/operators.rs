@@ -64,7 +64,7 @@ async fn a_day_of_an_operator(store: Store) {
     assert!(listed.starts_with("KIND") && listed.contains("operator"), "{listed}");
     assert_eq!(
         words(&home, &running, &["restore", "session", "jti-1"]),
-        "restored session jti-1\n"
+        "restored session https://control-plane.example#jti-1\n"
     );
     assert_eq!(home.lease(&running, &home.request()).await.status, 200);
     let output = ask(&home, &running, &["restore", "session", "jti-1"]);

@@ -95,12 +95,12 @@ async fn a_revocation_counts_at_once_and_is_heard_everywhere() {
     let waiting = tokio::time::timeout(Duration::from_secs(20), waiting);
     let revoking = async {
         tokio::task::yield_now().await;
-        one.revoke(Target::Session("j".into())).await;
+        one.revoke(Target::Session("i#j".into())).await;
         assert_eq!(other.lease(&other.request()).await.status, 401, "no later than its commit");
     };
     let (heard, ()) = tokio::join!(waiting, revoking);
-    assert_eq!(heard.unwrap().changes[0].id, "j");
-    assert!(other.restore(&Target::Session("j".into())).await);
+    assert_eq!(heard.unwrap().changes[0].id, "i#j");
+    assert!(other.restore(&Target::Session("i#j".into())).await);
     assert_eq!(one.lease(&one.request()).await.status, 200);
     one.ledger.real.set_kill_switch(true).await.unwrap();
     assert_eq!(other.lease(&other.request()).await.status, 403);
@@ -111,8 +111,8 @@ async fn a_revocation_counts_at_once_and_is_heard_everywhere() {
 async fn leases_under_way_when_revoke_answers_are_refused_or_listed() {
     let cluster = Cluster::start().await;
     let [one, other] = &cluster.replicas;
-    let target = Target::Session("j".into());
-    let all = LeaseFilter { session: Some("j".into()), limit: 10_000, ..LeaseFilter::default() };
+    let target = Target::Session("i#j".into());
+    let all = LeaseFilter { session: Some("i#j".into()), limit: 10_000, ..LeaseFilter::default() };
     let mut refused = 0;
     for _ in 0..10 {
         // Half of the sources answer only after the revocation has.

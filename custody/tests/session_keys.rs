@@ -81,8 +81,13 @@ async fn a_rotation_needs_no_restart() {
     let log = running.log.lock().unwrap().clone();
     assert!(log.contains(r#""removed":"[\"k1\"]""#), "{log}");
     let page = client::plain_get(running.health, "/metrics").await.text();
-    assert!(page.contains("leasehold_custody_session_keys 1\n"), "{page}");
-    assert!(page.contains("leasehold_custody_session_key_fetches_total{result=\"failed\"} "));
+    assert!(
+        page.contains(
+            "leasehold_custody_session_keys{issuer=\"https://control-plane.example\"} 1\n"
+        ),
+        "{page}"
+    );
+    assert!(page.contains("leasehold_custody_session_key_fetches_total{issuer=\"https://control-plane.example\",result=\"failed\"} "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,6 +113,9 @@ async fn an_issuer_of_another_ca_is_nobody() {
     let running = home.serve();
     assert_eq!(status(&home, &running, &home.key).await, 503);
     let log = running.log.lock().unwrap().clone();
-    assert!(log.contains("custody answers 503 to every session until the issuer answers"), "{log}");
+    assert!(
+        log.contains("custody answers 503 to every session of the issuer until it answers"),
+        "{log}"
+    );
     assert!(log.contains("invalid peer certificate"), "{log}");
 }

@@ -38,7 +38,7 @@ async fn what_is_revoked_gets_no_lease_until_it_is_restored(store: Store) {
     let mut request = inside.request();
     request["handle"] = "of-ada".into();
     for (target, refusal, reason) in [
-        (Target::Session("j".into()), of(401, "session_refused"), "session_revoked"),
+        (Target::Session("i#j".into()), of(401, "session_refused"), "session_revoked"),
         (Target::Handle("of-ada".parse().unwrap()), of(403, "not_granted"), "handle_revoked"),
         (Target::Actor("ada".parse().unwrap()), of(403, "not_granted"), "actor_revoked"),
     ] {
@@ -49,7 +49,7 @@ async fn what_is_revoked_gets_no_lease_until_it_is_restored(store: Store) {
         assert!(inside.restore(&target).await);
     }
     // Of others nothing is said.
-    inside.revoke(Target::Session("k".into())).await;
+    inside.revoke(Target::Session("i#k".into())).await;
     inside.revoke(Target::Actor("default".parse().unwrap())).await;
     assert_eq!(inside.lease(&request).await.status, 200);
 }
@@ -72,13 +72,13 @@ async fn what_is_revoked_while_a_source_takes_its_time_stays_here(store: Store) 
         let (began, go) = inside.sources.then_wait();
         let revoke = async {
             began.acquire().await.unwrap().forget();
-            inside.revoke(Target::Session("j".into())).await;
+            inside.revoke(Target::Session("i#j".into())).await;
             go.add_permits(1);
         };
         let (answer, ()) = tokio::join!(inside.lease(&request), revoke);
         assert_eq!(code(&answer), of(401, "session_refused"));
         assert_eq!(inside.last_record()["event"], "lease_failed");
-        assert!(inside.restore(&Target::Session("j".into())).await);
+        assert!(inside.restore(&Target::Session("i#j".into())).await);
         assert_eq!(inside.lease(&request).await.status, 200);
     }
 }
@@ -119,10 +119,10 @@ async fn a_session_that_sleeps_has_ended(store: Store) {
     let told = inside.get("/v1/sync").await.json();
     assert_eq!(
         (&told["changes"][0]["id"], &told["changes"][0]["kind"]),
-        (&json!("j"), &json!("session"))
+        (&json!("i#j"), &json!("session"))
     );
     assert_eq!(inside.ledger.real.revoked().await.unwrap()[0].by, "idle");
-    assert_eq!(inside.post("/v1/seen", r#"{"sessions":["j"]}"#).await.status, 204);
+    assert_eq!(inside.post("/v1/seen", r#"{"sessions":["i#j"]}"#).await.status, 204);
     assert_eq!(code(&inside.lease(&inside.request()).await), of(401, "session_refused"));
     assert_eq!(inside.last_record()["reason"], "session_revoked");
     // Another session is another.
@@ -133,7 +133,7 @@ async fn a_session_that_sleeps_has_ended(store: Store) {
 
 async fn a_restored_session_gets_leases_until_it_idles_again(store: Store) {
     let inside = Inside::new(store).await;
-    let target = Target::Session("s-1".into());
+    let target = Target::Session("i#s-1".into());
     // Every token is a new one of the same session.
     let lease = async |jwt_id: &str| {
         let mut request = inside.request();
@@ -149,7 +149,7 @@ async fn a_restored_session_gets_leases_until_it_idles_again(store: Store) {
         assert_eq!(lease("3").await, given(), "restored after it ended for idleness");
         inside.pass(899);
     }
-    assert_eq!(inside.post("/v1/seen", r#"{"sessions":["s-1"]}"#).await.status, 204);
+    assert_eq!(inside.post("/v1/seen", r#"{"sessions":["i#s-1"]}"#).await.status, 204);
     // An operator's revocation may last longer than the idle limit.
     inside.revoke(target.clone()).await;
     inside.pass(5000);
@@ -166,12 +166,12 @@ async fn the_edges_reports_keep_a_session_awake(store: Store) {
     assert_eq!(inside.lease(&inside.request()).await.status, 200);
     for _ in 0..10 {
         inside.pass(59);
-        let seen = inside.post("/v1/seen", r#"{"sessions":["j","unknown"]}"#).await;
+        let seen = inside.post("/v1/seen", r#"{"sessions":["i#j","unknown"]}"#).await;
         assert_eq!((seen.status, seen.body.as_str()), (204, ""));
     }
     assert_eq!(inside.lease(&inside.request()).await.status, 200);
     inside.pass(60);
-    inside.post("/v1/seen", r#"{"sessions":["j"]}"#).await;
+    inside.post("/v1/seen", r#"{"sessions":["i#j"]}"#).await;
     assert_eq!(code(&inside.lease(&inside.request()).await), of(401, "session_refused"));
 }
 

@@ -1,31 +1,28 @@
-//! A configuration, made into a policy. The one file that knows both.
+//! A configuration, made into a policy. Nothing else knows both.
+
+mod sessions;
 
 use crate::config::Config;
-use crate::config::bind::BindConfig;
-use crate::config::carrier::CarrierConfig;
 use crate::config::credential::{CredentialConfig, LeaseBinding};
 use crate::config::custody::CustodyConfig;
 use crate::config::destination::{AllowConfig, DestinationConfig, Upgrade};
 use crate::config::errors::ConfigErrors;
 use crate::config::gateway::GatewayConfig;
 use crate::config::inject::InjectConfig;
-use crate::config::keys::{FetchedKeys, InlineKeys, KeysConfig};
 use crate::config::posture::PostureConfig;
 use crate::config::read::{Sections, read_json, read_section, required};
 use crate::config::session::SessionConfig;
 use crate::config::version::PolicyVersionConfig;
 use crate::policy::allow_list::{AllowList, Conflict};
-use crate::policy::binding::{BindingSource, SessionBinding};
-use crate::policy::carrier::Carrier;
 use crate::policy::custody::{Custody, SyncSettings};
 use crate::policy::destination::{Credential, Destination, Methods, Rule};
-use crate::policy::key_source::{Issuer, KeySource};
 use crate::policy::operation::SingleUse;
 use crate::policy::posture::{HTTP_PORT, Ingress, Posture};
 use crate::policy::{Inject, Policy, PolicyVersion};
 use lease::{Authority, Handle, HostPattern};
 use serde_json::value::RawValue;
-use session::KeySet;
+use session::names_its_issuer;
+use sessions::{compile_binding, compile_carriers, compile_issuers};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -68,15 +65,19 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
         Some(raw) => read_section::<InjectConfig>(raw, "inject", errors),
         None => Some(InjectConfig::default()),
     };
-    let session = required(sections.session, "session", errors)
+    let mut session = required(sections.session, "session", errors)
         .and_then(|raw| read_section::<SessionConfig>(raw, "session", errors));
+    let leeway = session.as_ref().map(|session| session.checked_leeway(errors));
+    let issuers =
+        session.as_mut().and_then(|session| compile_issuers(session, leeway.unwrap_or(0), errors));
     let custody =
         sections.custody.and_then(|raw| read_section::<CustodyConfig>(raw, "custody", errors));
     if let Some(custody) = &custody {
         custody.check(errors);
     }
     let destinations = required(sections.destinations.as_ref(), "destinations", errors);
-    let allow_list = compile_allow_list(destinations?, errors);
+    let several = issuers.as_ref().is_some_and(|issuers| issuers.len() > 1);
+    let allow_list = compile_allow_list(destinations?, several, errors);
     if sections.custody.is_none() && allow_list.needs_custody() {
         errors.push("custody", "is missing, and a destination has a credential");
     }
@@ -87,8 +88,8 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
         inject: compile_inject(inject?),
         ingress: compile_ingress(posture, &gateway, errors),
         carriers: compile_carriers(&session, posture, errors),
-        keys: compile_keys(&session, errors)?,
-        rules: session.rules(errors),
+        issuers: issuers?,
+        leeway: leeway?,
         binding: session.bind.as_ref().and_then(|bind| compile_binding(bind, errors)),
         custody: custody.map(compile_custody),
         allow_list,
@@ -124,81 +125,6 @@ fn compile_ingress(
     Ingress { posture, own_authorities }
 }
 
-fn compile_carriers(
-    session: &SessionConfig,
-    posture: PostureConfig,
-    errors: &mut ConfigErrors,
-) -> Vec<Carrier> {
-    let Some(carriers) = &session.carriers else {
-        return match posture {
-            PostureConfig::Explicit => vec![Carrier::ProxyAuthorization],
-            PostureConfig::Gateway => vec![
-                Carrier::Header("x-leasehold-session".into()),
-                Carrier::Authorization,
-                Carrier::Header("x-api-key".into()),
-            ],
-        };
-    };
-    if carriers.is_empty() {
-        errors.push("session.carriers", "name at least one place to read the session from");
-    }
-    let compiled = carriers.iter().enumerate().map(|(n, carrier)| {
-        carrier.check(&format!("session.carriers[{n}]"), errors);
-        match carrier {
-            CarrierConfig::ProxyAuthorization => Carrier::ProxyAuthorization,
-            CarrierConfig::Authorization => Carrier::Authorization,
-            CarrierConfig::Header(name) => Carrier::Header(name.clone()),
-        }
-    });
-    compiled.collect()
-}
-
-fn compile_keys(session: &SessionConfig, errors: &mut ConfigErrors) -> Option<KeySource> {
-    let jwks = match &session.keys {
-        KeysConfig::Inline(InlineKeys { jwks }) => jwks,
-        KeysConfig::Fetched(fetched) => {
-            return compile_issuer(fetched, &session.issuer, errors).map(KeySource::Fetched);
-        }
-    };
-    match KeySet::from_jwks(jwks) {
-        Ok(keys) => Some(KeySource::Fixed(keys)),
-        Err(faults) => {
-            for fault in faults {
-                errors.push(join("session.keys.jwks", fault.path()), fault.reason());
-            }
-            None
-        }
-    }
-}
-
-/// `issuer` is the one whose keys they are.
-fn compile_issuer(config: &FetchedKeys, issuer: &str, errors: &mut ConfigErrors) -> Option<Issuer> {
-    config.check(errors);
-    Some(Issuer {
-        cluster: config.cluster.clone(),
-        path: config.path.clone(),
-        authority: config.authority(issuer, errors)?,
-        refresh: config.refresh.get(),
-        keep: config.keep.get(),
-        timeout: config.timeout.get(),
-    })
-}
-
-fn join(base: &str, path: &str) -> String {
-    if path.is_empty() { base.to_owned() } else { format!("{base}.{path}") }
-}
-
-fn compile_binding(config: &BindConfig, errors: &mut ConfigErrors) -> Option<SessionBinding> {
-    config.check(errors);
-    let source = match (&config.value, &config.property) {
-        (Some(value), None) => BindingSource::Named(value.clone()),
-        (None, Some(parts)) => BindingSource::Attribute(parts.join("\0")),
-        // Both, or neither: the check has noted it.
-        _ => return None,
-    };
-    Some(SessionBinding { claim: config.claim.clone(), source })
-}
-
 fn compile_custody(config: CustodyConfig) -> Custody {
     let sync = config.sync.config().map(|sync| SyncSettings {
         wait: sync.wait.get(),
@@ -208,11 +134,19 @@ fn compile_custody(config: CustodyConfig) -> Custody {
     Custody { cluster, authority, timeout: timeout.get(), sync }
 }
 
-fn compile_allow_list(raw: &[&RawValue], errors: &mut ConfigErrors) -> AllowList {
+/// `several`: there are several issuers, so conditions on claims have to say whose claims they mean.
+fn compile_allow_list(raw: &[&RawValue], several: bool, errors: &mut ConfigErrors) -> AllowList {
     let mut destinations = Vec::with_capacity(raw.len());
     for (n, raw) in raw.iter().enumerate() {
         let path = format!("destinations[{n}]");
         let config = read_section::<DestinationConfig>(raw, &path, errors);
+        if let Some(config) = &config
+            && several
+            && !names_its_issuer(&config.sessions.claims)
+        {
+            let message = "names no issuer, and session has several; add iss: [\"https://...\"]";
+            errors.push(format!("{path}.sessions.claims"), message);
+        }
         destinations.extend(config.and_then(|config| compile_destination(&config, &path, errors)));
     }
     let (allow_list, conflicts) = AllowList::new(destinations);

@@ -12,6 +12,7 @@ pub mod destination;
 pub mod errors;
 pub mod gateway;
 pub mod inject;
+pub mod issuer;
 pub mod keys;
 pub mod posture;
 pub(crate) mod read;

@@ -10,7 +10,7 @@ pub mod destination;
 pub mod edits;
 pub mod glob;
 pub(crate) mod head;
-pub mod key_source;
+pub mod issuer;
 pub mod operation;
 pub mod path;
 pub mod path_error;
@@ -25,9 +25,8 @@ use allow_list::AllowList;
 use binding::SessionBinding;
 use carrier::Carrier;
 use custody::Custody;
-use key_source::KeySource;
+use issuer::Issuer;
 use posture::Ingress;
-use session::Rules;
 
 /// A whole, checked configuration. There is no way to one but [`Config::read`](crate::config::Config).
 #[derive(Debug)]
@@ -36,8 +35,10 @@ pub struct Policy {
     pub(crate) version: Option<PolicyVersion>,
     pub(crate) ingress: Ingress,
     pub(crate) carriers: Vec<Carrier>,
-    pub(crate) rules: Rules,
-    pub(crate) keys: KeySource,
+    /// At least one.
+    pub(crate) issuers: Vec<Issuer>,
+    /// How far clocks may differ, in seconds.
+    pub(crate) leeway: u64,
     /// Where a session is good; everywhere if absent.
     pub(crate) binding: Option<SessionBinding>,
     pub(crate) inject: Inject,

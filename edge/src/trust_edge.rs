@@ -13,7 +13,7 @@ use crate::rng::Rng;
 use crate::state::attempts::Attempts;
 use crate::state::callout::{Answer, Callout, MAX_SYNC, Purpose};
 use crate::state::inflight::{CompletedFetch, InFlight, IssuedLease, LeaseFetch};
-use crate::state::keys::{SessionKeys, is_worth_a_fetch};
+use crate::state::keys::{IssuerPlace, SessionKeys};
 use crate::state::lease_answer::leased;
 use crate::state::lease_usage::{GUEST_GONE, LeaseUsage, RequestOutcome, failed};
 use crate::state::leases::{Found, LeaseKey, Leases};
@@ -65,7 +65,7 @@ impl TrustEdge {
             revocations: RevocationState::new(sync, now),
             poll: sync.map(|sync| Poll::new(sync, now)),
             report: sync.map(|_| Report::new(now)),
-            keys: SessionKeys::new(&policy.rules, &policy.keys, now),
+            keys: SessionKeys::new(&policy.issuers, now),
             policy,
             sessions: Sessions::new(digester),
             leases: Leases::new(digester),
@@ -120,7 +120,7 @@ impl TrustEdge {
         match purpose {
             Purpose::Lease(fetch) => self.complete(fetch, answer, now),
             Purpose::Keys(fetch) => {
-                self.take_keys(answer, now);
+                self.take_keys(fetch, answer, now);
                 Some(CompletedFetch::with_keys(fetch))
             }
             Purpose::Sync => {
@@ -138,13 +138,13 @@ impl TrustEdge {
     /// Time has passed: about once a second. The first time is soon after the configuration, which is
     /// no time for callouts itself.
     pub fn tick(&mut self, now: Now) {
-        if self.keys.fetched().is_some_and(|keys| keys.is_due(now)) {
-            self.fetch_keys();
+        for issuer in self.keys.due(now) {
+            self.fetch_keys(issuer);
         }
         if self.tidy_at <= now.steady {
             self.tidy_at = now.steady.saturating_add(TIDY);
             self.leases.drop_ended(now);
-            self.sessions.forget_ended(self.policy.rules.leeway, self.report.is_some(), now);
+            self.sessions.forget_ended(self.policy.leeway, self.report.is_some(), now);
         }
         self.poll_sync(now);
         self.report_seen(now);
@@ -200,7 +200,8 @@ impl TrustEdge {
 
     /// The session has not ended.
     pub(crate) fn check_time(&self, permit: &Permit, now: Now) -> Result<(), Denial> {
-        Ok(self.keys.verifier(now)?.check_time(permit.session(), now.unix())?)
+        let session = permit.session();
+        Ok(self.keys.verifier_of(session, now)?.check_time(session, now.unix())?)
     }
 
     /// The lease of this key, or the fetch that brings it. One that is due is renewed in the background:
@@ -273,28 +274,27 @@ impl TrustEdge {
     /// The fetch that may bring the key which this token names, or any key at all: the one under way, or
     /// a new one if it is time for that.
     pub(crate) fn keys_for(&mut self, token: &[u8], now: Now) -> Option<FetchId> {
-        if !is_worth_a_fetch(token, &self.policy.rules) {
-            return None;
+        let issuer = self.keys.worth_a_fetch(token)?;
+        if self.keys.fetched(issuer)?.may_be_asked(now) {
+            self.fetch_keys(issuer);
         }
-        if self.keys.fetched()?.may_be_asked(now) {
-            self.fetch_keys();
-        }
-        self.keys.fetched()?.join()
+        self.keys.fetched(issuer)?.join()
     }
 
-    fn fetch_keys(&mut self) {
-        let Some(keys) = self.keys.fetched() else { return };
+    fn fetch_keys(&mut self, issuer: IssuerPlace) {
+        let Some(keys) = self.keys.fetched(issuer) else { return };
         let callout = keys.begin(self.inflight.number());
         self.outbox.push(callout);
     }
 
-    fn take_keys(&mut self, answer: Answer<'_>, now: Now) {
-        let Some(keys) = self.keys.fetched() else { return };
+    fn take_keys(&mut self, fetch: FetchId, answer: Answer<'_>, now: Now) {
+        let Some(issuer) = self.keys.fetched_by(fetch) else { return };
+        let Some(keys) = self.keys.fetched(issuer) else { return };
         let log_event = keys.take(answer, now, &mut self.rng);
         if let Some(LogEvent::KeysChanged { change, .. }) = &log_event
             && !change.is_empty()
         {
-            self.sessions.forget(self.report.is_some());
+            self.sessions.forget(issuer, self.report.is_some());
         }
         self.log_events.extend(log_event);
     }
@@ -356,7 +356,7 @@ impl TrustEdge {
 
     fn complete(&mut self, id: FetchId, answer: Answer<'_>, now: Now) -> Option<CompletedFetch> {
         let fetch = self.inflight.complete(id)?;
-        let lease = leased(answer, &fetch, self.policy.rules.leeway, now).and_then(|lease| {
+        let lease = leased(answer, &fetch, self.policy.leeway, now).and_then(|lease| {
             // Revoked while it was on its way.
             let revoked = self.revocations.is_revoked_lease(&lease.lease().lease_id);
             if revoked { Err(Denial::CustodyRefused) } else { Ok(lease) }

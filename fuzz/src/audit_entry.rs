@@ -28,8 +28,8 @@ fn check_entry(text: &str) {
     let mut entry = Entry::new(Event::Lease, Outcome::Deny);
     entry.session = Some(SessionId {
         issuer: text.to_owned(),
-        subject: text.to_owned(),
-        jwt_id: text.to_owned(),
+        subject: Some(text.to_owned()),
+        jwt_id: Some(text.to_owned()),
         session_id: text.to_owned(),
     });
     entry.asked = Some(Asked {

@@ -41,7 +41,7 @@ pub struct SyncChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncKind {
-    /// `id` is the session's `sid`, or `jti` where it has none.
+    /// `id` is the session's name: its issuer, `#`, and what the issuer calls it.
     Session,
     /// `id` is a `lease_id`.
     Lease,
@@ -59,8 +59,7 @@ pub struct SeenReport {
 
 /// Most names in a report.
 pub const SEEN_LIMIT: usize = 1000;
-/// Bytes of a session's id, at most: a claim of at most 256 bytes, or a `jti` of whatever length a
-/// token has.
+/// Bytes of a session's name, at most: its issuer and a `jti`, of whatever length a token has.
 pub const SESSION_ID_LENGTH: usize = 8192;
 /// Longest report, bytes of JSON: a thousand names of ordinary length, or some forty of the longest.
 pub const SEEN_BODY_LIMIT: usize = 256 * 1024;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
-use session::{LIFETIME_CEILING, TOKEN_BYTES, UnixSeconds, mint};
+use session::{LIFETIME_DEFAULT, TOKEN_BYTES, UnixSeconds, mint};
 
 use crate::cli::{MintArgs, Outcome};
 use crate::{key_file, moment, printable};
@@ -71,8 +71,10 @@ fn jwt_id(arguments: &MintArgs) -> anyhow::Result<String> {
 
 fn expires_at(issued_at: UnixSeconds, ttl: Duration) -> anyhow::Result<UnixSeconds> {
     let seconds = ttl.as_secs();
-    if ttl > Duration::from_secs(LIFETIME_CEILING) {
-        bail!("--ttl is over {LIFETIME_CEILING} s (1h), the longest life a Session JWT may have");
+    if ttl > Duration::from_secs(LIFETIME_DEFAULT) {
+        bail!(
+            "--ttl is over {LIFETIME_DEFAULT} s (1h), after which no issuer's tokens are accepted unless the configuration says so"
+        );
     }
     if seconds == 0 || ttl.subsec_nanos() != 0 {
         bail!("--ttl must be whole seconds, at least 1s");

@@ -2,13 +2,18 @@
 
 /// A JWS signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1). `none` and every HMAC
 /// are left out on purpose: what this type can not name can not be accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Algorithm {
     /// Ed25519 (RFC 8032). The default.
+    #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
     /// ECDSA over P-256 with SHA-256.
+    #[serde(rename = "ES256")]
     Es256,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[serde(rename = "RS256")]
     Rs256,
 }
 

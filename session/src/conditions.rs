@@ -6,15 +6,31 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::claim_path::ClaimPath;
+use crate::claim_value::WantedValue;
 use crate::verified::Session;
 
-/// `{"team": ["build", "ops"]}`: every claim named here must be in the session, and equal one of
-/// the values or be an array that holds one of them. Values compare as JSON, without conversion:
-/// `1` is neither `1.0` nor `"1"`. No condition at all is met by every session.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+/// `{"team": ["build", "ops"]}`: every claim named here must be in the session, and fit one of
+/// the values or be an array that holds one that fits.
+///
+/// A claim inside another is named by a [JSON Pointer](ClaimPath). Values compare as JSON, without
+/// conversion: `1` is `1.0`, and is not `"1"`. A text with a star is a glob: `*` stands for any characters
+/// but `/` and `:`, `**` for any characters. No condition at all is met by every session.
+#[derive(Debug, Clone, Default, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct ClaimConditions(BTreeMap<String, Vec<Value>>);
+pub struct ClaimConditions {
+    /// As they were written.
+    written: BTreeMap<String, Vec<Value>>,
+    #[serde(skip)]
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Clone)]
+struct Condition {
+    claim: ClaimPath,
+    wanted: Vec<WantedValue>,
+}
 
 struct ConditionsVisitor;
 
@@ -29,39 +45,57 @@ impl ClaimConditions {
     /// As [`ClaimConditions::met_by`], of claims that no signature stands for: what would be said to
     /// such a session, never to decide on one.
     pub fn met_by_unverified(&self, claims: &Map<String, Value>) -> bool {
-        self.0.iter().all(|(name, wanted)| {
-            claims.get(name).is_some_and(|held| {
-                wanted.contains(held)
-                    || held
-                        .as_array()
-                        .is_some_and(|many| many.iter().any(|one| wanted.contains(one)))
-            })
-        })
+        self.conditions.iter().all(|condition| condition.is_met_by(claims))
     }
 
     /// True if there is no condition, and so every session meets it.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.conditions.is_empty()
     }
 
     /// Whether some session could meet both, as far as the values show: false where a claim named in
     /// both has no value in common. (A claim that is a list can still hold one value of each.)
     pub fn overlaps(&self, other: &ClaimConditions) -> bool {
-        self.0.iter().all(|(name, wanted)| {
-            let theirs = other.0.get(name);
-            theirs.is_none_or(|theirs| wanted.iter().any(|value| theirs.contains(value)))
+        self.conditions.iter().all(|condition| {
+            let theirs = other.conditions.iter().find(|theirs| theirs.claim == condition.claim);
+            theirs.is_none_or(|theirs| condition.overlaps(theirs))
         })
     }
 
-    /// The names of the claims looked at, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+    /// Whether there is a condition on this claim at the top of a token.
+    pub fn has(&self, claim: &str) -> bool {
+        self.conditions.iter().any(|condition| condition.claim.is_top(claim))
+    }
+}
+
+impl PartialEq for ClaimConditions {
+    fn eq(&self, other: &ClaimConditions) -> bool {
+        self.written == other.written
     }
 }
 
 impl<'de> Deserialize<'de> for ClaimConditions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ClaimConditions, D::Error> {
         deserializer.deserialize_map(ConditionsVisitor)
+    }
+}
+
+// === impl Condition ===
+
+impl Condition {
+    fn is_met_by(&self, claims: &Map<String, Value>) -> bool {
+        self.claim.find(claims).is_some_and(|held| {
+            self.allows(held)
+                || held.as_array().is_some_and(|many| many.iter().any(|one| self.allows(one)))
+        })
+    }
+
+    fn allows(&self, held: &Value) -> bool {
+        self.wanted.iter().any(|wanted| wanted.fits(held))
+    }
+
+    fn overlaps(&self, other: &Condition) -> bool {
+        self.wanted.iter().any(|value| other.wanted.iter().any(|theirs| value.overlaps(theirs)))
     }
 }
 
@@ -75,17 +109,21 @@ impl<'de> Visitor<'de> for ConditionsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ClaimConditions, A::Error> {
-        let mut conditions = BTreeMap::new();
-        while let Some((name, wanted)) = map.next_entry::<String, Vec<Value>>()? {
-            if wanted.is_empty() {
-                let text = format!("claim {name} lists no value, so no session could meet it");
-                return Err(A::Error::custom(text));
+        let mut all = ClaimConditions::default();
+        while let Some((name, values)) = map.next_entry::<String, Vec<Value>>()? {
+            let error = |text: &str| A::Error::custom(format!("claim {name} {text}"));
+            if values.is_empty() {
+                return Err(error("lists no value, so no session could meet it"));
             }
-            let text = format!("claim {name} is named twice; write one list of values");
-            if conditions.insert(name, wanted).is_some() {
-                return Err(A::Error::custom(text));
+            let claim = ClaimPath::parse(&name).map_err(error)?;
+            if all.conditions.iter().any(|other| other.claim == claim) {
+                return Err(error("is named twice; write one list of values"));
             }
+            let wanted = values.iter().cloned().map(WantedValue::new);
+            let wanted = wanted.collect::<Result<_, _>>().map_err(error)?;
+            all.conditions.push(Condition { claim, wanted });
+            all.written.insert(name, values);
         }
-        Ok(ClaimConditions(conditions))
+        Ok(all)
     }
 }

@@ -23,6 +23,8 @@
 
 mod algorithm;
 mod base64url;
+mod claim_path;
+mod claim_value;
 mod claims;
 mod conditions;
 mod issuer_keys;
@@ -32,6 +34,7 @@ mod public_key;
 mod refusal;
 mod roca;
 mod rules;
+mod session_name;
 mod signatures;
 mod strict_json;
 pub mod unverified;
@@ -42,12 +45,17 @@ mod verifier;
 pub mod mint;
 
 pub use algorithm::Algorithm;
+pub use claim_path::ClaimPath;
 pub use conditions::ClaimConditions;
 pub use issuer_keys::{IssuerKeys, KeyChange};
 pub use jwks::KeySet;
 pub use jwks_error::JwksError;
 pub use refusal::Refusal;
-pub use rules::{LEEWAY_CEILING, LEEWAY_DEFAULT, LIFETIME_CEILING, Rules, TOKEN_BYTES};
+pub use rules::{
+    ISSUERS, LEEWAY_CEILING, LEEWAY_DEFAULT, LIFETIME_CEILING, LIFETIME_DEFAULT, Rules, RulesError,
+    TOKEN_BYTES, errors_between, names_its_issuer,
+};
+pub use session_name::SessionName;
 pub use signatures::{Said, Signatures, Signed, Unaided};
 pub use verified::Session;
 pub use verifier::Verifier;

@@ -21,10 +21,14 @@ pub enum Refusal {
     Expired,
     /// `nbf` or `iat` lies more than the leeway ahead.
     NotYetValid,
-    /// `exp - iat` is over an hour, or not positive.
+    /// `exp` is not after `iat`, or the token is older than its issuer's `max_lifetime`.
     Lifetime,
     /// This claim is missing, or of the wrong JSON type.
     Claims(&'static str),
+    /// A claim that names the session is missing, is not a text, or is too long.
+    Name,
+    /// A claim that the issuer's tokens must have is missing, or has another value.
+    Required,
 }
 
 // === impl Refusal ===
@@ -58,7 +62,7 @@ impl Refusal {
             Refusal::Expired => "session_expired",
             Refusal::NotYetValid => "session_not_yet_valid",
             Refusal::Lifetime => "session_lifetime",
-            Refusal::Claims(_) => "session_claims",
+            Refusal::Claims(_) | Refusal::Name | Refusal::Required => "session_claims",
         }
     }
 }
@@ -69,14 +73,18 @@ impl std::fmt::Display for Refusal {
         let text = match self {
             Refusal::TooLarge => "the token is over 8192 bytes, or its header over 1024",
             Refusal::Malformed => "this is not a well-formed JWT",
-            Refusal::Algorithm => "alg is not the one its key is pinned to (EdDSA, ES256, RS256)",
+            Refusal::Algorithm => {
+                "alg is not the one its key is pinned to (EdDSA, ES256, RS256), or not its issuer's"
+            }
             Refusal::UnknownKey => "kid is missing, or names no key of the key set",
             Refusal::Signature => "the signature does not fit the key that kid names",
-            Refusal::Issuer => "iss is not the issuer we trust",
+            Refusal::Issuer => "iss is not an issuer we trust",
             Refusal::Audience => "aud does not name us",
             Refusal::Expired => "exp has passed",
             Refusal::NotYetValid => "nbf or iat lies in the future",
-            Refusal::Lifetime => "exp - iat must be more than 0 and at most 3600 seconds",
+            Refusal::Lifetime => "exp is not after iat, or the token is older than max_lifetime",
+            Refusal::Name => "a claim of the issuer's `id` is missing, or is not a text",
+            Refusal::Required => "the token lacks one of the issuer's required_claims",
             Refusal::Claims(name) => {
                 return write!(f, "claim {name} is missing or of the wrong type");
             }

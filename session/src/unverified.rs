@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::base64url;
 use crate::public_key::PublicKey;
 use crate::refusal::Refusal;
-use crate::rules::TOKEN_BYTES;
+use crate::rules::{Rules, TOKEN_BYTES};
 use crate::signatures::Signatures;
 use crate::strict_json;
 
@@ -29,6 +29,14 @@ pub struct UnverifiedToken<'t> {
     signature: &'t [u8],
     /// What is signed: header and payload as sent (RFC 7515 section 5.2).
     message: &'t [u8],
+}
+
+/// A token with its header and claims read, and none of it believed: enough to choose the issuer, its rules
+/// and the key.
+pub struct UnverifiedJwt<'t> {
+    token: UnverifiedToken<'t>,
+    header: UnverifiedHeader,
+    claims: Map<String, Value>,
 }
 
 /// The members of the header that choose the key.
@@ -105,23 +113,62 @@ impl<'t> UnverifiedToken<'t> {
         let json = base64url::decode(self.payload).ok_or(Refusal::Malformed)?;
         strict_json::object(&json).ok_or(Refusal::Malformed)
     }
+}
 
-    /// The decoded payload, once the signature fits.
-    pub(crate) fn authenticate(
+// === impl UnverifiedJwt ===
+
+impl<'t> UnverifiedJwt<'t> {
+    /// # Errors
+    /// As [`UnverifiedToken::parse`] and [`UnverifiedToken::unverified_header`]; [`Refusal::Malformed`] if
+    /// the payload is not a JSON object.
+    pub fn read(token: &'t [u8]) -> Result<UnverifiedJwt<'t>, Refusal> {
+        let token = UnverifiedToken::parse(token)?;
+        let header = token.unverified_header()?;
+        let claims = token.unverified_claims()?;
+        Ok(UnverifiedJwt { token, header, claims })
+    }
+
+    pub(crate) fn header(&self) -> &UnverifiedHeader {
+        &self.header
+    }
+
+    /// Does it name a key? Only then is it worth a fetch of its issuer's keys.
+    pub fn names_a_key(&self) -> bool {
+        self.header.key_id.is_some()
+    }
+
+    /// The place of the issuer that the token claims to be of. The caller verifies it with that issuer's
+    /// keys and rules and with no others, which is what makes the claim true or false.
+    ///
+    /// # Errors
+    /// [`Refusal::Claims`] without a usable `iss`; [`Refusal::Issuer`].
+    pub fn choose<'r>(
         &self,
+        issuers: impl IntoIterator<Item = &'r Rules>,
+    ) -> Result<usize, Refusal> {
+        let Some(Value::String(issuer)) = self.claims.get("iss").filter(|iss| *iss != "") else {
+            return Err(Refusal::Claims("iss"));
+        };
+        let mut issuers = issuers.into_iter();
+        issuers.position(|rules| rules.issuer == *issuer).ok_or(Refusal::Issuer)
+    }
+
+    /// The claims, and what was signed, once the signature fits.
+    pub(crate) fn authenticate(
+        self,
         key: &PublicKey,
         signatures: &dyn Signatures,
-    ) -> Result<Vec<u8>, Refusal> {
-        if self.signature.is_empty() {
+    ) -> Result<(Map<String, Value>, &'t [u8]), Refusal> {
+        let UnverifiedToken { signature, message, .. } = self.token;
+        if signature.is_empty() {
             return Err(Refusal::Malformed);
         }
         // Strict decoding first: a lax one would let two spellings of one token pass.
-        let signature = base64url::decode(self.signature).ok_or(Refusal::Malformed)?;
-        let payload = base64url::decode(self.payload).ok_or(Refusal::Malformed)?;
-        if !key.fits(self.message, &signature, signatures) {
+        let signature = base64url::decode(signature).ok_or(Refusal::Malformed)?;
+        if !key.fits(message, &signature, signatures) {
             return Err(Refusal::Signature);
         }
-        Ok(payload)
+        Ok((self.claims, message))
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::UnixSeconds;
-use crate::claims::Claims;
+use crate::claim_path::ClaimPath;
+use crate::claims::{Claims, whole_seconds};
 
 /// The claims of a verified token. Cheap to clone. Shows no claim value in `Debug`, so that it can
 /// stand in a log line by accident.
@@ -31,25 +32,25 @@ impl Session {
         &self.claims.issuer
     }
 
-    /// `sub`: whom the token stands for; never empty.
-    pub fn subject(&self) -> &str {
-        &self.claims.subject
+    /// `sub`: whom the token stands for; never empty. Absent only where the issuer's sessions are named
+    /// without it.
+    pub fn subject(&self) -> Option<&str> {
+        self.claims.subject.as_deref()
     }
 
-    /// `jti`: the token's own name; never empty.
-    pub fn jwt_id(&self) -> &str {
-        &self.claims.jwt_id
+    /// `jti`: the token's own name; never empty. Absent only where the issuer's sessions are named
+    /// without it.
+    pub fn jwt_id(&self) -> Option<&str> {
+        self.claims.jwt_id.as_deref()
     }
 
-    /// The session the token belongs to: the claim `sid` (OpenID Connect Front-Channel Logout 1.0
-    /// section 3) if there is a usable one, so that a session survives the renewal of its token;
-    /// else the token's `jti`. Revocations and session limits go by it.
+    /// The name of the session that the token belongs to: the issuer, `#`, and what the issuer's
+    /// [`SessionName`](crate::SessionName) makes of the token. Revocations and session limits go by it.
     pub fn id(&self) -> &str {
-        let sid = self.claim("sid").and_then(Value::as_str);
-        sid.filter(|sid| (1..=256).contains(&sid.len())).unwrap_or(&self.claims.jwt_id)
+        &self.claims.name
     }
 
-    /// `exp`, without any leeway.
+    /// The end: `exp`, or the issuer's `max_lifetime` after `iat` if that is sooner. Without any leeway.
     pub fn expires_at(&self) -> UnixSeconds {
         self.claims.expires_at
     }
@@ -62,6 +63,17 @@ impl Session {
     /// Any claim by name, the registered ones included, as the token has it.
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.claims.all.get(name)
+    }
+
+    /// A claim that may be inside another.
+    pub fn claim_at(&self, path: &ClaimPath) -> Option<&Value> {
+        path.find(&self.claims.all)
+    }
+
+    /// A claim that is a time (RFC 7519 section 2, NumericDate), a fraction rounded down. `None` if it is
+    /// missing, or is not a time.
+    pub fn time_claim(&self, name: &str) -> Option<UnixSeconds> {
+        self.claim(name).and_then(|value| whole_seconds(value, f64::floor))
     }
 }
 

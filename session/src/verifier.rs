@@ -2,9 +2,9 @@
 
 use crate::claims::Claims;
 use crate::refusal::Refusal;
-use crate::rules::{LEEWAY_CEILING, Rules};
+use crate::rules::{LEEWAY_CEILING, LIFETIME_CEILING, Rules};
 use crate::signatures::{Signatures, Unaided};
-use crate::unverified::UnverifiedToken;
+use crate::unverified::UnverifiedJwt;
 use crate::verified::Session;
 use crate::{KeySet, UnixSeconds};
 
@@ -19,10 +19,11 @@ pub struct Verifier {
 // === impl Verifier ===
 
 impl Verifier {
-    /// A leeway over [`LEEWAY_CEILING`] is cut to it.
+    /// A leeway over [`LEEWAY_CEILING`] is cut to it, a `max_lifetime` over [`LIFETIME_CEILING`] also.
     pub fn new(rules: Rules, keys: KeySet) -> Verifier {
         let leeway = rules.leeway.min(LEEWAY_CEILING);
-        Verifier { rules: Rules { leeway, ..rules }, keys }
+        let max_lifetime = rules.max_lifetime.min(LIFETIME_CEILING);
+        Verifier { rules: Rules { leeway, max_lifetime, ..rules }, keys }
     }
 
     /// Signature and every rule, the cheap ones first: size, shape, header, key, signature,
@@ -55,11 +56,24 @@ impl Verifier {
         token: &[u8],
         signatures: &dyn Signatures,
     ) -> Result<Session, Refusal> {
-        let unverified = UnverifiedToken::parse(token)?;
-        let header = unverified.unverified_header()?;
-        let key = self.keys.find(&header)?;
-        let payload = unverified.authenticate(key, signatures)?;
-        let session = Session::new(Claims::from_authenticated(&payload)?);
+        self.authenticate_jwt(UnverifiedJwt::read(token)?, signatures)
+    }
+
+    /// The same of a token that was read to [choose](UnverifiedJwt::choose) its issuer.
+    ///
+    /// # Errors
+    /// The first rule that the token breaks.
+    pub fn authenticate_jwt(
+        &self,
+        jwt: UnverifiedJwt<'_>,
+        signatures: &dyn Signatures,
+    ) -> Result<Session, Refusal> {
+        let key = self.keys.find(jwt.header())?;
+        if !self.rules.algorithms.contains(&key.algorithm()) {
+            return Err(Refusal::Algorithm);
+        }
+        let (claims, signed) = jwt.authenticate(key, signatures)?;
+        let session = Session::new(Claims::from_authenticated(claims, signed, &self.rules)?);
         self.check_parties(&session)?;
         Ok(session)
     }
@@ -77,8 +91,11 @@ impl Verifier {
         if claims.issuer != self.rules.issuer {
             return Err(Refusal::Issuer);
         }
-        if !claims.audiences.contains(&self.rules.audience) {
+        if !self.rules.audiences.iter().any(|own| claims.audiences.contains(own)) {
             return Err(Refusal::Audience);
+        }
+        if !self.rules.required_claims.met_by(session) {
+            return Err(Refusal::Required);
         }
         Ok(())
     }

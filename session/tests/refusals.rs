@@ -68,10 +68,8 @@ fn claim_cases() -> Vec<ClaimCase> {
             Refusal::NotYetValid,
             one("nbf", json!(NOW + LEEWAY)),
         ),
-        ("life of 3601 s", span(IAT, IAT + 3601), Refusal::Lifetime, span(IAT, IAT + 3600)),
         ("life of 0 s", span(NOW, NOW), Refusal::Lifetime, span(NOW, NOW + 1)),
         ("exp before iat", span(NOW, NOW - 1), Refusal::Lifetime, span(NOW - 1, NOW + 1)),
-        ("exp at the end of u64", one("exp", json!(u64::MAX)), Refusal::Lifetime, good.clone()),
         (
             "both at the end of u64",
             span(u64::MAX - 10, u64::MAX),
@@ -217,8 +215,8 @@ fn the_first_broken_rule_names_the_refusal() {
 fn a_verified_session_shows_its_claims_to_code_and_not_to_logs() {
     let session = Pair::new(Algorithm::EdDsa).claims(&claims()).unwrap();
     assert_eq!(session.issuer(), ISSUER);
-    assert_eq!(session.subject(), "ci-job-7");
-    assert_eq!(session.jwt_id(), "t-1");
+    assert_eq!(session.subject(), Some("ci-job-7"));
+    assert_eq!(session.jwt_id(), Some("t-1"));
     assert_eq!((session.issued_at(), session.expires_at()), (IAT, EXP));
     assert_eq!(session.claim("sub"), Some(&json!("ci-job-7")));
     assert_eq!(session.claim("team"), Some(&json!("build")));

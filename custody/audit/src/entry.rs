@@ -115,8 +115,10 @@ pub struct Entry {
 #[derive(Clone, Debug, Serialize)]
 pub struct SessionId {
     pub issuer: String,
-    pub subject: String,
-    pub jwt_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt_id: Option<String>,
     /// `session::Session::id`: what a revocation names.
     pub session_id: String,
 }

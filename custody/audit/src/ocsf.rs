@@ -19,7 +19,7 @@ pub struct Ocsf<'a> {
     /// 1 success, 2 failure, 99 neither.
     status_id: u8,
     metadata: Metadata,
-    /// Who acts: the subject of the session, the operator or the worker.
+    /// Who acts: the subject of the session (its name, where the token has none), the operator or the worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     actor_id: Option<&'a str>,
     /// What is acted on: `handle@destination`, or `session/ID` and the like.
@@ -105,7 +105,10 @@ impl<'a> Ocsf<'a> {
             Outcome::Note => 99,
         };
         let (asked, order) = (entry.asked.as_ref(), entry.order.as_ref());
-        let subject = entry.session.as_ref().map(|session| session.subject.as_str());
+        let subject = entry
+            .session
+            .as_ref()
+            .map(|session| session.subject.as_deref().unwrap_or(&session.session_id));
         Self {
             category_uid: category,
             class_uid: class,
@@ -173,8 +176,8 @@ mod tests {
         let mut entry = Entry::new(Event::Lease, Outcome::Deny);
         entry.session = Some(SessionId {
             issuer: "i".into(),
-            subject: "ci-job-7".into(),
-            jwt_id: "j".into(),
+            subject: Some("ci-job-7".into()),
+            jwt_id: Some("j".into()),
             session_id: "s".into(),
         });
         entry.asked = Some(Asked {

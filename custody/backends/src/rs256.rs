@@ -72,7 +72,7 @@ mod tests {
         let token = sign(&pem, Some("k"), &claims).ok().unwrap();
         let keys = KeySet::from_jwks(&key.public_jwks()).unwrap();
         let verifier = Verifier::new(Rules::new("i", "a"), keys);
-        assert_eq!(verifier.verify(token.expose(), 5).unwrap().subject(), "s");
+        assert_eq!(verifier.verify(token.expose(), 5).unwrap().subject(), Some("s"));
     }
 
     /// As GitHub hands a key out: what stands in a PKCS#8 key behind its header.

@@ -80,8 +80,8 @@ async fn nothing(State(audit): State<AuditLog>, body: Body) -> Bytes {
     let mut entry = Entry::new(Event::Lease, Outcome::Allow);
     entry.session = Some(SessionId {
         issuer: "https://control-plane.example".into(),
-        subject: "ci-job-7".into(),
-        jwt_id: "jti-1".into(),
+        subject: Some("ci-job-7".into()),
+        jwt_id: Some("jti-1".into()),
         session_id: "jti-1".into(),
     });
     entry.asked = Some(Asked::of(&request));

@@ -22,7 +22,7 @@ use std::sync::Arc;
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// Of the session, as in its token. With `sid` or `jti`, revocation is looked at too.
+    /// Of the session, as in its token. With those that name a session, revocation is looked at too.
     pub claims: Map<String, Value>,
     #[schemars(schema_with = "limits::handle")]
     pub handle: String,
@@ -100,20 +100,14 @@ pub async fn check(
     let verdict = match grants.covering_claims(&claims, &asked) {
         Err(gap) => Verdict::denied(gap.code(), of_gap(gap)),
         Ok((place, grant)) => {
-            let session = session_of(&claims);
-            let claimant = Claimant { session, handle: &handle, actor: &grant.actor };
+            // Empty, which no session's name is, if the claims name none.
+            let session = admin.issuers.name_of(&claims).unwrap_or_default();
+            let claimant = Claimant { session: &session, handle: &handle, actor: &grant.actor };
             let access_state = admin.ledger.access_state(claimant).await?;
             verdict_of(place, grant, &access_state)
         }
     };
     Ok(ok(&verdict))
-}
-
-/// As [`session::Session::id`] has it; empty, which no session's id is, if the claims name none.
-fn session_of(claims: &Map<String, Value>) -> &str {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let sid = text("sid").filter(|sid| (1..=256).contains(&sid.len()));
-    sid.or_else(|| text("jti")).unwrap_or_default()
 }
 
 fn verdict_of(place: usize, grant: &Grant, access_state: &AccessState) -> Verdict {

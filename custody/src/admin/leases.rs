@@ -2,7 +2,7 @@
 
 use super::Admin;
 use super::operator::Operator;
-use super::target::Kind;
+use super::target::{Kind, spelled};
 use crate::api::answer::ok;
 use crate::api::limits::LIMIT_CEILING;
 use crate::api::refusal::Refusal;
@@ -66,12 +66,12 @@ pub async fn list(
     wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(wanted) = wanted.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    let filter = filter_of(wanted, (admin.clock)())?;
+    let filter = filter_of(wanted, &admin)?;
     let rows = admin.ledger.leases(&filter).await?;
     Ok(ok(&LeaseList { leases: rows.into_iter().map(LeaseShown::from).collect() }))
 }
 
-fn filter_of(wanted: Wanted, now: UnixSeconds) -> Result<LeaseFilter, Refusal> {
+fn filter_of(wanted: Wanted, admin: &Admin) -> Result<LeaseFilter, Refusal> {
     let Wanted { session, lease, handle, actor, all, limit } = wanted;
     let limit = limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_CEILING).contains(&limit) {
@@ -79,17 +79,17 @@ fn filter_of(wanted: Wanted, now: UnixSeconds) -> Result<LeaseFilter, Refusal> {
     }
     let handle = handle.map(|handle| handle.parse()).transpose();
     let actor = actor.map(|actor| actor.parse()).transpose();
-    for (kind, id) in [(Kind::Session, &session), (Kind::Lease, &lease)] {
-        if let Some(id) = id {
-            kind.target_in(kind.name(), id.clone())?;
-        }
+    let target = |kind: Kind, id: String| kind.target_in(kind.name(), id, &admin.issuers);
+    if let Some(id) = &lease {
+        target(Kind::Lease, id.clone())?;
     }
+    let session = session.map(|id| target(Kind::Session, id)).transpose()?;
     Ok(LeaseFilter {
-        session,
+        session: session.map(|target| spelled(&target).1.to_owned()),
         lease_id: lease,
         handle: handle.map_err(|error| Refusal::bad_request(format!("handle: {error}")))?,
         actor: actor.map_err(|error| Refusal::bad_request(format!("actor: {error}")))?,
-        live_at: (!all).then_some(now),
+        live_at: (!all).then(|| (admin.clock)()),
         limit,
     })
 }

@@ -1,10 +1,11 @@
 //! Revoking a session, lease, handle or actor, and taking that back.
 //!
 //! A revocation is forgotten at its `until`. Unless the operator names one:
-//! - **session**: `session.absolute` from now (and an hour at least, the longest life of a token), plus
-//!   the leeway. Without `session.absolute` it stays until it is restored: a session of several
-//!   tokens (`sid`) has no end that custody knows, and a revoked one must not come back by itself.
-//!   Whoever revokes sessions by the thousand names an `until`.
+//! - **session**: `session.absolute` from now (and the issuer's `max_lifetime` at least), plus the leeway.
+//!   Without `session.absolute` it stays until it is restored: a session of several tokens (`sid`) has no
+//!   end that custody knows, and a revoked one must not come back by itself. So does a session that is
+//!   named by other claims, such as `sub`, which every later token has too. One that is named by its token
+//!   ends with `max_lifetime`. Whoever revokes sessions by the thousand names an `until`.
 //! - **lease**: its own end; 15 minutes and the leeway if the ledger does not know it.
 //! - **handle, actor**: until it is restored.
 
@@ -22,7 +23,6 @@ use custody_ledger::{LeasePlace, Revocation, Target};
 use lease::{LEASE_CEILING, UnixSeconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use session::LIFETIME_CEILING;
 use std::sync::Arc;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -81,7 +81,7 @@ pub async fn revoke(
     request: Request,
 ) -> Result<Response, Refusal> {
     let RevocationOrder { kind, id, until } = body::json(request).await?;
-    let target = kind.target(id)?;
+    let target = kind.target(id, &admin.issuers)?;
     let now = (admin.clock)();
     if until.is_some_and(|until| until <= now) {
         return Err(Refusal::bad_request("until: has passed"));
@@ -105,7 +105,7 @@ pub async fn restore(
 ) -> Result<Response, Refusal> {
     let kind: Kind = serde_json::from_value(kind.into())
         .map_err(|_| Refusal::bad_request("kind: is session, lease, handle or actor"))?;
-    let target = kind.target(id)?;
+    let target = kind.target(id, &admin.issuers)?;
     let (_, id) = spelled(&target);
     let order = admin.order(&by, "restore", Some((kind.name(), id))).await?;
     let outcome = admin.ledger.restore(&target, (admin.clock)()).await.map_err(Refusal::from);
@@ -148,8 +148,8 @@ impl Admin {
     /// When a revocation that names no end may be forgotten; see the module.
     async fn end_of(&self, target: &Target, now: UnixSeconds) -> Option<UnixSeconds> {
         match target {
-            Target::Session(_) => {
-                let longest = self.session_ceiling?.max(LIFETIME_CEILING);
+            Target::Session(name) => {
+                let longest = self.issuers.longest(name, self.session_ceiling)?;
                 Some(now.saturating_add(longest).saturating_add(self.leeway))
             }
             Target::Lease(_) => {

@@ -25,7 +25,7 @@ pub struct SessionList {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionShown {
-    /// `sid`, or `jti` where it has none.
+    /// Its name: its issuer, `#`, and its `sid` or `jti`, or what the issuer's `id` says.
     pub session: String,
     pub subject: String,
     /// Leases that have not ended.

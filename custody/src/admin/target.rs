@@ -1,6 +1,7 @@
 //! What can be revoked, as operators spell it.
 
 use crate::api::refusal::Refusal;
+use crate::keys::Issuers;
 use custody_ledger::Target;
 use lease::{LEASE_ID_LENGTH, SESSION_ID_LENGTH, is_lease_id};
 use schemars::JsonSchema;
@@ -11,7 +12,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// By `sid`, or `jti` where the session has none.
+    /// By its name: its issuer, `#`, and its `sid` or `jti`, or what the issuer's `id` says. While custody
+    /// has one issuer, that may be left out.
     Session,
     /// By `lease_id`.
     Lease,
@@ -34,18 +36,20 @@ impl Kind {
 
     /// # Errors
     /// The id cannot be one of this kind.
-    pub fn target(self, id: String) -> Result<Target, Refusal> {
-        self.target_in("id", id)
+    pub fn target(self, id: String, issuers: &Issuers) -> Result<Target, Refusal> {
+        self.target_in("id", id, issuers)
     }
 
     /// [`Self::target`], of a field of this name.
     ///
     /// # Errors
     /// The text cannot be an id of this kind.
-    pub fn target_in(self, field: &str, id: String) -> Result<Target, Refusal> {
+    pub fn target_in(self, field: &str, id: String, issuers: &Issuers) -> Result<Target, Refusal> {
         let fault = |text: &dyn fmt::Display| Refusal::bad_request(format!("{field}: {text}"));
         match self {
-            Self::Session if (1..=SESSION_ID_LENGTH).contains(&id.len()) => Ok(Target::Session(id)),
+            Self::Session if (1..=SESSION_ID_LENGTH).contains(&id.len()) => {
+                issuers.complete(id).map(Target::Session).map_err(|error| fault(&error))
+            }
             Self::Session => {
                 Err(fault(&format!("a session's id is 1 to {SESSION_ID_LENGTH} bytes")))
             }

@@ -24,7 +24,7 @@ pub fn lease_id(_: &mut SchemaGenerator) -> Schema {
     pattern(&format!("^[A-Za-z0-9._-]{{1,{LEASE_ID_LENGTH}}}$"))
 }
 
-/// A session's `sid`, or `jti`.
+/// A session's name.
 pub fn session_id(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "minLength": 1, "maxLength": SESSION_ID_LENGTH})
 }

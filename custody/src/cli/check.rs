@@ -37,10 +37,12 @@ pub fn run(path: &Path) -> Result<()> {
             faults.push(format!("backends.{name}.{fault}"));
         }
     }
-    if let SessionKeySource::Remote(remote) = &config.session.keys
-        && let Err(fault) = remote.reach.client()
-    {
-        faults.push(format!("session.keys.{fault}"));
+    for issuer in &config.session.issuers {
+        if let SessionKeySource::Remote(remote) = &issuer.keys
+            && let Err(fault) = remote.reach.client()
+        {
+            faults.push(format!("session: keys of {}: {fault}", issuer.rules.issuer));
+        }
     }
     check_store(&config, &mut faults);
     check_audit(&config.storage.audit, &mut faults);

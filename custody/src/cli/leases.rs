@@ -13,7 +13,7 @@ use clap::Args;
     custody leases\n  \
     custody leases --handle github-ci --all --limit 1000 --json | jq -r '.leases[].lease_id'")]
 pub struct LeasesArguments {
-    /// Only leases of this session (sid, or jti).
+    /// Only leases of this session (ISSUER#ID; with one issuer, ID is enough).
     #[arg(long)]
     session: Option<String>,
     /// Only this lease.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    custody revoke session 8c1f0e52-job-7        # its sid, or jti where it has none\n  \
+    custody revoke session https://cp.example#8c1f0e52-job-7   # as in: custody sessions\n  \
     custody revoke session build-991 --for 12h\n  \
     custody revoke handle github-ci\n  \
     custody leases --json | jq -r '.leases[].lease_id' | xargs -n1 custody revoke lease\n\n\
@@ -45,7 +45,7 @@ pub struct RestoreArguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum KindName {
-    /// By sid, or jti where it has none.
+    /// By its name, ISSUER#ID; while custody has one issuer, ID is enough.
     Session,
     /// By lease_id.
     Lease,

@@ -7,7 +7,7 @@ use custody_base::actor::Actor;
 use lease::{Handle, LEASE_CEILING, LEASE_DEFAULT};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
-use session::ClaimConditions;
+use session::{ClaimConditions, names_its_issuer};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ struct RawNarrow {
 const MAX_PURPOSE: usize = 64;
 
 /// Grants may be missing or empty: then nothing is granted.
-pub(super) fn read(section: Option<Value>, faults: &mut Faults) -> Option<Grants> {
+pub(super) fn read(section: Option<Value>, issuers: usize, faults: &mut Faults) -> Option<Grants> {
     let entries = match section {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Sequence(entries)) => entries,
@@ -53,6 +53,13 @@ pub(super) fn read(section: Option<Value>, faults: &mut Faults) -> Option<Grants
     for (at, entry) in entries.into_iter().enumerate() {
         let path = format!("grants[{at}]");
         let raw: Option<RawGrant> = faults.section(&path, Some(entry));
+        if let Some(raw) = &raw
+            && issuers > 1
+            && !names_its_issuer(&raw.claims)
+        {
+            let what = "names no issuer, and session has several; add iss: [\"https://...\"]";
+            faults.add(format!("{path}.claims"), what);
+        }
         grants.push(raw.and_then(|raw| read_one(&path, raw, faults)));
     }
     one_actor_a_handle(&grants, faults);

@@ -1,4 +1,4 @@
-//! `session.keys`: what Session JWTs are verified with.
+//! `keys` of an issuer: what its Session JWTs are verified with.
 
 use super::fault::Faults;
 use crate::keys::{RemoteKeys, Schedule, SessionKeySource};
@@ -30,28 +30,38 @@ const FETCH_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes; a set with certificate chains is some ten thousand.
 const BODY_LIMIT: usize = 1 << 18;
 
-pub(super) fn read(raw: Raw, folder: &Path, faults: &mut Faults) -> Option<SessionKeySource> {
+/// `path` is where these keys are written.
+pub(super) fn read(
+    raw: Raw,
+    path: &str,
+    folder: &Path,
+    faults: &mut Faults,
+) -> Option<SessionKeySource> {
     let Raw { jwks, jwks_file, url, ca, refresh, keep } = raw;
     if url.is_none() {
         for (name, given) in
             [("ca", ca.is_some()), ("refresh", refresh.is_some()), ("keep", keep.is_some())]
         {
             if given {
-                faults.add(format!("session.keys.{name}"), "goes with session.keys.url only");
+                faults.add(format!("{path}.{name}"), format!("goes with {path}.url only"));
             }
         }
     }
     match (jwks, jwks_file, url) {
         (Some(jwks), None, None) => {
-            inline("session.keys.jwks", &jwks, faults).map(SessionKeySource::Fixed)
+            inline(&format!("{path}.jwks"), &jwks, faults).map(SessionKeySource::Fixed)
         }
-        (None, Some(file), None) => of_file("session.keys.jwks_file", &folder.join(file), faults)
-            .map(SessionKeySource::Fixed),
+        (None, Some(file), None) => {
+            of_file(&format!("{path}.jwks_file"), &folder.join(file), faults)
+                .map(SessionKeySource::Fixed)
+        }
         (None, None, Some(url)) => {
-            let url =
-                Endpoint::parse(&url).map_err(|fault| faults.add("session.keys.url", fault)).ok();
-            let refresh = seconds("refresh", refresh, REFRESH_DEFAULT, REFRESH, faults);
-            let keep = seconds("keep", keep, KEEP_DEFAULT, KEEP, faults);
+            let url = Endpoint::parse(&url)
+                .map_err(|fault| faults.add(format!("{path}.url"), fault))
+                .ok();
+            let refresh =
+                seconds(&format!("{path}.refresh"), refresh, REFRESH_DEFAULT, REFRESH, faults);
+            let keep = seconds(&format!("{path}.keep"), keep, KEEP_DEFAULT, KEEP, faults);
             let reach = Reach {
                 ca: ca.map(|ca| folder.join(ca)),
                 total: FETCH_LIMIT,
@@ -64,7 +74,7 @@ pub(super) fn read(raw: Raw, folder: &Path, faults: &mut Faults) -> Option<Sessi
         }
         _ => {
             let what = "has either jwks (inline), jwks_file (a path) or url (an issuer's jwks_uri)";
-            faults.add("session.keys", what);
+            faults.add(path, what);
             None
         }
     }
@@ -96,7 +106,7 @@ pub(super) fn inline(path: &str, jwks: &serde_json::Value, faults: &mut Faults) 
 }
 
 fn seconds(
-    name: &str,
+    path: &str,
     text: Option<String>,
     default: u64,
     bounds: std::ops::RangeInclusive<u64>,
@@ -104,7 +114,7 @@ fn seconds(
 ) -> Option<Duration> {
     let seconds = match text {
         None => Some(default),
-        Some(text) => faults.seconds(&format!("session.keys.{name}"), &text, bounds),
+        Some(text) => faults.seconds(path, &text, bounds),
     };
     seconds.map(Duration::from_secs)
 }

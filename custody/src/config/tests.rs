@@ -53,7 +53,7 @@ fn a_good_file() {
     let Protection::MutualTls(tls) = &config.edge.protection else { panic!("plaintext") };
     assert_eq!(tls.key, Path::new("/etc/custody/server.key"));
     assert_eq!(config.grants.iter().next().unwrap().ttl, 300);
-    assert_eq!(config.session.rules.leeway, 30);
+    assert_eq!(config.session.leeway, 30);
 }
 
 #[test]
@@ -154,7 +154,11 @@ fn every_fault_names_its_field() {
         ("crv: Ed25519", "crv: X25519", "session.keys.jwks.keys[0]"),
         ("keys: {jwks: {", "keys: {jwks_file: a, jwks: {", "session.keys: has either"),
         ("crv: Ed25519", "crv: Ed25519, d: AAAA", "session.keys.jwks.keys[0].d: "),
-        ("issuer: https://control-plane.example", "issuer: ''", "session.issuer: is empty"),
+        (
+            "issuer: https://control-plane.example",
+            "issuer: ''",
+            "session.issuer: must not be empty",
+        ),
         ("127.0.0.1:8443", "localhost:8443", "edge.listen: is an IP address and a port"),
         ("127.0.0.1:8444", "localhost", "health.listen: is an IP address and a port"),
         ("127.0.0.1:8445", "127.0.0.1:8443", "admin.listen: is edge.listen, too"),
@@ -265,7 +269,8 @@ fn session_keys_of_an_issuer() {
     let url = "url: https://issuer.example/jwks";
     let keys = |keys: &str| {
         let config = Config::parse(&with(keys), Path::new("/etc/custody")).unwrap();
-        let SessionKeySource::Remote(remote) = config.session.keys else { panic!("fixed") };
+        let issuer = config.session.issuers.into_iter().next().unwrap();
+        let SessionKeySource::Remote(remote) = issuer.keys else { panic!("fixed") };
         remote
     };
     let plain = keys(&format!("{{{url}}}"));

@@ -55,7 +55,7 @@ const MAX_AGES: std::ops::RangeInclusive<u64> = 1..=300;
 /// `Some(None)` without the section: then there is no credential API.
 pub(super) fn read(
     section: Option<Value>,
-    session_audience: Option<&str>,
+    session_audiences: &[&str],
     folder: &Path,
     faults: &mut Faults,
 ) -> Option<Option<WorkersListener>> {
@@ -70,10 +70,10 @@ pub(super) fn read(
         faults.add("workers.capabilities.issuer", "is empty");
     }
     let audience = audience.unwrap_or_else(|| AUDIENCE.to_owned());
-    if audience.is_empty() || session_audience == Some(audience.as_str()) {
+    if audience.is_empty() || session_audiences.contains(&audience.as_str()) {
         faults.add(
             "workers.capabilities.audience",
-            "must be another than session.audience, so that no Session JWT is a capability",
+            "must be another than those of session, so that no Session JWT is a capability",
         );
     }
     let max_age = match &max_age {
@@ -84,7 +84,7 @@ pub(super) fn read(
     Some(Some(WorkersListener {
         listen: listen?,
         tls: raw.tls.beside(folder),
-        rules: Rules { issuer, audience, leeway: LEEWAY },
+        rules: Rules { leeway: LEEWAY, ..Rules::new(issuer, audience) },
         keys: keys?,
         max_age: max_age?,
     }))

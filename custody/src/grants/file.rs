@@ -21,7 +21,7 @@ pub struct GrantsFile {
 }
 
 /// Reads the grants of this file.
-pub type Load = fn(&Path) -> Result<Grants, WrongGrants>;
+pub type Load = Arc<dyn Fn(&Path) -> Result<Grants, WrongGrants> + Send + Sync>;
 
 /// Everything that is wrong with the grants of a file.
 pub type WrongGrants = Box<dyn Error + Send + Sync>;
@@ -63,7 +63,7 @@ impl GrantsFile {
     /// [`ReloadFault`], which the audit log has heard of.
     pub async fn reload(&self, by: &str) -> Result<Reloaded, ReloadFault> {
         let _turn = self.turn.lock().await;
-        let (path, load) = (self.path.clone(), self.load);
+        let (path, load) = (self.path.clone(), Arc::clone(&self.load));
         let read = tokio::task::spawn_blocking(move || load(&path)).await;
         let read = read.map_err(|error| ReloadFault::Unread(error.to_string()))?;
         let old = self.grants.current();

@@ -42,7 +42,7 @@ fn what_it_writes_is_private_and_works() {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
     }
     let config = Config::load(&path).unwrap();
-    assert_eq!(config.session.rules.issuer, "https://control-plane.example");
+    assert_eq!(config.session.issuers[0].rules.issuer, "https://control-plane.example");
     let SealWith::RootKey(root_key) = &config.storage.sealing.with else { panic!("transit") };
     RootKey::load(root_key).unwrap();
     let crate::config::Protection::MutualTls(files) = &config.edge.protection else {

@@ -4,7 +4,7 @@ use super::sessions::{Sessions, VerifyFault};
 use super::source::KeySource;
 use crate::metrics::Metrics;
 use custody_base::clock;
-use session::unverified::UnverifiedToken;
+use session::unverified::UnverifiedJwt;
 use session::{IssuerKeys, KeyChange, Refusal, Rules, Session, UnixSeconds};
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,10 +124,8 @@ impl Remote {
         if self.published.borrow().ended_at.elapsed() < UNKNOWN_KID_PAUSE {
             return false;
         }
-        let Ok(token) = UnverifiedToken::parse(token) else { return false };
-        let names_a_key = token.unverified_header().is_ok_and(|header| header.key_id.is_some());
-        let claims = token.unverified_claims().unwrap_or_default();
-        names_a_key && claims.get("iss").is_some_and(|iss| iss == self.rules.issuer.as_str())
+        UnverifiedJwt::read(token)
+            .is_ok_and(|jwt| jwt.names_a_key() && jwt.choose([&self.rules]).is_ok())
     }
 }
 
@@ -179,18 +177,27 @@ impl<S: KeySource> Fetching<S> {
 
     fn succeeded(&mut self, keys: IssuerKeys) {
         self.failures = 0;
-        self.metrics.session_keys_fetched(keys.count(), clock::now());
+        let issuer = &self.rules.issuer;
+        self.metrics.session_keys_fetched(issuer, keys.count(), clock::now());
         let change = keys.change_from(self.known.as_ref());
         let left_out = keys.left_out();
         if keys.has_new_omissions(self.known.as_ref()) {
             tracing::warn!(
+                issuer,
                 ?left_out,
                 "session keys left out: the issuer's set has unusable members"
             );
         }
         if !change.is_empty() {
             let KeyChange { added, removed, replaced } = change;
-            tracing::info!(?added, ?removed, ?replaced, ?left_out, "the session keys changed");
+            tracing::info!(
+                issuer,
+                ?added,
+                ?removed,
+                ?replaced,
+                ?left_out,
+                "the session keys changed"
+            );
         }
         let sessions = Arc::new(Sessions::new(self.rules.clone(), keys.keys().clone()));
         self.known = Some(keys);
@@ -204,20 +211,23 @@ impl<S: KeySource> Fetching<S> {
 
     fn failed(&mut self, fault: &str) {
         self.failures = self.failures.saturating_add(1);
-        self.metrics.session_keys_failed();
+        let issuer = &self.rules.issuer;
+        self.metrics.session_keys_failed(issuer);
         let good = self.publish.borrow().good.as_ref().map(|good| good.fetched_at.elapsed());
         match good {
             Some(age) if age < self.schedule.keep => {
                 let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
-                tracing::warn!(fault, %age, "failed to fetch session keys: custody uses the last good ones");
+                tracing::warn!(issuer, fault, %age, "failed to fetch session keys: custody uses the last good ones");
             }
             Some(_) => tracing::error!(
+                issuer,
                 fault,
-                "the session keys are too old: custody answers 503 to every session until the issuer answers"
+                "the session keys are too old: custody answers 503 to every session of the issuer until it answers"
             ),
             None => tracing::error!(
+                issuer,
                 fault,
-                "failed to fetch session keys: custody answers 503 to every session until the issuer answers"
+                "failed to fetch session keys: custody answers 503 to every session of the issuer until it answers"
             ),
         }
         self.publish.send_modify(|published| {

@@ -99,8 +99,8 @@ impl Read {
 fn session_id_of(session: &Session) -> SessionId {
     SessionId {
         issuer: session.issuer().to_owned(),
-        subject: session.subject().to_owned(),
-        jwt_id: session.jwt_id().to_owned(),
+        subject: session.subject().map(str::to_owned),
+        jwt_id: session.jwt_id().map(str::to_owned),
         session_id: session.id().to_owned(),
     }
 }

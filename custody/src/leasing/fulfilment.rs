@@ -229,7 +229,7 @@ fn row(case: &Case, ready: &Ready) -> LeaseRow {
     LeaseRow {
         lease_id: case.lease_id.clone(),
         session: claim.session.id().to_owned(),
-        subject: claim.session.subject().to_owned(),
+        subject: claim.session.subject().unwrap_or_default().to_owned(),
         actor: grant.actor.clone(),
         handle: grant.handle.clone(),
         destination: claim.request.destination.to_string(),

@@ -5,6 +5,7 @@ use crate::bulk_revocation::BulkRevocation;
 use crate::config::{Config, WorkersListener};
 use crate::failures::Failures;
 use crate::grants::{GrantsFile, LiveGrants};
+use crate::keys::Issuers;
 use crate::metrics::Metrics;
 use crate::openapi;
 use crate::vault::Vault;
@@ -38,6 +39,7 @@ pub(super) struct Settings {
     workers: Option<WorkersListener>,
     ledger_kind: &'static str,
     session_ceiling: Option<u64>,
+    issuers: Issuers,
     leeway: u64,
 }
 
@@ -69,6 +71,7 @@ fn admin_of(shared: &Shared, settings: &Settings) -> Admin {
         started_at: (shared.clock)(),
         session_ceiling: settings.session_ceiling,
         leeway: settings.leeway,
+        issuers: settings.issuers.clone(),
         description: openapi::document(),
         clock: shared.clock.clone(),
     }
@@ -99,7 +102,8 @@ impl Settings {
             workers: config.workers.clone(),
             ledger_kind: config.storage.ledger.kind(),
             session_ceiling: config.session.limits.absolute,
-            leeway: config.session.rules.leeway,
+            leeway: config.session.leeway,
+            issuers: config.session.issuers(),
         }
     }
 }

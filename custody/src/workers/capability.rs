@@ -112,6 +112,8 @@ impl Capability {
             let text = claims.claim(name).and_then(Value::as_str);
             text.map(str::to_owned).ok_or(Refused::Claims)
         };
+        // The rules of capability tokens demand both.
+        let named = |name: Option<&str>| name.map(str::to_owned).ok_or(Refused::Claims);
         let power = match text("op")?.as_str() {
             "cred.store" => Power::Store,
             "cred.fetch" => Power::Fetch,
@@ -119,9 +121,9 @@ impl Capability {
             _ => return Err(Refused::Operation),
         };
         Ok(Self {
-            worker: claims.subject().to_owned(),
+            worker: named(claims.subject())?,
             issuer: claims.issuer().to_owned(),
-            jwt_id: claims.jwt_id().to_owned(),
+            jwt_id: named(claims.jwt_id())?,
             power,
             actor: text("actor")?,
             service: text("service")?,

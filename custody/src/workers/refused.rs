@@ -87,7 +87,9 @@ const fn of_token(refusal: TokenRefusal) -> &'static str {
         TokenRefusal::Expired => "capability_expired",
         TokenRefusal::NotYetValid => "capability_not_yet_valid",
         TokenRefusal::Lifetime => "capability_lifetime",
-        TokenRefusal::Claims(_) => "capability_claims",
+        TokenRefusal::Claims(_) | TokenRefusal::Name | TokenRefusal::Required => {
+            "capability_claims"
+        }
     }
 }
 

@@ -89,6 +89,20 @@ impl Inside {
     /// With more fields of `session`, more sections, and so many sources for each handle.
     pub async fn with(store: Store, session: &str, sections: &str, places_of_each: usize) -> Self {
         let key = SigningKey::generate(Algorithm::EdDsa, Some("k")).unwrap();
+        Self::keyed(key, store, (session, sections), places_of_each).await
+    }
+
+    /// For several issuers: `issuers: [...]`, of which `i` has this key.
+    pub async fn of_issuers(key: SigningKey, store: Store, issuers: &str) -> Self {
+        Self::keyed(key, store, (issuers, ""), 1).await
+    }
+
+    async fn keyed(
+        key: SigningKey,
+        store: Store,
+        (session, sections): (&str, &str),
+        places_of_each: usize,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = store.database();
         let real = stores::ledger(database.as_ref(), &folder.path().join("ledger")).await;
@@ -129,6 +143,7 @@ impl Inside {
         let clock: Clock = Arc::new(move || told.load(Ordering::SeqCst));
         let metrics = Arc::new(Metrics::default());
         let session_limits = config.session.limits;
+        let issuers = config.session.issuers.len();
         let feed = EdgeFeed::new(ledger.clone(), grants.clone(), session_limits, clock.clone());
         let feed = Arc::new(feed);
         let concurrency_limits = ConcurrencyLimits::new(&config.limits);
@@ -153,8 +168,8 @@ impl Inside {
             audit: audit.clone(),
             metrics,
         };
-        let load = |file: &Path| Config::load_grants(file).map_err(WrongGrants::from);
-        let file = GrantsFile::new(path, load, grants.clone(), audit.clone());
+        let load = move |file: &Path| Config::load_grants(file, issuers).map_err(WrongGrants::from);
+        let file = GrantsFile::new(path, Arc::new(load), grants.clone(), audit.clone());
         let routes = edge_routes(service);
         Self {
             folder,
@@ -256,15 +271,23 @@ impl Inside {
 }
 
 fn config_of(key: &SigningKey, session: &str, sections: &str) -> String {
+    let (session, grants) = match session.starts_with("issuers:") {
+        // With several, a grant says whose claims it means.
+        true => (session.to_owned(), GRANTS.replace("claims: {", "claims: {iss: [i, k], ")),
+        false => {
+            let keys = key.public_jwks();
+            let session = format!("issuer: i, audience: a, keys: {{jwks: {keys}}} {session}");
+            (session, GRANTS.to_owned())
+        }
+    };
     format!(
         "edge: {{listen: '127.0.0.1:0', plaintext: loopback-only}}
 health: {{listen: '127.0.0.1:0'}}
-session: {{issuer: i, audience: a, keys: {{jwks: {}}} {session}}}
+session: {{{session}}}
 store: {{path: db, root_key: key}}
 audit: {{path: audit.jsonl}}
 {sections}
-grants: {GRANTS}\n",
-        key.public_jwks()
+grants: {grants}\n"
     )
 }
 

@@ -5,6 +5,7 @@ use super::common::stores::Store;
 use super::common::workers::WorkersHome;
 use custody::admin::target::Kind;
 use custody::api::credential::Sent;
+use custody::keys::Issuers;
 use custody_base::actor::Actor;
 use lease::{
     Authority, CURSOR_LENGTH, FAILURE_CODE_LENGTH, Handle, Host, IDEMPOTENCY_KEY_LENGTH,
@@ -12,6 +13,11 @@ use lease::{
     SESSION_ID_LENGTH, SYNC_WAIT_CEILING, SeenReport,
 };
 use serde_json::{Value, json};
+use session::Rules;
+
+fn issuers() -> Issuers {
+    Issuers::new([Rules::new("https://control-plane.example", "leasehold-edge")])
+}
 
 /// Of every length that matters, and with every ASCII character, and one that is none, in each place.
 fn texts(first: &str, longest: usize) -> Vec<String> {
@@ -98,7 +104,8 @@ fn ids_cursors_and_methods_are_described_as_they_are_parsed() {
         parameter("~1v1~1revocations~1{kind}~1{id}/delete", "id"),
         member("SeenReport", "sessions/items"),
     ];
-    let is_session = |text: &str| Kind::Session.target(text.to_owned()).is_ok();
+    let issuers = issuers();
+    let is_session = |text: &str| Kind::Session.target(text.to_owned(), &issuers).is_ok();
     check(&places, &texts("s", SESSION_ID_LENGTH), is_session);
     let places = [parameter("~1v1~1sync/get", "cursor"), member("SyncAnswer", "cursor")];
     check(&places, &texts("c", CURSOR_LENGTH), lease::is_cursor);
@@ -113,7 +120,7 @@ fn an_id_that_is_revoked_is_described_by_its_kind() {
         let mut texts = texts("x", LEASE_ID_LENGTH);
         texts.extend([SESSION_ID_LENGTH, SESSION_ID_LENGTH + 1].map(|length| "x".repeat(length)));
         for id in texts {
-            let parsed = kind.target(id.clone()).is_ok();
+            let parsed = kind.target(id.clone(), &issuers()).is_ok();
             let order = json!({"kind": kind.name(), "id": id});
             assert_eq!(parsed, schema.is_valid(&order), "{order}");
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::carrier::Carrier;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ fn what_is_missing_is_named() {
     );
     assert_eq!(
         errors_with(|config| _ = config["session"].as_object_mut().unwrap().remove("issuer")),
-        ["session: missing field `issuer`"]
+        ["session.issuer: is missing; write issuer, audience and keys, or issuers"]
     );
     for field in ["hosts", "ports"] {
         let found = errors_with(|config| config["destinations"][0][field] = json!([]));
@@ -248,7 +249,7 @@ fn keys_are_here_or_where_they_are_fetched() {
         config["session"]["issuer"] = json!("control-plane");
         config["session"]["keys"] = json!({"cluster": "issuer", "path": "/"});
     });
-    let expected = "session.keys.authority: is missing, and session.issuer is not an https URL";
+    let expected = "session.keys.authority: is missing, and the issuer is not an https URL";
     assert_eq!(unnamed, [expected]);
 }
 
@@ -311,7 +312,7 @@ fn a_session_is_bound_by_a_value_or_a_property() {
     );
     assert_eq!(
         bound(json!({"claim": "", "value": "v"})),
-        ["session.bind.claim: must not be empty"]
+        ["session.bind.claim: is empty; write the name of a claim, or a JSON Pointer to it"]
     );
     for bad in [json!([]), json!([""])] {
         let property = "session.bind.property: a list of names, such as [filter_state, x]";

@@ -2,13 +2,15 @@
 
 use super::errors::ConfigErrors;
 use serde::{Deserialize, Serialize};
+use session::ClaimPath;
 
 /// A claim that must be what is known of the place a request came to; one of `value` and `property`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BindConfig {
-    /// The claim, such as `container_name`; a text.
+    /// The claim, such as `container_name`; a text. A JSON Pointer names one inside another:
+    /// `/kubernetes.io/pod/name`.
     pub claim: String,
     /// The place's name, where each listener has a configuration of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,9 +25,7 @@ pub struct BindConfig {
 
 impl BindConfig {
     pub(crate) fn check(&self, errors: &mut ConfigErrors) {
-        if self.claim.is_empty() {
-            errors.push("session.bind.claim", "must not be empty");
-        }
+        errors.keep("session.bind.claim", ClaimPath::parse(&self.claim));
         match (&self.value, &self.property) {
             (Some(value), None) if value.is_empty() => {
                 errors.push("session.bind.value", "must not be empty");

@@ -35,7 +35,7 @@ pub struct FetchedKeys {
     pub cluster: String,
     /// The path of the JWK Set there: of the issuer's `jwks_uri`.
     pub path: String,
-    /// The `:authority` of the callout. Default: the host of `session.issuer`.
+    /// The `:authority` of the callout. Default: the host of the issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
     /// Between two fetches, give or take a tenth, 1 s to 1 h. A key that is taken out of the set is
@@ -109,13 +109,15 @@ impl<'de> Deserialize<'de> for KeysConfig {
 // === impl FetchedKeys ===
 
 impl FetchedKeys {
-    pub(crate) fn check(&self, errors: &mut ConfigErrors) {
+    /// `path` is where these keys are written.
+    pub(crate) fn check(&self, path: &str, errors: &mut ConfigErrors) {
         if self.cluster.is_empty() {
-            errors.push("session.keys.cluster", "name the Envoy cluster that reaches the issuer");
+            errors
+                .push(format!("{path}.cluster"), "name the Envoy cluster that reaches the issuer");
         }
         let printable = self.path.bytes().all(|byte| byte.is_ascii_graphic());
         if !self.path.starts_with('/') || !printable || self.path.contains('#') {
-            errors.push("session.keys.path", "is the path of a URL, as in \"/jwks.json\"");
+            errors.push(format!("{path}.path"), "is the path of a URL, as in \"/jwks.json\"");
         }
         let bounds = [
             ("refresh", self.refresh, REFRESH, "from 1s to 1h"),
@@ -124,23 +126,26 @@ impl FetchedKeys {
         ];
         for (field, span, bounds, message) in bounds {
             if !bounds.contains(&span.get()) {
-                errors.push(format!("session.keys.{field}"), message);
+                errors.push(format!("{path}.{field}"), message);
             }
         }
     }
 
     /// The `:authority` of the callout. `issuer` is the one whose keys they are.
-    pub(crate) fn authority(&self, issuer: &str, errors: &mut ConfigErrors) -> Option<String> {
+    pub(crate) fn authority(
+        &self,
+        path: &str,
+        issuer: &str,
+        errors: &mut ConfigErrors,
+    ) -> Option<String> {
+        let field = format!("{path}.authority");
         let own = self.authority.as_deref();
         let host = || issuer.strip_prefix("https://")?.split('/').next();
         let Some(authority) = own.or_else(host) else {
-            errors.push(
-                "session.keys.authority",
-                "is missing, and session.issuer is not an https URL",
-            );
+            errors.push(field, "is missing, and the issuer is not an https URL");
             return None;
         };
         let parsed = Authority::parse(authority.as_bytes(), 443);
-        errors.keep("session.keys.authority", parsed).map(|_| authority.to_owned())
+        errors.keep(field, parsed).map(|_| authority.to_owned())
     }
 }

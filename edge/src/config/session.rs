@@ -3,22 +3,31 @@
 use super::bind::BindConfig;
 use super::carrier::CarrierConfig;
 use super::errors::ConfigErrors;
+use super::issuer::IssuerConfig;
 use super::keys::KeysConfig;
 use super::span::Span;
 use serde::{Deserialize, Serialize};
-use session::{LEEWAY_CEILING, LEEWAY_DEFAULT, Rules};
+use session::{LEEWAY_CEILING, LEEWAY_DEFAULT};
 
-/// Which Session JWTs are accepted, and where they are read from.
+/// Which Session JWTs are accepted, and where they are read from. Either `issuers`, or `issuer`, `audience`
+/// and `keys` of a single one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionConfig {
-    /// The one `iss` that is accepted (RFC 7519 section 4.1.1).
-    pub issuer: String,
-    /// What `aud` must be or hold (RFC 7519 section 4.1.3).
-    pub audience: String,
-    pub keys: KeysConfig,
-    /// How far clocks may differ when `nbf` and `iat` are read; at most five minutes. A session ends at `exp`.
+    /// Whose tokens are accepted; at most 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuers: Option<Vec<IssuerConfig>>,
+    /// With `audience` and `keys`, the short form of a single entry of `issuers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// In the short form: the only one of `audiences`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// In the short form: as in an entry of `issuers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeysConfig>,
+    /// How far clocks may differ when `nbf` and `iat` are read; at most five minutes. A session's end has no leeway.
     #[serde(default = "default_leeway")]
     pub leeway: Span,
     /// Where the token may stand, in this order. Default: `proxy-authorization` in the explicit
@@ -31,6 +40,13 @@ pub struct SessionConfig {
     pub bind: Option<BindConfig>,
 }
 
+/// The issuers, whichever way they were written.
+pub(crate) struct Issuers {
+    pub list: Vec<IssuerConfig>,
+    /// They stand in the section itself.
+    is_short: bool,
+}
+
 const MAX_LEEWAY: Span = Span::from_secs(LEEWAY_CEILING);
 
 fn default_leeway() -> Span {
@@ -40,19 +56,50 @@ fn default_leeway() -> Span {
 // === impl SessionConfig ===
 
 impl SessionConfig {
-    pub(crate) fn rules(&self, errors: &mut ConfigErrors) -> Rules {
-        for (field, text) in [("issuer", &self.issuer), ("audience", &self.audience)] {
-            if text.is_empty() {
-                errors.push(format!("session.{field}"), "must not be empty");
+    /// Takes the issuers out. One form becomes the other here.
+    pub(crate) fn take_issuers(&mut self, errors: &mut ConfigErrors) -> Option<Issuers> {
+        let (issuer, audience, keys) = (self.issuer.take(), self.audience.take(), self.keys.take());
+        let Some(list) = self.issuers.take() else {
+            for (field, is_there) in [
+                ("issuer", issuer.is_some()),
+                ("audience", audience.is_some()),
+                ("keys", keys.is_some()),
+            ] {
+                if !is_there {
+                    let message = "is missing; write issuer, audience and keys, or issuers";
+                    errors.push(format!("session.{field}"), message);
+                }
             }
+            let list = vec![IssuerConfig::short(issuer?, audience?, keys?)];
+            return Some(Issuers { list, is_short: true });
+        };
+        if issuer.is_some() || audience.is_some() || keys.is_some() {
+            let message =
+                "stands beside issuer, audience or keys; write them as an entry of issuers";
+            errors.push("session.issuers", message);
         }
+        errors.check_not_empty("session.issuers", &list);
+        Some(Issuers { list, is_short: false })
+    }
+
+    /// Seconds.
+    pub(crate) fn checked_leeway(&self, errors: &mut ConfigErrors) -> u64 {
         if self.leeway > MAX_LEEWAY {
             errors.push("session.leeway", format!("at most {LEEWAY_CEILING}s"));
         }
-        Rules {
-            issuer: self.issuer.clone(),
-            audience: self.audience.clone(),
-            leeway: self.leeway.get().as_secs(),
+        self.leeway.get().as_secs()
+    }
+}
+
+// === impl Issuers ===
+
+impl Issuers {
+    /// Where a field of the issuer at this place is written.
+    pub(crate) fn path(&self, place: usize, field: &str) -> String {
+        match (self.is_short, field) {
+            (true, "audiences" | "audiences[0]") => "session.audience".to_owned(),
+            (true, field) => format!("session.{field}"),
+            (false, field) => format!("session.issuers[{place}].{field}"),
         }
     }
 }

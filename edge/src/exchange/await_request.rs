@@ -121,7 +121,7 @@ fn believed(
     request: &Request,
     now: Now,
 ) -> Result<Verified, Denial> {
-    let verified = edge.sessions.verify(edge.keys.verifier(now)?, token, now)?;
+    let verified = edge.sessions.verify(&edge.keys, token, now)?;
     edge.revocations.check_session(&verified.session)?;
     if let Some(binding) = &edge.policy.binding {
         binding.check(&verified.session, request.place.as_deref())?;

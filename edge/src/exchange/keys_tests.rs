@@ -104,7 +104,7 @@ fn the_first_tick_fetches_and_a_first_request_that_is_there_before_waits() {
     assert!(is_served(&mut edge, &token(), NOW + 1));
     assert_eq!(
         edge.take_notices().iter().map(ToString::to_string).collect::<Vec<_>>(),
-        [r#"the session keys changed: added ["k1"]"#]
+        [r#"the session keys of https://cp.example changed: added ["k1"]"#]
     );
 }
 
@@ -139,11 +139,16 @@ fn without_any_keys_everybody_is_denied_and_the_edge_goes_on_asking() {
 #[test]
 fn who_is_too_large_or_names_no_key_does_not_wait() {
     let mut edge = edge();
-    for token in ["x", "a.b.c", "eyJhbGciOiJFZERTQSJ9.e30.AA"] {
-        assert_eq!(refused(verdict(&mut edge, token, NOW)), Denial::SessionKeysMissing, "{token}");
+    let mut denial = |token: &str| refused(verdict(&mut edge, token, NOW));
+    for token in ["x", "a.b.c"] {
+        assert_eq!(denial(token), Denial::Session(Refusal::Malformed), "{token}");
     }
+    let no_issuer = "eyJhbGciOiJFZERTQSJ9.e30.AA";
+    assert_eq!(denial(no_issuer), Denial::Session(Refusal::Claims("iss")));
     let stranger = token_with(|claims| claims["iss"] = json!("https://other.example"));
-    assert_eq!(refused(verdict(&mut edge, &stranger, NOW)), Denial::SessionKeysMissing);
+    assert_eq!(denial(&stranger), Denial::Session(Refusal::Issuer));
+    let unnamed = NEXT.sign_with_header(&json!({"alg": "EdDSA"}), &claims()).unwrap();
+    assert_eq!(denial(&unnamed), Denial::SessionKeysMissing);
     assert!(fetch(&mut edge).is_none());
 }
 
@@ -244,7 +249,7 @@ fn keys_that_become_doubtful_are_left_out_of_a_warm_edge_and_told() {
     assert_eq!(
         told,
         [
-            r#"the session keys changed: added ["k2"], removed ["k1"]; not used: keys[0]: keys[2] is another EdDSA key of the kid "k1"; neither is used; keys[2]: keys[0] is another EdDSA key of the kid "k1"; neither is used"#
+            r#"the session keys of https://cp.example changed: added ["k2"], removed ["k1"]; not used: keys[0]: keys[2] is another EdDSA key of the kid "k1"; neither is used; keys[2]: keys[0] is another EdDSA key of the kid "k1"; neither is used"#
         ]
     );
 }
@@ -257,7 +262,7 @@ fn a_bad_member_beside_the_same_keys_is_told_once_and_forgets_nobody() {
     assert!(is_served(&mut edge, &long, NOW + 1));
     let nameless = json!({"kty": "OKP", "crv": "Ed25519", "x": next()["x"]});
     let told = [
-        r#"the session keys are as before; not used: keys[1].kid: must be a non-empty string; tokens name their key by it"#,
+        r#"the session keys of https://cp.example are as before; not used: keys[1].kid: must be a non-empty string; tokens name their key by it"#,
     ];
     let mut now = NOW;
     for told in [&told[..], &[]] {

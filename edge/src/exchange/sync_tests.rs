@@ -44,9 +44,10 @@ fn hear(edge: &mut TrustEdge, news: &Value, now: u64) {
 }
 
 fn news(full: bool, kill_switch: bool, changes: &[(&str, &str, bool)]) -> Value {
-    let changes = changes
-        .iter()
-        .map(|(kind, id, revoked)| json!({"kind": kind, "id": id, "revoked": revoked}));
+    let changes = changes.iter().map(|(kind, id, revoked)| {
+        let issuer = if *kind == "session" { "https://cp.example#" } else { "" };
+        json!({"kind": kind, "id": format!("{issuer}{id}"), "revoked": revoked})
+    });
     let changes: Vec<_> = changes.collect();
     json!({"cursor": "c1", "full": full, "kill_switch": kill_switch, "changes": changes})
 }

@@ -1,12 +1,12 @@
 //! Sessions that are good in one place only.
 
 use crate::policy::denial::Denial;
-use session::Session;
+use session::{ClaimPath, Session};
 
 /// A claim that must say what is known of the place a request came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SessionBinding {
-    pub claim: String,
+    pub claim: ClaimPath,
     pub source: BindingSource,
 }
 
@@ -38,7 +38,7 @@ impl SessionBinding {
             BindingSource::Named(name) => Some(name.as_bytes()),
             BindingSource::Attribute(_) => attribute,
         };
-        let claim = session.claim(&self.claim).and_then(|claim| claim.as_str());
+        let claim = session.claim_at(&self.claim).and_then(|claim| claim.as_str());
         match (claim, place) {
             (Some(claim), Some(place)) if claim.as_bytes() == place => Ok(()),
             _ => Err(Denial::SessionBinding),

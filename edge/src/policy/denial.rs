@@ -276,12 +276,14 @@ const fn of_session(refusal: Refusal) -> Reason {
         Refusal::Algorithm => "The session token's algorithm is not its key's.",
         Refusal::UnknownKey => "The session token's key is not known.",
         Refusal::Signature => "The session token's signature is wrong.",
-        Refusal::Issuer => "The session token has another issuer.",
+        Refusal::Issuer => "The session token is of an issuer that is not known here.",
         Refusal::Audience => "The session token is for another audience.",
         Refusal::Expired => "The session has expired.",
         Refusal::NotYetValid => "The session is not valid yet.",
-        Refusal::Lifetime => "The session token is valid for more than an hour.",
-        Refusal::Claims(_) => "The session token lacks a claim, or has one of the wrong type.",
+        Refusal::Lifetime => "The session token is older than its issuer's tokens may get.",
+        Refusal::Claims(_) | Refusal::Name | Refusal::Required => {
+            "The session token lacks a claim, or has one that does not fit."
+        }
     };
     Reason::new(refusal.code(), 401, title)
 }

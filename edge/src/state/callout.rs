@@ -3,7 +3,7 @@
 use crate::ids::FetchId;
 use crate::policy::custody::Custody;
 use crate::policy::denial::Denial;
-use crate::policy::key_source::Issuer;
+use crate::policy::issuer::KeyEndpoint;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -76,15 +76,15 @@ impl Callout {
     }
 
     /// For the issuer's key set.
-    pub(crate) fn to_issuer(issuer: &Issuer, fetch: FetchId) -> Self {
+    pub(crate) fn to_issuer(endpoint: &KeyEndpoint, fetch: FetchId) -> Self {
         Self {
             purpose: Purpose::Keys(fetch),
-            cluster: issuer.cluster.clone(),
-            authority: issuer.authority.clone(),
+            cluster: endpoint.cluster.clone(),
+            authority: endpoint.authority.clone(),
             method: "GET",
-            path: issuer.path.clone(),
+            path: endpoint.path.clone(),
             body: Zeroizing::default(),
-            timeout: issuer.timeout,
+            timeout: endpoint.timeout,
         }
     }
 }

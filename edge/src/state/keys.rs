@@ -1,4 +1,6 @@
-//! The keys Session JWTs are verified with: fixed, or fetched from their issuer and kept fresh.
+//! The keys Session JWTs are verified with, issuer by issuer: fixed, or fetched and kept fresh.
+//!
+//! A token is verified with the keys of the issuer that it names, and with no others.
 //!
 //! Of fetched keys, as in custody:
 //! * Which key is good is what the issuer's set says, at most one refresh late. An issuer keeps a
@@ -7,7 +9,8 @@
 //! * A `kid` that we do not know asks for the set once more, at most every [`UNKNOWN_KID_PAUSE`]:
 //!   tokens are free to forge, and their `kid`s must not become load on the issuer. Whoever named it
 //!   waits for that fetch, and for no other.
-//! * While the issuer is down the last good set stays, for a bounded time; then nobody is believed.
+//! * While the issuer is down the last good set stays, for a bounded time; then none of its tokens is
+//!   accepted. Other issuers' are.
 //!
 //! Each VM fetches for itself, with the callout that its first tick or its first request makes.
 
@@ -19,13 +22,25 @@ pub use fetched::Fetched;
 use schedule::UNKNOWN_KID_PAUSE;
 
 use crate::clock::Now;
+use crate::ids::FetchId;
 use crate::policy::denial::Denial;
-use crate::policy::key_source::KeySource;
-use session::unverified::UnverifiedToken;
-use session::{Rules, Verifier};
+use crate::policy::issuer::{Issuer, KeySource};
+use session::unverified::UnverifiedJwt;
+use session::{Refusal, Rules, Session, Verifier};
 
 /// Verifies with whatever keys are good at the moment.
-pub enum SessionKeys {
+pub struct SessionKeys(Vec<KeysOfIssuer>);
+
+/// The place of an issuer in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IssuerPlace(usize);
+
+struct KeysOfIssuer {
+    rules: Rules,
+    keys: Keys,
+}
+
+enum Keys {
     Fixed(Verifier),
     Fetched(Box<Fetched>),
 }
@@ -33,37 +48,81 @@ pub enum SessionKeys {
 // === impl SessionKeys ===
 
 impl SessionKeys {
-    pub fn new(rules: &Rules, source: &KeySource, now: Now) -> Self {
-        match source {
-            KeySource::Fixed(keys) => Self::Fixed(Verifier::new(rules.clone(), keys.clone())),
-            KeySource::Fetched(issuer) => {
-                Self::Fetched(Box::new(Fetched::new(rules.clone(), issuer.clone(), now)))
-            }
-        }
+    pub fn new(issuers: &[Issuer], now: Now) -> Self {
+        Self(issuers.iter().map(|issuer| KeysOfIssuer::new(issuer, now)).collect())
+    }
+
+    /// The issuer whose keys this token must verify with.
+    ///
+    /// # Errors
+    /// It is not one of ours.
+    pub fn choose(&self, jwt: &UnverifiedJwt<'_>) -> Result<IssuerPlace, Refusal> {
+        jwt.choose(self.0.iter().map(|own| &own.rules)).map(IssuerPlace)
     }
 
     /// # Errors
     /// [`Denial::SessionKeysMissing`], [`Denial::SessionKeysStale`].
-    pub fn verifier(&self, now: Now) -> Result<&Verifier, Denial> {
-        match self {
-            Self::Fixed(verifier) => Ok(verifier),
-            Self::Fetched(fetched) => fetched.verifier(now),
+    pub fn verifier(&self, place: IssuerPlace, now: Now) -> Result<&Verifier, Denial> {
+        match &self.0.get(place.0).ok_or(Denial::Internal)?.keys {
+            Keys::Fixed(verifier) => Ok(verifier),
+            Keys::Fetched(fetched) => fetched.verifier(now),
         }
     }
 
-    pub fn fetched(&mut self) -> Option<&mut Fetched> {
-        match self {
-            Self::Fixed(_) => None,
-            Self::Fetched(fetched) => Some(fetched),
-        }
+    /// The verifier of a session that was verified before.
+    ///
+    /// # Errors
+    /// As [`SessionKeys::verifier`].
+    pub fn verifier_of(&self, session: &Session, now: Now) -> Result<&Verifier, Denial> {
+        let place = self.0.iter().position(|own| own.rules.issuer == session.issuer());
+        self.verifier(IssuerPlace(place.ok_or(Denial::Internal)?), now)
+    }
+
+    /// The issuer that this token, which needs a key, is worth asking for one; nothing of the token is
+    /// believed.
+    pub fn worth_a_fetch(&self, token: &[u8]) -> Option<IssuerPlace> {
+        let jwt = UnverifiedJwt::read(token).ok()?;
+        if jwt.names_a_key() { self.choose(&jwt).ok() } else { None }
+    }
+
+    /// The fetched keys of one issuer.
+    pub fn fetched(&mut self, place: IssuerPlace) -> Option<&mut Fetched> {
+        self.0.get_mut(place.0)?.fetched()
+    }
+
+    /// The issuers whose keys it is time to fetch.
+    pub fn due(&mut self, now: Now) -> Vec<IssuerPlace> {
+        let places = self.0.iter_mut().enumerate();
+        let due = places.filter_map(|(place, own)| Some((place, own.fetched()?.is_due(now))));
+        due.filter(|(_, is_due)| *is_due).map(|(place, _)| IssuerPlace(place)).collect()
+    }
+
+    /// The issuer whose keys this fetch is for.
+    pub fn fetched_by(&mut self, fetch: FetchId) -> Option<IssuerPlace> {
+        let mut all = self.0.iter_mut();
+        all.position(|own| own.fetched().is_some_and(|keys| keys.is_fetched_by(fetch)))
+            .map(IssuerPlace)
     }
 }
 
-/// Is a token worth asking its issuer for a key? It names one, and claims to be of our issuer; nothing
-/// of that is believed.
-pub fn is_worth_a_fetch(token: &[u8], rules: &Rules) -> bool {
-    let Ok(token) = UnverifiedToken::parse(token) else { return false };
-    let names_a_key = token.unverified_header().is_ok_and(|header| header.key_id.is_some());
-    let claims = token.unverified_claims().unwrap_or_default();
-    names_a_key && claims.get("iss").is_some_and(|iss| iss == rules.issuer.as_str())
+// === impl KeysOfIssuer ===
+
+impl KeysOfIssuer {
+    fn new(issuer: &Issuer, now: Now) -> Self {
+        let rules = issuer.rules.clone();
+        let keys = match &issuer.keys {
+            KeySource::Fixed(keys) => Keys::Fixed(Verifier::new(rules.clone(), keys.clone())),
+            KeySource::Fetched(endpoint) => {
+                Keys::Fetched(Box::new(Fetched::new(rules.clone(), endpoint.clone(), now)))
+            }
+        };
+        Self { rules, keys }
+    }
+
+    fn fetched(&mut self) -> Option<&mut Fetched> {
+        match &mut self.keys {
+            Keys::Fixed(_) => None,
+            Keys::Fetched(fetched) => Some(fetched),
+        }
+    }
 }

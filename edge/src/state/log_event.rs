@@ -8,10 +8,12 @@ use std::fmt;
 pub enum LogEvent {
     /// `left_out`: why which entries of the set are not used. The change is empty where that alone is new.
     KeysChanged {
+        issuer: String,
         change: KeyChange,
         left_out: Vec<String>,
     },
     KeysNotFetched {
+        issuer: String,
         fault: String,
         left: Left,
     },
@@ -41,23 +43,23 @@ impl LogEvent {
 impl fmt::Display for LogEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::KeysChanged { change, left_out } => {
+            Self::KeysChanged { issuer, change, left_out } => {
                 match change.is_empty() {
-                    true => f.write_str("the session keys are as before")?,
-                    false => write!(f, "the session keys changed: {change}")?,
+                    true => write!(f, "the session keys of {issuer} are as before")?,
+                    false => write!(f, "the session keys of {issuer} changed: {change}")?,
                 }
                 if !left_out.is_empty() {
                     write!(f, "; not used: {}", left_out.join("; "))?;
                 }
                 Ok(())
             }
-            Self::KeysNotFetched { fault, left } => {
+            Self::KeysNotFetched { issuer, fault, left } => {
                 let (what, then) = match left {
                     Left::TheLastGood => ("no new session keys", "the last good ones stay"),
-                    Left::TooOld => ("no session keys for too long", "every session is refused"),
-                    Left::None => ("no session keys yet", "every session is refused"),
+                    Left::TooOld => ("no session keys for too long", "its sessions are refused"),
+                    Left::None => ("no session keys yet", "its sessions are refused"),
                 };
-                write!(f, "{what}, {fault}; {then}")
+                write!(f, "{what} from {issuer}, {fault}; {then}")
             }
             Self::SessionNotReported => f.write_str(
                 "failed to report a session in use: custody refuses its name; the session may end as idle",

@@ -4,7 +4,10 @@
 use crate::clock::Now;
 use crate::digest::{Digest, Digester};
 use crate::fifo_map::FifoMap;
-use session::{Refusal, Session, Signatures, Unaided, Verifier};
+use crate::policy::denial::Denial;
+use crate::state::keys::{IssuerPlace, SessionKeys};
+use session::unverified::UnverifiedJwt;
+use session::{Refusal, Session, Signatures, Unaided};
 use std::time::Duration;
 
 /// The signature of a token never changes its mind; its times are checked on every use.
@@ -23,6 +26,7 @@ pub struct Verified {
 
 struct Known {
     session: Session,
+    issuer: IssuerPlace,
     /// Since the last report.
     seen: bool,
     /// Under the keys of now. Whoever is not is kept for the report alone.
@@ -57,31 +61,36 @@ impl Sessions {
         self.signatures = signatures;
     }
 
+    /// # Errors
+    /// Why the token is not accepted, or that its issuer's keys are not there.
     pub fn verify(
         &mut self,
-        verifier: &Verifier,
+        keys: &SessionKeys,
         token: &[u8],
         now: Now,
-    ) -> Result<Verified, Refusal> {
+    ) -> Result<Verified, Denial> {
         if token.len() > session::TOKEN_BYTES {
-            return Err(Refusal::TooLarge);
+            return Err(Refusal::TooLarge.into());
         }
         let key = self.digester.digest(&[token]);
         let known = self.authenticated.get_mut(&key);
         let was_seen = known.as_ref().is_some_and(|known| known.seen);
-        if let Some(Known { session, seen, is_verified: true }) = known {
-            verifier.check_time(session, now.unix())?;
+        if let Some(Known { session, issuer, seen, is_verified: true }) = known {
+            keys.verifier(*issuer, now)?.check_time(session, now.unix())?;
             *seen = true;
             return Ok(Verified { session: session.clone(), token: key });
         }
         if let Some(forged) = self.forged.get(&key).filter(|forged| now.steady < forged.until) {
-            return Err(forged.refusal);
+            return Err(forged.refusal.into());
         }
-        match verifier.authenticate_with(token, &*self.signatures) {
+        let jwt = UnverifiedJwt::read(token)?;
+        let issuer = keys.choose(&jwt)?;
+        let verifier = keys.verifier(issuer, now)?;
+        match verifier.authenticate_jwt(jwt, &*self.signatures) {
             Ok(session) => {
                 let timely = verifier.check_time(&session, now.unix());
                 let seen = was_seen || timely.is_ok();
-                let known = Known { session: session.clone(), seen, is_verified: true };
+                let known = Known { session: session.clone(), issuer, seen, is_verified: true };
                 self.authenticated.insert(key, known);
                 timely?;
                 Ok(Verified { session, token: key })
@@ -90,12 +99,16 @@ impl Sessions {
                 // Everything else is found out before the signature is looked at, and cheap.
                 if matches!(
                     refusal,
-                    Refusal::Signature | Refusal::Claims(_) | Refusal::Issuer | Refusal::Audience
+                    Refusal::Signature
+                        | Refusal::Claims(_)
+                        | Refusal::Name
+                        | Refusal::Required
+                        | Refusal::Audience
                 ) {
                     let until = now.steady.saturating_add(FORGED_FOR);
                     self.forged.insert(key, Forged { refusal, until });
                 }
-                Err(refusal)
+                Err(refusal.into())
             }
         }
     }
@@ -104,15 +117,16 @@ impl Sessions {
     /// to be reported first.
     pub fn forget_ended(&mut self, leeway: u64, reports: bool, now: Now) {
         let is_over = |session: &Session| session.expires_at().saturating_add(leeway) <= now.unix();
-        self.authenticated.retain(|Known { session, seen, is_verified }| {
+        self.authenticated.retain(|Known { session, seen, is_verified, .. }| {
             (reports && *seen) || (*is_verified && !is_over(session))
         });
     }
 
-    /// The keys are others: everybody is verified anew. Sessions that are to be reported still are.
-    pub fn forget(&mut self, reports: bool) {
-        self.authenticated.retain(|known| reports && known.seen);
-        for known in self.authenticated.values_mut() {
+    /// The keys of this issuer are others: its tokens are verified anew. Sessions that are to be reported
+    /// still are.
+    pub fn forget(&mut self, issuer: IssuerPlace, reports: bool) {
+        self.authenticated.retain(|known| known.issuer != issuer || (reports && known.seen));
+        for known in self.authenticated.values_mut().filter(|known| known.issuer == issuer) {
             known.is_verified = false;
         }
         self.forged = FifoMap::new(FORGED_CAPACITY);

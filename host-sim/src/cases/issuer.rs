@@ -19,7 +19,7 @@ pub enum IssuerScript {
     Silence,
 }
 
-/// The cluster whose name in `session.keys` makes a case one about fetched keys.
+/// The cluster whose name in an issuer's `keys` makes a case one about fetched keys.
 const CLUSTER: &str = "issuer";
 
 // === impl IssuerScript ===
@@ -33,8 +33,10 @@ impl Default for IssuerScript {
 impl IssuerScript {
     /// Does this configuration have its keys fetched, from here?
     pub fn is_asked(config: Option<&Value>) -> bool {
-        let cluster = config.and_then(|config| config.pointer("/session/keys/cluster"));
-        cluster.is_some_and(|cluster| cluster == CLUSTER)
+        let Some(session) = config.and_then(|config| config.get("session")) else { return false };
+        let issuers = session.get("issuers").and_then(Value::as_array).into_iter().flatten();
+        let mut all = issuers.chain([session]);
+        all.any(|issuer| issuer.pointer("/keys/cluster").is_some_and(|cluster| cluster == CLUSTER))
     }
 
     /// Status and body; `None` where nothing comes.

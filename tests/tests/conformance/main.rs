@@ -49,6 +49,7 @@ files! {
     explicit: "explicit",
     feed: "feed",
     gateway: "gateway",
+    issuers: "issuers",
     operations: "operations",
     paths: "paths",
     session_keys: "session-keys",

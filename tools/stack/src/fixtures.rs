@@ -12,6 +12,7 @@ use crate::dns::Dns;
 use crate::folder::Folder;
 use crate::issuer::{Issuer, Published};
 use crate::origin::{Origin, OriginSettings};
+use crate::policy::fetches_keys;
 use crate::sessions::Sessions;
 
 pub struct Fixtures {
@@ -60,7 +61,7 @@ impl Fixtures {
         let origin = Origin::start(runtime, local.into(), origin, &authority)?;
         let dns = Dns::start(runtime, local.into(), settings.names.iter().cloned(), local)
             .context("a DNS server for the demo origin")?;
-        let fetched = settings.policy.pointer("/session/keys/cluster").is_some();
+        let fetched = fetches_keys(settings.policy);
         let keys = || Published::keys(&sessions.jwks());
         let issuer = fetched.then(|| Issuer::start(runtime, local.into(), &authority, keys()));
         let issuer = issuer.transpose()?;

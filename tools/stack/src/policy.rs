@@ -88,9 +88,26 @@ pub fn complete(policy: &Value, sessions: &Sessions, posture: &str) -> Value {
     if needs_custody {
         defaults["custody"] = json!({"cluster": CUSTODY_CLUSTER, "authority": CUSTODY_AUTHORITY});
     }
+    if policy.pointer("/session/issuers").is_some() {
+        // They are written out.
+        defaults["session"] = json!({});
+    }
     let mut policy = policy.clone();
     fill(&mut policy, &defaults, 2);
     policy
+}
+
+/// Does the edge fetch an issuer's keys?
+pub fn fetches_keys(policy: &Value) -> bool {
+    issuers(policy).any(|issuer| issuer.pointer("/keys/cluster").is_some())
+}
+
+/// The issuers, whichever way they are written.
+fn issuers(policy: &Value) -> impl Iterator<Item = &Value> {
+    let session = policy.get("session");
+    let several = session.and_then(|session| session.get("issuers")).and_then(Value::as_array);
+    let single = if several.is_none() { session } else { None };
+    several.into_iter().flatten().chain(single)
 }
 
 /// The section `session` for custody. Where a session stands in a request is the edge's business alone,
@@ -98,9 +115,18 @@ pub fn complete(policy: &Value, sessions: &Sessions, posture: &str) -> Value {
 /// alone.
 pub fn session_of_custody(policy: &Value, sessions: &Sessions, own: &Value) -> Value {
     let mut session = policy.get("session").cloned().unwrap_or_default();
-    if session.pointer("/keys/cluster").is_some() {
-        session["keys"] = json!({"jwks": sessions.jwks()});
-    }
+    let inline = |issuer: &mut Value| {
+        if issuer.pointer("/keys/cluster").is_some() {
+            issuer["keys"] = json!({"jwks": sessions.jwks()});
+        }
+    };
+    inline(&mut session);
+    session
+        .pointer_mut("/issuers")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+        .for_each(inline);
     if let Some(fields) = session.as_object_mut() {
         // Where a session may come from is a matter of the edge alone.
         fields.remove("carriers");
@@ -123,7 +149,8 @@ pub fn grants_for(policy: &Value) -> Vec<Value> {
         .filter_map(|destination| {
             let handle = destination.pointer("/credential/handle")?;
             // Custody wants it said when every session of an issuer is meant.
-            let everybody = json!({"iss": [policy.pointer("/session/issuer")]});
+            let names: Vec<_> = issuers(policy).filter_map(|issuer| issuer.get("issuer")).collect();
+            let everybody = json!({"iss": names});
             let named =
                 destination.pointer("/sessions/claims").filter(|claims| **claims != json!({}));
             let claims = named.unwrap_or(&everybody);

@@ -148,7 +148,7 @@ mod tests {
         let verifier = Verifier::new(Rules::new(ISSUER, AUDIENCE), keys);
         let session = verifier.verify(token.as_bytes(), now()).unwrap();
         assert_eq!(session.claim("team"), Some(&json!("demo")));
-        assert_eq!(session.subject(), SUBJECT);
+        assert_eq!(session.subject(), Some(SUBJECT));
     }
 
     #[test]

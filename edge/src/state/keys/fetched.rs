@@ -4,7 +4,7 @@ use super::schedule::Schedule;
 use crate::clock::Now;
 use crate::ids::FetchId;
 use crate::policy::denial::Denial;
-use crate::policy::key_source::Issuer;
+use crate::policy::issuer::KeyEndpoint;
 use crate::rng::Rng;
 use crate::state::callout::{Answer, Callout, MAX_KEYS};
 use crate::state::log_event::{Left, LogEvent};
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The last good set of an issuer, and when to ask for the next.
 pub struct Fetched {
     rules: Rules,
-    issuer: Issuer,
+    endpoint: KeyEndpoint,
     schedule: Schedule,
     good: Option<Good>,
 }
@@ -29,8 +29,8 @@ struct Good {
 // === impl Fetched ===
 
 impl Fetched {
-    pub fn new(rules: Rules, issuer: Issuer, now: Now) -> Self {
-        Self { rules, schedule: Schedule::new(issuer.refresh, now), issuer, good: None }
+    pub fn new(rules: Rules, endpoint: KeyEndpoint, now: Now) -> Self {
+        Self { rules, schedule: Schedule::new(endpoint.refresh, now), endpoint, good: None }
     }
 
     /// # Errors
@@ -39,7 +39,7 @@ impl Fetched {
     pub fn verifier(&self, now: Now) -> Result<&Verifier, Denial> {
         let good = self.good.as_ref().ok_or(Denial::SessionKeysMissing)?;
         let age = now.steady.saturating_sub(good.fetched_at);
-        if age < self.issuer.keep { Ok(&good.verifier) } else { Err(Denial::SessionKeysStale) }
+        if age < self.endpoint.keep { Ok(&good.verifier) } else { Err(Denial::SessionKeysStale) }
     }
 
     /// Is it time to fetch?
@@ -57,9 +57,13 @@ impl Fetched {
         self.schedule.may_be_asked(now)
     }
 
+    pub fn is_fetched_by(&self, fetch: FetchId) -> bool {
+        self.schedule.is_fetched_by(fetch)
+    }
+
     pub fn begin(&mut self, fetch: FetchId) -> Callout {
         self.schedule.begin(fetch);
-        Callout::to_issuer(&self.issuer, fetch)
+        Callout::to_issuer(&self.endpoint, fetch)
     }
 
     /// The fetch is over. What is new about it.
@@ -73,7 +77,11 @@ impl Fetched {
                 let left_out = keys.left_out().to_vec();
                 let verifier = Verifier::new(self.rules.clone(), keys.keys().clone());
                 self.good = Some(Good { verifier, keys, fetched_at: now.steady });
-                is_news.then_some(LogEvent::KeysChanged { change, left_out })
+                is_news.then(|| LogEvent::KeysChanged {
+                    issuer: self.rules.issuer.clone(),
+                    change,
+                    left_out,
+                })
             }
             Err(fault) => {
                 self.schedule.failed(now);
@@ -82,7 +90,7 @@ impl Fetched {
                     Err(Denial::SessionKeysStale) => Left::TooOld,
                     Err(_) => Left::None,
                 };
-                Some(LogEvent::KeysNotFetched { fault, left })
+                Some(LogEvent::KeysNotFetched { issuer: self.rules.issuer.clone(), fault, left })
             }
         }
     }
@@ -97,7 +105,7 @@ fn read(answer: Answer<'_>) -> Result<IssuerKeys, String> {
         Answer::Response { status, .. } => Err(format!("status {status}")),
         Answer::Reset => Err("the connection was reset".to_owned()),
         Answer::NotSent(Denial::CustodyUnknownCluster) => {
-            Err("Envoy has no cluster of the name session.keys.cluster".to_owned())
+            Err("Envoy has no cluster of the name in keys.cluster".to_owned())
         }
         Answer::NotSent(_) => Err("the issuer cannot be reached".to_owned()),
     }

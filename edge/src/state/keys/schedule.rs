@@ -44,6 +44,10 @@ impl Schedule {
         self.under_way.is_none() && self.ended_at.is_none_or(pause_is_over)
     }
 
+    pub fn is_fetched_by(&self, fetch: FetchId) -> bool {
+        self.under_way.as_ref().is_some_and(|own| own.fetch == fetch)
+    }
+
     pub fn begin(&mut self, fetch: FetchId) {
         self.under_way = Some(UnderWay { fetch, waiting: 0 });
     }

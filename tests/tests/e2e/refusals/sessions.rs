@@ -133,9 +133,9 @@ fn of_times(sessions: &Sessions) -> Vec<Forgery> {
         ("expired", "session_expired", json!({"iat": now - 600, "exp": now - 31})),
         ("nbf ahead", "session_not_yet_valid", json!({"nbf": now + 300})),
         ("iat ahead", "session_not_yet_valid", json!({"iat": now + 300, "exp": now + 600})),
-        ("3601 seconds", "session_lifetime", json!({"iat": now, "exp": now + 3601})),
-        ("a year", "session_lifetime", json!({"iat": now, "exp": now + 31_536_000})),
-        ("for ever", "session_lifetime", json!({"exp": u64::MAX})),
+        ("an hour and more", "session_lifetime", json!({"iat": now - 3601, "exp": now + 60})),
+        ("a year", "session_lifetime", json!({"iat": now - 7200, "exp": now + 31_536_000})),
+        ("for ever", "session_lifetime", json!({"iat": now - 3600, "exp": u64::MAX})),
         ("no time at all", "session_lifetime", json!({"iat": now, "exp": now})),
         ("backwards", "session_lifetime", json!({"iat": now + 20, "exp": now + 10})),
     ]

@@ -1,18 +1,25 @@
-//! Where the keys of Session JWTs come from.
+//! Whose Session JWTs are good, and where the keys are.
 
-use session::KeySet;
+use session::{KeySet, Rules};
 use std::time::Duration;
+
+/// One issuer. Its keys verify its own tokens, and no other issuer's.
+#[derive(Debug)]
+pub struct Issuer {
+    pub rules: Rules,
+    pub keys: KeySource,
+}
 
 /// Where the keys come from.
 #[derive(Debug)]
 pub enum KeySource {
     Fixed(KeySet),
-    Fetched(Issuer),
+    Fetched(KeyEndpoint),
 }
 
 /// Where a key set is fetched, how often, and how long it is believed.
 #[derive(Clone, Debug)]
-pub struct Issuer {
+pub struct KeyEndpoint {
     pub cluster: String,
     pub authority: String,
     pub path: String,
