@@ -22,6 +22,7 @@ on_both_stores! {
     #[tokio::test]
     a_refresh_token_rotates_and_survives_kill_9,
     a_rotation_that_kill_9_cut_off_is_said_to_be_lost_until_a_new_token_is_put,
+    a_rotated_refresh_token_that_cannot_be_stored_is_in_log_audit_and_alert,
     a_rotation_under_way_when_custody_is_stopped_is_stored_first,
     a_leased_token_is_revoked_soon_after_its_secret_is_replaced,
 }
@@ -175,6 +176,33 @@ async fn a_refresh_token_rotates_and_survives_kill_9(store: Store) {
         scene.holds_none_of(&running, &[&format!("refresh-{round}"), &header[7..]]);
     }
     assert_eq!((authority.asked(), authority.inner().reused), (3, 0));
+}
+
+async fn a_rotated_refresh_token_that_cannot_be_stored_is_in_log_audit_and_alert(store: Store) {
+    let (scene, authority, _peer) = oauth(store).await;
+    let running = scene.home.serve();
+    let (forbid, allow) = match store {
+        Store::Sqlite => (
+            "CREATE TRIGGER broken BEFORE UPDATE ON credential BEGIN SELECT RAISE(ABORT, 'x'); END",
+            "DROP TRIGGER broken",
+        ),
+        Store::Postgres => (
+            "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE 'x'; END $$;
+             CREATE TRIGGER broken BEFORE UPDATE ON credential
+                 FOR EACH ROW EXECUTE FUNCTION broken()",
+            "DROP TRIGGER broken ON credential",
+        ),
+    };
+    scene.home.tamper(forbid);
+    scene.fails(&running, ("corp", "corp-user"), "refresh_token_not_stored").await;
+    let log = running.log.lock().unwrap().clone();
+    assert!(log.contains("the rotated refresh token cannot be stored"), "{log}");
+    scene.home.tamper(allow);
+    // It was in memory: the server sees no thief.
+    scene.recovers(&running, "corp-user").await;
+    assert_eq!(authority.inner().reused, 0);
+    scene.holds_none_of(&running, &["refresh-1", "refresh-2"]);
 }
 
 /// SIGKILL after the server has rotated the refresh token and before custody has its answer.

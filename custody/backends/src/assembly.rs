@@ -82,7 +82,7 @@ impl Clients {
                 self.openbao.insert(owned(), Arc::new(client));
             }
             Backend::OAuth2(settings) => {
-                let OAuth2 { place, reach, client } = settings;
+                let OAuth2 { place, reach, client, lifetime } = settings;
                 let endpoints = match place {
                     OAuth2Place::TokenEndpoint { token, revocation } => {
                         Endpoints::configured(token.clone(), revocation.clone())
@@ -94,7 +94,14 @@ impl Clients {
                     .client()
                     .map_err(|fault| AssemblyFault::Reach { name: owned(), fault })?;
                 let (client, stores) = (client.clone(), self.own.minting.clone());
-                let server = AuthorizationServer::new(owned(), outbound, endpoints, client, stores);
+                let server = AuthorizationServer::new(
+                    owned(),
+                    outbound,
+                    endpoints,
+                    client,
+                    *lifetime,
+                    stores,
+                );
                 self.oauth2.insert(owned(), server);
             }
             Backend::GitHubApp(settings) => {

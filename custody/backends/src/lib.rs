@@ -117,6 +117,12 @@ pub enum BackendFault {
     /// The issuer replaced it, and custody does not have the next one.
     #[error("the refresh token is lost: {0}")]
     RefreshTokenLost(String),
+    /// The issuer replaced it, and custody has the next one in memory alone.
+    #[error(
+        "the rotated refresh token cannot be stored: {0}; custody keeps it in memory and tries again \
+         at the next request. Do not stop custody before that"
+    )]
+    RefreshTokenNotStored(String),
     #[error("no backend is registered that has credentials of type {}", kind.map_or("header", CredentialType::name))]
     NoBackendAvailable { kind: Option<CredentialType> },
     /// What it gave has no life left, or more than it may have.
@@ -181,6 +187,7 @@ impl BackendFault {
             Self::Down(_) => "backend_down",
             Self::CommandFailed(_) => "command_failed",
             Self::RefreshTokenLost(_) => "refresh_token_lost",
+            Self::RefreshTokenNotStored(_) => "refresh_token_not_stored",
             Self::NoBackendAvailable { .. } => "no_backend_available",
             Self::Unfit(_) => "credential_unfit",
         }

@@ -8,8 +8,8 @@
 //! nobody wipes, know neither token exchange nor RFC 8414, and what they would save is one form and
 //! one JSON object.
 //!
-//! What leaves here is never more than was asked: a scope that the grant narrows away is not
-//! requested, and an answer with more scope than was requested is not used.
+//! A scope that the grant narrows away is not requested, and a token with more scope than that is not
+//! used. Where no grant narrows, a token with more scope than was requested is used with a warning.
 
 mod answer;
 mod client;
@@ -20,9 +20,9 @@ mod scope;
 use super::live_tokens::{self, Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
 use super::{Asked, BackendFault, CredentialBackend, LongLived, MintingStores};
-use answer::{ACCESS_TOKEN, Access, Granted, JWT};
+use answer::{ACCESS_TOKEN, Access, Expected, Granted, JWT};
 use async_trait::async_trait;
-pub use client::{Client, ClientAuth};
+pub use client::{BasicEncoding, Client, ClientAuth};
 use custody_base::actor::Actor;
 use custody_base::clock;
 use custody_base::credential::{Credential, CredentialType, Resolved};
@@ -43,6 +43,8 @@ pub struct AuthorizationServer {
     outbound: Outbound,
     endpoints: Endpoints,
     client: Client,
+    /// Of a token whose answer has no life, in seconds.
+    lifetime: Option<u64>,
     secrets: Arc<dyn LongLived>,
     rotation: Rotation,
     tokens: LiveTokens,
@@ -84,6 +86,8 @@ struct Errand {
     actor: Actor,
     /// Narrowed.
     scopes: Vec<String>,
+    /// By a grant.
+    is_narrowed: bool,
     session: Option<Secret>,
     /// When a token of unknown life is taken to end.
     until: UnixSeconds,
@@ -98,6 +102,7 @@ impl AuthorizationServer {
         outbound: Outbound,
         endpoints: Endpoints,
         client: Client,
+        lifetime: Option<u64>,
         stores: MintingStores,
     ) -> Arc<Self> {
         let MintingStores { secrets, ledger, audit } = stores;
@@ -105,7 +110,7 @@ impl AuthorizationServer {
         let changes: Changes = ledger;
         Arc::new_cyclic(|me: &Weak<Self>| {
             let tokens = LiveTokens::new(Arc::clone(&secrets), changes, audit, me.clone());
-            Self { name, outbound, endpoints, client, secrets, rotation, tokens }
+            Self { name, outbound, endpoints, client, lifetime, secrets, rotation, tokens }
         })
     }
 
@@ -136,6 +141,7 @@ impl AuthorizationServer {
                     request: request.clone(),
                     actor: asked.actor.clone(),
                     scopes: scopes.clone(),
+                    is_narrowed: !asked.narrow.scopes.is_empty(),
                     session: session.map(Secret::duplicate),
                     until: asked.until,
                 };
@@ -193,15 +199,30 @@ impl AuthorizationServer {
         let minted_from = minted_from.into_iter().collect();
         let call = proof.on(Call::post(&endpoint), fields)?;
         let answer = self.outbound.send(call).await?;
-        let exchanged = errand.request.grant == Grant::TokenExchange;
-        let Granted { access, refresh } = answer::read(&answer, exchanged)?;
+        let is_exchanged = errand.request.grant == Grant::TokenExchange;
+        let expected = Expected { is_exchanged, lifetime: self.lifetime };
+        let Granted { access, refresh } = answer::read(&answer, expected)?;
         let token = access.and_then(|Access { token: secret, life, scope }| {
-            let scope = scope::checked(scope, &errand.scopes)?;
+            let minted = scope::checked(scope, &errand.scopes, errand.is_narrowed)?;
+            self.warn_of_extra(&errand.actor, &minted.extra);
+            let scope = minted.all;
             let expires_at = life.map_or(errand.until, |life| now.saturating_add(life));
             let ended = AtomicBool::default();
             Ok(Token { secret, scope, minted_at: now, expires_at, minted_from, ended })
         });
         Ok((token, refresh))
+    }
+
+    fn warn_of_extra(&self, actor: &Actor, extra: &[String]) {
+        if extra.is_empty() {
+            return;
+        }
+        let shown: Vec<_> = extra.iter().filter(|scope| scope.len() <= 100).take(10).collect();
+        tracing::warn!(
+            backend = self.name, %actor, extra = extra.len(), scopes = ?shown,
+            "the authorization server gave scopes that custody did not request; fix: scopes of the \
+             client at that server, or narrow.scopes in the grant, which refuses such a token"
+        );
     }
 }
 
@@ -294,6 +315,8 @@ fn key_of(
     }
     part(session.map_or(&b""[..], Secret::expose));
     part(audience.as_deref().unwrap_or_default().as_bytes());
+    // A token with extra scopes is none for a grant that narrows.
+    part(if asked.narrow.scopes.is_empty() { b"" } else { b"narrowed" });
     for list in [scopes, resources.as_slice()] {
         part(&(list.len() as u64).to_be_bytes());
         list.iter().for_each(|entry| part(entry.as_bytes()));

@@ -39,6 +39,8 @@ pub struct OAuth2 {
     pub place: OAuth2Place,
     pub reach: Reach,
     pub client: Client,
+    /// Of a token whose answer has no life, in seconds.
+    pub lifetime: Option<u64>,
 }
 
 /// How its token endpoint is found.

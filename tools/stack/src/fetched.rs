@@ -1,8 +1,9 @@
 //! Programs of other people that the tests run for real, fetched into the target folder: as Python
-//! packages ([`python`]) or as Debian's ([`debian`]); [`program`] looks whether the machine has one
+//! packages ([`python`]), as Node's ([`node`]) or as Debian's ([`debian`]); [`program`] looks whether the machine has one
 //! first. Each is fetched once for everybody, under a file lock, and is visible only when it is complete.
 
 pub(crate) mod debian;
+pub(crate) mod node;
 pub(crate) mod program;
 pub(crate) mod python;
 

@@ -26,6 +26,7 @@ pub mod inside_addresses;
 pub mod issuer;
 pub mod leaf_ca;
 pub mod module;
+pub mod oidc_provider;
 pub mod openbao;
 pub mod origin;
 pub mod policy;

@@ -3,15 +3,14 @@
 //! no cluster, no engine and no page on the net is needed.
 
 use std::borrow::Cow;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::clients::Clients;
+use crate::fetched;
+use crate::fetched::node::node_package;
 use crate::fetched::python::PythonPackage;
-use crate::fetched::{self, OnProgress, once, step};
 
 /// Kubernetes' own OpenAPI as JSON schemas, a file a kind, that refuse unknown fields.
 const KUBERNETES: PythonPackage = PythonPackage {
@@ -87,25 +86,4 @@ impl Schemas {
             node,
         })
     }
-}
-
-/// Installs a Node package with what it needs; the folder of the packages.
-fn node_package(
-    name: &str,
-    node: &Path,
-    wanted: &Path,
-    on_progress: OnProgress,
-) -> Result<PathBuf> {
-    once(wanted, on_progress, || {
-        let part = wanted.with_extension("part");
-        fs::create_dir_all(&part).with_context(|| part.display().to_string())?;
-        let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
-        let mut install = Command::new(node);
-        install.arg(npm).args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        install.arg("--prefix").arg(&part).arg(name);
-        on_progress(&format!("installing {name} from the npm registry"));
-        step(&mut install, &wanted.with_file_name("install.log"), on_progress)?;
-        fs::rename(&part, wanted).with_context(|| wanted.display().to_string())
-    })?;
-    Ok(wanted.join("node_modules"))
 }

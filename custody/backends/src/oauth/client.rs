@@ -27,11 +27,21 @@ pub enum ClientAuth {
     /// A public client: it has no secret, only its id.
     None,
     /// `client_secret_basic`.
-    Basic { actor: Actor, secret: Handle },
+    Basic { actor: Actor, secret: Handle, encoding: BasicEncoding },
     /// `client_secret_post`.
     Post { actor: Actor, secret: Handle },
     /// `private_key_jwt` (RFC 7523), signed with RS256.
     PrivateKey { actor: Actor, key: Handle, key_id: Option<String> },
+}
+
+/// How id and secret are written into Basic credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BasicEncoding {
+    /// Form-encoded, as RFC 6749 section 2.3.1 demands.
+    #[default]
+    Form,
+    /// As they are, for servers that do not decode them.
+    Plain,
 }
 
 /// What one token request carries as proof.
@@ -53,7 +63,7 @@ impl Client {
         now: UnixSeconds,
     ) -> Result<(Proof<'a>, Option<SecretOrigin>), BackendFault> {
         let id = self.id.as_str();
-        let (ClientAuth::Basic { actor, secret: handle }
+        let (ClientAuth::Basic { actor, secret: handle, .. }
         | ClientAuth::Post { actor, secret: handle }
         | ClientAuth::PrivateKey { actor, key: handle, .. }) = &self.auth
         else {
@@ -63,8 +73,10 @@ impl Client {
         let minted_from = SecretOrigin { actor: actor.clone(), handle: handle.clone(), origin };
         let proof = match &self.auth {
             ClientAuth::None => Proof::None { id },
-            ClientAuth::Basic { .. } => {
-                // Both are form-encoded first (RFC 6749 section 2.3.1).
+            ClientAuth::Basic { encoding: BasicEncoding::Plain, .. } => {
+                Proof::Basic { user: id.to_owned(), password: secret }
+            }
+            ClientAuth::Basic { encoding: BasicEncoding::Form, .. } => {
                 let user = byte_serialize(id.as_bytes()).collect();
                 Proof::Basic { user, password: encoded(&secret) }
             }

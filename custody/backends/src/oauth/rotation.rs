@@ -233,9 +233,7 @@ impl Rotation {
                  at the next request. Do not stop custody before it is");
                 let owed = Owed { spent: digest(&spent.secret), next, mark };
                 self.owed().insert((actor.clone(), handle.clone()), owed);
-                return Err(BackendFault::Down(
-                    "the rotated refresh token cannot be stored".into(),
-                ));
+                return Err(BackendFault::RefreshTokenNotStored(fault.to_string()));
             }
         };
         self.unlock(&mark.name, &mark.owner).await;

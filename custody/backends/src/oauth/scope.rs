@@ -19,19 +19,45 @@ pub fn narrowed(all: &[String], granted: &[String]) -> Result<Vec<String>, Backe
     Ok(wanted.into_iter().cloned().collect())
 }
 
+/// The scopes of a token, and those among them that nobody requested.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Minted {
+    pub all: Vec<String>,
+    pub extra: Vec<String>,
+}
+
 /// What the token has. A server that names no scope gave what was requested (RFC 6749 section 5.1).
 ///
+/// Many servers add scopes of their own (Keycloak's defaults, Google's `openid`): that is an error only
+/// if a grant narrows. If nothing in particular was requested, the token may have anything.
+///
 /// # Errors
-/// It has more than was requested. If nothing in particular was, it may have anything.
+/// A grant narrows, and the token has more than was requested.
 pub fn checked(
     minted: Option<Vec<String>>,
     requested: &[String],
-) -> Result<Vec<String>, BackendFault> {
-    let minted = minted.unwrap_or_else(|| requested.to_vec());
-    if !requested.is_empty() && minted.iter().any(|scope| !requested.contains(scope)) {
+    is_narrowed: bool,
+) -> Result<Minted, BackendFault> {
+    let all = match minted {
+        Some(minted) => minted.into_iter().flat_map(|scope| parts(scope, requested)).collect(),
+        None => requested.to_vec(),
+    };
+    let mut extra: Vec<String> = Vec::new();
+    if !requested.is_empty() {
+        extra.extend(all.iter().filter(|scope| !requested.contains(scope)).cloned());
+    }
+    if is_narrowed && !extra.is_empty() {
         return Err(BackendFault::Unfit("it has a scope that was not requested"));
     }
-    Ok(minted)
+    Ok(Minted { all, extra })
+}
+
+/// GitHub divides scopes by commas; a comma may also be part of one (RFC 6749 section 3.3).
+fn parts(scope: String, requested: &[String]) -> Vec<String> {
+    if requested.contains(&scope) {
+        return vec![scope];
+    }
+    scope.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -55,18 +81,45 @@ mod tests {
                 prop_assert!(granted.is_empty() || granted.contains(scope));
             }
             prop_assert_eq!(requested.is_empty(), all.is_empty() && granted.is_empty());
-            if let Ok(minted) = checked(Some(minted), &requested) {
-                for scope in &minted {
+            if let Ok(checked) = checked(Some(minted.clone()), &requested, true) {
+                for scope in &checked.all {
                     prop_assert!(requested.is_empty() || requested.contains(scope));
                 }
+            }
+            let loose = checked(Some(minted), &requested, false).unwrap();
+            for scope in &loose.all {
+                let is_extra = loose.extra.contains(scope);
+                prop_assert!(requested.is_empty() || requested.contains(scope) != is_extra);
             }
         }
     }
 
+    fn owned(scopes: &[&str]) -> Vec<String> {
+        scopes.iter().map(|scope| (*scope).to_owned()).collect()
+    }
+
     #[test]
     fn a_server_that_names_no_scope_gave_what_was_asked() {
-        let asked = ["a".to_owned()];
-        assert_eq!(checked(None, &asked), Ok(asked.to_vec()));
-        assert!(checked(Some(vec!["a".into(), "b".into()]), &asked).is_err());
+        let asked = owned(&["a"]);
+        let minted = Minted { all: asked.clone(), extra: Vec::new() };
+        assert_eq!(checked(None, &asked, true), Ok(minted));
+        assert!(checked(Some(owned(&["a", "b"])), &asked, true).is_err());
+    }
+
+    #[test]
+    fn more_than_was_asked_is_extra_unless_a_grant_narrows() {
+        let asked = owned(&["repo", "a,b"]);
+        for (minted, all, extra) in [
+            (&["repo,gist"][..], &["repo", "gist"][..], &["gist"][..]),
+            (&["a,b", "openid"], &["a,b", "openid"], &["openid"]),
+            (&["repo,a,b,"], &["repo", "a", "b"], &["a", "b"]),
+            (&["repo"], &["repo"], &[]),
+        ] {
+            let wanted = Minted { all: owned(all), extra: owned(extra) };
+            let minted = Some(owned(minted));
+            assert_eq!(checked(minted.clone(), &asked, false), Ok(wanted));
+            assert_eq!(checked(minted, &asked, true).is_ok(), extra.is_empty());
+        }
+        assert_eq!(checked(Some(owned(&["x"])), &[], false).unwrap().extra, owned(&[]));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::own_secret::{self, RawOwnSecret};
 use crate::config::fault::Faults;
-use custody_backends::oauth::{Client, ClientAuth, Endpoints, Grant, TokenRequest};
+use custody_backends::oauth::{BasicEncoding, Client, ClientAuth, Endpoints, Grant, TokenRequest};
 use custody_backends::settings::{OAuth2, OAuth2Place};
 use custody_base::outbound::{Endpoint, Reach};
 use serde::Deserialize;
@@ -24,6 +24,15 @@ struct RawOAuth2 {
     client_secret: Option<RawOwnSecret>,
     private_key: Option<RawOwnSecret>,
     key_id: Option<String>,
+    basic_encoding: Option<RawEncoding>,
+    lifetime: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawEncoding {
+    Form,
+    None,
 }
 
 /// As RFC 7591 section 2 calls them.
@@ -68,14 +77,37 @@ pub(super) fn read(path: &str, value: Value, folder: &Path, faults: &mut Faults)
     let raw: RawOAuth2 = faults.section(path, Some(value))?;
     let endpoints = (raw.token_endpoint.as_deref(), raw.revocation_endpoint.as_deref());
     let place = read_place(path, raw.issuer.as_deref(), endpoints, faults);
+    let encoding = read_encoding(path, &raw, faults);
     let reach = read_reach(path, raw.ca, raw.timeout, folder, faults);
     if raw.client_id.is_empty() {
         faults.add(format!("{path}.client_id"), "is empty");
     }
+    let lifetime = match &raw.lifetime {
+        None => Some(None),
+        Some(text) => faults.seconds(&format!("{path}.lifetime"), text, 1..=24 * 3600).map(Some),
+    };
     let secrets = (raw.client_secret.as_ref(), raw.private_key.as_ref());
-    let auth = read_auth(path, raw.auth_method, secrets, raw.key_id, faults);
+    let auth = read_auth(path, (raw.auth_method, encoding), secrets, raw.key_id, faults);
     let client = Client { id: raw.client_id, auth: auth? };
-    Some(OAuth2 { place: place?, reach: reach?, client })
+    Some(OAuth2 { place: place?, reach: reach?, client, lifetime: lifetime? })
+}
+
+fn read_encoding(path: &str, raw: &RawOAuth2, faults: &mut Faults) -> BasicEncoding {
+    let field = format!("{path}.basic_encoding");
+    if raw.basic_encoding.is_some() && raw.auth_method != RawMethod::ClientSecretBasic {
+        faults.add(&field, "goes with auth_method: client_secret_basic only");
+    }
+    match raw.basic_encoding {
+        None | Some(RawEncoding::Form) => BasicEncoding::Form,
+        Some(RawEncoding::None) => {
+            // RFC 7617 section 2: the first colon ends the user name.
+            if raw.client_id.contains(|c: char| c == ':' || c.is_control()) {
+                faults
+                    .add(&field, "none cannot send a client_id with a colon or control character");
+            }
+            BasicEncoding::Plain
+        }
+    }
 }
 
 fn read_place(
@@ -131,7 +163,7 @@ pub(super) fn read_reach(
 
 fn read_auth(
     path: &str,
-    method: RawMethod,
+    (method, encoding): (RawMethod, BasicEncoding),
     secrets: (Option<&RawOwnSecret>, Option<&RawOwnSecret>),
     key_id: Option<String>,
     faults: &mut Faults,
@@ -145,7 +177,7 @@ fn read_auth(
     match (method, secrets) {
         (RawMethod::ClientSecretBasic, (Some(raw), None)) => {
             let (actor, secret) = own("client_secret", raw, faults)?;
-            Some(ClientAuth::Basic { actor, secret })
+            Some(ClientAuth::Basic { actor, secret, encoding })
         }
         (RawMethod::ClientSecretPost, (Some(raw), None)) => {
             let (actor, secret) = own("client_secret", raw, faults)?;

@@ -188,6 +188,13 @@ fn what_oauth_and_github_lack_is_named() {
         ("{handle: corp-client}", "{handle: ../x}", "backends.corp.client_secret.handle: "),
         ("{handle: gh-app-key}", "{handle: a, actor: /}", "backends.gh.private_key.actor: "),
         ("private_key_jwt", "none", "backends.direct.key_id: goes with"),
+        ("key_id: k1", "basic_encoding: form", "backends.direct.basic_encoding: goes with auth"),
+        (
+            "client_id: leasehold",
+            "client_id: 'a:b'\n  basic_encoding: none",
+            "backends.corp.basic_",
+        ),
+        ("timeout: 9s", "lifetime: 25h", "backends.direct.lifetime: must be 1s to 86400s"),
         ("app_id: 123", "app_id: []", "backends.gh.app_id: "),
         ("type: github_app", "type: gitlab", "backends.gh.type: there are openbao, oauth2"),
     ] {

@@ -1,0 +1,25 @@
+//! Node packages, installed by the npm that comes with the tests' Node.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{OnProgress, once, step};
+
+/// Installs a Node package with what it needs; the folder of the packages.
+pub(crate) fn node_package(name: &str, node: &Path, wanted: &Path, on_progress: OnProgress) -> Result<PathBuf> {
+    once(wanted, on_progress, || {
+        let part = wanted.with_extension("part");
+        fs::create_dir_all(&part).with_context(|| part.display().to_string())?;
+        let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
+        let mut install = Command::new(node);
+        install.arg(npm).args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        install.arg("--prefix").arg(&part).arg(name);
+        on_progress(&format!("installing {name} from the npm registry"));
+        step(&mut install, &wanted.with_file_name("install.log"), on_progress)?;
+        fs::rename(&part, wanted).with_context(|| wanted.display().to_string())
+    })?;
+    Ok(wanted.join("node_modules"))
+}
