@@ -1,9 +1,11 @@
 //! Who may lease what. Nothing is granted that no grant names.
 
+mod actor;
 mod destination;
 mod file;
 mod live;
 
+pub use actor::GrantActor;
 use custody_backends::Narrow;
 use custody_base::actor::Actor;
 pub use destination::DestinationPattern;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 pub struct Grant {
     pub handle: Handle,
     /// Whose credential it is.
-    pub actor: Actor,
+    pub actor: GrantActor,
     pub destinations: Vec<DestinationPattern>,
     pub claims: ClaimConditions,
     /// Every method, if `None`.
@@ -53,6 +55,16 @@ pub struct Grants {
     digest: String,
 }
 
+/// The grant that covers a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Covering {
+    pub grant: Arc<Grant>,
+    /// Of this session.
+    pub actor: Actor,
+    /// The place of the grant in the file, from 0.
+    pub place: usize,
+}
+
 /// How far a request that is not granted came. For the audit log: the edge is not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gap {
@@ -66,6 +78,8 @@ pub enum Gap {
     Binding,
     /// The session does not have the claims.
     Claims,
+    /// The claim that names the actor is absent, or is not the name of an actor.
+    Actor,
 }
 
 // === impl Grants ===
@@ -86,11 +100,19 @@ impl Grants {
         &self.digest
     }
 
-    /// Whose handles are which: what a revoked actor means to an edge.
+    /// Does a claim name the actor of any grant?
+    pub fn has_actors_by_claim(&self) -> bool {
+        self.iter().any(|grant| grant.actor.named().is_none())
+    }
+
+    /// Whose handles are which: what a revoked actor means to an edge. A handle whose actor is in a
+    /// claim is nobody's.
     pub fn handles_of_actors(&self) -> BTreeMap<&Actor, BTreeSet<&Handle>> {
         let mut handles: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for grant in self.iter() {
-            handles.entry(&grant.actor).or_default().insert(&grant.handle);
+            if let Some(actor) = grant.actor.named() {
+                handles.entry(actor).or_default().insert(&grant.handle);
+            }
         }
         handles
     }
@@ -99,12 +121,12 @@ impl Grants {
     ///
     /// # Errors
     /// What the grant that came closest lacked.
-    pub fn covering(&self, session: &Session, asked: &LeaseRequest) -> Result<&Arc<Grant>, Gap> {
-        self.first(|claims| claims.met_by(session), asked).map(|(_, grant)| grant)
+    pub fn covering(&self, session: &Session, asked: &LeaseRequest) -> Result<Covering, Gap> {
+        self.first(|claims| claims.met_by(session), |name| session.claim(name), asked)
     }
 
     /// What [`Grants::covering`] would say of a session with these claims, for people who try their
-    /// grants; and the grant's place in the file, from 0.
+    /// grants.
     ///
     /// # Errors
     /// What the grant that came closest lacked.
@@ -112,19 +134,25 @@ impl Grants {
         &self,
         claims: &Map<String, Value>,
         asked: &LeaseRequest,
-    ) -> Result<(usize, &Arc<Grant>), Gap> {
-        self.first(|conditions| conditions.met_by_unverified(claims), asked)
+    ) -> Result<Covering, Gap> {
+        self.first(
+            |conditions| conditions.met_by_unverified(claims),
+            |name| claims.get(name),
+            asked,
+        )
     }
 
-    fn first(
+    fn first<'a>(
         &self,
         meets: impl Fn(&ClaimConditions) -> bool,
+        claim: impl Fn(&str) -> Option<&'a Value>,
         asked: &LeaseRequest,
-    ) -> Result<(usize, &Arc<Grant>), Gap> {
+    ) -> Result<Covering, Gap> {
         let mut closest = Gap::Handle;
         for (place, grant) in self.grants.iter().enumerate() {
-            match grant.covers(&meets, asked) {
-                Ok(()) => return Ok((place, grant)),
+            let covers = grant.covers(&meets, asked);
+            match covers.and_then(|()| grant.actor.resolve(&claim).ok_or(Gap::Actor)) {
+                Ok(actor) => return Ok(Covering { grant: Arc::clone(grant), actor, place }),
                 Err(gap) => closest = closest.max(gap),
             }
         }
@@ -196,6 +224,7 @@ impl Gap {
             Self::Method => "method",
             Self::Binding => "binding",
             Self::Claims => "claims",
+            Self::Actor => "actor",
         }
     }
 }

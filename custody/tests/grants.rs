@@ -5,7 +5,7 @@
 
 mod inside;
 
-use custody::grants::{Grant, GrantedBinding, Grants, ReloadFault};
+use custody::grants::{Grant, GrantActor, GrantedBinding, Grants, ReloadFault};
 use custody_backends::Narrow;
 use inside::stores::Store;
 use inside::{Inside, START};
@@ -80,7 +80,7 @@ impl Spec {
             |methods: &BTreeSet<usize>| methods.iter().map(|m| METHODS[*m].into()).collect();
         Grant {
             handle: format!("c{}", self.handle).parse().unwrap(),
-            actor: format!("owner-of-c{}", self.handle).parse().unwrap(),
+            actor: GrantActor::Named(format!("owner-of-c{}", self.handle).parse().unwrap()),
             destinations: hosts.collect(),
             claims: serde_json::from_value(json!({"team": teams})).unwrap(),
             methods: self.methods.as_ref().map(methods),

@@ -6,7 +6,7 @@ use crate::api::answer::ok;
 use crate::api::body;
 use crate::api::limits;
 use crate::api::refusal::Refusal;
-use crate::grants::{Gap, Grant};
+use crate::grants::{Covering, Gap};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use custody_ledger::{AccessState, Claimant};
@@ -47,8 +47,8 @@ pub enum AskedBinding {
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
     pub granted: bool,
-    /// `granted`; or what stands against it: `handle`, `destination`, `method`, `binding`, `claims`
-    /// (what the grant that came closest lacks), `kill_switch`, `session_revoked`, `handle_revoked`,
+    /// `granted`; or what stands against it: `handle`, `destination`, `method`, `binding`, `claims`,
+    /// `actor` (what the grant that came closest lacks), `kill_switch`, `session_revoked`, `handle_revoked`,
     /// `actor_revoked`.
     pub why: String,
     /// The same for people.
@@ -99,18 +99,19 @@ pub async fn check(
     let grants = admin.grants.current();
     let verdict = match grants.covering_claims(&claims, &asked) {
         Err(gap) => Verdict::denied(gap.code(), of_gap(gap)),
-        Ok((place, grant)) => {
+        Ok(covering) => {
             // Empty, which no session's name is, if the claims name none.
             let session = admin.issuers.name_of(&claims).unwrap_or_default();
-            let claimant = Claimant { session: &session, handle: &handle, actor: &grant.actor };
+            let claimant = Claimant { session: &session, handle: &handle, actor: &covering.actor };
             let access_state = admin.ledger.access_state(claimant).await?;
-            verdict_of(place, grant, &access_state)
+            verdict_of(&covering, &access_state)
         }
     };
     Ok(ok(&verdict))
 }
 
-fn verdict_of(place: usize, grant: &Grant, access_state: &AccessState) -> Verdict {
+fn verdict_of(covering: &Covering, access_state: &AccessState) -> Verdict {
+    let Covering { grant, actor, place } = covering;
     let AccessState { kill_switch, session_revoked, handle_revoked, actor_revoked, .. } =
         *access_state;
     let reasons = [
@@ -126,11 +127,7 @@ fn verdict_of(place: usize, grant: &Grant, access_state: &AccessState) -> Verdic
         granted: true,
         why: "granted".into(),
         detail: format!("grants[{place}] covers it"),
-        grant: Some(GrantShown {
-            place: place as u64,
-            actor: grant.actor.to_string(),
-            ttl: grant.ttl,
-        }),
+        grant: Some(GrantShown { place: *place as u64, actor: actor.to_string(), ttl: grant.ttl }),
     }
 }
 
@@ -141,6 +138,9 @@ fn of_gap(gap: Gap) -> &'static str {
         Gap::Method => "no grant of this handle and destination allows this method",
         Gap::Binding => "no grant that would cover it gives leases of this binding",
         Gap::Claims => "the session lacks the claims that the grant demands",
+        Gap::Actor => {
+            "the claim that names the actor is absent, or is not 1 to 128 of A-Z a-z 0-9 . _ -"
+        }
     }
 }
 

@@ -140,9 +140,19 @@ impl Admin {
         self.ledger.revoke(&revocation).await?;
         // No lease is written from here on, so those that are live are all.
         let target = revocation.target.clone();
-        let ended = self.bulk_revocation.end(target, Means::OfTarget, order.clone()).await;
+        let means = self.means_of(&target);
+        let ended = self.bulk_revocation.end(target, means, order.clone()).await;
         let Progress { leases, complete } = ended;
         Ok(Revoked { revocation: shown(&revocation), leases, complete })
+    }
+
+    /// An edge learns of a revoked actor by its handles. A handle whose actor is in a claim is also
+    /// that of others, so an edge learns of each lease.
+    fn means_of(&self, target: &Target) -> Means {
+        match target {
+            Target::Actor(_) if self.grants.current().has_actors_by_claim() => Means::OfEach,
+            _ => Means::OfTarget,
+        }
     }
 
     /// When a revocation that names no end may be forgotten; see the module.

@@ -97,7 +97,8 @@ fn check_store(config: &Config, faults: &mut Vec<String>) {
 async fn check_grants(config: &Config, store: &SealedStore, faults: &mut Vec<String>) {
     for (at, handle) in stored(config) {
         let Some(grant) = config.grants.iter().nth(at) else { continue };
-        let actor = &grant.actor;
+        // Whose credentials there should be, only sessions show.
+        let Some(actor) = grant.actor.named() else { continue };
         if let Err(fault) = store.resolve(actor, handle).await {
             faults.push(format!("grants[{at}].handle: {handle} of actor {actor}: {fault}"));
         }
@@ -110,6 +111,8 @@ fn stored(config: &Config) -> impl Iterator<Item = (usize, &Handle)> {
         Some(sources) => sources.primary.of == SourceOf::Sealed,
         None => true,
     };
-    let handles = config.grants.iter().map(|grant| &grant.handle).enumerate();
+    let grants = config.grants.iter().enumerate();
+    let named = grants.filter(|(_, grant)| grant.actor.named().is_some());
+    let handles = named.map(|(at, grant)| (at, &grant.handle));
     handles.filter(move |(_, handle)| sealed(handle))
 }

@@ -1,7 +1,7 @@
 //! `grants`: which sessions may lease what.
 
 use super::fault::Faults;
-use crate::grants::{DestinationPattern, Grant, GrantedBinding, Grants};
+use crate::grants::{DestinationPattern, Grant, GrantActor, GrantedBinding, Grants};
 use custody_backends::Narrow;
 use custody_base::actor::Actor;
 use lease::{Handle, LEASE_CEILING, LEASE_DEFAULT};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 struct RawGrant {
     handle: String,
-    actor: Option<String>,
+    actor: Option<Value>,
     destinations: Vec<String>,
     claims: ClaimConditions,
     methods: Option<Vec<String>>,
@@ -25,6 +25,12 @@ struct RawGrant {
     purpose: Option<String>,
     #[serde(default)]
     narrow: RawNarrow,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawActor {
+    claim: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,13 +84,7 @@ fn digest(entries: &[Value]) -> String {
 fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {
     let handle: Option<Handle> =
         raw.handle.parse().map_err(|error| faults.add(format!("{path}.handle"), error)).ok();
-    let actor: Option<Actor> = raw
-        .actor
-        .as_deref()
-        .unwrap_or(Actor::DEFAULT)
-        .parse()
-        .map_err(|error| faults.add(format!("{path}.actor"), error))
-        .ok();
+    let actor = read_actor(&format!("{path}.actor"), raw.actor, faults);
     let destinations = read_destinations(path, &raw.destinations, faults);
     let methods = raw.methods.map(|methods| read_methods(path, methods, faults));
     let ttl = match &raw.ttl {
@@ -114,6 +114,26 @@ fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {
         purpose: purpose?,
         narrow: narrow?,
     })
+}
+
+fn read_actor(path: &str, value: Option<Value>, faults: &mut Faults) -> Option<GrantActor> {
+    let name = match value {
+        None | Some(Value::Null) => Actor::DEFAULT.to_owned(),
+        Some(Value::String(name)) => name,
+        Some(value @ Value::Mapping(_)) => {
+            let RawActor { claim } = faults.section(path, Some(value))?;
+            if claim.is_empty() {
+                faults.add(format!("{path}.claim"), "is empty; name a claim, as in sub");
+                return None;
+            }
+            return Some(GrantActor::Claim(claim));
+        }
+        Some(_) => {
+            faults.add(path, "is an actor in quotes, or {claim: NAME}, as in {claim: sub}");
+            return None;
+        }
+    };
+    name.parse().map(GrantActor::Named).map_err(|error| faults.add(path, error)).ok()
 }
 
 fn read_purpose(path: &str, text: Option<String>, faults: &mut Faults) -> Option<Option<String>> {
@@ -195,7 +215,7 @@ fn read_methods(path: &str, methods: Vec<String>, faults: &mut Faults) -> Option
 /// The edge names only the handle; two actors behind one handle would let the order of the file
 /// decide whose credential is sent.
 fn one_actor_a_handle(grants: &[Option<Grant>], faults: &mut Faults) {
-    let mut actors: BTreeMap<&Handle, (usize, &Actor)> = BTreeMap::new();
+    let mut actors: BTreeMap<&Handle, (usize, &GrantActor)> = BTreeMap::new();
     for (at, grant) in grants.iter().enumerate() {
         let Some(grant) = grant else { continue };
         let (first, actor) = *actors.entry(&grant.handle).or_insert((at, &grant.actor));

@@ -222,6 +222,33 @@ fn one_handle_has_one_actor() {
 }
 
 #[test]
+fn an_actor_is_named_or_in_a_claim() {
+    let with = |actor: &str| {
+        format!(
+            "{}  - {{handle: h, actor: {actor}, destinations: [a.example], claims: {{a: [b]}}}}\n",
+            good()
+        )
+    };
+    assert_eq!(faults_of(&with("{claim: sub}")), [""; 0]);
+    for (actor, begin) in [
+        ("{claim: ''}", "grants[1].actor.claim: is empty; name a claim"),
+        ("{claim: [sub]}", "grants[1].actor.claim: invalid type"),
+        ("{claims: sub}", "grants[1].actor.claims: unknown field"),
+        ("7", "grants[1].actor: is an actor in quotes, or {claim: NAME}"),
+        ("'a b'", "grants[1].actor: an actor is 1 to 128"),
+    ] {
+        let faults = faults_of(&with(actor));
+        assert!(faults.len() == 1 && faults[0].starts_with(begin), "{faults:?}");
+    }
+    let both = format!(
+        "{}  - {{handle: h, destinations: [a.example], claims: {{a: [b]}}}}\n",
+        with("{claim: sub}")
+    );
+    let fault = "grants[2].actor: differs from grants[1].actor for the same handle";
+    assert_eq!(faults_of(&both), [fault]);
+}
+
+#[test]
 fn what_is_no_configuration() {
     for (text, begin) in [
         ("- a", "a configuration is a mapping"),

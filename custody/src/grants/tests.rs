@@ -21,7 +21,7 @@ fn session(team: &Value) -> Session {
 fn grant(claims: Value) -> Grant {
     Grant {
         handle: "github-ci".parse().unwrap(),
-        actor: Actor::DEFAULT.parse().unwrap(),
+        actor: GrantActor::Named(Actor::DEFAULT.parse().unwrap()),
         destinations: vec!["api.github.com".parse().unwrap(), "*.x.example".parse().unwrap()],
         claims: serde_json::from_value(claims).unwrap(),
         methods: Some(vec!["GET".into()]),
@@ -109,7 +109,7 @@ fn the_first_covering_grant_counts() {
     longer.ttl = 900;
     let grants = Grants::new(vec![grant(json!({"team": ["build"]})), longer], String::new());
     let request = asked("github-ci", "api.github.com", "GET", Binding::Session);
-    let ttl = |team: &str| grants.covering(&session(&json!(team)), &request).unwrap().ttl;
+    let ttl = |team: &str| grants.covering(&session(&json!(team)), &request).unwrap().grant.ttl;
     assert_eq!((ttl("build"), ttl("ops")), (300, 900));
 }
 
@@ -125,4 +125,23 @@ proptest! {
         let request = asked(&handle, &format!("{host}:{port}"), &method, Binding::Session);
         prop_assert!(grants.covering(&session(&json!("build")), &request).is_err());
     }
+}
+
+#[test]
+fn a_claim_names_the_actor_or_nothing_is_granted() {
+    let mut of_team = grant(json!({"iss": ["i"]}));
+    of_team.actor = GrantActor::Claim("team".into());
+    let grants = Grants::new(vec![of_team], String::new());
+    let asked = asked("github-ci", "api.github.com", "GET", Binding::Session);
+    let actor = |team: Value| grants.covering(&session(&team), &asked).map(|found| found.actor);
+    for name in ["ada", "6c1f-3a.b_C", "0"] {
+        assert_eq!(actor(json!(name)), Ok(name.parse().unwrap()));
+    }
+    let long = "a".repeat(129);
+    let bad = [json!(null), json!(7), json!(true), json!(["ada"]), json!({"ada": 1})];
+    let texts = ["", " ada", "ada/../bob", "-ada", "auth0|ada", "ada@example.com", &long];
+    for team in bad.into_iter().chain(texts.map(|text| json!(text))) {
+        assert_eq!(actor(team.clone()), Err(Gap::Actor), "{team}");
+    }
+    assert!(grants.handles_of_actors().is_empty() && grants.has_actors_by_claim());
 }

@@ -4,10 +4,11 @@ use super::case::{Case, Claim, Read};
 use super::life::Life;
 use super::operation::unchanged;
 use super::{Leasing, Refused};
-use crate::grants::{Grant, Grants};
+use crate::grants::{Covering, Grant, Grants};
 use crate::keys::VerifyFault;
 use crate::limits::Buckets;
 use custody_audit::{Entry, Event, Outcome};
+use custody_base::actor::Actor;
 use custody_base::names::dated_id;
 use custody_ledger::{AccessState, Blocker, Claimant, LedgerFault, Revocation, Target};
 use lease::{LeaseRequest, RefusalCode, UnixSeconds};
@@ -42,15 +43,15 @@ impl Leasing {
         let claim = Claim { request, session, request_id, now };
         self.within(self.per_session.as_ref(), claim.session.id(), "session", &claim).await?;
         let ends = self.session_ends(&claim).await?;
-        let (grants, grant) = self.granted(&claim).await?;
+        let (grants, Covering { grant, actor, .. }) = self.granted(&claim).await?;
         if let Err(reason) = unchanged(&claim.request) {
             return Err(self.deny(&claim, RefusalCode::NotGranted, reason).await);
         }
-        let read = self.stands(&claim, &grant).await?;
+        let read = self.stands(&claim, &grant, &actor).await?;
         self.within(self.per_handle.as_ref(), grant.handle.as_str(), "handle", &claim).await?;
         let lease_id = dated_id("lse").map_err(|_| RefusalCode::Unavailable)?;
         let life = Life::new(now, grant.ttl, ends);
-        Ok(Case { claim, grants, grant, lease_id, life, read })
+        Ok(Case { claim, grants, grant, actor, lease_id, life, read })
     }
 
     /// When the session ends, by its own word and by the absolute limit.
@@ -62,20 +63,19 @@ impl Leasing {
         }
     }
 
-    async fn granted(&self, claim: &Claim) -> Result<(Arc<Grants>, Arc<Grant>), Refused> {
+    async fn granted(&self, claim: &Claim) -> Result<(Arc<Grants>, Covering), Refused> {
         let grants = self.parts.grants.current();
-        let covering = grants.covering(&claim.session, &claim.request).map(Arc::clone);
-        match covering {
-            Ok(grant) => Ok((grants, grant)),
+        match grants.covering(&claim.session, &claim.request) {
+            Ok(covering) => Ok((grants, covering)),
             Err(gap) => Err(self.deny(claim, RefusalCode::NotGranted, gap.code()).await),
         }
     }
 
     /// Nothing is revoked, and the session is awake. What the sealed store has for it comes with the
     /// answer.
-    async fn stands(&self, claim: &Claim, grant: &Grant) -> Result<Read, Refused> {
+    async fn stands(&self, claim: &Claim, grant: &Grant, actor: &Actor) -> Result<Read, Refused> {
         let asked_at = tokio::time::Instant::now();
-        let access_state = match self.access_state(&claim.session, grant).await {
+        let access_state = match self.access_state(&claim.session, grant, actor).await {
             Ok(access_state) => access_state,
             Err(fault) => {
                 tracing::error!(%fault, "failed to reach the ledger: custody issues no lease until it can");
@@ -96,9 +96,9 @@ impl Leasing {
         &self,
         session: &Session,
         grant: &Grant,
+        actor: &Actor,
     ) -> Result<AccessState, LedgerFault> {
-        let claimant =
-            Claimant { session: session.id(), handle: &grant.handle, actor: &grant.actor };
+        let claimant = Claimant { session: session.id(), handle: &grant.handle, actor };
         self.parts.ledger.access_state(claimant).await
     }
 

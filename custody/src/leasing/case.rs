@@ -5,6 +5,7 @@ use super::life::Life;
 use crate::grants::{Grant, Grants};
 use custody_audit::entry::{Asked, Given, SessionId};
 use custody_audit::{Entry, Event, Outcome};
+use custody_base::actor::Actor;
 use custody_base::snapshot::Snapshot;
 use custody_ledger::{AccessState, Row};
 use lease::{Binding, LeaseRequest, RefusalCode, UnixSeconds};
@@ -26,6 +27,8 @@ pub(super) struct Case {
     /// All grants, as they were when it was decided, and the one that covers the claim.
     pub grants: Arc<Grants>,
     pub grant: Arc<Grant>,
+    /// Whose credential it is.
+    pub actor: Actor,
     pub lease_id: String,
     pub life: Life,
     pub read: Read,
@@ -80,7 +83,7 @@ impl Case {
     fn given(&self) -> Given {
         Given {
             lease_id: self.lease_id.clone(),
-            actor: self.grant.actor.to_string(),
+            actor: self.actor.to_string(),
             expires_at: self.life.expires_at,
             purpose: self.grant.purpose.clone(),
         }

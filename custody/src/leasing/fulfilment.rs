@@ -7,7 +7,6 @@ use super::failure::Failure;
 use super::life::Life;
 use super::reservation::Hold;
 use super::{Leasing, Refused};
-use crate::grants::Grant;
 use async_trait::async_trait;
 use custody_audit::Entry;
 use custody_backends::resolver::{
@@ -71,7 +70,7 @@ impl Leasing {
 
     async fn read_again(&self, case: &Case) -> Result<Read, Failure> {
         let asked_at = Instant::now();
-        let access_state = self.access_state(&case.claim.session, &case.grant).await?;
+        let access_state = self.access_state(&case.claim.session, &case.grant, &case.actor).await?;
         match access_state.blocker() {
             Some(blocker) => Err(Failure::Revoked(refusal_of(blocker), blocker.reason())),
             None => Ok(Read::of(access_state, asked_at)),
@@ -86,7 +85,7 @@ impl Leasing {
     ) -> Result<Ready, Failure> {
         let (grant, request) = (&case.grant, &case.claim.request);
         let asked = Asked {
-            actor: &grant.actor,
+            actor: &case.actor,
             handle: &grant.handle,
             kind: None,
             destination: Some(&request.destination),
@@ -99,20 +98,20 @@ impl Leasing {
         let resolving = self.parts.resolver.resolve(&asked, &budget);
         match tokio::time::timeout_at(caller.deadline(), resolving).await {
             Ok(Ok(answered)) => {
-                self.sources_failed(grant, &answered.failures);
+                self.sources_failed(case, &answered.failures);
                 self.ready(case, answered)
             }
             Ok(Err(unresolved)) => {
-                self.sources_failed(grant, &unresolved.failures);
+                self.sources_failed(case, &unresolved.failures);
                 Err(failure_of(unresolved, caller))
             }
             Err(_elapsed) => Err(Failure::CallerGone),
         }
     }
 
-    fn sources_failed(&self, grant: &Grant, failures: &[SourceFailure]) {
+    fn sources_failed(&self, case: &Case, failures: &[SourceFailure]) {
         for failure in failures {
-            self.parts.failures.report(&grant.actor, &grant.handle, failure);
+            self.parts.failures.report(&case.actor, &case.grant.handle, failure);
         }
     }
 
@@ -133,7 +132,7 @@ impl Leasing {
                 };
                 let code = fault.code();
                 let failure = SourceFailure { backend: backend.clone(), fault };
-                self.sources_failed(&case.grant, &[failure]);
+                self.sources_failed(case, &[failure]);
                 self.parts.resolver.take_back([(backend, resolved.revocation)]);
                 Err(Failure::Source(code))
             }
@@ -153,7 +152,7 @@ impl Leasing {
         let (claim, grant) = (&case.claim, &case.grant);
         let grants = self.parts.grants.current();
         if !Arc::ptr_eq(&grants, &case.grants)
-            && !grants.covering(&claim.session, &claim.request).is_ok_and(|now| now == grant)
+            && !grants.covering(&claim.session, &claim.request).is_ok_and(|now| now.grant == *grant)
         {
             return Err(Failure::Revoked(lease::RefusalCode::NotGranted, "grants_changed"));
         }
@@ -230,7 +229,7 @@ fn row(case: &Case, ready: &Ready) -> LeaseRow {
         lease_id: case.lease_id.clone(),
         session: claim.session.id().to_owned(),
         subject: claim.session.subject().unwrap_or_default().to_owned(),
-        actor: grant.actor.clone(),
+        actor: case.actor.clone(),
         handle: grant.handle.clone(),
         destination: claim.request.destination.to_string(),
         binding: claim.request.binding,

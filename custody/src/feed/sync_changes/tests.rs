@@ -1,12 +1,12 @@
 use super::*;
-use crate::grants::{Grant, GrantedBinding};
+use crate::grants::{Grant, GrantActor, GrantedBinding};
 use custody_backends::Narrow;
 use custody_base::actor::Actor;
 
 fn grants(of: &[(&str, &str)]) -> Grants {
     let grant = |(actor, handle): &(&str, &str)| Grant {
         handle: handle.parse().unwrap(),
-        actor: actor.parse().unwrap(),
+        actor: GrantActor::Named(actor.parse().unwrap()),
         destinations: vec!["a.example".parse().unwrap()],
         claims: serde_json::from_value(serde_json::json!({"a": ["b"]})).unwrap(),
         methods: None,

@@ -9,7 +9,12 @@ use anyhow::{Context, Result};
 use super::{OnProgress, once, step};
 
 /// Installs a Node package with what it needs; the folder of the packages.
-pub(crate) fn node_package(name: &str, node: &Path, wanted: &Path, on_progress: OnProgress) -> Result<PathBuf> {
+pub(crate) fn node_package(
+    name: &str,
+    node: &Path,
+    wanted: &Path,
+    on_progress: OnProgress,
+) -> Result<PathBuf> {
     once(wanted, on_progress, || {
         let part = wanted.with_extension("part");
         fs::create_dir_all(&part).with_context(|| part.display().to_string())?;
