@@ -5,7 +5,7 @@ mod sessions;
 use crate::config::Config;
 use crate::config::credential::{CredentialConfig, LeaseBinding};
 use crate::config::custody::CustodyConfig;
-use crate::config::destination::{AllowConfig, DestinationConfig, Upgrade};
+use crate::config::destination::{AllowConfig, DestinationConfig, PathSyntaxConfig, Upgrade};
 use crate::config::errors::ConfigErrors;
 use crate::config::gateway::GatewayConfig;
 use crate::config::inject::InjectConfig;
@@ -16,7 +16,9 @@ use crate::config::version::PolicyVersionConfig;
 use crate::policy::allow_list::{AllowList, Conflict};
 use crate::policy::custody::{Custody, SyncSettings};
 use crate::policy::destination::{Credential, Destination, Methods, Rule};
+use crate::policy::glob::PathGlob;
 use crate::policy::operation::SingleUse;
+use crate::policy::path_syntax::PathSyntax;
 use crate::policy::posture::{HTTP_PORT, Ingress, Posture};
 use crate::policy::{Inject, Policy, PolicyVersion};
 use lease::{Authority, Handle, HostPattern};
@@ -193,9 +195,40 @@ fn compile_destination(
 
 fn compile_rule(config: &AllowConfig, path: &str, errors: &mut ConfigErrors) -> Rule {
     let methods = parse_all(&config.methods, &format!("{path}.methods"), errors);
-    let paths = parse_all(&config.paths, &format!("{path}.paths"), errors);
+    let path_syntax = config.path_syntax.iter().map(compile_path_syntax).collect();
+    let paths = compile_paths(&config.paths, path_syntax, &format!("{path}.paths"), errors);
     let websocket = config.upgrades.contains(&Upgrade::Websocket);
-    Rule { methods: Methods::new(methods), paths, websocket }
+    Rule { methods: Methods::new(methods), paths, path_syntax, websocket }
+}
+
+fn compile_path_syntax(config: &PathSyntaxConfig) -> PathSyntax {
+    match config {
+        PathSyntaxConfig::EncodedSlash => PathSyntax::ENCODED_SLASH,
+        PathSyntaxConfig::Parameters => PathSyntax::PARAMETERS,
+        PathSyntaxConfig::EmptySegments => PathSyntax::EMPTY_SEGMENTS,
+        PathSyntaxConfig::DoubleEncoding => PathSyntax::DOUBLE_ENCODING,
+        PathSyntaxConfig::NonUtf8 => PathSyntax::NON_UTF8,
+    }
+}
+
+fn compile_paths(
+    texts: &[String],
+    allowed: PathSyntax,
+    path: &str,
+    errors: &mut ConfigErrors,
+) -> Vec<PathGlob> {
+    errors.check_not_empty(path, texts);
+    let mut globs: Vec<PathGlob> = Vec::with_capacity(texts.len());
+    for (n, text) in texts.iter().enumerate() {
+        let field = format!("{path}[{n}]");
+        let Some(glob) = errors.keep(&field, text.parse::<PathGlob>()) else { continue };
+        let missing = glob.syntax().without(allowed);
+        if !missing.is_empty() {
+            errors.push(field, format!("{text:?} needs path_syntax: [{missing}]"));
+        }
+        globs.push(glob);
+    }
+    globs
 }
 
 fn compile_credential(

@@ -14,6 +14,7 @@ pub mod issuer;
 pub mod operation;
 pub mod path;
 pub mod path_error;
+pub mod path_syntax;
 pub mod permit;
 pub mod posture;
 pub mod problem;

@@ -4,6 +4,7 @@
 
 use edge::policy::glob::PathGlob;
 use edge::policy::path::{CanonicalPath, Target};
+use edge::policy::path_syntax::PathSyntax;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -26,7 +27,7 @@ const RULES: [&str; 15] = [
 ];
 
 /// Pieces of paths; the second half of them is what attacks are made of.
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 54] = [
     "/",
     "/",
     "/",
@@ -71,6 +72,16 @@ const PIECES: [&str; 44] = [
     "%2561",
     "%25c0%25ae",
     "\\",
+    "./",
+    "/./",
+    "//",
+    "a%2F",
+    "%2f..",
+    ";x",
+    "a;",
+    "%E9",
+    "%A0",
+    "%c0%ae",
 ];
 
 /// The segments of a path, as one server or another takes it.
@@ -140,21 +151,75 @@ fn resolve(path: &[u8], collapse: bool) -> Reading {
     segments
 }
 
-fn readings(path: &str) -> BTreeSet<Reading> {
+/// Bytes that no path has, for what a server keeps apart.
+const PARAMETER: u8 = 1;
+const SLASH: u8 = 2;
+
+/// How a path can be read by servers that keep what is allowed apart, as the operator says they do:
+/// an encoded slash is data, a `;` ends at most its own segment, a path is decoded at most once.
+fn readings(path: &str, allowed: PathSyntax) -> BTreeSet<Reading> {
     let mut readings = BTreeSet::new();
-    let mut decoded = path.as_bytes().to_vec();
-    for _ in 0..4 {
+    let mut decoded = apart(path, allowed);
+    let often = if allowed.has(PathSyntax::DOUBLE_ENCODING) { 2 } else { 4 };
+    for _ in 0..often {
         for habits in 0..1_u32 << HABITS.len() {
             let has = |n: usize| habits & (1 << n) != 0;
             let read = (0..HABITS.len())
                 .filter(|n| has(*n))
                 .fold(decoded.clone(), |path, n| HABITS[n](&path));
-            readings.insert(resolve(&read, true));
-            readings.insert(resolve(&read, false));
+            for read in [read.clone(), each_segment(&read, |part| truncate(part, &[PARAMETER]))] {
+                for collapse in [true, false] {
+                    readings.insert(together(resolve(&read, collapse)));
+                }
+            }
         }
         decoded = decode(&decoded);
     }
     readings
+}
+
+fn apart(path: &str, allowed: PathSyntax) -> Vec<u8> {
+    let mut path = path.to_owned();
+    if allowed.has(PathSyntax::ENCODED_SLASH) {
+        let slash = char::from(SLASH).to_string();
+        path = path.replace("%2F", &slash).replace("%2f", &slash);
+    }
+    if allowed.has(PathSyntax::PARAMETERS) {
+        path = path.replace(';', &char::from(PARAMETER).to_string());
+    }
+    path.into_bytes()
+}
+
+fn together(reading: Reading) -> Reading {
+    let spell = |byte: &u8| match *byte {
+        SLASH => b"%2F".to_vec(),
+        PARAMETER => b";".to_vec(),
+        other => vec![other],
+    };
+    reading.iter().map(|segment| segment.iter().flat_map(spell).collect()).collect()
+}
+
+/// All that any server makes of a path, its slashes and parameters included.
+fn segments_of_any_server(path: &str) -> BTreeSet<Vec<u8>> {
+    let mut segments = BTreeSet::new();
+    let mut decoded = path.as_bytes().to_vec();
+    for _ in 0..4 {
+        let lossy = String::from_utf8_lossy(&decoded).replace('\u{fffd}', "").into_bytes();
+        for form in [decoded.clone(), lossy] {
+            // The last habit takes blanks away, which another may have laid bare.
+            let active = HABITS.iter().enumerate();
+            let active = active.filter(|(n, habit)| *n + 1 == HABITS.len() || habit(&form) != form);
+            let active: Vec<_> = active.map(|(_, habit)| habit).collect();
+            for chosen in 0..1_u32 << active.len() {
+                let has = |n: usize| chosen & (1 << n) != 0;
+                let chosen = active.iter().enumerate().filter(|(n, _)| has(*n));
+                let read = chosen.fold(form.clone(), |path, (_, habit)| habit(&path));
+                segments.extend(read.split(|b| *b == b'/').map(<[u8]>::to_vec));
+            }
+        }
+        decoded = decode(&decoded);
+    }
+    segments
 }
 
 /// The meaning of a rule, written down a second time.
@@ -184,15 +249,16 @@ fn is_within(rule: &[&str], reading: &[Vec<u8>]) -> bool {
 }
 
 /// The reading that leaves a rule under which the path is let through.
-fn escape(rule: &str, raw: &str) -> Option<(String, Reading)> {
+fn escape(rule: &str, raw: &str, allowed: PathSyntax) -> Option<(String, Reading)> {
     let path = Target::parse(raw.as_bytes()).ok()?.path;
     let glob: PathGlob = rule.parse().unwrap();
-    if !glob.matches(&path) {
+    if !path.syntax().without(allowed).is_empty() || !glob.matches(&path) {
         return None;
     }
     let parts: Vec<&str> = rule.split('/').skip(1).collect();
-    let left = readings(path.as_str()).into_iter().find(|reading| !is_within(&parts, reading));
-    left.map(|reading| (path.as_str().to_owned(), reading))
+    let mut readings = readings(path.forwarded(), allowed).into_iter();
+    let left = readings.find(|reading| !is_within(&parts, reading));
+    left.map(|reading| (path.forwarded().to_owned(), reading))
 }
 
 #[test]
@@ -238,14 +304,50 @@ fn a_path_that_can_be_cut_off_passes_only_where_the_rest_is_allowed_too() {
     }
 }
 
+/// Rules that use what they allow.
+const OPEN_RULES: [&str; 6] =
+    ["/v1/a%2F*", "/v1/a%2F*/**", "/v1/*%2Fa", "/v1/**/*b", "/v1/*a/**/", "/v1/*;*"];
+
+fn raw_path() -> impl Strategy<Value = String> {
+    let pieces = proptest::collection::vec(proptest::sample::select(&PIECES[..]), 1..9);
+    pieces.prop_map(|pieces| format!("/v1/{}", pieces.concat()))
+}
+
+fn rule() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select([&RULES[..], &OPEN_RULES[..]].concat())
+}
+
+fn syntax() -> impl Strategy<Value = PathSyntax> {
+    let all = vec![
+        PathSyntax::ENCODED_SLASH,
+        PathSyntax::PARAMETERS,
+        PathSyntax::EMPTY_SEGMENTS,
+        PathSyntax::DOUBLE_ENCODING,
+        PathSyntax::NON_UTF8,
+    ];
+    proptest::sample::subsequence(all, 0..=5).prop_map(PathSyntax::from_iter)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn no_reading_of_a_path_leaves_its_rule(
-        rule in proptest::sample::select(&RULES[..]),
-        pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 1..9),
+    fn no_reading_of_a_path_leaves_its_rule(rule in proptest::sample::select(&RULES[..]), raw in raw_path()) {
+        prop_assert_eq!(escape(rule, &raw, PathSyntax::default()), None, "{} under {}", raw, rule);
+    }
+
+    #[test]
+    fn no_reading_by_a_server_that_keeps_apart_what_is_allowed_leaves_its_rule(
+        rule in rule(), raw in raw_path(), allowed in syntax(),
     ) {
-        let raw = format!("/v1/{}", pieces.concat());
-        prop_assert_eq!(escape(rule, &raw), None, "{} under {}", raw, rule);
+        prop_assert_eq!(escape(rule, &raw, allowed), None, "{} under {} with {}", raw, rule, allowed);
+    }
+
+    #[test]
+    fn no_reading_of_any_path_that_can_pass_has_a_dot_segment(raw in raw_path()) {
+        if let Ok(path) = CanonicalPath::parse(raw.as_bytes()) {
+            for segment in segments_of_any_server(path.forwarded()) {
+                prop_assert!(segment != b"." && segment != b"..", "{}", raw);
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
-//! A path has one spelling, and keeps its segments in whatever way a server decodes it.
+//! A path has one spelling. It keeps its segments in whatever way a server decodes it, unless it says which
+//! rule must allow that; and it never has a dot segment.
 
 use edge::policy::path::Target;
+use edge::policy::path_syntax::PathSyntax;
 
 /// How often a server behind the edge may decode a path.
 const DECODINGS: usize = 3;
@@ -9,22 +11,31 @@ pub fn check(bytes: &[u8]) {
     let Ok(target) = Target::parse(bytes) else { return };
     assert_eq!(Target::parse(&target.to_bytes()).as_ref(), Ok(&target));
     let path = target.path.as_str();
+    let syntax = target.path.syntax();
     assert_eq!(target.path.segments().collect::<Vec<_>>().join("/"), path[1..]);
-    let slashes = count_slashes(path.as_bytes());
+    assert_eq!(path.contains("%2F"), syntax.has(PathSyntax::ENCODED_SLASH), "{path}");
+    assert_eq!(path.contains(';'), syntax.has(PathSyntax::PARAMETERS), "{path}");
+    assert_eq!(path.contains("//"), syntax.has(PathSyntax::EMPTY_SEGMENTS), "{path}");
     let mut form = path.as_bytes().to_vec();
-    for _ in 0..=DECODINGS {
-        assert_eq!(count_slashes(&form), slashes, "{path}: a segment more in one decoding");
+    let mut slashes = count_slashes(&form) + path.matches("%2F").count();
+    for decoding in 0..=DECODINGS {
+        if decoding > 0 && !syntax.has(PathSyntax::DOUBLE_ENCODING) {
+            assert_eq!(count_slashes(&form), slashes, "{path}: a segment more in one decoding");
+        }
+        if !syntax.has(PathSyntax::NON_UTF8) && decoding <= 1 {
+            assert!(str::from_utf8(&form).is_ok(), "{path}");
+        }
         assert!(form.first() == Some(&b'/') && !form.iter().any(is_never_allowed), "{path}");
         check_segments(path, &form);
+        slashes = slashes.max(count_slashes(&form));
         form = decode(&form);
     }
     assert_eq!(decode(&form), form, "{path} can be decoded a fourth time");
 }
 
 fn check_segments(path: &str, form: &[u8]) {
-    let segments: Vec<_> = form[1..].split(|byte| *byte == b'/').collect();
-    for (at, segment) in segments.iter().enumerate() {
-        assert!(!segment.is_empty() || at + 1 == segments.len(), "{path}: an empty segment");
+    assert!(!path.starts_with("//"), "{path}");
+    for segment in form[1..].split(|byte| *byte == b'/') {
         // A parameter, a query or a fragment that a server cuts off.
         let end = segment.iter().position(|byte| b";?#".contains(byte)).unwrap_or(segment.len());
         let kept = segment[..end].trim_ascii();

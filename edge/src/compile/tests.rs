@@ -60,7 +60,7 @@ fn every_mistake_at_once() {
     let mut second = destination("github", "*.com", "x");
     second["ports"] = json!([0, 80]);
     second["allow"][0]["methods"] = json!(["get", "CONNECT"]);
-    second["allow"][0]["paths"] = json!(["/a//b", "b"]);
+    second["allow"][0]["paths"] = json!(["/a/../b", "b"]);
     config["destinations"].as_array_mut().unwrap().push(second);
     config["destinations"].as_array_mut().unwrap().push(json!({"name": "x", "host": []}));
     let found = errors(&config).join("\n");
@@ -73,7 +73,7 @@ fn every_mistake_at_once() {
         "destinations[1].ports[1]: port 80 is plain HTTP",
         "destinations[1].allow[0].methods[0]: \"get\" is not a valid method",
         "destinations[1].allow[0].methods[1]: CONNECT cannot be allowed",
-        "destinations[1].allow[0].paths[0]: \"/a//b\" matches no path",
+        "destinations[1].allow[0].paths[0]: \"/a/../b\" matches no path",
         "destinations[1].allow[0].paths[1]: \"b\" matches no path",
         "destinations[2].host: unknown field `host`",
     ] {
@@ -144,6 +144,26 @@ fn only_headers_of_the_guests_own_carry_sessions() {
         assert!(found[0].starts_with("session.carriers[0].header: "), "{bad}: {found:?}");
     }
     assert_eq!(with(json!([])).len(), 1);
+}
+
+#[test]
+fn pattern_with_a_disputed_spelling_needs_its_word() {
+    let rule = |paths: Value, syntax: Value| {
+        errors_with(|config| {
+            let rule = &mut config["destinations"][0]["allow"][0];
+            (rule["paths"], rule["path_syntax"]) = (paths, syntax);
+        })
+    };
+    assert_eq!(rule(json!(["/a%2Fb/*", "/c"]), json!(["encoded_slash"])), [""; 0]);
+    let at = "destinations[0].allow[0]";
+    assert_eq!(
+        rule(json!(["/c", "/a%2Fb//*"]), json!(["parameters"])),
+        [format!(
+            "{at}.paths[1]: \"/a%2Fb//*\" needs path_syntax: [encoded_slash, empty_segments]"
+        )]
+    );
+    let [unknown] = &rule(json!(["/c"]), json!(["dots"]))[..] else { panic!() };
+    assert!(unknown.starts_with(&format!("{at}.path_syntax[0]: unknown variant")), "{unknown}");
 }
 
 #[test]

@@ -38,10 +38,31 @@ pub struct AllowConfig {
     /// Globs over the canonical path without the query: `*` within a segment, `**` for any number of
     /// segments.
     pub paths: Vec<String>,
+    /// What the paths may have that servers disagree about; nothing if absent. Name what this server
+    /// keeps as part of a segment. It is matched there by `*`, and forwarded as it was sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path_syntax: Vec<PathSyntaxConfig>,
     /// What such a request may turn its connection into; nothing if absent. What flows through an
     /// upgraded connection is not judged, so on some APIs a GET that upgrades can do more than read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upgrades: Vec<Upgrade>,
+}
+
+/// A spelling that some servers read in another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PathSyntaxConfig {
+    /// `%2F` is data: `/projects/group%2Fproject` has two segments.
+    EncodedSlash,
+    /// `;` is data, or begins parameters of its segment. The rule must match the path without them, too.
+    Parameters,
+    /// `//` within a path, which only `**` matches.
+    EmptySegments,
+    /// `%252F` is data: the server decodes once.
+    DoubleEncoding,
+    /// Escapes that are not UTF-8 (`%E9`).
+    NonUtf8,
 }
 
 /// A protocol that a request may upgrade to (RFC 9110 section 7.8).

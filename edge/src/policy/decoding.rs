@@ -5,6 +5,7 @@
 //! forms too, [`DEPTH`] of them; a path that has more is refused.
 
 use crate::policy::path_error::PathError;
+use crate::policy::path_syntax::PathSyntax;
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
@@ -50,27 +51,40 @@ pub fn agree(a: &str, b: &str, matches: impl Fn(&[u8], &[u8]) -> bool) -> bool {
     true
 }
 
-/// The rules of a path, for what servers make of it. `path` has no encoded slash, backslash or control.
+/// What a path has that a rule must allow, in any of its decoded forms. `path` has no backslash and no
+/// control byte, plain or encoded.
 ///
 /// # Errors
-/// The rule that one of its decoded forms breaks.
-pub fn check(path: &str) -> Result<(), PathError> {
-    let mut forms = decodings(path.as_bytes());
-    match forms.next() {
-        None => return check_segments(path.as_bytes()),
-        Some(once) => {
-            std::str::from_utf8(&once).map_err(|_| PathError::Encoding)?;
-            check_segments(&once)?;
-        }
+/// The rule that one of its decoded forms breaks, whatever is allowed.
+pub fn check(path: &str) -> Result<PathSyntax, PathError> {
+    let mut syntax = PathSyntax::default();
+    if path.starts_with("//") {
+        return Err(PathError::EmptySegment);
     }
-    let slashes = count_slashes(path.as_bytes());
+    if check_segments(path.as_bytes())? {
+        syntax.insert(PathSyntax::EMPTY_SEGMENTS);
+    }
+    let mut forms = decodings(path.as_bytes());
+    let Some(once) = forms.next() else { return Ok(syntax) };
+    if std::str::from_utf8(&once).is_err() {
+        if hides_ascii(&once) {
+            return Err(PathError::Encoding);
+        }
+        syntax.insert(PathSyntax::NON_UTF8);
+    }
+    // In the decoded forms an encoded slash divides, so that no dot segment hides beside it.
+    check_segments(&once)?;
+    let slashes = count_slashes(&once);
     for form in forms.by_ref().take(DEPTH - 1) {
-        let same = count_slashes(&form) == slashes && !form.iter().copied().any(is_never_meant);
-        if !same || hides_ascii(&form) || check_segments(&form).is_err() {
+        let is_fault = form.iter().copied().any(is_never_meant) || hides_ascii(&form);
+        if is_fault || check_segments(&form).is_err() {
             return Err(PathError::DoubleEscape);
         }
+        if count_slashes(&form) != slashes {
+            syntax.insert(PathSyntax::DOUBLE_ENCODING);
+        }
     }
-    if forms.next().is_some() { Err(PathError::DoubleEscape) } else { Ok(()) }
+    if forms.next().is_some() { Err(PathError::DoubleEscape) } else { Ok(syntax) }
 }
 
 /// `None` where nothing is to decode.
@@ -99,20 +113,33 @@ fn hides_ascii(bytes: &[u8]) -> bool {
         || bytes.windows(2).any(|pair| matches!(pair, [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f]))
 }
 
-/// Of each segment what comes before a cut, and without the blanks that some servers take away.
-fn check_segments(path: &[u8]) -> Result<(), PathError> {
+/// Of each segment what comes before a cut, and without the blanks that some servers take away. Returns
+/// whether one is empty, other than the last.
+fn check_segments(path: &[u8]) -> Result<bool, PathError> {
+    let mut has_empty = false;
     let mut segments = path.split(|byte| *byte == b'/').skip(1).peekable();
     while let Some(segment) = segments.next() {
+        // Neither blank nor dots, whatever follows.
+        if segment.first().is_some_and(u8::is_ascii_alphanumeric) {
+            continue;
+        }
         let named = segment.split(|byte| ends_segment(*byte)).next().unwrap_or(segment);
         let text = String::from_utf8_lossy(named);
         match text.trim() {
             "" if !named.is_empty() => return Err(PathError::EmptySegment),
-            "" if segment.is_empty() && segments.peek().is_some() => {
-                return Err(PathError::EmptySegment);
-            }
+            "" => has_empty |= segment.is_empty() && segments.peek().is_some(),
             "." | ".." => return Err(PathError::DotSegment),
+            _ if matches!(text, Cow::Owned(_)) && is_dots_in_ascii(named) => {
+                return Err(PathError::DotSegment);
+            }
             _ => {}
         }
     }
-    Ok(())
+    Ok(has_empty)
+}
+
+/// Some servers leave out the bytes that they cannot read.
+fn is_dots_in_ascii(bytes: &[u8]) -> bool {
+    let left: Vec<u8> = bytes.iter().copied().filter(u8::is_ascii).collect();
+    matches!(left.trim_ascii(), b"." | b"..")
 }

@@ -4,6 +4,7 @@ use crate::policy::denial::Denial;
 use crate::policy::glob::PathGlob;
 use crate::policy::head::Head;
 use crate::policy::operation::SingleUse;
+use crate::policy::path_syntax::PathSyntax;
 use lease::{Authority, Handle, HostPattern};
 use session::{ClaimConditions, Session};
 use std::fmt;
@@ -25,6 +26,8 @@ pub struct Destination {
 pub struct Rule {
     pub methods: Methods,
     pub paths: Vec<PathGlob>,
+    /// What its paths may have that servers disagree about.
+    pub path_syntax: PathSyntax,
     /// May the request turn its connection into a WebSocket? What flows through that is not judged.
     pub websocket: bool,
 }
@@ -45,6 +48,7 @@ pub enum MatchStage {
     Port,
     Session,
     Method,
+    PathSyntax,
     Path,
     Upgrade,
 }
@@ -111,6 +115,9 @@ impl Rule {
         if !self.methods.contain(&head.method) {
             return Err(MatchStage::Method);
         }
+        if !head.target.path.syntax().without(self.path_syntax).is_empty() {
+            return Err(MatchStage::PathSyntax);
+        }
         if !self.paths.iter().any(|glob| glob.matches(&head.target.path)) {
             return Err(MatchStage::Path);
         }
@@ -132,6 +139,7 @@ impl MatchStage {
             Self::Port => Denial::PortNotAllowed,
             Self::Session => Denial::SessionNotAllowed,
             Self::Method => Denial::MethodNotAllowed,
+            Self::PathSyntax => Denial::PathMalformed,
             Self::Path => Denial::PathNotAllowed,
             Self::Upgrade => Denial::UpgradeNotAllowed,
         }

@@ -3,6 +3,7 @@
 use crate::policy::decoding::{agree, cut_at};
 use crate::policy::path::CanonicalPath;
 use crate::policy::path_error::PathError;
+use crate::policy::path_syntax::PathSyntax;
 use crate::policy::wildcard;
 use std::fmt;
 use std::str::FromStr;
@@ -13,9 +14,14 @@ use std::str::FromStr;
 /// `/repos/acme/**` matches `/repos/acme`, `/repos/acme/` and everything below.
 ///
 /// A path that a server may cut off (`/repos/who%3F/issues`, which to some is `/repos/who`) is matched
-/// only where the pattern allows what is left of it.
+/// only where the pattern allows what is left of it. A path with `;` parameters is matched only where the
+/// pattern allows it without them, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathGlob(Vec<Segment>);
+pub struct PathGlob {
+    segments: Vec<Segment>,
+    /// What the pattern itself spells out.
+    syntax: PathSyntax,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
@@ -48,30 +54,59 @@ const MAX_LENGTH: usize = 1024;
 // === impl PathGlob ===
 
 impl PathGlob {
+    /// What the rule must allow for the pattern to match.
+    pub fn syntax(&self) -> PathSyntax {
+        self.syntax
+    }
+
     pub fn matches(&self, path: &CanonicalPath) -> bool {
-        self.matches_segments(path.segments())
-            && (!path.as_str().contains('%') || self.matches_cut(path))
+        let whole = self.matches_segments(path.segments())
+            && (!path.as_str().contains('%') || self.matches_cut(path, path.segments()));
+        whole
+            && (!path.syntax().has(PathSyntax::PARAMETERS) || {
+                let named = self.without_parameters(path);
+                self.matches_segments(named.clone()) && self.matches_cut(path, named)
+            })
     }
 
     fn matches_segments<'p>(&self, segments: impl Iterator<Item = &'p str> + Clone) -> bool {
         let is_star = |part: &Segment| *part == Segment::Many;
-        wildcard::matches(&self.0, segments, is_star, |part, segment| part.matches(segment))
+        wildcard::matches(&self.segments, segments, is_star, |part, segment| part.matches(segment))
     }
 
-    /// Does it match what is left of a path that it matches, wherever a server cuts that off?
+    /// How many segments at its beginning the pattern spells out. Those are the operator's own, and mean
+    /// what they mean.
+    fn spelled(&self) -> usize {
+        self.segments.iter().take_while(|part| part.is_literal()).count()
+    }
+
+    fn without_parameters<'p>(
+        &self,
+        path: &'p CanonicalPath,
+    ) -> impl Iterator<Item = &'p str> + Clone + use<'p> {
+        let spelled = self.spelled();
+        let is_spelled = move |n: usize| n < spelled;
+        let segments = path.segments().enumerate();
+        segments.map(move |(n, segment)| if is_spelled(n) { segment } else { named(segment) })
+    }
+
+    /// Does it match what is left of a path that it matches, wherever a server cuts that off? `read` are
+    /// the segments as the server reads them.
     ///
-    /// The segments that the pattern spells out are the operator's own, and mean what they mean.
-    /// Behind those the first that can be cut has to lie where anything is allowed.
-    fn matches_cut(&self, path: &CanonicalPath) -> bool {
-        let spelled = self.0.iter().take_while(|part| part.is_literal()).count();
-        let mut cuts = path.segments().enumerate().skip(spelled);
+    /// Behind what is spelled out the first segment that can be cut has to lie where anything is allowed.
+    fn matches_cut<'p>(
+        &self,
+        path: &'p CanonicalPath,
+        read: impl Iterator<Item = &'p str> + Clone,
+    ) -> bool {
+        let mut cuts = path.segments().enumerate().skip(self.spelled());
         let cut = cuts.find_map(|(n, segment)| Some((n, segment.get(..cut_at(segment)?)?)));
         let Some((n, left)) = cut else { return true };
-        let before = path.segments().take(n);
-        match self.0.last() {
+        let before = read.clone().take(n);
+        match self.segments.last() {
             Some(Segment::Many) => self.matches_segments(before),
             Some(Segment::One(last)) => {
-                let is_last = path.segments().count() == n + 1;
+                let is_last = read.count() == n + 1;
                 last.ends_with('*') && is_last && self.matches_segments(before.chain([left]))
             }
             None => false,
@@ -80,7 +115,8 @@ impl PathGlob {
 
     /// Is there a path that both match? May say yes where the answer is no, never the reverse.
     pub fn overlaps(&self, other: &Self) -> bool {
-        wildcard::overlaps(&self.0, &other.0, |part| *part == Segment::Many, Segment::overlaps)
+        let is_star = |part: &Segment| *part == Segment::Many;
+        wildcard::overlaps(&self.segments, &other.segments, is_star, Segment::overlaps)
     }
 }
 
@@ -100,6 +136,9 @@ fn parse(text: &str) -> Result<PathGlob, GlobFault> {
         return Err(GlobFault::Query);
     }
     let path = CanonicalPath::parse(text.as_bytes()).map_err(GlobFault::Path)?;
+    if text.contains("/./") {
+        return Err(GlobFault::Path(PathError::DotSegment));
+    }
     if path.as_str() != text {
         return Err(GlobFault::Spelling);
     }
@@ -108,7 +147,12 @@ fn parse(text: &str) -> Result<PathGlob, GlobFault> {
         _ if segment.contains("**") => Err(GlobFault::DoubleStar),
         _ => Ok(Segment::One(segment.into())),
     });
-    segments.collect::<Result<_, _>>().map(PathGlob)
+    Ok(PathGlob { segments: segments.collect::<Result<_, _>>()?, syntax: path.syntax() })
+}
+
+/// A segment without its parameters (RFC 3986 section 3.3).
+fn named(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or(segment)
 }
 
 // === impl Segment ===
@@ -203,11 +247,30 @@ mod tests {
             ("/a**", "'**' stands only as a whole segment"),
             ("/a?x=1", "the query is not part"),
             ("/a/../b", "no '.' or '..'"),
+            ("/a/./b", "no '.' or '..'"),
             ("/%61", "write letters"),
             ("/a%c3%a9", "upper case"),
         ] {
             let message = text.parse::<PathGlob>().unwrap_err().to_string();
             assert!(message.contains(part) && message.contains(text), "{message}");
+        }
+    }
+
+    #[test]
+    fn parameters_pass_only_where_the_path_without_them_matches_too() {
+        for (pattern, raw, passes) in [
+            ("/v1/*/a", "/v1/x;y=1/a", true),
+            ("/v1/*/a", "/v1/;y=1/a", false),
+            ("/v1/*/a", "/v1/x/a;y=1", false),
+            ("/v1/a*b", "/v1/a;b", false),
+            ("/v1/**", "/v1/;a/b;c;d", true),
+            ("/v1;x/*", "/v1;x/a;b", true),
+            ("/v1;x/*", "/v1/a", false),
+            // Cut off at `%3F` and without parameters it is `/v1/a/c`.
+            ("/v1/**/a*b/**", "/v1/a;b/c;%3F/axb", false),
+            ("/v1/**/a*b/**", "/v1/axb;b/c;%3F/axb", true),
+        ] {
+            assert_eq!(glob(pattern).matches(&path(raw)), passes, "{pattern} {raw}");
         }
     }
 

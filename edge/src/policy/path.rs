@@ -5,13 +5,29 @@
 //! (RFC 3986 section 6.2.2: unreserved characters decoded, hex digits in upper case) and travels on
 //! in that spelling; what servers disagree about is refused. That goes for what only a server sees
 //! that decodes more than once (`%252e`), too: see [`decoding`](crate::policy::decoding).
+//!
+//! Some of what servers disagree about a rule may allow ([`PathSyntax`]). A path that has it is judged in
+//! the canonical spelling too, and its escapes travel on as the guest wrote them.
 
 use crate::policy::decoding;
 use crate::policy::path_error::PathError;
+use crate::policy::path_syntax::PathSyntax;
 
-/// A canonical absolute path: no dot segments, no empty segments but the last, no encoded slash.
+/// A canonical absolute path, without dot segments in any spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CanonicalPath(String);
+pub struct CanonicalPath {
+    text: String,
+    disputed: Option<Box<Disputed>>,
+}
+
+/// What most paths do not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Disputed {
+    /// What a rule must allow.
+    syntax: PathSyntax,
+    /// How the path travels on.
+    forwarded: Box<str>,
+}
 
 /// A request target in origin form (RFC 9112 section 3.2.1): a path, and a query that no policy reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,69 +40,119 @@ pub struct Target {
 // === impl CanonicalPath ===
 
 impl CanonicalPath {
+    /// One plain `./` is taken out: apt asks flat repositories for `/debian/./Packages`.
     pub fn parse(bytes: &[u8]) -> Result<Self, PathError> {
+        match Self::read(bytes) {
+            Err(PathError::DotSegment) => {
+                Self::read(&without_dot(bytes).ok_or(PathError::DotSegment)?)
+            }
+            read => read,
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, PathError> {
         if bytes.first() != Some(&b'/') {
             return Err(PathError::NotAbsolute);
         }
-        let mut path = String::with_capacity(bytes.len());
+        let mut text = String::with_capacity(bytes.len());
+        let mut syntax = PathSyntax::default();
         let mut runs = bytes.split(|b| *b == b'%');
-        push_plain(&mut path, runs.next().unwrap_or_default())?;
+        push_plain(&mut text, &mut syntax, runs.next().unwrap_or_default())?;
         for run in runs {
             let (digits, plain) = run.split_first_chunk::<2>().ok_or(PathError::Escape)?;
-            push_escape(&mut path, unescape(*digits)?)?;
-            push_plain(&mut path, plain)?;
+            push_escape(&mut text, &mut syntax, unescape(*digits)?)?;
+            push_plain(&mut text, &mut syntax, plain)?;
         }
-        decoding::check(&path)?;
-        Ok(Self(path))
+        syntax.insert(decoding::check(&text)?);
+        let disputed = (!syntax.is_empty())
+            .then(|| Box::new(Disputed { syntax, forwarded: with_own_escapes(bytes) }));
+        Ok(Self { text, disputed })
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What a rule must allow for this path to pass.
+    pub fn syntax(&self) -> PathSyntax {
+        self.disputed.as_ref().map(|disputed| disputed.syntax).unwrap_or_default()
+    }
+
+    /// The spelling in which the destination gets it.
+    pub fn forwarded(&self) -> &str {
+        self.disputed.as_ref().map_or(&self.text, |disputed| &disputed.forwarded)
     }
 
     /// The parts between the slashes; `/` has one, empty.
     pub fn segments(&self) -> impl Iterator<Item = &str> + Clone {
-        self.0.split('/').skip(1)
+        self.text.split('/').skip(1)
     }
 }
 
 /// What stands between escapes.
-fn push_plain(path: &mut String, bytes: &[u8]) -> Result<(), PathError> {
+fn push_plain(text: &mut String, syntax: &mut PathSyntax, bytes: &[u8]) -> Result<(), PathError> {
     for byte in bytes {
         match byte {
             b'\\' => return Err(PathError::Backslash),
-            b';' => return Err(PathError::Parameter),
+            b';' => syntax.insert(PathSyntax::PARAMETERS),
             b'#' | 0..=b' ' | 0x7f.. => return Err(PathError::Byte),
             _ => {}
         }
     }
-    path.push_str(std::str::from_utf8(bytes).map_err(|_| PathError::Byte)?);
+    text.push_str(std::str::from_utf8(bytes).map_err(|_| PathError::Byte)?);
     Ok(())
 }
 
-/// Decoded where the byte is unreserved (RFC 3986 section 2.3), else kept with upper-case digits.
-fn push_escape(path: &mut String, byte: u8) -> Result<(), PathError> {
+/// Decoded where the byte is unreserved, else kept with upper-case digits.
+fn push_escape(text: &mut String, syntax: &mut PathSyntax, byte: u8) -> Result<(), PathError> {
     match byte {
-        b'/' => Err(PathError::EncodedSlash),
-        b'\\' => Err(PathError::Backslash),
-        0..=0x1f | 0x7f => Err(PathError::Byte),
-        b'-' | b'.' | b'_' | b'~' => {
-            path.push(char::from(byte));
-            Ok(())
+        b'\\' => return Err(PathError::Backslash),
+        0..=0x1f | 0x7f => return Err(PathError::Byte),
+        b'/' => syntax.insert(PathSyntax::ENCODED_SLASH),
+        _ if is_unreserved(byte) => {
+            text.push(char::from(byte));
+            return Ok(());
         }
-        _ if byte.is_ascii_alphanumeric() => {
-            path.push(char::from(byte));
-            Ok(())
-        }
-        _ => {
-            path.push('%');
-            for nibble in [byte >> 4, byte & 0xf] {
-                let digit = char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-                path.push(digit.to_ascii_uppercase());
+        _ => {}
+    }
+    text.push('%');
+    for nibble in [byte >> 4, byte & 0xf] {
+        let digit = char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+        text.push(digit.to_ascii_uppercase());
+    }
+    Ok(())
+}
+
+/// RFC 3986 section 2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// The path without its first plain `./`; `None` if it has none.
+fn without_dot(bytes: &[u8]) -> Option<Vec<u8>> {
+    let at = bytes.windows(3).position(|window| window == b"/./")?;
+    let (before, dot) = bytes.split_at_checked(at)?;
+    Some([before, dot.get(2..)?].concat())
+}
+
+/// A path that can be read: escapes of unreserved characters decoded, all others as they are.
+fn with_own_escapes(bytes: &[u8]) -> Box<str> {
+    let mut runs = bytes.split(|b| *b == b'%');
+    let mut path = runs.next().unwrap_or_default().to_vec();
+    for run in runs {
+        let byte = run.first_chunk::<2>().and_then(|digits| unescape(*digits).ok());
+        match byte.filter(|byte| is_unreserved(*byte)) {
+            Some(byte) => {
+                path.push(byte);
+                path.extend_from_slice(run.get(2..).unwrap_or_default());
             }
-            Ok(())
+            None => {
+                path.push(b'%');
+                path.extend_from_slice(run);
+            }
         }
     }
+    String::from_utf8_lossy(&path).into()
 }
 
 fn unescape(digits: [u8; 2]) -> Result<u8, PathError> {
@@ -109,7 +175,7 @@ impl Target {
 
     /// As it goes into `:path`.
     pub fn to_bytes(&self) -> Vec<u8> {
-        [self.path.as_str().as_bytes(), &self.query].concat()
+        [self.path.forwarded().as_bytes(), &self.query].concat()
     }
 }
 
@@ -119,7 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn canonical(text: &str) -> Result<String, PathError> {
-        CanonicalPath::parse(text.as_bytes()).map(|path| path.0)
+        CanonicalPath::parse(text.as_bytes()).map(|path| path.text)
     }
 
     #[test]
@@ -147,17 +213,23 @@ mod tests {
             ("https://a/b", PathError::NotAbsolute),
             ("/a/../b", PathError::DotSegment),
             ("/a/.", PathError::DotSegment),
+            ("/a/././b", PathError::DotSegment),
+            ("/a/%2e/b", PathError::DotSegment),
+            ("/a/.;x/b", PathError::DotSegment),
+            ("/..;/b", PathError::DotSegment),
+            ("/a/..%2fb", PathError::DotSegment),
+            ("/a/b%2F..", PathError::DotSegment),
+            ("/a/b%2f.%2e%2fc", PathError::DotSegment),
+            ("/a/b%2f..;x", PathError::DotSegment),
+            ("/a/.%e9.", PathError::DotSegment),
+            ("/a/..%a0", PathError::DotSegment),
+            ("/a/b%252f..", PathError::DoubleEscape),
+            ("/a/..%252fb", PathError::DoubleEscape),
             ("/a/%2e%2E/b", PathError::DotSegment),
             ("/a/.%2e", PathError::DotSegment),
             ("//a", PathError::EmptySegment),
-            ("/a//b", PathError::EmptySegment),
-            ("/a//", PathError::EmptySegment),
             ("/a\\b", PathError::Backslash),
             ("/a%5cb", PathError::Backslash),
-            ("/a%2fb", PathError::EncodedSlash),
-            ("/a%2Fb", PathError::EncodedSlash),
-            ("/a;x=1/b", PathError::Parameter),
-            ("/..;/b", PathError::Parameter),
             ("/a%", PathError::Escape),
             ("/a%4", PathError::Escape),
             ("/a%zz", PathError::Escape),
@@ -169,9 +241,7 @@ mod tests {
             ("/\u{e9}", PathError::Byte),
             ("/v1/%252e%252e/admin", PathError::DoubleEscape),
             ("/v1/%252E", PathError::DoubleEscape),
-            ("/v1/%25%32%66admin", PathError::DoubleEscape),
             ("/v1/%255cadmin", PathError::DoubleEscape),
-            ("/v1/%25252fadmin", PathError::DoubleEscape),
             ("/v1/..%3b/admin", PathError::DotSegment),
             ("/v1/..%3Bx=1", PathError::DotSegment),
             ("/v1/..%20/admin", PathError::DotSegment),
@@ -183,11 +253,51 @@ mod tests {
             ("/v1/..%2500/admin", PathError::DoubleEscape),
             ("/v1/a%2525252541", PathError::DoubleEscape),
             ("/v1/%25c0%25ae%25c0%25ae/admin", PathError::DoubleEscape),
+            ("/v1/%c0%ae", PathError::Encoding),
             ("/v1/%c0%ae%c0%ae/admin", PathError::Encoding),
             ("/v1/..%c0%afadmin", PathError::Encoding),
-            ("/v1/%e9", PathError::Encoding),
         ] {
             assert_eq!(canonical(raw), Err(error), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_what_a_rule_must_allow_and_is_forwarded_as_it_was_sent() {
+        for (raw, syntax, judged, forwarded) in [
+            ("/a", "", "/a", "/a"),
+            ("/a%3a", "", "/a%3A", "/a%3A"),
+            ("/@a%2fb%3a", "encoded_slash", "/@a%2Fb%3A", "/@a%2fb%3a"),
+            ("/%61%2f%62", "encoded_slash", "/a%2Fb", "/a%2fb"),
+            ("/a;x=1/b", "parameters", "/a;x=1/b", "/a;x=1/b"),
+            ("/a//b//", "empty_segments", "/a//b//", "/a//b//"),
+            ("/a%252fb", "double_encoding", "/a%252fb", "/a%252fb"),
+            ("/a%25%32%66b", "double_encoding", "/a%252fb", "/a%252fb"),
+            ("/a%25252fb", "double_encoding", "/a%25252fb", "/a%25252fb"),
+            ("/%e9", "non_utf8", "/%E9", "/%e9"),
+            (
+                "/a%2fb;x//c",
+                "encoded_slash, parameters, empty_segments",
+                "/a%2Fb;x//c",
+                "/a%2fb;x//c",
+            ),
+        ] {
+            let path = CanonicalPath::parse(raw.as_bytes()).unwrap();
+            assert_eq!((path.as_str(), path.forwarded()), (judged, forwarded), "{raw}");
+            assert_eq!(path.syntax().to_string(), syntax, "{raw}");
+        }
+    }
+
+    #[test]
+    fn one_plain_dot_segment_is_taken_out() {
+        for (raw, expected) in [
+            ("/debian/./Packages", "/debian/Packages"),
+            ("/./a", "/a"),
+            ("/a/./", "/a/"),
+            ("/./", "/"),
+        ] {
+            let target = Target::parse(format!("{raw}?x=/./").as_bytes()).unwrap();
+            assert_eq!(target.path.as_str(), expected, "{raw}");
+            assert_eq!(target.to_bytes(), format!("{expected}?x=/./").into_bytes(), "{raw}");
         }
     }
 
@@ -212,7 +322,8 @@ mod tests {
         fn canonical_is_a_fixed_point(raw in "/[-a-z0-9%./;\\\\~A-F]{0,24}") {
             if let Ok(path) = canonical(&raw) {
                 prop_assert_eq!(canonical(&path), Ok(path.clone()));
-                prop_assert!(!path.contains("//") && !path.to_ascii_uppercase().contains("%2F"));
+                let forwarded = CanonicalPath::parse(raw.as_bytes()).unwrap().forwarded().to_owned();
+                prop_assert_eq!(canonical(&forwarded), Ok(path.clone()));
                 prop_assert!(path.split('/').all(|s| s != "." && s != ".."));
             }
         }

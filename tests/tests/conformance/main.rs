@@ -51,6 +51,8 @@ files! {
     gateway: "gateway",
     issuers: "issuers",
     operations: "operations",
+    path_syntax: "path-syntax",
+    path_syntax_gateway: "path-syntax-gateway",
     paths: "paths",
     session_keys: "session-keys",
     sessions: "sessions",
