@@ -7,6 +7,7 @@ use crate::config::credential::{CredentialConfig, LeaseBinding};
 use crate::config::custody::CustodyConfig;
 use crate::config::destination::{AllowConfig, DestinationConfig, PathSyntaxConfig, Upgrade};
 use crate::config::errors::ConfigErrors;
+use crate::config::explicit::ExplicitConfig;
 use crate::config::gateway::GatewayConfig;
 use crate::config::inject::InjectConfig;
 use crate::config::posture::PostureConfig;
@@ -63,6 +64,13 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
     if posture == Some(PostureConfig::Explicit) && sections.gateway.is_some() {
         errors.push("gateway", "belongs to \"posture\": \"gateway\"");
     }
+    let explicit = match sections.explicit {
+        Some(raw) => read_section::<ExplicitConfig>(raw, "explicit", errors).unwrap_or_default(),
+        None => ExplicitConfig::default(),
+    };
+    if posture == Some(PostureConfig::Gateway) && sections.explicit.is_some() {
+        errors.push("explicit", "belongs to \"posture\": \"explicit\"");
+    }
     let inject = match sections.inject {
         Some(raw) => read_section::<InjectConfig>(raw, "inject", errors),
         None => Some(InjectConfig::default()),
@@ -89,6 +97,7 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
         version: version.map(compile_version),
         inject: compile_inject(inject?),
         ingress: compile_ingress(posture, &gateway, errors),
+        refuses_in_tunnel: explicit.refuse_in_tunnel,
         carriers: compile_carriers(&session, posture, errors),
         issuers: issuers?,
         leeway: leeway?,

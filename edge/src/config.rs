@@ -10,6 +10,7 @@ pub mod credential;
 pub mod custody;
 pub mod destination;
 pub mod errors;
+pub mod explicit;
 pub mod gateway;
 pub mod inject;
 pub mod issuer;
@@ -25,6 +26,7 @@ pub use inject::is_for_attempts;
 
 use custody::CustodyConfig;
 use destination::DestinationConfig;
+use explicit::ExplicitConfig;
 use gateway::GatewayConfig;
 use inject::InjectConfig;
 use posture::PostureConfig;
@@ -42,6 +44,8 @@ pub struct Config {
     pub policy: Option<PolicyVersionConfig>,
     #[serde(default)]
     pub posture: PostureConfig,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explicit: Option<ExplicitConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayConfig>,
     #[serde(default)]

@@ -35,6 +35,8 @@ pub struct Policy {
     /// By what a newer configuration of the same policy is known.
     pub(crate) version: Option<PolicyVersion>,
     pub(crate) ingress: Ingress,
+    /// A CONNECT that is denied may open a tunnel in which every request is denied.
+    pub(crate) refuses_in_tunnel: bool,
     pub(crate) carriers: Vec<Carrier>,
     /// At least one.
     pub(crate) issuers: Vec<Issuer>,

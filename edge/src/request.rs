@@ -21,6 +21,8 @@ pub struct Tunnel {
     pub authority: Vec<u8>,
     /// Of the CONNECT.
     pub proxy_authorization: Option<Vec<u8>>,
+    /// The code of the denial that the CONNECT got, where every request in its tunnel gets the same.
+    pub refusal: Option<Vec<u8>>,
     /// The server name of the TLS handshake with the edge.
     pub sni: Option<Vec<u8>>,
 }
@@ -31,4 +33,10 @@ impl Request {
     pub fn is_connect(&self) -> bool {
         self.headers.single(":method") == Some(b"CONNECT")
     }
+}
+
+/// The length of the body, in bytes; 0 where nothing is said, and then the body is counted as it comes.
+pub(crate) fn announced_length(headers: &Headers) -> usize {
+    let length = headers.single("content-length").and_then(|text| std::str::from_utf8(text).ok());
+    length.and_then(|text| text.parse().ok()).unwrap_or_default()
 }

@@ -6,10 +6,11 @@
 //! to a stream is said again at the next tick.
 
 use crate::callouts::{Callouts, InFlight, Received};
-use crate::flow::Flow;
+use crate::flow::{Flow, Step};
 use crate::host::{self, Failed};
+use crate::reply;
 use crate::root::Root;
-use crate::stream::{self, Step, Stream};
+use crate::stream::{self, Stream};
 use crate::streams::Streams;
 use edge::PolicyVersion;
 use edge::policy::denial::Denial;
@@ -103,11 +104,15 @@ impl Dispatch {
         if let Some(judge) = judge {
             self.streams.change(id, |stream| stream.set_root(judge));
         }
-        let flow = self.step(id, |stream, root| stream.request_headers(end, root));
-        flow.unwrap_or_else(|| {
-            stream::refuse_unknown();
-            Flow::Stop
-        })
+        match self.step(id, |stream, root| stream.request_headers(end, root)) {
+            // The body is dropped as it comes, and the headers stay where they are.
+            Some(Flow::Discard) => Flow::StopIteration,
+            Some(flow) => flow,
+            None => {
+                reply::refuse_unknown();
+                Flow::Stop
+            }
+        }
     }
 
     fn is_attempt(&self, stream: &Stream) -> bool {
@@ -121,11 +126,11 @@ impl Dispatch {
             None => Flow::Stop,
             Some(Ok(false)) => Flow::Continue,
             Some(Ok(true)) => self.step(id, Stream::attempt).unwrap_or_else(|| {
-                stream::refuse_unknown();
+                reply::refuse_unknown();
                 Flow::Stop
             }),
             Some(Err(failed)) => {
-                stream::refuse(failed);
+                reply::refuse(failed);
                 Flow::Stop
             }
         }
@@ -154,7 +159,7 @@ impl Dispatch {
     /// What a body callback comes to in which a request may get its verdict.
     fn reading(&mut self, id: u32, event: impl FnOnce(&mut Stream, &mut Root) -> Step) -> Flow {
         match self.step(id, event) {
-            Some(Flow::Continue) => Flow::Continue,
+            Some(flow @ (Flow::Continue | Flow::Discard)) => flow,
             _ => Flow::StopIteration,
         }
     }
@@ -188,7 +193,7 @@ impl Dispatch {
         let answer = match &received {
             Ok(Some(Received { status, body })) => Answer::Response { status: *status, body },
             Ok(None) => Answer::Reset,
-            Err(failed) => Answer::NotSent(stream::internal(*failed).denial()),
+            Err(failed) => Answer::NotSent(reply::internal(*failed).denial()),
         };
         self.over(root, purpose, answer);
         self.flush(root);
@@ -335,7 +340,7 @@ fn follow(step: Step, stream: u32, root: &mut Root, pending_replies: &mut Vec<u3
     match step {
         Step::Wait(wait) => root.hold(stream, wait),
         Step::ReplyPending => pending_replies.push(stream),
-        Step::Forward | Step::Read | Step::Hold => {}
+        Step::Forward | Step::Read | Step::Discard | Step::Hold => {}
     }
 }
 

@@ -9,6 +9,8 @@ use edge::request::{Request, Tunnel};
 /// Filter state that the outer listener's `set_filter_state` carries to the inner one.
 const CONNECT_AUTHORITY: &str = "filter_state\0leasehold.connect_authority";
 const CONNECT_SESSION: &str = "filter_state\0leasehold.connect_session";
+/// The code of its denial, where the CONNECT opened a tunnel without a session.
+const CONNECT_REFUSAL: &str = "filter_state\0leasehold.connect_refusal";
 const SERVER_NAME: &str = "connection\0requested_server_name";
 /// What the filter in front of the router has left there.
 const TICKET: &str = "filter_state\0wasm.leasehold.ticket";
@@ -28,8 +30,12 @@ pub fn request(end: bool, root: &Root) -> Result<Request, Failed> {
 fn tunnel() -> Result<Option<Tunnel>, Failed> {
     let Some(authority) = host::property(CONNECT_AUTHORITY)? else { return Ok(None) };
     let proxy_authorization = host::property(CONNECT_SESSION)?;
+    let refusal = match proxy_authorization {
+        Some(_) => None,
+        None => host::property(CONNECT_REFUSAL)?,
+    };
     let sni = host::property(SERVER_NAME)?;
-    Ok(Some(Tunnel { authority, proxy_authorization, sni }))
+    Ok(Some(Tunnel { authority, proxy_authorization, refusal, sni }))
 }
 
 /// Who judged a request, and under which number: `ROOT.NUMBER`. `None`: it needs no lease.

@@ -1,4 +1,6 @@
-//! What a callback tells Envoy to do with a request.
+//! What follows from an event of a request, and what its callback tells Envoy.
+
+use edge::exchange::Wait;
 
 /// The answers of the request callbacks, by the numbers that Envoy has for them (`FilterHeadersStatus`,
 /// `FilterDataStatus` and `FilterTrailersStatus` of proxy-wasm-cpp-host).
@@ -12,4 +14,35 @@ pub enum Flow {
     /// Nothing goes on, and nothing more is shown until the request is resumed; a body pushes back.
     /// Headers alone can be stopped so.
     Stop = 4,
+    /// A piece of a body is dropped, and more is read.
+    Discard = 3,
+}
+
+/// What follows from an event.
+pub enum Step {
+    Forward,
+    /// Its body is wanted.
+    Read,
+    /// Its body is dropped.
+    Discard,
+    /// Nothing more to do: it waits for an answer, or is over.
+    Hold,
+    /// It waits for a fetch.
+    Wait(Wait),
+    /// Refused, and [to be sent again](crate::stream::Stream::retry_reply).
+    ReplyPending,
+}
+
+// === impl Step ===
+
+impl Step {
+    /// What it means for a piece of a body, and, but for [`Self::Discard`], for headers.
+    pub fn flow(&self) -> Flow {
+        match self {
+            Self::Forward => Flow::Continue,
+            Self::Read => Flow::StopIteration,
+            Self::Discard => Flow::Discard,
+            Self::Hold | Self::Wait(_) | Self::ReplyPending => Flow::Stop,
+        }
+    }
 }

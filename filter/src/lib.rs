@@ -36,6 +36,7 @@ mod facts;
 mod flow;
 mod host;
 mod metrics;
+mod reply;
 mod root;
 mod signatures;
 mod stream;

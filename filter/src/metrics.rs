@@ -45,6 +45,7 @@ impl Metrics {
         count(match permit_kind {
             PermitKind::Connect => self.tunnels,
             PermitKind::Request => self.allowed,
+            PermitKind::Refusal => None,
         });
     }
 

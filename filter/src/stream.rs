@@ -1,15 +1,17 @@
 //! One request.
 
 use crate::facts;
-use crate::flow::Flow;
+use crate::flow::{Flow, Step};
 use crate::host::{self, Failed};
+use crate::reply;
 use crate::root::Root;
 use abi::types::{BufferType, MapType};
-use edge::exchange::{AwaitBody, AwaitRequest, Denied, Forwarded, Verdict, Wait};
+use edge::exchange::{
+    AwaitBody, AwaitRequest, Denied, DiscardBody, Forwarded, PermitKind, Verdict,
+};
 use edge::ids::Ticket;
 use edge::policy::denial::Denial;
 use edge::policy::edits::Edit;
-use edge::policy::problem::Reply;
 use edge::request::Request;
 use edge::state::lease_usage::{LeaseUsage, RequestOutcome};
 use std::time::Duration;
@@ -34,22 +36,11 @@ enum Phase {
     /// Held. Its [`Wait`] is with the root.
     Held,
     Forwarded,
+    /// Refused, and the reply follows the body.
+    DiscardBody(Box<DiscardBody>),
     /// Refused, and the host has not taken the reply yet.
     ReplyPending(Denied),
     Denied,
-}
-
-/// What follows from an event.
-pub enum Step {
-    Forward,
-    /// Its body is wanted.
-    Read,
-    /// Nothing more to do: it waits for an answer, or is over.
-    Hold,
-    /// It waits for a fetch.
-    Wait(Wait),
-    /// Refused, and [to be sent again](Stream::retry_reply).
-    ReplyPending,
 }
 
 /// Is the request held by an earlier `Pause`?
@@ -61,6 +52,8 @@ enum Held {
 
 /// The filter state that the RBAC filter behind us demands: `wasm.leasehold.permit`.
 const PERMIT: &str = "leasehold.permit";
+/// The code of a denial that a CONNECT's tunnel tells; filter state `wasm.leasehold.refusal`.
+const REFUSAL: &str = "leasehold.refusal";
 /// Who judged a request, and under which number; filter state `wasm.leasehold.ticket`.
 const TICKET: &str = "leasehold.ticket";
 
@@ -85,6 +78,7 @@ impl Stream {
     pub fn body_deadline(&self) -> Option<(u32, Duration)> {
         match &self.phase {
             Phase::AwaitBody(wait) => Some((self.root, wait.deadline())),
+            Phase::DiscardBody(body) => Some((self.root, body.deadline())),
             _ => None,
         }
     }
@@ -93,7 +87,7 @@ impl Stream {
     pub fn request_headers(&mut self, end: bool, root: &mut Root) -> Step {
         match std::mem::replace(&mut self.phase, Phase::Denied) {
             Phase::AwaitRequest(phase) => self.admit(phase, end, root),
-            Phase::AwaitBody(_) | Phase::Held | Phase::Forwarded => {
+            Phase::AwaitBody(_) | Phase::DiscardBody(_) | Phase::Held | Phase::Forwarded => {
                 self.deny(Denied::new(Denial::Internal, &Request::default()), root)
             }
             phase @ (Phase::ReplyPending(_) | Phase::Denied) => {
@@ -129,7 +123,7 @@ impl Stream {
             }
             (headers, _) => {
                 let failed = headers.err().unwrap_or(Failed::INTERNAL);
-                self.deny(internal(failed), root)
+                self.deny(reply::internal(failed), root)
             }
         }
     }
@@ -139,16 +133,21 @@ impl Stream {
     pub fn request_flow(&self) -> Option<Flow> {
         match self.phase {
             Phase::Forwarded => Some(Flow::Continue),
-            Phase::AwaitBody(_) => None,
+            Phase::AwaitBody(_) | Phase::DiscardBody(_) => None,
             _ => Some(Flow::StopIteration),
         }
     }
 
     /// A piece of the body that is read; Envoy holds `size` bytes of it by now.
     pub fn request_body(&mut self, size: usize, end: bool, root: &mut Root) -> Step {
-        let Phase::AwaitBody(mut wait) = self.leave_phase() else { return Step::Hold };
+        let mut wait = match self.leave_phase() {
+            Phase::AwaitBody(wait) => wait,
+            Phase::DiscardBody(body) => return self.discard(body, size, end, root),
+            _ => return Step::Hold,
+        };
         if !wait.takes(size) {
-            return self.deny(wait.abandon(Denial::BodyTooLarge), root);
+            let denied = wait.abandon(Denial::BodyTooLarge);
+            return if end { self.deny(denied, root) } else { self.deny_after_body(denied, root) };
         }
         let (read, length) = (wait.length(), size.saturating_sub(wait.length()));
         let bytes = host::buffer_from(BufferType::HttpRequestBody, read, length);
@@ -157,7 +156,7 @@ impl Stream {
             // What was not seen could be anything.
             other => {
                 let failed = other.err().unwrap_or(Failed::INTERNAL);
-                return self.deny(wait.abandon(internal(failed).denial()), root);
+                return self.deny(wait.abandon(reply::internal(failed).denial()), root);
             }
         }
         self.phase = Phase::AwaitBody(wait);
@@ -166,15 +165,30 @@ impl Stream {
 
     /// The body that is read has ended.
     pub fn request_end(&mut self, root: &mut Root) -> Step {
-        let Phase::AwaitBody(wait) = self.leave_phase() else { return Step::Hold };
-        let verdict = root.body_ended(*wait);
-        self.follow(verdict, Held::Yes, root)
+        match self.leave_phase() {
+            Phase::AwaitBody(wait) => {
+                let verdict = root.body_ended(*wait);
+                self.follow(verdict, Held::Yes, root)
+            }
+            Phase::DiscardBody(body) => self.say(body.end()),
+            _ => Step::Hold,
+        }
+    }
+
+    #[cold]
+    fn discard(&mut self, mut body: Box<DiscardBody>, size: usize, end: bool, root: &Root) -> Step {
+        if end || !body.discard(size, root.now()) {
+            return self.say(body.end());
+        }
+        self.phase = Phase::DiscardBody(body);
+        Step::Discard
     }
 
     /// Its trailers cannot be taken out, so nothing more of it goes on.
     pub fn refuse_trailers(&mut self, failed: Failed, root: &mut Root) -> Step {
         match self.leave_phase() {
-            Phase::Forwarded | Phase::AwaitBody(_) => self.deny(internal(failed), root),
+            Phase::Forwarded | Phase::AwaitBody(_) => self.deny(reply::internal(failed), root),
+            Phase::DiscardBody(body) => self.say(body.end()),
             phase => {
                 self.phase = phase;
                 Step::Hold
@@ -184,11 +198,19 @@ impl Stream {
 
     /// Its body did not come, or is not read any more. Called outside the stream's own callbacks.
     pub fn give_up(&mut self, denial: Denial, root: &mut Root) -> Step {
-        let Phase::AwaitBody(wait) = self.leave_phase() else { return Step::Hold };
-        let denied = wait.abandon(denial);
-        match host::set_effective_context(self.id) {
-            Ok(()) => self.deny(denied, root),
-            Err(_) => self.deny_later(denied, root),
+        match self.leave_phase() {
+            Phase::AwaitBody(wait) => {
+                let denied = wait.abandon(denial);
+                match host::set_effective_context(self.id) {
+                    Ok(()) => self.deny(denied, root),
+                    Err(_) => self.deny_later(denied, root),
+                }
+            }
+            Phase::DiscardBody(body) => {
+                self.phase = Phase::ReplyPending(body.end());
+                self.retry_reply()
+            }
+            _ => Step::Hold,
         }
     }
 
@@ -200,7 +222,7 @@ impl Stream {
         }
         self.phase = Phase::Denied;
         if let Err(failed) = host::set_effective_context(self.id) {
-            return self.deny_later(internal(failed), root);
+            return self.deny_later(reply::internal(failed), root);
         }
         self.follow(verdict, Held::Yes, root)
     }
@@ -213,8 +235,7 @@ impl Stream {
                     self.phase = Phase::ReplyPending(denied);
                     return Step::ReplyPending;
                 }
-                let reply = denied.reply();
-                self.say(denied, &reply)
+                self.say(denied)
             }
             phase => {
                 self.phase = phase;
@@ -225,9 +246,19 @@ impl Stream {
 
     /// Refuses the request: counted, logged, told.
     pub fn deny(&mut self, denied: Denied, root: &mut Root) -> Step {
-        let reply = denied.reply();
-        note(&denied, &reply, root);
-        self.say(denied, &reply)
+        reply::note(&denied, root);
+        self.say(denied)
+    }
+
+    /// The same, with the reply behind the body, if there is one to come.
+    #[cold]
+    fn deny_after_body(&mut self, denied: Denied, root: &mut Root) -> Step {
+        reply::note(&denied, root);
+        if !denied.has_body() {
+            return self.say(denied);
+        }
+        self.phase = Phase::DiscardBody(Box::new(DiscardBody::new(denied, root.now())));
+        Step::Discard
     }
 
     /// The host lets go of it. What it says about the response is for the lease that the request used.
@@ -255,19 +286,16 @@ impl Stream {
     }
 
     fn deny_later(&mut self, denied: Denied, root: &mut Root) -> Step {
-        note(&denied, &denied.reply(), root);
+        reply::note(&denied, root);
         self.phase = Phase::ReplyPending(denied);
         Step::ReplyPending
     }
 
-    fn say(&mut self, denied: Denied, reply: &Reply) -> Step {
-        if send(&denied, reply).is_ok() {
+    fn say(&mut self, denied: Denied) -> Step {
+        if reply::send(&denied) {
             self.phase = Phase::Denied;
             return Step::Hold;
         }
-        log::error!(
-            "leasehold: failed to send a denial: the request stays paused, and the filter retries each tick"
-        );
         self.phase = Phase::ReplyPending(denied);
         Step::ReplyPending
     }
@@ -275,7 +303,7 @@ impl Stream {
     fn admit(&mut self, phase: AwaitRequest, end: bool, root: &mut Root) -> Step {
         let request = match facts::request(end, root) {
             Ok(request) => request,
-            Err(failed) => return self.deny(internal(failed), root),
+            Err(failed) => return self.deny(reply::internal(failed), root),
         };
         let verdict = root.admit(phase, request);
         self.follow(verdict, Held::No, root)
@@ -292,8 +320,26 @@ impl Stream {
                 self.phase = Phase::Held;
                 Step::Wait(wait)
             }
+            Verdict::Deny(denied) if held == Held::No => self.deny_after_body(denied, root),
             Verdict::Deny(denied) => self.deny(denied, root),
+            Verdict::RefuseInTunnel(denied) => self.refuse_in_tunnel(denied, held, root),
         }
+    }
+
+    /// Opens a tunnel that holds a code in place of a session. No session is carried into it, so that nothing
+    /// in it can be permitted.
+    #[cold]
+    fn refuse_in_tunnel(&mut self, denied: Denied, held: Held, root: &mut Root) -> Step {
+        reply::note(&denied, root);
+        let done = host::remove(MapType::HttpRequestHeaders, b"proxy-authorization")
+            .and_then(|()| host::set_property(REFUSAL, denied.denial().code()))
+            .and_then(|()| host::set_property(PERMIT, PermitKind::Refusal.as_str()))
+            .and_then(|()| if held == Held::Yes { host::resume_request() } else { Ok(()) });
+        if let Err(failed) = done {
+            return self.deny(reply::internal(failed), root);
+        }
+        self.phase = Phase::Forwarded;
+        Step::Forward
     }
 
     /// Strip, inject, leave the permit, resume: in this order, in this one place. Whatever fails on
@@ -310,7 +356,7 @@ impl Stream {
             .and_then(|()| forwarded.ticket().map_or(Ok(()), |ticket| self.leave_ticket(ticket)))
             .and_then(|()| if held == Held::Yes { host::resume_request() } else { Ok(()) });
         if let Err(failed) = done {
-            return self.deny(internal(failed), root);
+            return self.deny(reply::internal(failed), root);
         }
         self.phase = Phase::Forwarded;
         match self.ticket.filter(|_| self.is_attempt) {
@@ -323,60 +369,6 @@ impl Stream {
     fn leave_ticket(&self, ticket: Ticket) -> Result<(), Failed> {
         host::set_property(TICKET, &format!("{}.{ticket}", self.root))
     }
-}
-
-// === impl Step ===
-
-impl Step {
-    /// What it means for headers.
-    pub fn flow(&self) -> Flow {
-        match self {
-            Self::Forward => Flow::Continue,
-            Self::Read => Flow::StopIteration,
-            Self::Hold | Self::Wait(_) | Self::ReplyPending => Flow::Stop,
-        }
-    }
-}
-
-/// A request of a context that was never announced.
-pub fn refuse_unknown() {
-    log::error!("leasehold: ignored an event for an unknown context");
-    let denied = Denied::new(Denial::Internal, &Request::default());
-    if send(&denied, &denied.reply()).is_err() {
-        log::error!(
-            "leasehold: failed to send a denial: the request stays paused, and the filter retries each tick"
-        );
-    }
-}
-
-/// An attempt of nobody knows what.
-pub fn refuse(failed: Failed) {
-    let denied = internal(failed);
-    if send(&denied, &denied.reply()).is_err() {
-        log::error!(
-            "leasehold: failed to send a denial: the request stays paused, and the filter retries each tick"
-        );
-    }
-}
-
-/// A host call failed in the middle of a decision, so there is none.
-pub fn internal(Failed(status): Failed) -> Denied {
-    log::error!("leasehold: a host call returned status {status}");
-    Denied::new(Denial::Internal, &Request::default())
-}
-
-fn note(denied: &Denied, reply: &Reply, root: &mut Root) {
-    if !root.denied(denied.denial()) {
-        return;
-    }
-    let (code, status) = (denied.denial().code(), reply.status);
-    let request_id = denied.request_id().unwrap_or("-");
-    log::warn!("leasehold: denied reason={code} status={status} request_id={request_id}");
-}
-
-fn send(denied: &Denied, reply: &Reply) -> Result<(), Failed> {
-    let details = ["leasehold_", denied.denial().code()].concat();
-    host::send_local_response(reply.status, &details, &reply.headers, &reply.body)
 }
 
 /// Trailers come when the decision about the headers is long made, and some servers merge them into

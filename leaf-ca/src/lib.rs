@@ -13,6 +13,7 @@
 )]
 
 pub mod authority;
+pub mod budget;
 pub mod hardening;
 pub mod init;
 pub mod leaf;

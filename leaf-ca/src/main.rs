@@ -76,6 +76,10 @@ struct ServeArgs {
     /// Names held at once; beyond it the one asked for longest ago is withdrawn from Envoy
     #[arg(long, value_name = "N", default_value = "900", value_parser = names)]
     max_names: NonZeroUsize,
+    /// Names outside the policy that get a leaf at once, so that the edge can tell guests why it denies them
+    /// (`explicit.refuse_in_tunnel` of the filter); 0: none
+    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    max_refused_names: u16,
     /// Form of the log lines on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -121,7 +125,11 @@ fn run_serve(args: ServeArgs) -> anyhow::Result<()> {
         names: Names { policy: args.policy, allow: args.allow },
         listen: args.listen,
         socket_mode: args.socket_mode,
-        limits: Limits { life: days(args.days), names: args.max_names },
+        limits: Limits {
+            life: days(args.days),
+            names: args.max_names,
+            refused_names: NonZeroUsize::new(args.max_refused_names.into()),
+        },
     };
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(options))
 }

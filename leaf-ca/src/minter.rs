@@ -5,8 +5,12 @@
 //! and a gRPC stream each), so this bound is what keeps a guest that makes up names under a
 //! wildcard from filling it. For the same reason leaves are remembered by the name as the guest
 //! spelt it: to Envoy `API.example.com` and `api.example.com` are two secrets.
+//!
+//! Names outside the policy may get leaves too, in which the edge tells guests why it denies them. These have a
+//! memory and a rate of their own, so that guests who make up names withdraw no leaf of a name in the policy.
 
 use crate::authority::Authority;
+use crate::budget::Budget;
 use crate::leaf::Leaf;
 use crate::name::{DnsName, NameError};
 use crate::policy::Policy;
@@ -26,6 +30,8 @@ pub struct Limits {
     pub life: Duration,
     /// Spellings of names remembered at once; beyond it the one asked for longest ago is forgotten.
     pub names: NonZeroUsize,
+    /// The same of names outside the policy; without it they get no leaf.
+    pub refused_names: Option<NonZeroUsize>,
 }
 
 /// The mint: one for all Envoys.
@@ -42,6 +48,13 @@ struct State {
     policy: Policy,
     /// By the name as it was asked for.
     leaves: LruCache<String, Minted>,
+    refused: Option<RefusedNames>,
+}
+
+/// Leaves of names outside the policy.
+struct RefusedNames {
+    leaves: LruCache<String, Minted>,
+    budget: Budget,
 }
 
 struct Minted {
@@ -56,6 +69,8 @@ pub enum Refusal {
     NoName(#[from] NameError),
     #[error("not in the policy")]
     NotInPolicy,
+    #[error("not in the policy, and too many such names in a second")]
+    TooManyRefused,
     #[error("the authority's certificate has run out")]
     AuthorityExpired,
     #[error("signing failed: {0}")]
@@ -66,7 +81,11 @@ pub enum Refusal {
 
 impl Minter {
     pub fn new(authority: Authority, policy: Policy, limits: Limits, clock: Clock) -> Self {
-        let state = State { policy, leaves: LruCache::new(limits.names) };
+        let refused = limits.refused_names.map(|names| RefusedNames {
+            leaves: LruCache::new(names),
+            budget: Budget::full(clock()),
+        });
+        let state = State { policy, leaves: LruCache::new(limits.names), refused };
         let (changes, _) = watch::channel(());
         Self { authority, limits, clock, state: Mutex::new(state), changes }
     }
@@ -76,19 +95,28 @@ impl Minter {
         let name = DnsName::parse(asked)?;
         let now = (self.clock)();
         let mut state = self.state();
-        if !state.policy.permits(&name) {
-            return Err(Refusal::NotInPolicy);
-        }
-        if let Some(minted) = state.leaves.get(asked).filter(|m| now < m.leaf.renew_after) {
+        let State { policy, leaves, refused } = &mut *state;
+        let (leaves, budget) = match (policy.permits(&name), refused) {
+            (true, _) => (leaves, None),
+            (false, Some(refused)) => (&mut refused.leaves, Some(&mut refused.budget)),
+            (false, None) => return Err(Refusal::NotInPolicy),
+        };
+        if let Some(minted) = leaves.get(asked).filter(|m| now < m.leaf.renew_after) {
             return Ok(Arc::clone(&minted.leaf));
+        }
+        let is_permitted = budget.is_none();
+        if budget.is_some_and(|budget| !budget.spend(now)) {
+            return Err(Refusal::TooManyRefused);
         }
         // Signed under the lock: it takes 0.1 ms, and two guests who ask at once get one leaf.
         let leaf = Arc::new(self.mint(&name, now)?);
         let minted = Minted { name, leaf: Arc::clone(&leaf) };
-        let displaced = state.leaves.push(asked.to_owned(), minted);
+        let displaced = leaves.push(asked.to_owned(), minted);
         drop(state);
         if let Some((_, other)) = displaced.filter(|(other, _)| other != asked) {
-            tracing::info!(name = %other.name, "evicted a leaf: there are more names than --max-names");
+            if is_permitted {
+                tracing::info!(name = %other.name, "evicted a leaf: there are more names than --max-names");
+            }
             self.changes.send_replace(());
         }
         Ok(leaf)
@@ -102,7 +130,7 @@ impl Minter {
         let now = (self.clock)();
         let mut state = self.state();
         // Not `get`: looking after a leaf is no sign that a guest still wants it.
-        let minted = state.leaves.peek_mut(asked)?;
+        let minted = state.minted(asked)?;
         if now < minted.leaf.renew_after {
             return Some(Arc::clone(&minted.leaf));
         }
@@ -122,6 +150,9 @@ impl Minter {
     pub fn replace_policy(&self, policy: Policy) {
         let mut state = self.state();
         state.leaves.retain(|_, minted| policy.permits(&minted.name));
+        if let Some(refused) = &mut state.refused {
+            refused.leaves.retain(|_, minted| !policy.permits(&minted.name));
+        }
         state.policy = policy;
         drop(state);
         self.changes.send_replace(());
@@ -153,5 +184,14 @@ impl Minter {
     fn state(&self) -> MutexGuard<'_, State> {
         // A poisoned lock guards a policy and a cache, both whole between any two statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn minted(&mut self, asked: &str) -> Option<&mut Minted> {
+        let refused = self.refused.as_mut().and_then(|refused| refused.leaves.peek_mut(asked));
+        self.leaves.peek_mut(asked).or(refused)
     }
 }

@@ -47,6 +47,10 @@ impl DnsName {
             return Err(NameError::TooLong);
         }
         name.split('.').try_for_each(check_label)?;
+        // "-" is what Envoy asks for where a guest sends no server name.
+        if !name.bytes().any(|b| b.is_ascii_alphanumeric()) {
+            return Err(NameError::Character);
+        }
         if ends_in_number(name) {
             return Err(NameError::Address);
         }
@@ -130,6 +134,8 @@ mod tests {
             ("a\u{7f}.example", NameError::Character),
             ("b\u{fc}cher.example", NameError::Character),
             ("a,b.example", NameError::Character),
+            ("-", NameError::Character),
+            ("-._", NameError::Character),
             ("example.com:443", NameError::Character),
             ("[::1]", NameError::Character),
             ("xn--.example", NameError::ALabel),

@@ -8,6 +8,7 @@ use crate::sds::Sds;
 use anyhow::Context;
 use envoy_types::pb::envoy::service::secret::v3::secret_discovery_service_server::SecretDiscoveryServiceServer;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -70,7 +71,9 @@ pub async fn serve(options: Serve) -> anyhow::Result<()> {
     let _ = writeln!(std::io::stdout(), "listening on {address}");
 
     let (stop, stopping) = watch::channel(false);
-    let streams = SPARE_STREAMS.saturating_add(u32::try_from(options.limits.names.get())?);
+    let Limits { names, refused_names, .. } = options.limits;
+    let names = names.get() + refused_names.map_or(0, NonZeroUsize::get);
+    let streams = SPARE_STREAMS.saturating_add(u32::try_from(names)?);
     let (health, health_service) = tonic_health::server::health_reporter();
     let server =
         Server::builder().max_concurrent_streams(streams).add_service(health_service).add_service(

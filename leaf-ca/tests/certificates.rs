@@ -220,7 +220,7 @@ fn no_leaf_outlives_the_authority() {
     let authority = Authority::load(dir.path(), now).unwrap();
     let end = authority.not_after();
     let time = Turned::default();
-    let limits = Limits { life: 7 * DAY, names: 10.try_into().unwrap() };
+    let limits = Limits { life: 7 * DAY, names: 10.try_into().unwrap(), refused_names: None };
     let policy = Policy::parse("hosts: [a.example.com, b.example.com]").unwrap();
     let minter = Minter::new(authority, policy, limits, time.clock());
 

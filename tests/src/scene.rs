@@ -104,6 +104,11 @@ impl Scene {
         Self::start(builder())
     }
 
+    /// The explicit posture as shipped: a denied CONNECT opens a tunnel that tells why.
+    pub fn refusing_in_tunnel() -> Self {
+        Self::start(builder().refuse_in_tunnel())
+    }
+
     pub fn gateway() -> Self {
         Self::start(builder().way(Way::Gateway))
     }

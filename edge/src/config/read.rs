@@ -15,6 +15,8 @@ pub(crate) struct Sections<'a> {
     #[serde(borrow)]
     pub posture: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub explicit: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub gateway: Option<&'a RawValue>,
     #[serde(borrow)]
     pub inject: Option<&'a RawValue>,

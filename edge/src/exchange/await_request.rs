@@ -8,7 +8,6 @@ use super::forwarded::Forwarded;
 use super::verdict::Verdict;
 use super::wait::Wait;
 use crate::clock::Now;
-use crate::headers::Headers;
 use crate::ids::{FetchId, Ticket};
 use crate::policy::Inject;
 use crate::policy::denial::Denial;
@@ -18,11 +17,11 @@ use crate::policy::head::{Head, sent_authority};
 use crate::policy::operation::{Operation, SingleUse};
 use crate::policy::permit::Permit;
 use crate::policy::session_token;
-use crate::request::Request;
+use crate::request::{Request, Tunnel, announced_length};
 use crate::state::leases::LeaseKey;
 use crate::state::sessions::Verified;
 use crate::trust_edge::{LeaseLookup, TrustEdge};
-use lease::{BodyDigest, HTTPS_PORT, Secret};
+use lease::{Authority, BodyDigest, HTTPS_PORT, Host, Secret};
 use session::Refusal;
 
 /// A stream whose request headers have not been seen.
@@ -89,8 +88,27 @@ fn judge(edge: &mut TrustEdge, request: Request, now: Now, key_fetch: KeyFetch) 
     };
     match keys {
         Some(fetch) => Verdict::Wait(Wait::Keys(AwaitKeys::new(fetch, request))),
+        None if is_told_in_tunnel(edge, denial, &request) => {
+            Verdict::RefuseInTunnel(Denied::new(denial, &request))
+        }
         None => Verdict::Deny(Denied::new(denial, &request)),
     }
+}
+
+/// Does this CONNECT open a tunnel in which its client shows the denial? The client has to begin TLS there, with
+/// a name that leaf-ca mints a leaf for.
+#[cold]
+fn is_told_in_tunnel(edge: &TrustEdge, denial: Denial, request: &Request) -> bool {
+    let begins_tls = |authority: &Authority| {
+        let is_port = |port| port == HTTPS_PORT || edge.policy.allow_list.has_port(port);
+        matches!(authority.host, Host::Name(_)) && is_port(authority.port)
+    };
+    edge.policy.refuses_in_tunnel
+        && edge.policy.ingress.is_explicit()
+        && denial.is_of_tunnel()
+        && request.is_connect()
+        && request.tunnel.is_none()
+        && sent_authority(request, HTTPS_PORT).is_ok_and(|authority| begins_tls(&authority))
 }
 
 fn decide(edge: &mut TrustEdge, request: &Request, now: Now) -> Result<Admitted, Denial> {
@@ -146,8 +164,12 @@ fn admit_connect(edge: &mut TrustEdge, request: &Request, now: Now) -> Result<Ad
 }
 
 fn admit_request(edge: &mut TrustEdge, request: &Request, now: Now) -> Result<Admitted, Denial> {
-    if edge.policy.ingress.is_explicit() && request.tunnel.is_none() {
-        return Err(Denial::ConnectRequired);
+    match &request.tunnel {
+        None if edge.policy.ingress.is_explicit() => return Err(Denial::ConnectRequired),
+        Some(Tunnel { refusal: Some(code), .. }) => {
+            return Err(Denial::of_code(code).unwrap_or(Denial::Internal));
+        }
+        _ => {}
     }
     let token = session_token::find(&edge.policy.carriers, request)?;
     let verified = believed(edge, token.bytes(), request, now)?;
@@ -207,10 +229,4 @@ fn for_one_operation(
             Ok(Admitted::Wait(Box::new(Pending { fetch, edits, permit })))
         }
     }
-}
-
-/// In bytes; 0 where nothing is said, and then the body is counted as it comes.
-fn announced_length(headers: &Headers) -> usize {
-    let length = headers.single("content-length").and_then(|text| std::str::from_utf8(text).ok());
-    length.and_then(|text| text.parse().ok()).unwrap_or_default()
 }

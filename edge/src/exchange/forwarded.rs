@@ -16,13 +16,15 @@ pub struct Forwarded {
     ticket: Option<Ticket>,
 }
 
-/// What the safety net behind the filter has to know: which of the two kinds of yes was said.
+/// What the safety net behind the filter has to know: what the filter has decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PermitKind {
     /// A CONNECT may open its tunnel.
     Connect,
     /// A request may go to its upstream.
     Request,
+    /// A CONNECT may open a tunnel in which every request is denied.
+    Refusal,
 }
 
 // === impl Forwarded ===
@@ -90,6 +92,7 @@ impl PermitKind {
         match self {
             Self::Connect => "connect",
             Self::Request => "request",
+            Self::Refusal => "refusal",
         }
     }
 }

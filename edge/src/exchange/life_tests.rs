@@ -351,7 +351,7 @@ proptest! {
                         fetch.expect("a wait without a fetch").1.push(wait);
                     }
                     Verdict::Read(_) => prop_assert!(false, "a body was wanted"),
-                    Verdict::Deny(denied) => {
+                    Verdict::Deny(denied) | Verdict::RefuseInTunnel(denied) => {
                         prop_assert!(matches!(denied.denial(), Denial::Session(_)));
                     }
                 },

@@ -115,6 +115,7 @@ pub(super) fn request(method: &str, host: &str, path: &str, token: &str) -> Requ
             sni: Some(name.into()),
             authority: if host.contains(':') { host.into() } else { format!("{host}:443").into() },
             proxy_authorization: Some(format!("Bearer {token}").into()),
+            refusal: None,
         }),
         place: None,
         has_body: false,
@@ -153,7 +154,7 @@ pub(super) fn admit(edge: &mut TrustEdge, request: Request) -> Verdict {
 pub(super) fn denied(edge: &mut TrustEdge, request: Request) -> Denial {
     match admit(edge, request) {
         Verdict::Deny(denied) => denied.denial(),
-        Verdict::Forward(_) => panic!("forwarded"),
+        Verdict::Forward(_) | Verdict::RefuseInTunnel(_) => panic!("forwarded"),
         Verdict::Wait(_) | Verdict::Read(_) => panic!("it waits"),
     }
 }
@@ -161,7 +162,7 @@ pub(super) fn denied(edge: &mut TrustEdge, request: Request) -> Denial {
 pub(super) fn asked(edge: &mut TrustEdge, request: Request) -> (Wait, Callout) {
     match admit(edge, request) {
         Verdict::Wait(wait) => (wait, edge.take_callouts().pop().expect("a callout")),
-        Verdict::Deny(denied) => panic!("{:?}", denied.denial()),
+        Verdict::Deny(denied) | Verdict::RefuseInTunnel(denied) => panic!("{:?}", denied.denial()),
         Verdict::Forward(_) => panic!("forwarded"),
         Verdict::Read(_) => panic!("the body was wanted"),
     }
@@ -170,7 +171,7 @@ pub(super) fn asked(edge: &mut TrustEdge, request: Request) -> (Wait, Callout) {
 pub(super) fn forwarded(verdict: Verdict) -> Vec<String> {
     match verdict {
         Verdict::Forward(forwarded) => shown(&forwarded),
-        Verdict::Deny(denied) => panic!("{:?}", denied.denial()),
+        Verdict::Deny(denied) | Verdict::RefuseInTunnel(denied) => panic!("{:?}", denied.denial()),
         Verdict::Wait(_) | Verdict::Read(_) => panic!("it waits"),
     }
 }

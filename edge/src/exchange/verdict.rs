@@ -13,4 +13,6 @@ pub enum Verdict {
     /// Hold the request, and [`settle`](Wait::settle) it when its fetch has completed.
     Wait(Wait),
     Deny(Denied),
+    /// Let the CONNECT into a tunnel in which every request gets this denial.
+    RefuseInTunnel(Denied),
 }

@@ -70,6 +70,11 @@ impl AllowList {
         Err(nearest.denial())
     }
 
+    /// Does a destination list this port?
+    pub(crate) fn has_port(&self, port: u16) -> bool {
+        self.destinations.iter().any(|destination| destination.ports.contains(&port))
+    }
+
     /// May this session make this request?
     ///
     /// # Errors

@@ -169,6 +169,30 @@ impl Denial {
         self.reason().code
     }
 
+    /// The denial of this code.
+    #[cold]
+    pub fn of_code(code: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|denial| denial.code().as_bytes() == code)
+    }
+
+    /// May a CONNECT get this denial in its tunnel? One without a session gets the proxy's challenge, which
+    /// clients answer, and one that cannot be judged gets no tunnel.
+    pub const fn is_of_tunnel(self) -> bool {
+        matches!(
+            self,
+            Self::Session(_)
+                | Self::SessionAmbiguous
+                | Self::SessionKeysMissing
+                | Self::SessionKeysStale
+                | Self::SessionBinding
+                | Self::SessionRevoked
+                | Self::KillSwitch
+                | Self::HostNotAllowed
+                | Self::PortNotAllowed
+                | Self::SessionNotAllowed
+        )
+    }
+
     /// What a refusal of custody means to the guest. Why it refused stays in custody (invariant 8).
     pub fn of_refusal(code: RefusalCode) -> Self {
         match code {
@@ -382,6 +406,7 @@ mod tests {
             assert!(matches!(status, 400..=499 | 502 | 503), "{code}");
             assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
             assert!(title.ends_with('.') && title.len() < 80, "{title}");
+            assert_eq!(Denial::of_code(code.as_bytes()).map(Denial::code), Some(code));
         }
         assert!(Refusal::CODES.iter().all(|code| codes.contains(code)));
     }

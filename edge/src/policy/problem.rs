@@ -22,11 +22,12 @@ const MAX_REQUEST_ID: usize = 64;
 impl Reply {
     /// `to_connect`: a CONNECT is challenged as a proxy does, with 407 (RFC 9110 section 15.5.8).
     pub fn new(denial: Denial, to_connect: bool, request_id: Option<&str>) -> Self {
-        let Reason { code, status, title } = denial.reason();
-        let (status, challenge) = match (status, to_connect) {
-            (401, true) => (407, Some("proxy-authenticate")),
-            (401, false) => (401, Some("www-authenticate")),
-            _ => (status, None),
+        let Reason { code, title, .. } = denial.reason();
+        let status = status(denial, to_connect);
+        let challenge = match status {
+            407 => Some("proxy-authenticate"),
+            401 => Some("www-authenticate"),
+            _ => None,
         };
         let mut headers = vec![
             ("content-type", "application/problem+json"),
@@ -37,6 +38,14 @@ impl Reply {
             headers.extend(CHALLENGES.map(|challenge| (name, challenge)));
         }
         Self { status, headers, body: body(code, title, status, request_id).into_bytes() }
+    }
+}
+
+/// A CONNECT is challenged as a proxy does.
+pub fn status(denial: Denial, to_connect: bool) -> u16 {
+    match denial.reason().status {
+        401 if to_connect => 407,
+        status => status,
     }
 }
 

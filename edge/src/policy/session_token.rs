@@ -270,7 +270,8 @@ mod tests {
 
     fn tunnel(sent: Option<&str>) -> Tunnel {
         let proxy_authorization = sent.map(|value| value.as_bytes().to_vec());
-        Tunnel { authority: b"a.example:443".to_vec(), proxy_authorization, sni: None }
+        let authority = b"a.example:443".to_vec();
+        Tunnel { authority, proxy_authorization, refusal: None, sni: None }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::issuer::IssuerScript;
 use super::observed::{Observed, Stage};
 use super::sync_script::{SyncScript, SyncStep};
 use super::template::Template;
-use super::tunnel::{CONNECT_AUTHORITY, CONNECT_SESSION, Tunnel};
+use super::tunnel::{CONNECT_AUTHORITY, CONNECT_REFUSAL, CONNECT_SESSION, Tunnel};
 use super::{CustodyScript, default_front, request_text};
 use crate::builder::Builder;
 use crate::clock::Instant;
@@ -45,8 +45,12 @@ pub struct StepRun {
 }
 
 /// What the safety net wants to see of a CONNECT and of a request.
-const PERMIT_CONNECT: &[u8] = b"connect";
-const PERMIT_REQUEST: &[u8] = b"request";
+const PERMITS_CONNECT: [&[u8]; 2] = [b"connect", PERMIT_REFUSAL];
+const PERMITS_REQUEST: [&[u8]; 1] = [b"request"];
+/// The permit of a CONNECT to the listener that no route leads out of.
+const PERMIT_REFUSAL: &[u8] = b"refusal";
+/// What the filter says there; the outer listener's `set_filter_state` takes it along.
+const REFUSAL: &str = "wasm.leasehold.refusal";
 
 const LEASES: &str = "/v1/leases";
 
@@ -68,9 +72,16 @@ struct Runner<'a> {
     /// Of the cases' own clock: what its steps have let pass.
     elapsed: Duration,
     began: u64,
-    /// The session that the CONNECT took into the tunnel.
-    carried: Option<String>,
+    carried: Carried,
     host: Host,
+}
+
+/// What the CONNECT took into the tunnel.
+#[derive(Default)]
+struct Carried {
+    session: Option<String>,
+    /// In place of a session.
+    refusal: Option<Vec<u8>>,
 }
 
 /// Plays a case from its first step to its last.
@@ -106,7 +117,7 @@ pub fn run_case_with(
     let began = host.now().unix_seconds();
     let (sync, issuer) = (Rc::default(), Rc::default());
     let elapsed = Duration::ZERO;
-    let carried = None;
+    let carried = Carried::default();
     let mut runner = Runner { file, case, cluster, sync, issuer, elapsed, began, carried, host };
     runner.publish_keys(config.as_ref());
     let mut steps = Vec::new();
@@ -234,9 +245,12 @@ impl Runner<'_> {
             Err(status) => return Ok(Some(Observed::refused_by_envoy(status))),
         };
         let outcome = self.host.exchange(connect.on_worker(step.worker));
-        let observed = self.observed(&outcome, PERMIT_CONNECT);
+        let observed = self.observed(&outcome, &PERMITS_CONNECT);
         let connect = outcome.upstream.as_ref();
-        self.carried = connect.and_then(|connect| connect.headers.text("proxy-authorization"));
+        let session = connect.and_then(|connect| connect.headers.text("proxy-authorization"));
+        let is_refused = self.permit(&outcome) == Some(PERMIT_REFUSAL);
+        let refusal = outcome.properties.filter_state(REFUSAL).filter(|_| is_refused);
+        self.carried = Carried { session, refusal: refusal.map(<[u8]>::to_vec) };
         Ok((!observed.is_allowed() || act.request.is_none()).then_some(observed))
     }
 
@@ -251,10 +265,13 @@ impl Runner<'_> {
         let mut request = Request::from_message(message).on_worker(step.worker);
         if let Some(tunnel) = &act.tunnel {
             let session = match tunnel.checked {
-                true => self.carried.clone(),
+                true => self.carried.session.clone(),
                 false => connecting(tunnel).headers.text("proxy-authorization"),
             };
             request = carried(tunnel, session, request);
+            if let Some(refusal) = self.carried.refusal.as_ref().filter(|_| tunnel.checked) {
+                request = request.filter_state(CONNECT_REFUSAL, refusal.clone());
+            }
         } else if let Some(sni) = &step.sni {
             request = request.property(&["connection", "requested_server_name"], sni.as_str());
         }
@@ -278,7 +295,10 @@ impl Runner<'_> {
                 Ok(stream) => stream,
                 Err(seen) => return seen,
             };
-            let observed = self.observed(&self.host.outcome(stream), PERMIT_REQUEST);
+            let mut observed = self.observed(&self.host.outcome(stream), &PERMITS_REQUEST);
+            if observed.stage == Stage::Through && self.carried.refusal.is_some() {
+                observed.stage = Stage::Net;
+            }
             if act.goes_away && observed.stage == Stage::Unanswered {
                 return Observed { stage: Stage::Gone, ..observed };
             }
@@ -288,11 +308,13 @@ impl Runner<'_> {
         acts.iter().zip(begun).map(outcome).collect()
     }
 
-    fn observed(&self, outcome: &Outcome, permit: &[u8]) -> Observed {
-        let permitted = match &self.file.net {
-            Some(key) => outcome.properties.filter_state(key) == Some(permit),
-            None => true,
-        };
+    fn permit<'o>(&self, outcome: &'o Outcome) -> Option<&'o [u8]> {
+        self.file.net.as_ref().and_then(|key| outcome.properties.filter_state(key))
+    }
+
+    fn observed(&self, outcome: &Outcome, permits: &[&[u8]]) -> Observed {
+        let permit = self.permit(outcome);
+        let permitted = self.file.net.is_none() || permit.is_some_and(|own| permits.contains(&own));
         let stage = match outcome.verdict() {
             Verdict::Forwarded if permitted => Stage::Through,
             Verdict::Forwarded => Stage::Net,

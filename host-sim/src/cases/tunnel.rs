@@ -31,6 +31,7 @@ pub struct FullConnect {
 /// Names of the filter state that the outer listener's `set_filter_state` leaves to the inner one.
 pub(super) const CONNECT_AUTHORITY: &str = "leasehold.connect_authority";
 pub(super) const CONNECT_SESSION: &str = "leasehold.connect_session";
+pub(super) const CONNECT_REFUSAL: &str = "leasehold.connect_refusal";
 
 /// A tunnel as it is opened, templates filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -65,7 +65,21 @@ pub fn shared_authority() -> Authority {
 
 /// Leaves of seven days.
 pub fn minter(policy: &str, names: usize, time: &Turned) -> Arc<Minter> {
-    let limits = Limits { life: 7 * DAY, names: NonZeroUsize::new(names).unwrap() };
+    minter_with_refused_names(policy, names, 0, time)
+}
+
+/// The same, which also mints for as many names outside the policy.
+pub fn minter_with_refused_names(
+    policy: &str,
+    names: usize,
+    refused_names: usize,
+    time: &Turned,
+) -> Arc<Minter> {
+    let limits = Limits {
+        life: 7 * DAY,
+        names: NonZeroUsize::new(names).unwrap(),
+        refused_names: NonZeroUsize::new(refused_names),
+    };
     let policy = Policy::parse(policy).unwrap();
     Arc::new(Minter::new(shared_authority(), policy, limits, time.clock()))
 }

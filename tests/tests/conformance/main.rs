@@ -54,6 +54,7 @@ files! {
     path_syntax: "path-syntax",
     path_syntax_gateway: "path-syntax-gateway",
     paths: "paths",
+    refusals: "refusals",
     session_keys: "session-keys",
     sessions: "sessions",
     together: "together",

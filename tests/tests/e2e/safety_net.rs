@@ -98,7 +98,13 @@ fn a_module_that_does_nothing_opens_no_tunnel() {
 /// every tunnel and lets every request through that this net would.
 #[test]
 fn a_permit_for_tunnels_lets_no_request_through() {
-    let mut scene = Module::of(&permits("connect")).in_place_of_the_filter(wide::builder("1s"));
+    for permit in ["connect", "refusal"] {
+        lets_no_request_through(permit);
+    }
+}
+
+fn lets_no_request_through(permit: &str) {
+    let mut scene = Module::of(&permits(permit)).in_place_of_the_filter(wide::builder("1s"));
     for host in [API, OPEN] {
         for path in ["/v1/models", "/", "/%2e%2e"] {
             let reply = scene.inside(host, scene.get(host, path)).unwrap();

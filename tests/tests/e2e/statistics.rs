@@ -46,6 +46,16 @@ fn spell(scene: &Scene, number: usize) {
         .exchange(format!("GET /{CHOSEN}{number} HTTP/1.1\r\nHost: {target}\r\n\r\n"));
 }
 
+/// The same with hosts that no destination lists, whose CONNECT opens a tunnel all the same.
+pub fn spell_refused(scene: &Scene, number: usize) {
+    if number.is_multiple_of(2) {
+        return spell(scene, number / 2);
+    }
+    let host = format!("{CHOSEN}{number}.elsewhere.test");
+    let Ok(tls) = scene.tls(&host) else { return };
+    let _ = Wire::new(tls).exchange(scene.get(&host, "/"));
+}
+
 /// The same over the gateway, where an authority is the guest's choice.
 fn name_upstream(scene: &Scene, number: usize) {
     let host = match number % 3 {
@@ -58,7 +68,7 @@ fn name_upstream(scene: &Scene, number: usize) {
     let _ = guest::plain(scene.edge(), format!("{head}X-Leasehold-Session: {session}\r\n\r\n"));
 }
 
-fn assert_few_new_names(scene: &Scene, attempt: fn(&Scene, usize)) {
+pub fn assert_few_new_names(scene: &Scene, attempt: fn(&Scene, usize)) {
     // The first of each kind, on each worker: a cluster's first connection alone makes dozens of statistics.
     for number in 0..16 {
         attempt(scene, number);
@@ -70,7 +80,7 @@ fn assert_few_new_names(scene: &Scene, attempt: fn(&Scene, usize)) {
     }
     let new: BTreeSet<_> = names(scene).difference(&before).cloned().collect();
     let passed = wide::stat(scene, ALLOWED) - passed;
-    assert!(passed >= (SPELLINGS / 4) as u64, "{passed} passed: the rest is not looked at in full");
+    assert!(passed >= (SPELLINGS / 8) as u64, "{passed} passed: the rest is not looked at in full");
     assert!(before.len() > 100, "the statistics are not found");
     assert!(new.len() < LATE, "{SPELLINGS} spellings made {} statistics: {new:#?}", new.len());
     let all = names(scene);

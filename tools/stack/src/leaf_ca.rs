@@ -25,11 +25,17 @@ pub struct LeafCa {
 // === impl LeafCa ===
 
 impl LeafCa {
-    /// Makes an authority in `folder` unless there is one, and serves the names of `policy`.
+    /// Makes an authority in `folder` unless there is one, and serves the names of `policy`. `refused_names`: of
+    /// names outside it that get a leaf too.
     ///
     /// # Errors
     /// The program is not built, or does not come up; with the end of its log.
-    pub fn start(built: &Built, folder: &Folder, policy: &Path) -> Result<Self> {
+    pub fn start(
+        built: &Built,
+        folder: &Folder,
+        policy: &Path,
+        refused_names: u16,
+    ) -> Result<Self> {
         let program = built.program("leaf-ca")?;
         let authority = folder.folder("leaf-ca")?;
         let certificate = authority.join("ca.pem");
@@ -42,6 +48,7 @@ impl LeafCa {
         let mut command = Command::new(&program);
         command.arg("serve").arg("--ca").arg(&authority).arg("--policy").arg(policy);
         command.args(["--listen", "127.0.0.1:0"]);
+        command.args(["--max-refused-names", &refused_names.to_string()]);
         let mut running = Running::start("leaf-ca", &command, &log)?;
         let mut address = None;
         running.wait_until("serving", READY, || {

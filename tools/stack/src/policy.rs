@@ -20,6 +20,9 @@ pub const ORIGIN_PORT: &str = "$ORIGIN_PORT";
 
 /// The name of the demo origin.
 pub const DEMO_HOST: &str = "api.demo.test";
+/// `--max-refused-names` of the shipped leaf-ca.
+const REFUSED_NAMES: u16 = 64;
+
 /// A name that exists and that no destination covers.
 pub const OTHER_HOST: &str = "other.demo.test";
 /// The handle of the demo's credential.
@@ -140,6 +143,20 @@ pub fn session_of_custody(policy: &Value, sessions: &Sessions, own: &Value) -> V
 pub fn name_the_gateway(policy: &mut Value, listen: SocketAddr) {
     let own = [listen.to_string(), format!("localhost:{}", listen.port())];
     fill(policy, &json!({"gateway": {"authorities": own}}), 2);
+}
+
+/// Has denied CONNECTs open a tunnel, unless the policy says otherwise.
+pub fn refuse_in_tunnel(policy: &mut Value) {
+    fill(policy, &json!({"explicit": {"refuse_in_tunnel": true}}), 2);
+}
+
+/// For how many names outside the policy leaf-ca mints at once: as shipped, where the edge denies requests in
+/// the tunnel of a refused CONNECT, else none.
+pub fn refused_names(policy: &Value) -> u16 {
+    match policy.pointer("/explicit/refuse_in_tunnel") {
+        Some(Value::Bool(true)) => REFUSED_NAMES,
+        _ => 0,
+    }
 }
 
 /// Grants that let every session the policy allows lease what the policy names: good enough for

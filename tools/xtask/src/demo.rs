@@ -46,6 +46,7 @@ pub fn run() -> Result<ExitCode> {
     let secret = hex(24)?;
     let stack = Stack::builder()
         .credential(Credential::bearer(DEMO_HANDLE, &secret))
+        .refuse_in_tunnel()
         .start_telling(&mut progress)?;
     let fingerprint = fingerprint(format!("Bearer {secret}").as_bytes());
     let report = DemoReport::default();
@@ -121,10 +122,10 @@ impl Demo {
         let denied = Expected::Denied(407, "session_missing");
         self.step("GET /v1/models without a session", None, &[&get], &denied)?;
         let expired = self.session(&json!({"iat": now() - 1800, "exp": now() - 900}))?;
-        let denied = Expected::Denied(407, "session_expired");
+        let denied = Expected::Denied(401, "session_expired");
         self.step("GET /v1/models, session expired", Some(&expired), &[&get], &denied)?;
         let forged = self.forged()?;
-        let denied = Expected::Denied(407, "session_signature");
+        let denied = Expected::Denied(401, "session_signature");
         self.step("GET /v1/models, session forged", Some(&forged), &[&get], &denied)
     }
 

@@ -74,7 +74,8 @@ impl Up {
         };
         let folder = Built::find()?.target().join("leasehold");
         let _alone = alone(&folder)?;
-        let builder = Stack::builder().way(way).folder(&folder).listen(self.listen()?);
+        let builder = Stack::builder().way(way).refuse_in_tunnel();
+        let builder = builder.folder(&folder).listen(self.listen()?);
         let builder = self.world(builder, policy.as_ref())?;
         let mut progress = Progress::new(cargo::BUILD_STEPS + StackBuilder::STEPS);
         cargo::build(&mut progress)?;
