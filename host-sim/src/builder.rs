@@ -8,7 +8,7 @@ use crate::host::{Host, VmGroup};
 use crate::script::{Cluster, Foreign};
 use crate::simulation::{Random, SharedSimulation, Simulation};
 use crate::transcript::{Recording, Transcript};
-use crate::vm::{Plugin, Vm, VmIdentity, VmSetup};
+use crate::vm::{Instantiator, Plugin, Vm, VmIdentity, VmSetup};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -157,10 +157,10 @@ fn group(
         let compiled = plugin.module.compiled();
         let linker = abi::linker(compiled.engine(), plugin.module.abi());
         let linker = linker.map_err(|error| Error::Link(error.to_string()))?;
-        let pre = linker.instantiate_pre(compiled);
-        let pre = pre.map_err(|error| Error::Link(error.to_string()))?;
+        let instantiator = Instantiator::new(linker, compiled);
+        let instantiator = instantiator.map_err(|error| Error::Link(error.to_string()))?;
         setups.push(VmSetup {
-            pre,
+            instantiator,
             identity: Rc::<VmIdentity>::new(identity),
             environment: Rc::new(plugin.environment.clone()),
             plugins: vec![plugin],
@@ -186,7 +186,7 @@ impl VmSetup {
     /// The same without plugins.
     fn shallow(&self) -> Self {
         Self {
-            pre: self.pre.clone(),
+            instantiator: self.instantiator.clone(),
             identity: Rc::clone(&self.identity),
             environment: Rc::clone(&self.environment),
             plugins: Vec::new(),

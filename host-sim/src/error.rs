@@ -22,6 +22,11 @@ pub enum Error {
     Link(String),
     #[error("the module exports {name} with a signature that is not the ABI's: {reason}")]
     Export { name: &'static str, reason: String },
+    /// Envoy does not start such a module, whether it would call the allocator or not.
+    #[error(
+        "the module exports no allocator: export malloc or proxy_on_memory_allocate, as func(i32) -> i32"
+    )]
+    NoAllocator,
     #[error("the chain names the plugin {0:?}, and there is none of that name")]
     NoPlugin(String),
     /// A trap, or a limit, before the first request.

@@ -8,6 +8,7 @@
 //!
 //! let module = Module::new(br#"(module
 //!     (func (export "proxy_abi_version_0_2_1"))
+//!     (func (export "malloc") (param i32) (result i32) (i32.const 4096))
 //!     (memory (export "memory") 1))"#)?;
 //! let mut host = Host::builder().plugin(Plugin::new(&module)).start()?;
 //! let stream = host.send(Request::get("api.example.com", "/v1/models"));

@@ -45,7 +45,9 @@ impl Module {
             let text = error.to_string();
             Error::NotWasm(text.lines().next().unwrap_or_default().to_owned())
         })?;
-        let exports: BTreeSet<&str> = compiled.exports().map(|export| export.name()).collect();
+        // Envoy asks for functions: a global of that name counts for nothing.
+        let functions = compiled.exports().filter(|export| export.ty().func().is_some());
+        let exports: BTreeSet<&str> = functions.map(|export| export.name()).collect();
         let abi = if exports.contains("proxy_abi_version_0_2_1") {
             AbiVersion::V0_2_1
         } else if exports.contains("proxy_abi_version_0_2_0") {

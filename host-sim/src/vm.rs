@@ -4,6 +4,7 @@ mod callbacks;
 mod context;
 mod identity;
 mod instance;
+mod instantiator;
 mod start;
 mod state;
 
@@ -12,4 +13,5 @@ pub(crate) use context::{Context, ContextKind, PendingCallout, PendingGrpc, Prot
 pub(crate) use identity::VmIdentity;
 pub use identity::{FailPolicy, Plugin};
 pub(crate) use instance::{CallbackResult, Vm, VmSetup};
+pub(crate) use instantiator::Instantiator;
 pub(crate) use state::{Deferred, Stage, VmState};

@@ -28,6 +28,9 @@ const GUARD: &str = r#"(module
         (i32.const 0) (i32.const 2048) (i32.const 30) (i32.const -1)))))
     (i32.const 0)))"#;
 
+/// The allocator of modules that are never handed anything.
+const MALLOC: &str = r#"(func (export "malloc") (param i32) (result i32) (i32.const 4096))"#;
+
 const GOOD: &str = r#"cases:
 - name: with the header
   request: "GET /a HTTP/1.1\nHost: a.test\nx-allow: 1"
@@ -152,13 +155,15 @@ fn mistakes_have_a_line_and_a_code_each() {
     desk.put("template.yaml", &GOOD.replace("GET /a", "GET /${nonsense}"));
     desk.put("text.wasm", "hello");
     desk.put("bare.wat", "(module)");
-    let module =
-        |body: &str| format!("(module (func (export \"proxy_abi_version_0_2_1\")) {body})");
+    let module = |body: &str| {
+        format!("(module (func (export \"proxy_abi_version_0_2_1\")) {MALLOC} {body})")
+    };
     desk.put("trap.wat", &module("(func (export \"_initialize\") unreachable)"));
-    desk.put("link.wat", &module("(import \"env\" \"nothing\" (func))").replace(
-        "(module (func (export \"proxy_abi_version_0_2_1\")) (import \"env\" \"nothing\" (func)))",
+    desk.put(
+        "link.wat",
         "(module (import \"env\" \"nothing\" (func)) (func (export \"proxy_abi_version_0_2_1\")))",
-    ));
+    );
+    desk.put("allocator.wat", "(module (func (export \"proxy_abi_version_0_2_1\")))");
     desk.put("loop.wat", &module("(func (export \"_initialize\") (loop (br 0)))"));
     desk.put(
         "refuse.wat",
@@ -185,6 +190,12 @@ fn mistakes_have_a_line_and_a_code_each() {
         ("bare.wat", "good.yaml", 5, "no proxy-wasm module: "),
         ("trap.wat", "good.yaml", 6, "case \"with the header\": canary VM: _initialize trapped: "),
         ("link.wat", "good.yaml", 6, "case \"with the header\": the module does not link: "),
+        (
+            "allocator.wat",
+            "good.yaml",
+            6,
+            "case \"with the header\": the module exports no allocator",
+        ),
         ("refuse.wat", "good.yaml", 7, "case \"with the header\": canary VM: proxy_on_configure "),
         ("loop.wat", "good.yaml", 8, "case \"with the header\": canary VM: _initialize ran for "),
     ] {
@@ -208,6 +219,7 @@ fn output_of_a_module_that_does_not_start_is_shown() {
       (data (i32.const 32) "\40\00\00\00\0b\00\00\00")
       (data (i32.const 64) "panic: why\n")
       (func (export "proxy_abi_version_0_2_1"))
+      (func (export "malloc") (param i32) (result i32) (i32.const 4096))
       (func $_ZN5guest5start17h0123456789abcdefE (export "_initialize")
         (drop (call $fd_write (i32.const 2) (i32.const 32) (i32.const 1) (i32.const 16)))
         unreachable))"#;

@@ -221,13 +221,11 @@ fn is_allowed(stage: Stage, function: &str) -> bool {
             function,
             "proxy_log" | "fd_write" | "clock_time_get" | "poll_oneoff" | "proc_exit"
         ),
-        Stage::Initializing => {
-            !function.starts_with("proxy_")
-                || matches!(
-                    function,
-                    "proxy_log" | "proxy_get_log_level" | "proxy_get_current_time_nanoseconds"
-                )
-        }
+        Stage::Initializing => match function {
+            "fd_close" | "fd_read" | "fd_seek" | "path_open" => false,
+            "proc_exit" | "pthread_equal" | "sched_yield" => false,
+            _ => function == "proxy_log" || !function.starts_with("proxy_"),
+        },
     }
 }
 

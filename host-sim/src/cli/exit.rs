@@ -52,7 +52,8 @@ impl From<Error> for Exit {
             Error::Unreadable { .. } => UNREADABLE,
             Error::NotWasm(_) | Error::NoAbi | Error::OldAbi(_) => NO_MODULE,
             Error::Start { failure, .. } if matches!(failure.cause, Cause::Fuel(_)) => ENDLESS,
-            Error::Link(_) | Error::Export { .. } | Error::Start { .. } => NO_START,
+            Error::Link(_) | Error::Export { .. } | Error::NoAllocator => NO_START,
+            Error::Start { .. } => NO_START,
             Error::Refused { .. } => REFUSED,
             // The command line makes no chains.
             Error::NoPlugin(_) => MALFORMED,

@@ -1,6 +1,6 @@
 //! A running instance of a module, and how it is called.
 
-use super::{Callbacks, Deferred, Plugin, Stage, VmState};
+use super::{Callbacks, Deferred, Instantiator, Plugin, Stage, VmState};
 use crate::clock::Instant;
 use crate::error::{Cause, Failure};
 use crate::message::Direction;
@@ -11,11 +11,11 @@ use crate::vm::VmIdentity;
 use std::cell::RefMut;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use wasmtime::{InstancePre, Store, Trap, TypedFunc, WasmBacktrace, WasmParams, WasmResults};
+use wasmtime::{Store, Trap, TypedFunc, WasmBacktrace, WasmParams, WasmResults};
 
 /// All it takes to make one more VM of a group.
 pub(crate) struct VmSetup {
-    pub pre: InstancePre<VmState>,
+    pub instantiator: Instantiator,
     pub identity: Rc<VmIdentity>,
     pub environment: Rc<BTreeMap<String, String>>,
     pub plugins: Vec<Rc<Plugin>>,

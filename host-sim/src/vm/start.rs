@@ -7,7 +7,7 @@ use crate::stats::MetricIds;
 use crate::transcript::TranscriptEvent;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use wasmtime::{Store, StoreLimitsBuilder};
+use wasmtime::{Export, Store, StoreLimitsBuilder};
 
 // === impl Vm ===
 
@@ -27,20 +27,23 @@ impl Vm {
     }
 
     fn instantiate(setup: &VmSetup, number: usize) -> Result<Self, Error> {
-        let mut store = Store::new(setup.pre.module().engine(), VmState::new(setup, number));
+        let mut store = Store::new(setup.instantiator.engine(), VmState::new(setup, number));
         store.limiter(|state| &mut state.limits);
         // Fuel is always on (see `module::engine`), so setting it can not fail.
         let _ = store.set_fuel(setup.fuel);
-        let instance = setup.pre.instantiate(&mut store).map_err(|error| {
+        let instantiated = setup.instantiator.instantiate(&mut store).map_err(|error| {
             let cause = Cause::Trap(format!("{error:#}"));
             let failure = Failure { callback: "instantiation", cause, frames: Vec::new() };
             Error::Start { vm: vm_name(number), failure, log: logged(&setup.simulation.borrow()) }
         })?;
+        let (instance, imported) = instantiated;
         let callbacks = Callbacks::of(&instance, &mut store)?;
-        let memory = instance.get_memory(&mut store, "memory");
+        // Whatever its name is; the module may also import the memory that it exports.
+        let memory = instance.exports(&mut store).find_map(Export::into_memory);
+        let allocator = callbacks.malloc.clone().or_else(|| callbacks.memory_allocate.clone());
         let state = store.data_mut();
-        state.memory = memory;
-        state.allocator = callbacks.malloc.clone().or_else(|| callbacks.memory_allocate.clone());
+        state.memory = memory.or(imported);
+        state.allocator = Some(allocator.ok_or(Error::NoAllocator)?);
         let started = setup.simulation.borrow().now;
         Ok(Self { store, callbacks, failed: None, started, fuel: setup.fuel, roots: Vec::new() })
     }

@@ -106,18 +106,59 @@ fn modules_that_are_none() {
     assert!(matches!(Module::new(b"(module)"), Err(Error::NoAbi)));
     let old = br#"(module (func (export "proxy_abi_version_0_1_0")))"#;
     assert!(matches!(Module::new(old), Err(Error::OldAbi("0.1.0"))));
-    let start = |body: &str| {
-        let text = format!("(module {body} (func (export \"proxy_abi_version_0_2_0\")))");
-        let module = Module::new(text.as_bytes()).unwrap();
-        Host::builder().plugin(host_sim::Plugin::new(&module)).start().err()
+    let global = br#"(module (global (export "proxy_abi_version_0_2_1") i32 (i32.const 1)))"#;
+    assert!(matches!(Module::new(global), Err(Error::NoAbi)));
+    let begin = |body: &str| {
+        let text = format!("(module {body} (func (export \"proxy_abi_version_0_2_0\")) {MALLOC})");
+        start(&text).err()
     };
-    assert!(start("").is_none());
-    let unknown = start("(import \"env\" \"proxy_unheard_of\" (func))").unwrap();
+    assert!(begin("").is_none());
+    let unknown = begin("(import \"env\" \"proxy_unheard_of\" (func))").unwrap();
     assert!(unknown.to_string().contains("proxy_unheard_of"), "{unknown}");
-    let wrong = start("(import \"env\" \"proxy_log\" (func (param i64)))").unwrap();
+    let wrong = begin("(import \"env\" \"proxy_log\" (func (param i64)))").unwrap();
     assert!(matches!(wrong, Error::Link(_)), "{wrong}");
-    let export = start("(func (export \"proxy_on_tick\"))").unwrap();
+    let export = begin("(func (export \"proxy_on_tick\"))").unwrap();
     assert!(matches!(export, Error::Export { name: "proxy_on_tick", .. }), "{export}");
+}
+
+/// The allocator of modules that are never handed anything.
+const MALLOC: &str = r#"(func (export "malloc") (param i32) (result i32) (i32.const 4096))"#;
+
+fn start(text: &str) -> Result<Host, Error> {
+    let module = Module::new(text.as_bytes()).unwrap();
+    Host::builder().plugin(host_sim::Plugin::new(&module)).start()
+}
+
+#[test]
+fn a_module_without_an_allocator_does_not_start() {
+    let bare = r#"(module (memory (export "memory") 1) (func (export "proxy_abi_version_0_2_1")))"#;
+    assert!(matches!(start(bare), Err(Error::NoAllocator)));
+}
+
+/// As in Envoy: the memory may have any name, and may be the host's.
+#[test]
+fn a_memory_of_any_name_and_an_imported_one_are_the_guests() {
+    let logs = |memory: &str| {
+        let text = format!(
+            r#"(module (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+              {memory} (data (i32.const 64) "hello")
+              (func (export "proxy_abi_version_0_2_1")) {MALLOC}
+              (func (export "proxy_on_vm_start") (param i32 i32) (result i32)
+                (drop (call $log (i32.const 2) (i32.const 64) (i32.const 5))) (i32.const 1)))"#
+        );
+        let host = start(&text).unwrap_or_else(|error| panic!("{memory}: {error}"));
+        let messages = host.transcript().logs().map(|(_, message)| message.to_owned());
+        messages.collect::<Vec<_>>()
+    };
+    for memory in [
+        r#"(memory (export "memory") 1)"#,
+        r#"(memory (export "mem") 1)"#,
+        r#"(import "env" "memory" (memory 1))"#,
+        r#"(import "env" "memory" (memory 1)) (import "env" "table" (table 4 funcref))"#,
+        r#"(import "any" "name" (memory (export "again") 1))"#,
+    ] {
+        assert_eq!(logs(memory), ["hello", "hello"], "{memory}");
+    }
 }
 
 #[test]

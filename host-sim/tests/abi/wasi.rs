@@ -27,6 +27,7 @@ fn host(calls: &[&str]) -> Host {
           (data (i32.const 32) "\40\00\00\00\06\00\00\00")
           (data (i32.const 64) "hello\n")
           (func (export "proxy_abi_version_0_2_1"))
+          (func (export "malloc") (param i32) (result i32) (i32.const 4096))
           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
             {body}
             (drop (call $log (i32.const 0) (i32.const 3000) (i32.const {count})))
@@ -92,14 +93,15 @@ fn environment_files_and_exit() {
            (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 0)) (i32.const 44))",
         "(block (result i32) (call $proc_exit (i32.const 7)) (i32.const 0))",
     ]);
-    let (exit, digits) = ("wasi_snapshot_preview1 proc_exit(7)", "01;0000");
-    assert_eq!(logs(&host), [(Level::Error, exit.into()), (Level::Trace, digits.into())]);
+    assert_eq!(logs(&host), [(Level::Trace, "01;0000".to_owned())]);
 }
 
 /// A module that imports one function and does nothing.
 fn importing(version: &str, import: &str) -> Result<Host, String> {
     let text = format!(
-        r#"(module {import} (memory (export "memory") 1) (func (export "proxy_abi_version_{version}")))"#
+        r#"(module {import} (memory (export "memory") 1)
+          (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+          (func (export "proxy_abi_version_{version}")))"#
     );
     let plugin = Plugin::new(&Module::new(text.as_bytes()).unwrap());
     Host::builder().plugin(plugin).start().map_err(|error| error.to_string())
@@ -143,4 +145,28 @@ fn the_monotonic_clock_is_not_zero_at_the_start() {
         "(i64.eqz (i64.load (i32.const 200)))",
     ]);
     assert_eq!(logs(&host), [(Level::Trace, "00".to_owned())]);
+}
+
+#[test]
+fn calls_that_envoy_forbids_before_the_start_fail_it() {
+    let started = |name: &str, params: &str, arguments: &str| {
+        let text = format!(
+            r#"(module
+              (import "wasi_snapshot_preview1" "{name}" (func $call (param {params}) (result i32)))
+              (memory (export "memory") 1)
+              (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+              (func (export "proxy_abi_version_0_2_1"))
+              (func (export "_initialize") (drop (call $call {arguments}))))"#
+        );
+        let plugin = Plugin::new(&Module::new(text.as_bytes()).unwrap());
+        Host::builder().plugin(plugin).start().map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(started("fd_sync", "i32", "(i32.const 1)"), Ok(()));
+    assert_eq!(started("random_get", "i32 i32", "(i32.const 64) (i32.const 8)"), Ok(()));
+    for (name, params, arguments) in [("fd_close", "i32", "(i32.const 1)"), ("sched_yield", "", "")]
+    {
+        let error = started(name, params, arguments).unwrap_err();
+        let called = format!("_initialize called {name} before on_vm_start");
+        assert!(error.contains(&called), "{error}");
+    }
 }

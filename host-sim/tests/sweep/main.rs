@@ -238,6 +238,7 @@ fn a_filter_that_lets_everything_through_is_found_out() {
           (memory (export "memory") 1)
           (data (i32.const 64) "leasehold.permitrequest")
           (func (export "proxy_abi_version_0_2_1"))
+          (func (export "malloc") (param i32) (result i32) (i32.const 4096))
           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
             (call $set (i32.const 64) (i32.const 16) (i32.const 80) (i32.const 7))))"#,
     );

@@ -4,12 +4,13 @@
 //! single function. `path_link` has six parameters there instead of WASI's seven, and `path_symlink` and
 //! `proc_raise` do not exist: a module that imports them by their standard signatures does not start.
 
-use super::super::call::ENV;
+use super::super::call::{ENV, GuestCaller, run_wasi};
 use super::{BADF, MODULES};
 use crate::vm::VmState;
 use wasmtime::{Engine, FuncType, Linker, Result, Val, ValType};
 
 /// A WASI function without an effect.
+#[derive(Clone, Copy)]
 struct Stub {
     name: &'static str,
     /// `i` for an i32, `l` for an i64; every one returns an i32.
@@ -70,8 +71,13 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
         }
     }
     linker.func_wrap(ENV, "emscripten_notify_memory_growth", |_memory: u32| ())?;
-    linker.func_wrap(ENV, "pthread_equal", |one: u32, other: u32| u32::from(one == other))?;
+    linker.func_wrap(ENV, "pthread_equal", pthread_equal)?;
     Ok(())
+}
+
+/// Not an errno: 1 where both are the same thread.
+fn pthread_equal(guest: GuestCaller<'_>, one: u32, other: u32) -> Result<u32> {
+    run_wasi(guest, "pthread_equal", |_| if one == other { Err(1) } else { Ok(()) })
 }
 
 // === impl Stub ===
@@ -82,13 +88,19 @@ impl Stub {
     }
 
     fn register(&self, linker: &mut Linker<VmState>, module: &str) -> Result<()> {
-        let (signature, answer) = (self.signature(linker.engine()), self.answer);
-        linker.func_new(module, self.name, signature, move |_, params, results| {
-            if let Some(result) = results.first_mut() {
-                *result = Val::from(answer.errno(params).cast_signed());
-            }
-            Ok(())
-        })?;
+        let Self { name, answer, .. } = *self;
+        linker.func_new(
+            module,
+            name,
+            self.signature(linker.engine()),
+            move |guest, params, results| {
+                let errno = run_wasi(guest, name, |_| answer.give(params))?;
+                if let Some(result) = results.first_mut() {
+                    *result = Val::from(errno.cast_signed());
+                }
+                Ok(())
+            },
+        )?;
         Ok(())
     }
 
@@ -101,11 +113,11 @@ impl Stub {
 // === impl Answer ===
 
 impl Answer {
-    fn errno(self, params: &[Val]) -> u32 {
+    fn give(self, params: &[Val]) -> std::result::Result<(), u32> {
         match (self, params) {
-            (Self::Errno(errno), _) => errno,
-            (Self::OfOutput, [Val::I32(1 | 2), ..]) => 0,
-            (Self::OfOutput, _) => BADF,
+            (Self::Errno(0), _) | (Self::OfOutput, [Val::I32(1 | 2), ..]) => Ok(()),
+            (Self::Errno(errno), _) => Err(errno),
+            (Self::OfOutput, _) => Err(BADF),
         }
     }
 }
