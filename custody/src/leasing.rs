@@ -16,6 +16,7 @@ mod fulfilment;
 mod life;
 mod operation;
 mod outcome;
+mod reason;
 mod refused;
 mod reservation;
 
@@ -32,6 +33,7 @@ use custody_base::clock::Clock;
 use custody_base::under_way;
 use custody_ledger::Ledger;
 use lease::{Lease, RefusalCode};
+pub use reason::RefusalReason;
 pub use refused::Refused;
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,7 +6,7 @@ mod session;
 
 pub use bucket::Buckets;
 pub use rate::{Rate, RateError};
-pub use session::SessionLimits;
+pub use session::{SessionLimits, SessionOver};
 
 /// The `limits` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -67,6 +67,9 @@ fn is_failure_code(code: &str) -> bool {
 // === impl OutcomeRefusal ===
 
 impl OutcomeRefusal {
+    pub const ALL: [Self; 4] =
+        [Self::BadRequest, Self::UnknownLease, Self::AlreadySettled, Self::Unavailable];
+
     pub const fn code(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
@@ -83,6 +86,18 @@ impl OutcomeRefusal {
             Self::UnknownLease => 404,
             Self::AlreadySettled => 409,
             Self::Unavailable => 503,
+        }
+    }
+
+    /// One sentence, for descriptions of the interface.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::BadRequest => "The report does not match the contract.",
+            Self::UnknownLease => {
+                "Custody issued no lease of this id, or one that is reported only as failed."
+            }
+            Self::AlreadySettled => "An earlier report of this lease counts.",
+            Self::Unavailable => "The ledger or the audit log fails now.",
         }
     }
 }

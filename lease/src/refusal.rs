@@ -65,6 +65,21 @@ impl RefusalCode {
         }
     }
 
+    /// One sentence, for descriptions of the interface.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::BadRequest => "The request does not match the contract.",
+            Self::SessionRefused => "The session does not verify, or has ended.",
+            Self::NotGranted => "No grant covers the request, or what it needs is revoked.",
+            Self::ReplayRejected => "The operation has had its one lease.",
+            Self::RateLimited => {
+                "The session or the handle is leased too often; see `Retry-After`."
+            }
+            Self::Unavailable => "Custody, its ledger or the source of the credential fails now.",
+            Self::SessionKeysUnavailable => "Custody has no session keys that are fresh enough.",
+        }
+    }
+
     pub fn encode(self) -> Vec<u8> {
         // The codes need no escaping.
         format!("{{\"code\":\"{}\"}}", self.code()).into_bytes()

@@ -3,6 +3,7 @@
 use super::case::{Case, Claim, Read};
 use super::life::Life;
 use super::operation::unchanged;
+use super::reason::RefusalReason;
 use super::{Leasing, Refused};
 use crate::grants::{Covering, Grant, Grants};
 use crate::keys::VerifyFault;
@@ -10,7 +11,7 @@ use crate::limits::Buckets;
 use custody_audit::{Entry, Event, Outcome};
 use custody_base::actor::Actor;
 use custody_base::names::dated_id;
-use custody_ledger::{AccessState, Blocker, Claimant, LedgerFault, Revocation, Target};
+use custody_ledger::{AccessState, Claimant, LedgerFault, Revocation, Target};
 use lease::{LeaseRequest, RefusalCode, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
@@ -33,22 +34,30 @@ impl Leasing {
         let session = match self.parts.keys.verify(request.session.expose(), now).await {
             Ok(session) => session,
             Err(fault) => {
-                let answer = match fault {
-                    VerifyFault::Refused(_) => RefusalCode::SessionRefused,
-                    VerifyFault::NoKeys => RefusalCode::SessionKeysUnavailable,
-                };
-                return Err(self.session_refused(answer, fault.code(), request_id).await);
+                return Err(self.session_refused(fault.into(), request_id).await);
             }
         };
         let claim = Claim { request, session, request_id, now };
-        self.within(self.per_session.as_ref(), claim.session.id(), "session", &claim).await?;
+        self.within(
+            self.per_session.as_ref(),
+            claim.session.id(),
+            RefusalReason::SessionRate,
+            &claim,
+        )
+        .await?;
         let ends = self.session_ends(&claim).await?;
         let (grants, Covering { grant, actor, .. }) = self.granted(&claim).await?;
         if let Err(reason) = unchanged(&claim.request) {
-            return Err(self.deny(&claim, RefusalCode::NotGranted, reason).await);
+            return Err(self.deny(&claim, reason).await);
         }
         let read = self.stands(&claim, &grant, &actor).await?;
-        self.within(self.per_handle.as_ref(), grant.handle.as_str(), "handle", &claim).await?;
+        self.within(
+            self.per_handle.as_ref(),
+            grant.handle.as_str(),
+            RefusalReason::HandleRate,
+            &claim,
+        )
+        .await?;
         let lease_id = dated_id("lse").map_err(|_| RefusalCode::Unavailable)?;
         let life = Life::new(now, grant.ttl, ends);
         Ok(Case { claim, grants, grant, actor, lease_id, life, read })
@@ -59,7 +68,7 @@ impl Leasing {
         let own = claim.session.expires_at();
         match self.parts.session_limits.end(&claim.session, claim.now) {
             Ok(end) => Ok(end.map_or(own, |end| end.min(own))),
-            Err(reason) => Err(self.deny(claim, RefusalCode::SessionRefused, reason).await),
+            Err(over) => Err(self.deny(claim, over.into()).await),
         }
     }
 
@@ -67,7 +76,7 @@ impl Leasing {
         let grants = self.parts.grants.current();
         match grants.covering(&claim.session, &claim.request) {
             Ok(covering) => Ok((grants, covering)),
-            Err(gap) => Err(self.deny(claim, RefusalCode::NotGranted, gap.code()).await),
+            Err(gap) => Err(self.deny(claim, RefusalReason::Gap(gap)).await),
         }
     }
 
@@ -79,15 +88,15 @@ impl Leasing {
             Ok(access_state) => access_state,
             Err(fault) => {
                 tracing::error!(%fault, "failed to reach the ledger: custody issues no lease until it can");
-                return Err(self.deny(claim, RefusalCode::Unavailable, "ledger").await);
+                return Err(self.deny(claim, RefusalReason::Ledger).await);
             }
         };
         if let Some(blocker) = access_state.blocker() {
-            return Err(self.deny(claim, refusal_of(blocker), blocker.reason()).await);
+            return Err(self.deny(claim, RefusalReason::Blocked(blocker)).await);
         }
         if self.parts.session_limits.is_idle(access_state.last_seen, claim.now) {
             self.end_idle(claim).await;
-            return Err(self.deny(claim, RefusalCode::SessionRefused, "session_idle").await);
+            return Err(self.deny(claim, RefusalReason::SessionIdle).await);
         }
         Ok(Read::of(access_state, asked_at))
     }
@@ -122,7 +131,7 @@ impl Leasing {
         &self,
         buckets: Option<&Buckets>,
         key: &str,
-        reason: &'static str,
+        reason: RefusalReason,
         claim: &Claim,
     ) -> Result<(), Refused> {
         let now = Instant::now();
@@ -130,53 +139,33 @@ impl Leasing {
             return Ok(());
         };
         if let Some(suppressed) = self.limited.admit(now) {
-            let mut entry = claim.denied(RefusalCode::RateLimited, reason);
+            let mut entry = claim.denied(reason);
             entry.suppressed = Some(suppressed);
             self.write(entry).await?;
         }
-        Err(Refused { code: RefusalCode::RateLimited, retry_after: Some(wait) })
+        Err(Refused { code: reason.answer(), retry_after: Some(wait) })
     }
 
     /// The denial is in the log before it is told.
-    pub(super) async fn deny(
-        &self,
-        claim: &Claim,
-        code: RefusalCode,
-        reason: &'static str,
-    ) -> Refused {
-        match self.write(claim.denied(code, reason)).await {
-            Ok(()) => code.into(),
+    pub(super) async fn deny(&self, claim: &Claim, reason: RefusalReason) -> Refused {
+        match self.write(claim.denied(reason)).await {
+            Ok(()) => reason.answer().into(),
             Err(refused) => refused,
         }
     }
 
     /// Counted always, written only as a sample: these cost an attacker nothing.
-    async fn session_refused(
-        &self,
-        answer: RefusalCode,
-        reason: &'static str,
-        request_id: Option<String>,
-    ) -> Refused {
-        self.parts.metrics.session_refused(reason);
+    async fn session_refused(&self, reason: RefusalReason, request_id: Option<String>) -> Refused {
+        self.parts.metrics.session_refused(reason.code());
         if let Some(suppressed) = self.refused.admit(Instant::now()) {
             let mut entry = Entry::new(Event::SessionRefused, Outcome::Deny);
-            entry.code = Some(answer.code());
-            entry.reason = Some(reason);
+            entry.code = Some(reason.answer().code());
+            entry.reason = Some(reason.code());
             entry.request_id = request_id;
             entry.suppressed = Some(suppressed);
             // The answer is no in any case; the writer has logged why it could not be written.
             let _ = self.parts.audit.append(entry).await;
         }
-        answer.into()
-    }
-}
-
-/// What the edge is told of a lease that is forbidden.
-pub(super) const fn refusal_of(blocker: Blocker) -> RefusalCode {
-    match blocker {
-        Blocker::Session => RefusalCode::SessionRefused,
-        Blocker::KillSwitch | Blocker::Handle | Blocker::Actor | Blocker::Lease => {
-            RefusalCode::NotGranted
-        }
+        reason.answer().into()
     }
 }

@@ -2,13 +2,14 @@
 
 use super::failure::Failure;
 use super::life::Life;
+use super::reason::RefusalReason;
 use crate::grants::{Grant, Grants};
 use custody_audit::entry::{Asked, Given, SessionId};
 use custody_audit::{Entry, Event, Outcome};
 use custody_base::actor::Actor;
 use custody_base::snapshot::Snapshot;
 use custody_ledger::{AccessState, Row};
-use lease::{Binding, LeaseRequest, RefusalCode, UnixSeconds};
+use lease::{Binding, LeaseRequest, UnixSeconds};
 use session::Session;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -53,9 +54,9 @@ impl Claim {
         entry
     }
 
-    pub fn denied(&self, code: RefusalCode, reason: &'static str) -> Entry {
+    pub fn denied(&self, reason: RefusalReason) -> Entry {
         let mut entry = self.entry(Event::Lease, Outcome::Deny);
-        (entry.code, entry.reason) = (Some(code.code()), Some(reason));
+        (entry.code, entry.reason) = (Some(reason.answer().code()), Some(reason.code()));
         entry
     }
 }
@@ -71,7 +72,8 @@ impl Case {
 
     pub fn failed(&self, failure: &Failure) -> Entry {
         let mut entry = self.claim.entry(Event::LeaseFailed, Outcome::Deny);
-        (entry.code, entry.reason) = (Some(failure.told().code()), Some(failure.code()));
+        let reason = failure.reason();
+        (entry.code, entry.reason) = (Some(reason.answer().code()), Some(reason.code()));
         entry.given = Some(self.given());
         entry
     }

@@ -1,10 +1,10 @@
 //! A granted, reserved and audited request gets its credential.
 
-use super::admission::refusal_of;
 use super::caller::Caller;
 use super::case::{Case, Read};
 use super::failure::Failure;
 use super::life::Life;
+use super::reason::RefusalReason;
 use super::reservation::Hold;
 use super::{Leasing, Refused};
 use async_trait::async_trait;
@@ -72,7 +72,7 @@ impl Leasing {
         let asked_at = Instant::now();
         let access_state = self.access_state(&case.claim.session, &case.grant, &case.actor).await?;
         match access_state.blocker() {
-            Some(blocker) => Err(Failure::Revoked(refusal_of(blocker), blocker.reason())),
+            Some(blocker) => Err(Failure::Revoked(RefusalReason::Blocked(blocker))),
             None => Ok(Read::of(access_state, asked_at)),
         }
     }
@@ -130,11 +130,11 @@ impl Leasing {
                     Err(fault) => BackendFault::Unreadable(fault.to_string()),
                     Ok(_) => BackendFault::Unfit("it has ended already"),
                 };
-                let code = fault.code();
+                let reason = RefusalReason::from(&fault);
                 let failure = SourceFailure { backend: backend.clone(), fault };
                 self.sources_failed(case, &[failure]);
                 self.parts.resolver.take_back([(backend, resolved.revocation)]);
-                Err(Failure::Source(code))
+                Err(Failure::Source(reason))
             }
         }
     }
@@ -154,7 +154,7 @@ impl Leasing {
         if !Arc::ptr_eq(&grants, &case.grants)
             && !grants.covering(&claim.session, &claim.request).is_ok_and(|now| now.grant == *grant)
         {
-            return Err(Failure::Revoked(lease::RefusalCode::NotGranted, "grants_changed"));
+            return Err(Failure::Revoked(RefusalReason::GrantsChanged));
         }
         if !caller.is_waiting() {
             return Err(Failure::CallerGone);
@@ -165,9 +165,7 @@ impl Leasing {
             Recorded::Written => Ok(()),
             Recorded::Stale => Err(Failure::Stale),
             Recorded::Lost => Err(Failure::Lost),
-            Recorded::Blocked(blocker) => {
-                Err(Failure::Revoked(refusal_of(blocker), blocker.reason()))
-            }
+            Recorded::Blocked(blocker) => Err(Failure::Revoked(RefusalReason::Blocked(blocker))),
         }
     }
 
@@ -180,7 +178,7 @@ impl Leasing {
             }
         }
         self.write(case.failed(failure)).await?;
-        Err(failure.told().into())
+        Err(failure.reason().answer().into())
     }
 
     /// The lease left the reservation, and whoever asked had hung up by then. Its value goes back.
@@ -195,13 +193,14 @@ impl Leasing {
 }
 
 fn failure_of(unresolved: Unresolved, caller: &Caller<'_>) -> Failure {
-    let code = unresolved.code();
+    let last = unresolved.failures.last().map(|failure| RefusalReason::from(&failure.fault));
     match unresolved.end {
         End::Ledger(fault) => fault.into(),
         End::Exhausted => Failure::Exhausted,
         End::Lost if !caller.is_waiting() => Failure::CallerGone,
         End::Lost => Failure::Lost,
-        End::Failed | End::NoBackendAvailable(_) => Failure::Source(code),
+        End::Failed => Failure::Source(last.unwrap_or(RefusalReason::NoBackendAvailable)),
+        End::NoBackendAvailable(_) => Failure::Source(RefusalReason::NoBackendAvailable),
     }
 }
 

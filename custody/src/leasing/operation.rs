@@ -1,5 +1,6 @@
 //! The one operation a single-use lease is for.
 
+use super::reason::RefusalReason;
 use custody_base::names::digest_of;
 use lease::{Binding, LeaseRequest, fingerprint};
 use session::Session;
@@ -9,8 +10,8 @@ const DOMAIN: &str = "leasehold/v1/reservation";
 /// Is the request the one whose fingerprint it carries? A single-use one has to carry it.
 ///
 /// # Errors
-/// A word for the audit log.
-pub(super) fn unchanged(request: &LeaseRequest) -> Result<(), &'static str> {
+/// The reason why the lease is not given.
+pub(super) fn unchanged(request: &LeaseRequest) -> Result<(), RefusalReason> {
     let LeaseRequest {
         method,
         destination,
@@ -25,9 +26,9 @@ pub(super) fn unchanged(request: &LeaseRequest) -> Result<(), &'static str> {
     let (key, body) = (idempotency_key.as_deref(), body_digest.as_deref());
     match (told, binding) {
         (None, Binding::Session) => Ok(()),
-        (None, Binding::SingleUse) => Err("fingerprint_missing"),
+        (None, Binding::SingleUse) => Err(RefusalReason::FingerprintMissing),
         (Some(told), _) if *told == fingerprint(method, destination, path, key, body) => Ok(()),
-        (Some(_), _) => Err("fingerprint"),
+        (Some(_), _) => Err(RefusalReason::Fingerprint),
     }
 }
 
@@ -90,16 +91,19 @@ mod tests {
             |r| r.fingerprint = Some("0".repeat(64)),
         ];
         for change in changes {
-            assert_eq!(unchanged(&request(change)), Err("fingerprint"));
+            assert_eq!(unchanged(&request(change)), Err(RefusalReason::Fingerprint));
         }
-        assert_eq!(unchanged(&request(|r| r.fingerprint = None)), Err("fingerprint_missing"));
+        assert_eq!(
+            unchanged(&request(|r| r.fingerprint = None)),
+            Err(RefusalReason::FingerprintMissing)
+        );
         let session = |change: fn(&mut LeaseRequest)| {
             let mut request = request(change);
             request.binding = Binding::Session;
             unchanged(&request)
         };
         assert_eq!(session(|r| r.fingerprint = None), Ok(()));
-        assert_eq!(session(|r| r.path = "/".into()), Err("fingerprint"));
+        assert_eq!(session(|r| r.path = "/".into()), Err(RefusalReason::Fingerprint));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::case::Case;
 use super::operation;
+use super::reason::RefusalReason;
 use super::{Leasing, Refused, TIME_LIMIT};
 use custody_backends::resolver::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 use custody_base::names::fresh_id;
@@ -43,14 +44,12 @@ impl Leasing {
                 case.lease_id = lease_id;
                 Ok(Hold::Operation(held))
             }
-            Ok(Opened::Replayed) => {
-                Err(self.deny(&case.claim, RefusalCode::ReplayRejected, "replay").await)
-            }
+            Ok(Opened::Replayed) => Err(self.deny(&case.claim, RefusalReason::Replay).await),
             Err(fault) => {
                 tracing::error!(%fault, "failed to reach the ledger: custody issues no lease until it can");
                 // It may have been opened all the same.
                 Hold::Operation(held).give_up(ledger).await;
-                Err(self.deny(&case.claim, RefusalCode::Unavailable, "ledger").await)
+                Err(self.deny(&case.claim, RefusalReason::Ledger).await)
             }
         }
     }

@@ -14,6 +14,15 @@ pub struct SessionLimits {
     pub absolute: Option<u64>,
 }
 
+/// The absolute limit does not let a session go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionOver {
+    /// The session does not name the time of its login, or names one after its token was issued.
+    NoAuthTime,
+    /// The limit has passed.
+    Absolute,
+}
+
 // === impl SessionLimits ===
 
 impl SessionLimits {
@@ -22,19 +31,18 @@ impl SessionLimits {
     /// When the session ends by the absolute limit; `None` if there is none.
     ///
     /// # Errors
-    /// There is one and the session does not say when it began, or it has ended: a word for the
-    /// audit log.
+    /// [`SessionOver`], if there is a limit.
     pub fn end(
         &self,
         session: &Session,
         now: UnixSeconds,
-    ) -> Result<Option<UnixSeconds>, &'static str> {
+    ) -> Result<Option<UnixSeconds>, SessionOver> {
         let Some(absolute) = self.absolute else { return Ok(None) };
         let began = session.time_claim("auth_time");
         // A session that began after its token was made would last as long as it likes to say.
         let began = began.filter(|began| *began <= session.issued_at());
-        let end = began.ok_or("session_auth_time")?.saturating_add(absolute);
-        if now >= end { Err("session_absolute") } else { Ok(Some(end)) }
+        let end = began.ok_or(SessionOver::NoAuthTime)?.saturating_add(absolute);
+        if now >= end { Err(SessionOver::Absolute) } else { Ok(Some(end)) }
     }
 
     /// Has a session that was last in use then ended?
@@ -84,9 +92,9 @@ mod tests {
         assert_eq!(end(json!(NOW - 3599)), Ok(Some(NOW + 1)));
         // No session lasts longer for a fraction.
         assert_eq!(end(json!(NOW as f64 - 9.5)), Ok(Some(NOW + 3590)));
-        assert_eq!(end(json!(NOW - 3600)), Err("session_absolute"));
+        assert_eq!(end(json!(NOW - 3600)), Err(SessionOver::Absolute));
         for strange in [json!(null), json!("1"), json!(-1), json!(NOW + 1), json!([])] {
-            assert_eq!(end(strange), Err("session_auth_time"));
+            assert_eq!(end(strange), Err(SessionOver::NoAuthTime));
         }
         assert_eq!(SessionLimits::default().end(&session(&json!(null)), NOW), Ok(None));
     }

@@ -3,8 +3,10 @@
 //! answers by the tests.
 
 use crate::api::limits;
+use lease::{OutcomeRefusal, RefusalCode};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds them to the document.
 pub(super) fn add(document: &mut Value) {
@@ -28,16 +30,13 @@ fn paths() -> Value {
     json!({
         "/v1/leases": {"post": operation(
             "lease", "Lease a credential for one destination.", Some("LeaseRequest"), Some("Lease"),
-            &[(400, "not a lease request"), (401, "the session is not believed, or has ended"),
-              (403, "no grant covers it"), (409, "the operation was authorised before"),
-              (429, "too many; see Retry-After"), (503, "not now; see Retry-After")],
+            &by_status(RefusalCode::ALL.map(|code| (code.status(), code.code(), code.meaning()))),
         )},
         "/v1/leases/{id}/outcome": {"post": with_parameters(
             operation(
                 "settle", "What became of the operation of a single-use lease.",
                 Some("OutcomeReport"), None,
-                &[(400, "not a report"), (404, "no such operation"), (409, "settled before, otherwise"),
-                  (503, "not now")],
+                &by_status(OutcomeRefusal::ALL.map(|code| (code.status(), code.code(), code.meaning()))),
             ),
             json!([{"name": "id", "in": "path", "required": true,
                 "schema": of(limits::lease_id)}]),
@@ -45,7 +44,7 @@ fn paths() -> Value {
         "/v1/sync": {"get": with_parameters(
             operation(
                 "sync", "What is revoked since a cursor; waits for a change.", None,
-                Some("SyncAnswer"), &[(400, "not a cursor or a wait"), (503, "not now")],
+                Some("SyncAnswer"), &of_feed("The cursor or the wait is not valid."),
             ),
             json!([
                 {"name": "cursor", "in": "query", "required": false, "schema": of(limits::cursor)},
@@ -54,16 +53,52 @@ fn paths() -> Value {
         )},
         "/v1/seen": {"post": operation(
             "seen", "Sessions in use since the last report.", Some("SeenReport"), None,
-            &[(400, "not a report"), (503, "not now")],
+            &of_feed("The report does not match the contract."),
         )},
         "/healthz": {"get": health()},
     })
 }
 
+/// Codes and their meanings, by the status they travel with.
+fn by_status<'a>(
+    codes: impl IntoIterator<Item = (u16, &'a str, &'a str)>,
+) -> BTreeMap<u16, String> {
+    let mut texts: BTreeMap<u16, String> = BTreeMap::new();
+    for (status, code, meaning) in codes {
+        let text = texts.entry(status).or_default();
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&format!("`{code}`: {meaning}"));
+    }
+    texts
+}
+
+/// The refusals of the operations that no session asks for.
+fn of_feed(bad_request: &str) -> BTreeMap<u16, String> {
+    let (bad, down) = (RefusalCode::BadRequest, RefusalCode::Unavailable);
+    by_status([
+        (bad.status(), bad.code(), bad_request),
+        (down.status(), down.code(), "The ledger fails now, or too many requests wait."),
+    ])
+}
+
+/// Every code of a refusal, once.
+fn refusal_codes() -> Value {
+    let leases = RefusalCode::ALL.map(RefusalCode::code);
+    let outcomes = OutcomeRefusal::ALL.map(OutcomeRefusal::code);
+    json!(leases.into_iter().chain(outcomes).collect::<BTreeSet<_>>())
+}
+
 /// Of the edge and the health listener; the answer says what fails in both cases.
 fn health() -> Value {
-    let mut operation =
-        operation("health", "Whether a lease could be given.", None, Some("Health"), &[]);
+    let mut operation = operation(
+        "health",
+        "Whether a lease could be given.",
+        None,
+        Some("Health"),
+        &BTreeMap::new(),
+    );
     let healthy = operation.pointer("/responses/200").cloned();
     if let (Some(mut unhealthy), Some(responses)) = (healthy, operation.get_mut("responses")) {
         put(&mut unhealthy, "description", json!("the ledger or the audit log fails"));
@@ -77,7 +112,7 @@ fn operation(
     summary: &str,
     body: Option<&str>,
     answer: Option<&str>,
-    refusals: &[(u16, &str)],
+    refusals: &BTreeMap<u16, String>,
 ) -> Value {
     let content = |schema: &str| json!({"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}});
     let mut responses = match answer {
@@ -150,7 +185,7 @@ fn schemas() -> Value {
     let seconds = json!({"type": "integer", "minimum": 0, "description": "Unix seconds"});
     let binding = json!({"enum": ["session", "single_use"]});
     json!({
-        "EdgeRefusal": object(json!({"code": text}), &["code"]),
+        "EdgeRefusal": object(json!({"code": {"enum": refusal_codes()}}), &["code"]),
         "Health": object(json!({"status": text}), &["status"]),
         "LeaseRequest": object(
             lease_request(),

@@ -27,31 +27,32 @@ pub enum Refused {
 // === impl Refused ===
 
 impl Refused {
-    /// Every code; for metrics and their tests.
-    pub const CODES: [&'static str; 17] = [
-        "capability_missing",
-        "capability_too_large",
-        "capability_malformed",
-        "capability_algorithm",
-        "capability_unknown_key",
-        "capability_signature",
-        "capability_issuer",
-        "capability_audience",
-        "capability_expired",
-        "capability_not_yet_valid",
-        "capability_lifetime",
-        "capability_claims",
-        "capability_stale",
-        "capability_operation",
-        "capability_actor",
-        "capability_service",
-        "capability_replayed",
+    /// Every refusal, in the order of the checks; for the table in the documentation.
+    pub const ALL: [Self; 18] = [
+        Self::Missing,
+        Self::Token(TokenRefusal::TooLarge),
+        Self::Token(TokenRefusal::Malformed),
+        Self::Token(TokenRefusal::Algorithm),
+        Self::Token(TokenRefusal::UnknownKey),
+        Self::Token(TokenRefusal::Signature),
+        Self::Token(TokenRefusal::Issuer),
+        Self::Token(TokenRefusal::Audience),
+        Self::Token(TokenRefusal::Expired),
+        Self::Token(TokenRefusal::NotYetValid),
+        Self::Token(TokenRefusal::Lifetime),
+        Self::Token(TokenRefusal::Claims("")),
+        Self::Claims,
+        Self::Stale,
+        Self::Operation,
+        Self::Actor,
+        Self::Service,
+        Self::Replayed,
     ];
 
     pub const fn code(self) -> &'static str {
         match self {
             Self::Missing => "capability_missing",
-            Self::Token(refusal) => of_token(refusal),
+            Self::Token(refusal) => of_token(refusal).0,
             Self::Claims => "capability_claims",
             Self::Stale => "capability_stale",
             Self::Operation => "capability_operation",
@@ -61,6 +62,15 @@ impl Refused {
         }
     }
 
+    /// The HTTP status it travels with.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Operation | Self::Actor | Self::Service => 403,
+            Self::Missing | Self::Token(_) | Self::Claims | Self::Stale | Self::Replayed => 401,
+        }
+    }
+
+    /// The detail of the answer.
     const fn text(self) -> &'static str {
         match self {
             Self::Missing => "one Authorization: Bearer TOKEN is needed",
@@ -73,31 +83,99 @@ impl Refused {
             Self::Replayed => "the token was used before; make one for each call",
         }
     }
+
+    /// What it means, and what the issuer of the token does about it; sentences of Markdown.
+    pub const fn explanation(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Missing => (
+                "The request has no `Authorization: Bearer`, or more than one.",
+                "Send one header with one token.",
+            ),
+            Self::Token(refusal) => (of_token(refusal).1, of_token(refusal).2),
+            Self::Claims => (
+                "`op`, `actor` or `service` is missing or not a string.",
+                "Issue the claims as strings.",
+            ),
+            Self::Stale => (
+                "The token is older than `workers.capabilities.max_age`.",
+                "Issue a token for each call.",
+            ),
+            Self::Operation => {
+                ("`op` is not the operation of the request.", "Issue the right `op`.")
+            }
+            Self::Actor => ("`actor` is not the actor of the request.", "Issue the right `actor`."),
+            Self::Service => {
+                ("`service` is not the service of the request.", "Issue the right `service`.")
+            }
+            Self::Replayed => ("A request used the token before.", "Issue a token for each call."),
+        }
+    }
 }
 
-const fn of_token(refusal: TokenRefusal) -> &'static str {
+/// Code, meaning and fix.
+const fn of_token(refusal: TokenRefusal) -> (&'static str, &'static str, &'static str) {
     match refusal {
-        TokenRefusal::TooLarge => "capability_too_large",
-        TokenRefusal::Malformed => "capability_malformed",
-        TokenRefusal::Algorithm => "capability_algorithm",
-        TokenRefusal::UnknownKey => "capability_unknown_key",
-        TokenRefusal::Signature => "capability_signature",
-        TokenRefusal::Issuer => "capability_issuer",
-        TokenRefusal::Audience => "capability_audience",
-        TokenRefusal::Expired => "capability_expired",
-        TokenRefusal::NotYetValid => "capability_not_yet_valid",
-        TokenRefusal::Lifetime => "capability_lifetime",
-        TokenRefusal::Claims(_) | TokenRefusal::Name | TokenRefusal::Required => {
-            "capability_claims"
+        TokenRefusal::TooLarge => (
+            "capability_too_large",
+            "The token is over 8 KiB, or its header over 1 KiB.",
+            "Issue fewer claims.",
+        ),
+        TokenRefusal::Malformed => (
+            "capability_malformed",
+            "The token is not a well-formed JWT.",
+            "Inspect it with `session-jwt inspect`.",
+        ),
+        TokenRefusal::Algorithm => (
+            "capability_algorithm",
+            "`alg` is not the algorithm that the key is pinned to.",
+            "Sign with the algorithm that the key names.",
+        ),
+        TokenRefusal::UnknownKey => (
+            "capability_unknown_key",
+            "`kid` is missing, or names no usable key.",
+            "Publish the public key before it signs.",
+        ),
+        TokenRefusal::Signature => (
+            "capability_signature",
+            "The signature does not match the key that `kid` names.",
+            "A forgery, or a key that was replaced under its `kid`.",
+        ),
+        TokenRefusal::Issuer => (
+            "capability_issuer",
+            "`iss` is not the configured issuer.",
+            "Compare them byte by byte.",
+        ),
+        TokenRefusal::Audience => (
+            "capability_audience",
+            "`aud` does not name the configured audience.",
+            "Issue the token for custody, not for the edge.",
+        ),
+        TokenRefusal::Expired => {
+            ("capability_expired", "`exp` has passed.", "Issue a token for each call.")
         }
+        TokenRefusal::NotYetValid => (
+            "capability_not_yet_valid",
+            "`nbf` or `iat` is further in the future than the leeway.",
+            "Check the clocks of the issuer and of custody.",
+        ),
+        TokenRefusal::Lifetime => (
+            "capability_lifetime",
+            "`exp - iat` is over 3600 seconds, or not positive.",
+            "Issue tokens of a minute.",
+        ),
+        TokenRefusal::Claims(_) | TokenRefusal::Name | TokenRefusal::Required => (
+            "capability_claims",
+            "A claim of every JWT is missing, or has the wrong JSON type.",
+            "Issue `exp`, `iat`, `iss`, `aud`, `sub` and `jti`.",
+        ),
     }
 }
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         let (code, text) = (refused.code(), refused.text());
-        match refused {
-            Refused::Operation | Refused::Actor | Refused::Service => Self::forbidden(code, text),
+        match refused.status() {
+            403 => Self::forbidden(code, text),
             _ => Self::unauthorized(code, text),
         }
     }
