@@ -39,6 +39,7 @@ pub enum RefusalReason {
     CredentialUnreadable,
     BackendDenied,
     BackendDown,
+    CommandFailed,
     RefreshTokenLost,
     NoBackendAvailable,
     CredentialUnfit,
@@ -48,7 +49,7 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// Every reason, in the order of the checks; for the table in the documentation.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::Session(Refusal::TooLarge),
         Self::Session(Refusal::Malformed),
         Self::Session(Refusal::Algorithm),
@@ -89,6 +90,7 @@ impl RefusalReason {
         Self::CredentialUnreadable,
         Self::BackendDenied,
         Self::BackendDown,
+        Self::CommandFailed,
         Self::RefreshTokenLost,
         Self::NoBackendAvailable,
         Self::CredentialUnfit,
@@ -119,6 +121,7 @@ impl RefusalReason {
             Self::CredentialUnreadable => "credential_unreadable",
             Self::BackendDenied => "backend_denied",
             Self::BackendDown => "backend_down",
+            Self::CommandFailed => "command_failed",
             Self::RefreshTokenLost => "refresh_token_lost",
             Self::NoBackendAvailable => "no_backend_available",
             Self::CredentialUnfit => "credential_unfit",
@@ -152,6 +155,7 @@ impl RefusalReason {
             | Self::CredentialUnreadable
             | Self::BackendDenied
             | Self::BackendDown
+            | Self::CommandFailed
             | Self::RefreshTokenLost
             | Self::NoBackendAvailable
             | Self::CredentialUnfit => RefusalCode::Unavailable,
@@ -328,6 +332,10 @@ const fn of_source(reason: RefusalReason) -> (&'static str, &'static str) {
         RefusalReason::BackendDown => {
             ("The backend does not answer.", "Check the backend and the network to it.")
         }
+        RefusalReason::CommandFailed => (
+            "The command of the backend failed, took too long, or wrote no usable credential.",
+            "Run the command by hand as custody's user; custody's log has its exit status.",
+        ),
         RefusalReason::RefreshTokenLost => (
             "The issuer replaced the refresh token, and custody does not have the next one.",
             "Log in at the provider again, and store the new refresh token.",
@@ -368,6 +376,7 @@ impl From<&BackendFault> for RefusalReason {
             BackendFault::Unreadable(_) => Self::CredentialUnreadable,
             BackendFault::Denied(_) => Self::BackendDenied,
             BackendFault::Down(_) => Self::BackendDown,
+            BackendFault::CommandFailed(_) => Self::CommandFailed,
             BackendFault::RefreshTokenLost(_) => Self::RefreshTokenLost,
             BackendFault::NoBackendAvailable { .. } => Self::NoBackendAvailable,
             BackendFault::Unfit(_) => Self::CredentialUnfit,
@@ -386,6 +395,7 @@ mod tests {
             BackendFault::Unreadable(String::new()),
             BackendFault::Denied(String::new()),
             BackendFault::Down(String::new()),
+            BackendFault::CommandFailed(String::new()),
             BackendFault::RefreshTokenLost(String::new()),
             BackendFault::NoBackendAvailable { kind: None },
             BackendFault::Unfit(""),
