@@ -9,7 +9,7 @@ use common::now;
 use common::peer::Peer;
 use common::shelf::{Shelf, actor, handle, shelf};
 use common::stores::{Store, on_both_stores};
-use custody_backends::github_app::{App, GitHubApp, InstallationSource};
+use custody_backends::github_app::{App, GitHubApp, Installation, InstallationSource, TokenForm};
 use custody_backends::sealed::SealedBackend;
 use custody_backends::{Asked, BackendFault, CredentialBackend, MintingStores, Narrow};
 use custody_base::credential::{Credential, Resolved, Shape};
@@ -73,7 +73,7 @@ fn replica(peer: &Peer, shelf: &Shelf, installation: u64) -> InstallationSource 
     let (ledger, audit) = (shelf.ledger.clone(), shelf.audit.clone());
     let stores = MintingStores { secrets, ledger, audit };
     let app = GitHubApp::new("gh".into(), outbound, api, app, stores);
-    InstallationSource::new(app, installation)
+    InstallationSource::new(app, Installation { id: installation, form: TokenForm::Bearer })
 }
 
 async fn ask(source: &InstallationSource, narrow: &Narrow) -> Result<Resolved, BackendFault> {

@@ -5,6 +5,8 @@
 mod common;
 
 use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use common::authority::{Authority, CLIENT, CLIENT_SECRET, Trouble};
 use common::client::Answer;
 use common::github::GitHub;
@@ -318,7 +320,9 @@ async fn github(put: impl FnOnce(&Home, &str)) -> (Scene, GitHub, Peer) {
         "backends:
   gh: {{type: github_app, api: '{}/api/v3', ca: {}, app_id: '123',
     private_key: {{handle: gh-app-key}}}}
-credentials: {{github-ci: {{primary: {{backend: gh, installation: 42}}}}}}
+credentials:
+  github-ci: {{primary: {{backend: gh, installation: 42}}}}
+  github-git: {{primary: {{backend: gh, installation: 42, as: basic}}}}
 ",
         peer.url(),
         peer.ca().display()
@@ -327,6 +331,8 @@ credentials: {{github-ci: {{primary: {{backend: gh, installation: 42}}}}}}
     put(&scene.home, &pem);
     scene.home.grants(
         "- {handle: github-ci, destinations: [api.github.com], claims: {team: [build]},
+     narrow: {repositories: [site], permissions: {contents: read}}}
+  - {handle: github-git, destinations: [api.github.com], claims: {team: [build]},
      narrow: {repositories: [site], permissions: {contents: read}}}",
     );
     (scene, github, peer)
@@ -346,6 +352,16 @@ async fn an_installation_token_is_leased_with_an_app_key_from_standard_input() {
     let asked = json!({"repositories": ["site"], "permissions": {"contents": "read"}});
     assert_eq!(github.requests(), [asked]);
     scene.holds_none_of(&running, &["ghs_1", "PRIVATE KEY"]);
+}
+
+#[tokio::test]
+async fn an_installation_token_for_git_is_leased_as_basic() {
+    let (scene, _github, _peer) =
+        github(|home, pem| home.put("gh-app-key", &["--type", "opaque"], pem)).await;
+    let running = scene.home.serve();
+    let basic = format!("Basic {}", STANDARD.encode("x-access-token:ghs_1"));
+    assert_eq!(scene.header(&running, "github-git").await, basic);
+    scene.holds_none_of(&running, &["ghs_1", &basic[6..]]);
 }
 
 #[tokio::test]

@@ -36,6 +36,9 @@ const API_VERSION: &str = "2022-11-28";
 const JWT_BACKDATED: u64 = 60;
 const JWT_LIFE: u64 = 600;
 
+/// The user name beside an installation token.
+const GIT_USER: &str = "x-access-token";
+
 /// An app, and where its GitHub is.
 pub struct GitHubApp {
     name: String,
@@ -56,10 +59,27 @@ pub struct App {
     pub private_key: (Actor, Handle),
 }
 
-/// One installation of an app.
+/// One installation of an app, and how its token is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Installation {
+    pub id: u64,
+    pub form: TokenForm,
+}
+
+/// How a token is written into a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenForm {
+    /// For the API.
+    #[default]
+    Bearer,
+    /// As the password of [`GIT_USER`], for git over HTTPS, which answers a bearer token with 401.
+    Basic,
+}
+
+/// The credential of an installation.
 pub struct InstallationSource {
     app: Arc<GitHubApp>,
-    installation: u64,
+    installation: Installation,
 }
 
 /// One request on its way: its own copy of everything, because it outlives who asked.
@@ -163,7 +183,7 @@ impl Issuer for GitHubApp {
 // === impl InstallationSource ===
 
 impl InstallationSource {
-    pub fn new(app: Arc<GitHubApp>, installation: u64) -> Self {
+    pub fn new(app: Arc<GitHubApp>, installation: Installation) -> Self {
         Self { app, installation }
     }
 }
@@ -175,13 +195,21 @@ impl CredentialBackend for InstallationSource {
     }
 
     fn is_capable(&self, asked: &Asked<'_>) -> bool {
-        asked.kind.is_none_or(|kind| kind == CredentialType::Bearer)
+        let own = match self.installation.form {
+            TokenForm::Bearer => CredentialType::Bearer,
+            TokenForm::Basic => CredentialType::Basic,
+        };
+        asked.kind.is_none_or(|kind| kind == own)
     }
 
     async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
-        let token = self.app.token(self.installation, asked).await?;
+        let token = self.app.token(self.installation.id, asked).await?;
+        let secret = token.secret.duplicate();
         Ok(Resolved {
-            credential: Credential::Bearer { token: token.secret.duplicate() },
+            credential: match self.installation.form {
+                TokenForm::Bearer => Credential::Bearer { token: secret },
+                TokenForm::Basic => Credential::Basic { user: GIT_USER.into(), password: secret },
+            },
             target: Some(self.app.api.host().to_owned()),
             scope: token.scope.clone(),
             expires_at: Some(token.expires_at),

@@ -1,6 +1,7 @@
 //! What the backends and the sources of credentials are made from.
 
 use crate::exec::{CommandRequest, Program, ProgramFault};
+use crate::github_app::Installation;
 use crate::oauth::{Client, TokenRequest};
 use crate::openbao::{OpenBao, OpenBaoSource};
 use custody_base::actor::Actor;
@@ -87,8 +88,7 @@ pub enum SourceOf {
     Sealed,
     OpenBao(OpenBaoSource),
     OAuth2(TokenRequest),
-    /// The id of an installation.
-    GitHubApp(u64),
+    GitHubApp(Installation),
     Exec(CommandRequest),
 }
 

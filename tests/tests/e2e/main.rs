@@ -11,6 +11,7 @@ mod custody_faults;
 mod destinations;
 mod feed;
 mod folding;
+mod git;
 mod inside_addresses;
 mod istio;
 mod mixing;

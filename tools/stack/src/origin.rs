@@ -6,6 +6,7 @@
 
 mod credential;
 mod events;
+mod git;
 mod record;
 mod routes;
 mod scripted_answers;
@@ -17,6 +18,7 @@ pub use scripted_answers::{ScriptedAnswer, ScriptedAnswers};
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -49,6 +51,8 @@ pub struct OriginSettings {
     pub tls_versions: &'static [&'static SupportedProtocolVersion],
     /// Where it listens; 0 takes a free port.
     pub port: u16,
+    /// A folder of bare repositories, served to git below `/git/`.
+    pub repositories: Option<PathBuf>,
 }
 
 /// A running origin; it ends, with all its connections, when it is dropped.
@@ -70,6 +74,7 @@ impl OriginSettings {
             alpn: H2_AND_HTTP1.iter().map(|name| (*name).to_owned()).collect(),
             tls_versions: rustls::ALL_VERSIONS,
             port: 0,
+            repositories: None,
         }
     }
 }
@@ -92,7 +97,12 @@ impl Origin {
         let record = Arc::new(Record::default());
         let events = Events::default();
         let scripted_answers = ScriptedAnswers::default();
-        let router = routes::router(Arc::clone(&record), events.clone(), scripted_answers.clone());
+        let router = routes::router(
+            Arc::clone(&record),
+            events.clone(),
+            scripted_answers.clone(),
+            settings.repositories.clone(),
+        );
         let at = SocketAddr::new(on, settings.port);
         let (address, serving) = serving(runtime, at, tls, router)?;
         Ok(Self { address, record, events, scripted_answers, serving })

@@ -3,6 +3,7 @@
 use super::oauth2::read_reach;
 use super::own_secret::{self, RawOwnSecret};
 use crate::config::fault::Faults;
+use custody_backends::github_app::{Installation, TokenForm};
 use custody_backends::settings::AppOnGitHub;
 use custody_base::outbound::{Endpoint, Reach};
 use serde::Deserialize;
@@ -31,6 +32,16 @@ enum RawAppId {
 #[serde(deny_unknown_fields)]
 struct RawSource {
     installation: u64,
+    #[serde(rename = "as", default)]
+    form: RawForm,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawForm {
+    #[default]
+    Bearer,
+    Basic,
 }
 
 /// GitHub's own.
@@ -57,8 +68,11 @@ pub(super) fn read(
     Some(AppOnGitHub { api: api?, reach, app_id, private_key: private_key? })
 }
 
-/// The id of the installation.
-pub(super) fn read_source(path: &str, value: Value, faults: &mut Faults) -> Option<u64> {
-    let RawSource { installation } = faults.section(path, Some(value))?;
-    Some(installation)
+pub(super) fn read_source(path: &str, value: Value, faults: &mut Faults) -> Option<Installation> {
+    let RawSource { installation: id, form } = faults.section(path, Some(value))?;
+    let form = match form {
+        RawForm::Bearer => TokenForm::Bearer,
+        RawForm::Basic => TokenForm::Basic,
+    };
+    Some(Installation { id, form })
 }

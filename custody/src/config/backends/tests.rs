@@ -1,6 +1,7 @@
 use super::super::credentials;
 use super::*;
 use custody_backends::exec::{Format, JsonFields, Variable};
+use custody_backends::github_app::{Installation, TokenForm};
 use custody_backends::oauth::{Client, ClientAuth, Grant};
 use custody_backends::openbao::{Fields, OpenBaoAuth, SecretPath};
 use custody_backends::settings::{Credentials, SourcePair};
@@ -158,6 +159,7 @@ b:
   primary: {backend: corp, grant: refresh_token, refresh_token: {handle: corp-refresh}}
   backup: {backend: direct, grant: token_exchange, audience: api, resources: ['https://a.example']}
 github-ci: {primary: {backend: gh, installation: 42}}
+github-git: {primary: {backend: gh, installation: 42, as: basic}}
 ";
 
 #[test]
@@ -174,7 +176,9 @@ fn oauth_and_github() {
     let pair = |handle: &str| &credentials.0[&handle.parse().unwrap()];
     let SourceOf::OAuth2(request) = &pair("b").primary.of else { panic!("another") };
     assert_eq!(request.grant, Grant::RefreshToken { handle: "corp-refresh".parse().unwrap() });
-    assert_eq!(pair("github-ci").primary.of, SourceOf::GitHubApp(42));
+    let of = |form| SourceOf::GitHubApp(Installation { id: 42, form });
+    assert_eq!(pair("github-ci").primary.of, of(TokenForm::Bearer));
+    assert_eq!(pair("github-git").primary.of, of(TokenForm::Basic));
 }
 
 #[test]
@@ -205,6 +209,7 @@ fn what_oauth_and_github_lack_is_named() {
     }
     for (from, to, begin) in [
         ("installation: 42", "installation: x", "credentials.github-ci.primary.installation: "),
+        ("as: basic", "as: digest", "credentials.github-git.primary.as: unknown variant"),
         ("grant: client_credentials", "grant: password", "credentials.a.primary.grant: "),
         ("[read, write]", "[read write]", "credentials.a.primary.scopes[0]: "),
         (", refresh_token: {", ", x: {", "credentials.b.primary.x: unknown field"),

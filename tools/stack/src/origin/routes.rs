@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Events, Record, ScriptedAnswers, Seen};
+use super::{Events, Record, ScriptedAnswers, Seen, git};
 
 /// The pieces a download is sent in.
 const PIECE: usize = 64 * 1024;
@@ -68,8 +69,16 @@ pub(super) fn router(
     record: Arc<Record>,
     events: Events,
     scripted_answers: ScriptedAnswers,
+    repositories: Option<PathBuf>,
 ) -> Router {
-    Router::new()
+    let routes = match repositories {
+        Some(root) => Router::new().route(
+            "/git/{*path}",
+            any(move |Path(path): Path<String>, request| git::serve(root.clone(), path, request)),
+        ),
+        None => Router::new(),
+    };
+    routes
         .route("/upload", any(upload))
         .route("/download", get(download))
         .route("/sse", get(counted_events))
