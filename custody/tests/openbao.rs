@@ -5,6 +5,8 @@
 mod common;
 #[path = "openbao/policies.rs"]
 mod policies;
+#[path = "openbao/wrapped.rs"]
+mod wrapped;
 
 use common::bao::{Bao, headers, resolve, resolver};
 use common::client::plain_get;

@@ -8,6 +8,7 @@ mod answer;
 mod client;
 mod denials;
 mod door;
+mod login_files;
 mod settings;
 mod source;
 mod token;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 /// What custody's policy lets it do.
 const POLICY: &str = r#"
 path "kv/data/app/*" { capabilities = ["read"] }
+path "kv1/app/*" { capabilities = ["read"] }
 path "database/creds/app" { capabilities = ["read"] }
 path "transit/keys/leasehold" { capabilities = ["read"] }
 path "transit/encrypt/leasehold" { capabilities = ["update"] }
@@ -65,6 +66,17 @@ impl Bao {
     /// A value below `kv/`.
     pub fn kv(&self, path: &str, data: Value) {
         self.root(&format!("kv/data/{path}"), json!({"data": data}));
+    }
+
+    /// What OpenBao answers to a write here, response-wrapped: the wrapping token.
+    pub fn wrapped(&self, path: &str, fields: &[&str]) -> String {
+        let mut bao = std::process::Command::new(self.server.binary().path());
+        bao.args(["write", "-wrap-ttl=300s", "-field=wrapping_token", "-f", path]).args(fields);
+        bao.env("BAO_ADDR", self.server.url()).env("BAO_CACERT", self.server.ca());
+        bao.env("BAO_TOKEN", self.server.root_token().expose()).env("HOME", self.folder.path());
+        let output = bao.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// A file that its owner alone may read.

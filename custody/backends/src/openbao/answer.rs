@@ -1,6 +1,6 @@
 //! What OpenBao answers, as far as custody reads it.
 
-use custody_base::outbound::secret;
+use custody_base::outbound::{optional_secret, secret};
 use lease::Secret;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -36,6 +36,25 @@ pub(super) struct Looked {
     pub renewable: bool,
 }
 
+/// What was response-wrapped: a SecretID, or a token.
+#[derive(Deserialize)]
+pub(super) struct Unwrapped {
+    data: Option<UnwrappedData>,
+    auth: Option<UnwrappedAuth>,
+}
+
+#[derive(Deserialize)]
+struct UnwrappedData {
+    #[serde(default, deserialize_with = "optional_secret")]
+    secret_id: Option<Secret>,
+}
+
+#[derive(Deserialize)]
+struct UnwrappedAuth {
+    #[serde(deserialize_with = "secret")]
+    client_token: Secret,
+}
+
 /// A version of a KV value.
 #[derive(Deserialize)]
 pub(super) struct KvRead {
@@ -65,6 +84,15 @@ pub(super) type FieldMap = BTreeMap<String, Field>;
 pub(super) enum Field {
     Text(Secret),
     Other,
+}
+
+// === impl Unwrapped ===
+
+impl Unwrapped {
+    pub(super) fn secret(self) -> Option<Secret> {
+        let secret_id = self.data.and_then(|data| data.secret_id);
+        secret_id.or_else(|| self.auth.map(|auth| auth.client_token))
+    }
 }
 
 // === impl Field ===

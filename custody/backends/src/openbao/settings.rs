@@ -22,6 +22,8 @@ pub enum OpenBaoAuth {
         mount: String,
         role_id_file: PathBuf,
         secret_id_file: PathBuf,
+        /// The file of the SecretID holds a wrapping token.
+        is_wrapped: bool,
     },
     Jwt {
         mount: String,
@@ -29,7 +31,11 @@ pub enum OpenBaoAuth {
         jwt_file: PathBuf,
     },
     /// A token that somebody else keeps alive; read again when the file changes.
-    TokenFile(PathBuf),
+    TokenFile {
+        path: PathBuf,
+        /// The file holds a wrapping token.
+        is_wrapped: bool,
+    },
 }
 
 /// What one handle's credential is made of.
@@ -42,6 +48,8 @@ pub struct OpenBaoSource {
 /// Where it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretPath {
+    /// `MOUNT/PATH` of a KV store of version 1.
+    KvOne { mount: String, path: String },
     /// `MOUNT/data/PATH` of a KV store of version 2; `version` `None`: the newest.
     Kv { mount: String, path: String, version: Option<u64> },
     /// Any path whose answer has a lease.

@@ -48,6 +48,15 @@ impl Source {
         self.resolved(fields, None, None)
     }
 
+    /// A KV store of version 1 answers with the fields, and with a lease that means nothing.
+    async fn read_kv_one(&self, mount: &str, below: &str) -> Result<Resolved, BackendFault> {
+        let path = format!("{mount}/{below}");
+        let granted = self.client.call(Method::GET, &path, &[], NOTHING).await?;
+        let read: Leased = granted.answer.json().map_err(|fault| down(&path, &fault))?;
+        let fields = read.data.ok_or(BackendFault::Unfit("its answer has no fields"))?;
+        self.resolved(fields, None, None)
+    }
+
     async fn make(&self, path: &str) -> Result<Resolved, BackendFault> {
         let granted = self.client.call(Method::GET, path, &[], NOTHING).await?;
         // Its clock is not ours; the lease began after we asked, so this is the earlier end.
@@ -96,6 +105,7 @@ impl CredentialBackend for Source {
     async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
         asked.narrow.refuse()?;
         match &self.at {
+            SecretPath::KvOne { mount, path } => self.read_kv_one(mount, path).await,
             SecretPath::Kv { mount, path, version } => self.read_kv(mount, path, *version).await,
             SecretPath::Dynamic { path } => self.make(path).await,
         }

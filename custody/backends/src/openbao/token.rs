@@ -4,9 +4,10 @@
 use super::answer::{Auth, LoggedIn, LookedUp};
 use super::denials::{Denials, policy_line};
 use super::door::{Door, NOTHING, allowed, down, judged};
+use super::login_files::{LoginFiles, text_of};
 use super::settings::OpenBaoAuth;
 use crate::BackendFault;
-use custody_base::files::{FileFault, Stamp, read_private};
+use custody_base::files::Stamp;
 use custody_base::outbound::{Method, StatusCode};
 use lease::Secret;
 use serde::Serialize;
@@ -44,6 +45,7 @@ pub(super) struct Token {
 pub(super) struct Tokens {
     door: Arc<Door>,
     auth: OpenBaoAuth,
+    files: LoginFiles,
     current: RwLock<Option<Arc<Token>>>,
     /// Held over a login, so that those who come meanwhile wait for that one.
     login: Mutex<Pace>,
@@ -86,7 +88,8 @@ impl Tokens {
     pub(super) fn start(door: Arc<Door>, auth: OpenBaoAuth) -> Arc<Self> {
         let (current, changed, denials) = (RwLock::default(), Arc::default(), Denials::default());
         let login = Mutex::new(Pace { next: Instant::now(), pause: PAUSE, fault: None });
-        let tokens = Arc::new(Self { door, auth, current, login, changed, denials });
+        let files = LoginFiles::default();
+        let tokens = Arc::new(Self { door, auth, files, current, login, changed, denials });
         tokio::spawn(keep(Arc::downgrade(&tokens)));
         tokens
     }
@@ -112,7 +115,7 @@ impl Tokens {
         if self.denials.has(path) || self.can_look_up(token).await? {
             return Ok(Refusal::Stands(String::new()));
         }
-        if let OpenBaoAuth::TokenFile(file) = &self.auth {
+        if let OpenBaoAuth::TokenFile { path: file, .. } = &self.auth {
             return Ok(Refusal::Stands(format!(
                 "; or the token in {} is dead. Custody can tell with: {}",
                 file.display(),
@@ -154,7 +157,7 @@ impl Tokens {
         let token = self.current.read().unwrap_or_else(PoisonError::into_inner).clone()?;
         let fresh = token.ends.is_none_or(|ends| Instant::now() < ends);
         let same = match &self.auth {
-            OpenBaoAuth::TokenFile(path) => token.file == Some(Stamp::of([path.as_path()])),
+            OpenBaoAuth::TokenFile { path, .. } => token.file == Some(Stamp::of([path.as_path()])),
             _ => true,
         };
         (fresh && same).then_some(token)
@@ -175,7 +178,7 @@ impl Tokens {
         }
         sleep_until(pace.next).await;
         // Before the login: also one that nobody waits for to its end counts.
-        if !matches!(self.auth, OpenBaoAuth::TokenFile(_)) {
+        if !matches!(self.auth, OpenBaoAuth::TokenFile { .. }) {
             pace.next = Instant::now() + PAUSE;
         }
         match self.fresh().await {
@@ -208,8 +211,9 @@ impl Tokens {
 
     async fn fresh(&self) -> Result<Token, BackendFault> {
         match &self.auth {
-            OpenBaoAuth::AppRole { mount, role_id_file, secret_id_file } => {
-                let (role_id, secret_id) = (text_of(role_id_file)?, text_of(secret_id_file)?);
+            OpenBaoAuth::AppRole { mount, role_id_file, secret_id_file, is_wrapped } => {
+                let role_id = text_of(role_id_file)?;
+                let secret_id = self.files.read(&self.door, secret_id_file, *is_wrapped).await?;
                 let body = AppRoleLogin { role_id: of(&role_id)?, secret_id: of(&secret_id)? };
                 self.present(&format!("auth/{mount}/login"), &body).await
             }
@@ -218,7 +222,7 @@ impl Tokens {
                 let body = JwtLogin { role, jwt: of(&jwt)? };
                 self.present(&format!("auth/{mount}/login"), &body).await
             }
-            OpenBaoAuth::TokenFile(path) => self.read(path).await,
+            OpenBaoAuth::TokenFile { path, is_wrapped } => self.read(path, *is_wrapped).await,
         }
     }
 
@@ -232,11 +236,11 @@ impl Tokens {
     }
 
     /// The token in the file, and how long it has to live.
-    async fn read(&self, path: &Path) -> Result<Token, BackendFault> {
+    async fn read(&self, path: &Path, is_wrapped: bool) -> Result<Token, BackendFault> {
         // The state first: a file that changes in between is read once too often.
         let file = Some(Stamp::of([path]));
         let asked = Instant::now();
-        let value = text_of(path)?;
+        let value = self.files.read(&self.door, path, is_wrapped).await?;
         let mut token = Token::new(value, asked);
         token.file = file;
         let answer =
@@ -348,18 +352,6 @@ impl Token {
     /// How long it has, in whole seconds; `None`: it does not end.
     pub(super) fn seconds_left(&self) -> Option<u64> {
         self.ends.map(|ends| ends.saturating_duration_since(Instant::now()).as_secs())
-    }
-}
-
-fn text_of(path: &Path) -> Result<Secret, BackendFault> {
-    let fault = |fault: FileFault| BackendFault::Unreadable(fault.to_string());
-    let bytes = read_private(path).map_err(fault)?;
-    let text = Secret::new(bytes.trim_ascii());
-    let fine = !text.expose().is_empty() && text.expose().iter().all(u8::is_ascii_graphic);
-    if fine {
-        Ok(text)
-    } else {
-        Err(BackendFault::Unreadable(format!("{}: is not one word of text", path.display())))
     }
 }
 

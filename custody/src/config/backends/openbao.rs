@@ -35,6 +35,8 @@ struct RawAuth {
     approle: Option<RawAppRole>,
     jwt: Option<RawJwt>,
     token_file: Option<PathBuf>,
+    #[serde(default)]
+    wrapped: bool,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +76,7 @@ struct RawKv {
     mount: String,
     path: String,
     version: Option<u64>,
+    engine: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -117,18 +120,23 @@ pub(super) fn read(
 }
 
 fn read_auth(path: &str, raw: RawAuth, folder: &Path, faults: &mut Faults) -> Option<OpenBaoAuth> {
+    let is_wrapped = raw.wrapped;
+    if is_wrapped && raw.jwt.is_some() {
+        faults.add(format!("{path}.wrapped"), "goes with approle and token_file only");
+    }
     let auth = match (raw.approle, raw.jwt, raw.token_file) {
         (Some(raw), None, None) => OpenBaoAuth::AppRole {
             mount: raw.mount.unwrap_or_else(|| "approle".into()),
             role_id_file: folder.join(raw.role_id_file),
             secret_id_file: folder.join(raw.secret_id_file),
+            is_wrapped,
         },
         (None, Some(raw), None) => OpenBaoAuth::Jwt {
             mount: raw.mount.unwrap_or_else(|| "jwt".into()),
             role: raw.role,
             jwt_file: folder.join(raw.jwt_file),
         },
-        (None, None, Some(file)) => OpenBaoAuth::TokenFile(folder.join(file)),
+        (None, None, Some(file)) => OpenBaoAuth::TokenFile { path: folder.join(file), is_wrapped },
         _ => {
             faults.add(path, "has one of approle, jwt and token_file");
             return None;
@@ -139,7 +147,7 @@ fn read_auth(path: &str, raw: RawAuth, folder: &Path, faults: &mut Faults) -> Op
             check_path(&format!("{path}.approle.mount"), mount, faults);
         }
         OpenBaoAuth::Jwt { mount, .. } => check_path(&format!("{path}.jwt.mount"), mount, faults),
-        OpenBaoAuth::TokenFile(_) => {}
+        OpenBaoAuth::TokenFile { .. } => {}
     }
     Some(auth)
 }
@@ -147,10 +155,10 @@ fn read_auth(path: &str, raw: RawAuth, folder: &Path, faults: &mut Faults) -> Op
 pub(super) fn read_source(path: &str, value: Value, faults: &mut Faults) -> Option<OpenBaoSource> {
     let mut raw: RawSource = faults.section(path, Some(value))?;
     let at = match (raw.kv.take(), raw.dynamic.take()) {
-        (Some(RawKv { mount, path: below, version }), None) => {
+        (Some(RawKv { mount, path: below, version, engine }), None) => {
             check_path(&format!("{path}.kv.mount"), &mount, faults);
             check_path(&format!("{path}.kv.path"), &below, faults);
-            Some(SecretPath::Kv { mount, path: below, version })
+            read_kv_place(&format!("{path}.kv"), (mount, below), (engine, version), faults)
         }
         (None, Some(RawDynamic { path: below })) => {
             check_path(&format!("{path}.dynamic.path"), &below, faults);
@@ -163,6 +171,29 @@ pub(super) fn read_source(path: &str, value: Value, faults: &mut Faults) -> Opti
     };
     let fields = read_fields(path, raw, faults);
     Some(OpenBaoSource { at: at?, fields: fields? })
+}
+
+fn read_kv_place(
+    path: &str,
+    (mount, below): (String, String),
+    (engine, version): (Option<u64>, Option<u64>),
+    faults: &mut Faults,
+) -> Option<SecretPath> {
+    match (engine.unwrap_or(2), version) {
+        (1, None) => Some(SecretPath::KvOne { mount, path: below }),
+        (2, version) => Some(SecretPath::Kv { mount, path: below, version }),
+        (1, Some(_)) => {
+            faults.add(
+                format!("{path}.version"),
+                "goes with engine: 2 only; engine 1 keeps one value",
+            );
+            None
+        }
+        _ => {
+            faults.add(format!("{path}.engine"), "is the version of the KV engine, 1 or 2");
+            None
+        }
+    }
 }
 
 fn read_fields(path: &str, raw: RawSource, faults: &mut Faults) -> Option<Fields> {

@@ -45,6 +45,7 @@ fn a_good_file() {
             mount: "approle".into(),
             role_id_file: "/etc/custody/role-id".into(),
             secret_id_file: "/run/secret-id".into(),
+            is_wrapped: false,
         }
     );
     let llm = &credentials.0[&"llm".parse().unwrap()];
@@ -81,6 +82,12 @@ fn every_fault_names_its_field() {
         ("role_id_file: role-id", "role_id: x", "backends.bao.auth.approle.role_id: unknown"),
         ("auth: {", "auth: {token_file: t, ", "backends.bao.auth: has one of"),
         ("namespace: team/a", "timeout: 2m", "backends.bao.timeout: must be 1s to 30s"),
+        (
+            "{approle: {role_id_file: role-id, secret_id_file: /run/secret-id}}",
+            "{wrapped: true, jwt: {role: r, jwt_file: j}}",
+            "backends.bao.auth.wrapped: goes with approle",
+        ),
+        ("auth: {", "auth: {wrapped: 1, ", "backends.bao.auth.wrapped: invalid type"),
     ] {
         let text = BACKENDS.replacen(from, to, 1);
         assert_ne!(text, BACKENDS, "{from}");
@@ -96,6 +103,16 @@ fn every_fault_names_its_field() {
         ("apps/llm", "../llm", "credentials.llm.primary.kv.path: is a path"),
         ("apps/llm", "a%2fb", "credentials.llm.primary.kv.path: is a path"),
         ("kv: {", "dynamic: {path: x}, kv: {", "credentials.llm.primary: has either kv or"),
+        (
+            "kv: {mount",
+            "kv: {engine: 3, mount",
+            "credentials.llm.primary.kv.engine: is the version",
+        ),
+        (
+            "kv: {mount",
+            "kv: {engine: 1, version: 2, mount",
+            "credentials.llm.primary.kv.version: goes with",
+        ),
         ("kv: {mount", "kv: {mound", "credentials.llm.primary.kv.mound: unknown field"),
         ("field: key", "user_field: key", "credentials.llm.primary.user_field: does not go with"),
         ("field: key", "type: api_key", "credentials.llm.primary.header: is missing"),
