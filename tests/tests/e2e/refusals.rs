@@ -6,6 +6,7 @@ mod configuration;
 mod gateway;
 mod headers;
 mod in_tunnel;
+mod of_envoy;
 mod paths;
 mod sessions;
 mod telling;

@@ -210,3 +210,23 @@ fn what_custody_does_not_grant_is_not_leased() {
     }
     scene.accepts("granted", || get(&scene, &format!("/{}/v1/a", scene.at(BELOW[0]))));
 }
+
+/// `proxy_pass` of nginx and `ab` speak it.
+#[test]
+fn http_1_0_is_judged_as_http_1_1() {
+    let scene = Scene::gateway();
+    let (edge, api) = (scene.edge(), scene.at(API));
+    let with = |path: &str, session: &str| {
+        let lines = format!("Host: {edge}\r\nX-Leasehold-Session: {session}\r\n");
+        guest::plain(edge, format!("GET /{api}{path} HTTP/1.0\r\n{lines}\r\n"))
+    };
+    let seen = scene.accepts("a session", || with("/v1/models", &scene.session));
+    assert_eq!(seen.authorization().as_deref(), Some(LEASED.as_bytes()));
+    scene.refuses("a path", (403, "path_not_allowed"), || with("/v2", &scene.session));
+    scene.refuses("no session", (401, "session_missing"), || with("/v1/models", ""));
+    scene.drops("no host", || {
+        let session = &scene.session;
+        let lines = format!("X-Leasehold-Session: {session}\r\n");
+        guest::plain(edge, format!("GET /{api}/v1/models HTTP/1.0\r\n{lines}\r\n"))
+    });
+}

@@ -1,6 +1,7 @@
 //! WebSockets (RFC 6455), over the upgrade of HTTP/1.1 and the extended CONNECT of h2 (RFC 8441).
 
 use std::io::{Read, Write};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::ext::Protocol;
@@ -105,6 +106,11 @@ fn upgraded(scene: &Scene, host: &str, headers: &str) -> String {
     }
     socket.write_all(&frame(CLOSE, &1000_u16.to_be_bytes())).unwrap();
     assert_eq!(read_frame(&mut socket, &mut got), (CLOSE, 1000_u16.to_be_bytes().to_vec()));
+    // A client waits for the server to close first (RFC 6455 section 7.1.1).
+    let begun = Instant::now();
+    let end = socket.read(&mut [0; 16]);
+    assert!(end.map_or(true, |read| read == 0), "more after the close");
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
     wide::shown(&reply)
 }
 
