@@ -6,7 +6,6 @@ use super::operation::unchanged;
 use super::reason::RefusalReason;
 use super::{Leasing, Refused};
 use crate::grants::{Covering, Grant, Grants};
-use crate::keys::VerifyFault;
 use crate::limits::Buckets;
 use custody_audit::{Entry, Event, Outcome};
 use custody_base::actor::Actor;

@@ -41,6 +41,7 @@ pub enum RefusalReason {
     BackendDown,
     CommandFailed,
     RefreshTokenLost,
+    RefreshTokenNotStored,
     NoBackendAvailable,
     CredentialUnfit,
 }
@@ -49,7 +50,7 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// Every reason, in the order of the checks; for the table in the documentation.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 46] = [
         Self::Session(Refusal::TooLarge),
         Self::Session(Refusal::Malformed),
         Self::Session(Refusal::Algorithm),
@@ -70,6 +71,7 @@ impl RefusalReason {
         Self::Gap(Gap::Method),
         Self::Gap(Gap::Binding),
         Self::Gap(Gap::Claims),
+        Self::Gap(Gap::Actor),
         Self::FingerprintMissing,
         Self::Fingerprint,
         Self::Blocked(Blocker::KillSwitch),
@@ -92,6 +94,7 @@ impl RefusalReason {
         Self::BackendDown,
         Self::CommandFailed,
         Self::RefreshTokenLost,
+        Self::RefreshTokenNotStored,
         Self::NoBackendAvailable,
         Self::CredentialUnfit,
     ];
@@ -123,6 +126,7 @@ impl RefusalReason {
             Self::BackendDown => "backend_down",
             Self::CommandFailed => "command_failed",
             Self::RefreshTokenLost => "refresh_token_lost",
+            Self::RefreshTokenNotStored => "refresh_token_not_stored",
             Self::NoBackendAvailable => "no_backend_available",
             Self::CredentialUnfit => "credential_unfit",
         }
@@ -157,6 +161,7 @@ impl RefusalReason {
             | Self::BackendDown
             | Self::CommandFailed
             | Self::RefreshTokenLost
+            | Self::RefreshTokenNotStored
             | Self::NoBackendAvailable
             | Self::CredentialUnfit => RefusalCode::Unavailable,
         }
@@ -192,12 +197,16 @@ const fn of_session(refusal: Refusal) -> (&'static str, &'static str) {
         Refusal::Algorithm => "`alg` is not the algorithm that the key is pinned to.",
         Refusal::UnknownKey => "`kid` is missing, or names no usable key of `session.keys`.",
         Refusal::Signature => "The signature does not match the key that `kid` names.",
-        Refusal::Issuer => "`iss` is not `session.issuer`.",
-        Refusal::Audience => "`aud` does not name `session.audience`.",
+        Refusal::Issuer => "`iss` is not an issuer of the configuration.",
+        Refusal::Audience => "`aud` names no audience of the issuer.",
         Refusal::Expired => "`exp` has passed by custody's clock.",
         Refusal::NotYetValid => "`nbf` or `iat` is further in the future than the leeway.",
-        Refusal::Lifetime => "`exp - iat` is over 3600 seconds, or not positive.",
-        Refusal::Claims(_) => "A claim is missing, or has the wrong JSON type.",
+        Refusal::Lifetime => {
+            "`exp` is not after `iat`, or the token is older than the issuer's `max_lifetime`."
+        }
+        Refusal::Claims(_) | Refusal::Name | Refusal::Required => {
+            "A claim is missing, has the wrong JSON type, or lacks a value of `required_claims`."
+        }
     };
     (meaning, "The edge has the same rule: see the code of this name in [denials.md](denials.md).")
 }
@@ -248,6 +257,10 @@ const fn of_gap(gap: Gap) -> (&'static str, &'static str) {
         Gap::Claims => (
             "The session does not have the claims that the grant demands.",
             "Ask the control plane for a session with the claims, or change the grant.",
+        ),
+        Gap::Actor => (
+            "The claim that the grant takes the actor from is absent, or is not the name of an actor.",
+            "Issue sessions with the claim, or correct `actor` in the grant.",
         ),
     }
 }
@@ -340,6 +353,10 @@ const fn of_source(reason: RefusalReason) -> (&'static str, &'static str) {
             "The issuer replaced the refresh token, and custody does not have the next one.",
             "Log in at the provider again, and store the new refresh token.",
         ),
+        RefusalReason::RefreshTokenNotStored => (
+            "The issuer replaced the refresh token, and custody has the next one in memory alone.",
+            "Do not stop custody. Mend the store; custody stores the token at the next request.",
+        ),
         RefusalReason::NoBackendAvailable => (
             "No backend is configured that has credentials of this type.",
             "Compare `credentials` with `backends` in the configuration.",
@@ -378,6 +395,7 @@ impl From<&BackendFault> for RefusalReason {
             BackendFault::Down(_) => Self::BackendDown,
             BackendFault::CommandFailed(_) => Self::CommandFailed,
             BackendFault::RefreshTokenLost(_) => Self::RefreshTokenLost,
+            BackendFault::RefreshTokenNotStored(_) => Self::RefreshTokenNotStored,
             BackendFault::NoBackendAvailable { .. } => Self::NoBackendAvailable,
             BackendFault::Unfit(_) => Self::CredentialUnfit,
         }
@@ -397,6 +415,7 @@ mod tests {
             BackendFault::Down(String::new()),
             BackendFault::CommandFailed(String::new()),
             BackendFault::RefreshTokenLost(String::new()),
+            BackendFault::RefreshTokenNotStored(String::new()),
             BackendFault::NoBackendAvailable { kind: None },
             BackendFault::Unfit(""),
         ] {

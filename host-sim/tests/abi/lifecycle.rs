@@ -147,8 +147,8 @@ fn a_memory_of_any_name_and_an_imported_one_are_the_guests() {
                 (drop (call $log (i32.const 2) (i32.const 64) (i32.const 5))) (i32.const 1)))"#
         );
         let host = start(&text).unwrap_or_else(|error| panic!("{memory}: {error}"));
-        let messages = host.transcript().logs().map(|(_, message)| message.to_owned());
-        messages.collect::<Vec<_>>()
+        let transcript = host.transcript();
+        transcript.logs().map(|(_, message)| message.to_owned()).collect::<Vec<_>>()
     };
     for memory in [
         r#"(memory (export "memory") 1)"#,
