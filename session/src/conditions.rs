@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use crate::claim_path::ClaimPath;
 use crate::claim_value::WantedValue;
-use crate::verified::Session;
 
 /// `{"team": ["build", "ops"]}`: every claim named here must be in the session, and fit one of
 /// the values or be an array that holds one that fits.
@@ -37,11 +36,6 @@ struct ConditionsVisitor;
 // === impl ClaimConditions ===
 
 impl ClaimConditions {
-    /// Whether the session fulfils every condition.
-    pub fn met_by(&self, session: &Session) -> bool {
-        self.met_by_unverified(&session.claims().all)
-    }
-
     /// As [`ClaimConditions::met_by`], of claims that no signature stands for: what would be said to
     /// such a session, never to decide on one.
     pub fn met_by_unverified(&self, claims: &Map<String, Value>) -> bool {

@@ -8,12 +8,22 @@ use serde_json::Value;
 use crate::UnixSeconds;
 use crate::claim_path::ClaimPath;
 use crate::claims::{Claims, whole_seconds};
+use crate::conditions::ClaimConditions;
 
 /// The claims of a verified token. Cheap to clone. Shows no claim value in `Debug`, so that it can
 /// stand in a log line by accident.
 #[derive(Clone)]
 pub struct Session {
     claims: Arc<Claims>,
+}
+
+// === impl ClaimConditions ===
+
+impl ClaimConditions {
+    /// Whether the session fulfils every condition.
+    pub fn met_by(&self, session: &Session) -> bool {
+        self.met_by_unverified(&session.claims.all)
+    }
 }
 
 // === impl Session ===

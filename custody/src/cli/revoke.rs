@@ -90,7 +90,9 @@ pub fn restore(arguments: &RestoreArguments) -> Result<()> {
     let remote = remote.remote()?;
     let path = ["v1", "revocations", kind.name(), id];
     let restored: Restored = remote.send(Method::DELETE, &path, None)?;
-    stdout::answer(remote.json(), &restored, || format!("restored {} {}\n", kind.name(), plain(id)))
+    stdout::answer(remote.json(), &restored, || {
+        format!("restored {} {}\n", kind.name(), plain(&restored.id))
+    })
 }
 
 pub fn list(arguments: &RemoteArguments) -> Result<()> {

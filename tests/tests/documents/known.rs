@@ -32,6 +32,8 @@ fn looked_at(block: &Block) -> Option<bool> {
         ("yaml", "custody") => {
             ["docs/configuration.md", "docs/secret-managers.md"].contains(&block.page.as_str())
         }
+        // custody/tests/recipes.rs
+        ("yaml", "issuer") => block.page == "docs/issuers.md",
         // walks.rs
         ("text", "demo") => block.page == "README.md",
         // host-sim/tests/command_line.rs
