@@ -5,7 +5,7 @@
 mod common;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use common::peer::Peer;
 use common::stores::Store;
@@ -13,6 +13,7 @@ use common::{Home, Running, client};
 use serde_json::{Value, json};
 use session::Algorithm;
 use session::mint::SigningKey;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,30 @@ async fn start_without_the_issuer_answers_503_and_keeps_trying() {
     assert!(answer.text().contains("session_keys_unavailable"), "{}", answer.text());
     *published.lock().unwrap() = set(&[&home.key]);
     until(&home, &running, &home.key, 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_not_followed_and_its_place_is_in_the_log() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let redirect = move |headers: HeaderMap| {
+        seen.lock().unwrap().push(headers);
+        async { (StatusCode::FOUND, [("location", "/moved/jwks")]) }
+    };
+    let followed = Arc::new(AtomicBool::new(false));
+    let moved = Arc::clone(&followed);
+    let moved = move || async move { moved.store(true, Ordering::SeqCst) };
+    let router = Router::new().route("/jwks", get(redirect)).route("/moved/jwks", get(moved));
+    let issuer = Peer::start(router).await;
+    let home = home(&issuer, "5m");
+    let running = home.serve();
+    assert_eq!(status(&home, &running, &home.key).await, 503);
+    running.wait_for(r#"status 302, a redirect to \"/moved/jwks\", which is not followed"#);
+    assert!(!followed.load(Ordering::SeqCst));
+    let headers = asked.lock().unwrap()[0].clone();
+    assert_eq!(headers["accept"], "application/jwk-set+json, application/json");
+    assert!(headers["user-agent"].to_str().unwrap().starts_with("leasehold-custody/"));
+    assert!(!headers.contains_key("content-type"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@
 use crate::host::{self, Failed};
 use abi::types::{BufferType, MapType};
 use edge::Now;
-use edge::state::callout::{Callout, Purpose};
+use edge::state::callout::{Answer, Callout, Purpose};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -34,8 +34,10 @@ pub struct InFlight {
 
 /// A response; wiped, since it may be a lease. A `status` that is no number is 0.
 pub struct Received {
-    pub status: u16,
-    pub body: Zeroizing<Vec<u8>>,
+    status: u16,
+    body: Zeroizing<Vec<u8>>,
+    /// Of a redirect, where it is to be known.
+    location: Option<Vec<u8>>,
 }
 
 // === impl Callouts ===
@@ -48,13 +50,13 @@ impl Callouts {
     /// # Errors
     /// The host does not take it; then there will be no answer.
     pub fn send(&mut self, root: u32, now: Now, callout: &Callout) -> Result<(), Failed> {
-        let headers = [
+        let pseudo = [
             (":method", callout.method),
             (":path", &callout.path),
             (":authority", &callout.authority),
             (":scheme", "https"),
-            ("content-type", "application/json"),
         ];
+        let headers = [&pseudo[..], callout.purpose.headers()].concat();
         let token = host::http_call(&callout.cluster, &headers, &callout.body, callout.timeout)?;
         if self.in_flight.contains_key(&token) {
             log::error!("leasehold: the host reused the token of a callout in flight");
@@ -116,10 +118,25 @@ impl Received {
         }
         let status = host::header(MapType::HttpCallResponseHeaders, ":status")?.unwrap_or_default();
         let status = std::str::from_utf8(&status).ok().and_then(|status| status.parse().ok());
+        let status: u16 = status.unwrap_or(0);
+        let location = match status {
+            300..400 if purpose.has_redirects() => {
+                host::header(MapType::HttpCallResponseHeaders, "location")?
+            }
+            _ => None,
+        };
         // One byte more than allowed is enough to see that it is too much.
         let most = body_size.min(purpose.longest_answer() + 1);
         let body = host::buffer(BufferType::HttpCallResponseBody, most)?;
         let body = Zeroizing::new(body.unwrap_or_default());
-        Ok(Some(Self { status: status.unwrap_or(0), body }))
+        Ok(Some(Self { status, body, location }))
+    }
+
+    pub fn answer(&self) -> Answer<'_> {
+        let Self { status, body, location } = self;
+        match location {
+            Some(location) => Answer::Redirect { status: *status, location },
+            None => Answer::Response { status: *status, body },
+        }
     }
 }

@@ -191,7 +191,7 @@ impl Dispatch {
         let Some(InFlight { root, purpose, .. }) = self.callouts.answered(token) else { return };
         let received = Received::read(purpose, headers, body);
         let answer = match &received {
-            Ok(Some(Received { status, body })) => Answer::Response { status: *status, body },
+            Ok(Some(received)) => received.answer(),
             Ok(None) => Answer::Reset,
             Err(failed) => Answer::NotSent(reply::internal(*failed).denial()),
         };

@@ -1,6 +1,7 @@
 //! Where a key set is fetched.
 
 use async_trait::async_trait;
+use axum::http::header::LOCATION;
 use custody_base::outbound::{Call, Endpoint, Outbound, StatusCode};
 
 /// Answers with the bytes of a JWKS.
@@ -10,6 +11,9 @@ pub trait KeySource: Send + Sync + 'static {
     /// Why there is none; for the log.
     async fn fetch(&self) -> Result<Vec<u8>, String>;
 }
+
+/// Characters of a redirect's `location` in the log.
+const LOCATION_SHOWN: usize = 200;
 
 /// A key set at a URL: a `jwks_uri`.
 pub struct HttpKeys {
@@ -34,7 +38,17 @@ impl KeySource for HttpKeys {
         let answer = self.outbound.send(call).await.map_err(|fault| fault.to_string())?;
         match answer.status {
             StatusCode::OK => Ok(answer.body.to_vec()),
-            other => Err(format!("status {}", other.as_u16())),
+            other => match answer.headers.get(LOCATION) {
+                Some(location) if other.is_redirection() => {
+                    let location = String::from_utf8_lossy(location.as_bytes());
+                    let location: String = location.chars().take(LOCATION_SHOWN).collect();
+                    let status = other.as_u16();
+                    Err(format!(
+                        "status {status}, a redirect to {location:?}, which is not followed; name it as url"
+                    ))
+                }
+                _ => Err(format!("status {}", other.as_u16())),
+            },
         }
     }
 }

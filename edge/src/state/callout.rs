@@ -39,6 +39,9 @@ pub enum Purpose {
 pub enum Answer<'a> {
     /// A response; Envoy reports its own timeout as one of 504, a failed connection as one of 503.
     Response { status: u16, body: &'a [u8] },
+    /// A response that names another place (RFC 9110 section 15.4), which nobody follows. Only of key sets;
+    /// others' are a [`Response`](Self::Response).
+    Redirect { status: u16, location: &'a [u8] },
     /// No response: the stream was reset.
     Reset,
     /// The callout was never sent, or never answered.
@@ -92,6 +95,23 @@ impl Callout {
 // === impl Purpose ===
 
 impl Purpose {
+    /// Headers beside those of every callout.
+    pub const fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Keys(_) => &[
+                ("accept", "application/jwk-set+json, application/json"),
+                ("user-agent", concat!("leasehold-edge/", env!("CARGO_PKG_VERSION"))),
+            ],
+            Self::Sync => &[],
+            Self::Lease(_) | Self::Seen | Self::Outcome => &[("content-type", "application/json")],
+        }
+    }
+
+    /// Is the place that a redirect names to be known?
+    pub const fn has_redirects(self) -> bool {
+        matches!(self, Self::Keys(_))
+    }
+
     /// The longest answer that is looked at, in bytes; more is not what was asked for.
     pub const fn longest_answer(self) -> usize {
         match self {

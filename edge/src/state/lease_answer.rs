@@ -22,6 +22,7 @@ pub fn leased(
 ) -> Result<LiveLease, Denial> {
     let (status, body) = match answer {
         Answer::Response { status, body } => (status, body),
+        Answer::Redirect { status, .. } => (status, &[][..]),
         Answer::Reset => return Err(Denial::CustodyUnavailable),
         Answer::NotSent(denial) => return Err(denial),
     };

@@ -19,6 +19,9 @@ pub struct Fetched {
     good: Option<Good>,
 }
 
+/// Characters of a redirect's `location` in the log.
+const LOCATION_SHOWN: usize = 200;
+
 struct Good {
     verifier: Verifier,
     keys: IssuerKeys,
@@ -103,6 +106,13 @@ fn read(answer: Answer<'_>) -> Result<IssuerKeys, String> {
         }
         Answer::Response { status: 200, body } => IssuerKeys::read(body),
         Answer::Response { status, .. } => Err(format!("status {status}")),
+        Answer::Redirect { status, location } => {
+            let location = String::from_utf8_lossy(location);
+            let location: String = location.chars().take(LOCATION_SHOWN).collect();
+            Err(format!(
+                "status {status}, a redirect to {location:?}, which is not followed; name its place in keys"
+            ))
+        }
         Answer::Reset => Err("the connection was reset".to_owned()),
         Answer::NotSent(Denial::CustodyUnknownCluster) => {
             Err("Envoy has no cluster of the name in keys.cluster".to_owned())
