@@ -30,6 +30,13 @@ impl Headers {
         self.fields.iter().map(move |Field { name, value }| (text(name), text(value)))
     }
 
+    /// Those whose name is at least so long.
+    pub fn with_long_names(&self, length: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let text = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
+        let long = self.fields.iter().filter(move |field| field.name.len() >= length);
+        long.map(move |Field { name, value }| (text(name), text(value)))
+    }
+
     /// Every value of a header, in order.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.iter().filter(move |(own, _)| *own == name.as_bytes()).map(|(_, value)| value)

@@ -36,6 +36,11 @@ pub enum PatternError {
     Star(String),
     #[error("{0:?} covers a public suffix; name a domain below it")]
     PublicSuffix(String),
+    #[error(
+        "{0:?} covers a public suffix whose names belong to many owners; name the hosts, or accept \
+         every owner with allow_shared_suffixes: true"
+    )]
+    SharedSuffix(String),
     #[error("{0:?}: a port does not belong in a host")]
     Port(String),
 }
@@ -61,7 +66,7 @@ impl Policy {
             ),
             (Some(hosts), None) => {
                 reader.only_hosts(&file);
-                reader.hosts("hosts", hosts);
+                reader.hosts("hosts", hosts, true);
             }
             (None, Some(destinations)) => reader.destinations(destinations),
         }
@@ -119,19 +124,42 @@ impl std::str::FromStr for Pattern {
             DnsName::parse(rest).map_err(|error| PatternError::Name(text.to_owned(), error))?;
         match below {
             false => Ok(Self::Exact(name)),
-            true if is_covering_public_suffixes(&name) => {
-                Err(PatternError::PublicSuffix(text.to_owned()))
-            }
-            true => Ok(Self::Below(name)),
+            true => match covered_suffix(&name) {
+                Some(SuffixKind::Registry) => Err(PatternError::PublicSuffix(text.to_owned())),
+                Some(SuffixKind::Shared) | None => Ok(Self::Below(name)),
+            },
         }
     }
 }
 
+impl Pattern {
+    /// Does it cover names that a company gives to its customers (`*.github.io`)?
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Below(name) if covered_suffix(name) == Some(SuffixKind::Shared))
+    }
+}
+
+/// Whose names a suffix has below it: a registry's, or those that a company gives to its customers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SuffixKind {
+    Registry,
+    Shared,
+}
+
 /// Is the name a public suffix, or is every name right below it one (`*.compute.amazonaws.com`)? The list
 /// tells which suffix a name has, so it is asked about one that could be any.
-fn is_covering_public_suffixes(name: &DnsName) -> bool {
+fn covered_suffix(name: &DnsName) -> Option<SuffixKind> {
     let below = format!("any-name.{name}");
-    [name.as_str(), &below].iter().any(|name| psl::suffix_str(name) == Some(name))
+    let names = [name.as_str(), &below];
+    let suffixes =
+        names.iter().filter_map(|name| psl::suffix(name.as_bytes()).map(|suffix| (name, suffix)));
+    let mut covered =
+        suffixes.filter(|(name, suffix)| suffix.as_bytes() == name.as_bytes()).peekable();
+    covered.peek()?;
+    match covered.all(|(_, suffix)| suffix.typ() == Some(psl::Type::Private)) {
+        true => Some(SuffixKind::Shared),
+        false => Some(SuffixKind::Registry),
+    }
 }
 
 // === impl PolicyErrors ===
@@ -189,25 +217,37 @@ impl Reader {
         for (at, destination) in list.iter().enumerate() {
             let path = format!("destinations[{at}].hosts");
             match destination.get("hosts") {
-                Some(hosts) => self.hosts(&path, hosts),
+                Some(hosts) => self.hosts(&path, hosts, may_be_shared(destination)),
                 None => self.fault(&path, "missing; expected a list of hosts"),
             }
         }
     }
 
-    fn hosts(&mut self, path: &str, hosts: &Value) {
+    /// `shared`: a wildcard of a shared suffix is accepted.
+    fn hosts(&mut self, path: &str, hosts: &Value, shared: bool) {
         let Some(list) = hosts.as_sequence() else {
             return self.fault(path, "expected a list of hosts");
         };
         for (at, host) in list.iter().enumerate() {
             let path = format!("{path}[{at}]");
-            match host.as_str().map(str::parse) {
+            match host.as_str().map(str::parse::<Pattern>) {
+                Some(Ok(pattern)) if pattern.is_shared() && !shared => {
+                    let text = host.as_str().unwrap_or_default().to_owned();
+                    self.fault(&path, PatternError::SharedSuffix(text));
+                }
                 Some(Ok(pattern)) => self.policy.insert(pattern),
                 Some(Err(error)) => self.fault(&path, error),
                 None => self.fault(&path, "expected a text such as \"api.example.com\""),
             }
         }
     }
+}
+
+/// As the filter judges it: without a credential, or where the operator says so.
+fn may_be_shared(destination: &Value) -> bool {
+    let has_credential = destination.get("credential").is_some_and(|value| !value.is_null());
+    let is_allowed = destination.get("allow_shared_suffixes").and_then(Value::as_bool);
+    !has_credential || is_allowed == Some(true)
 }
 
 #[cfg(test)]
@@ -292,13 +332,33 @@ mod tests {
 
     #[test]
     fn wildcards_right_above_public_suffixes_are_refused() {
-        for name in ["compute.amazonaws.com", "nom.br", "sch.uk", "kawasaki.jp", "com"] {
+        for name in ["nom.br", "sch.uk", "kawasaki.jp", "com"] {
             let text = format!("*.{name}");
             let error = text.parse::<Pattern>().err();
             assert_eq!(error, Some(PatternError::PublicSuffix(text)), "{name}");
         }
         for name in ["city.kawasaki.jp", "eu-1.x.example.com", "example.com"] {
             assert!(format!("*.{name}").parse::<Pattern>().is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn wildcard_of_a_shared_suffix_is_judged_as_the_filter_judges_it() {
+        for name in ["github.io", "compute.amazonaws.com", "googleapis.com", "supabase.co"] {
+            let destination = |fields: &str| {
+                format!("destinations: [{{name: a, hosts: ['*.{name}'], {fields}}}]")
+            };
+            let permitted = format!("x.{name}");
+            assert!(permits(&destination("ports: [443]"), &permitted));
+            assert!(permits(&destination("credential: null"), &permitted));
+            let word = "credential: {handle: h}, allow_shared_suffixes: true";
+            assert!(permits(&destination(word), &permitted));
+            assert!(permits(&format!("hosts: ['*.{name}']"), &permitted));
+            let expected = PatternError::SharedSuffix(format!("*.{name}"));
+            for fields in ["credential: {handle: h}", "credential: {}, allow_shared_suffixes: no"] {
+                let faults = faults(&destination(fields));
+                assert_eq!(faults, [format!("destinations[0].hosts[0]: {expected}")], "{fields}");
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which hosts an allow-list entry or a grant means.
 
 use crate::host::{Host, HostError};
-use crate::public_suffix::is_covering_public_suffixes;
+use crate::public_suffix::{SuffixKind, covered_suffix};
 use std::fmt;
 use std::str::FromStr;
 
@@ -27,6 +27,7 @@ pub struct PatternError {
 enum PatternFault {
     Host(HostError),
     PublicSuffix,
+    SharedSuffix,
     Address,
     Star,
     Port,
@@ -35,6 +36,17 @@ enum PatternFault {
 // === impl HostPattern ===
 
 impl HostPattern {
+    /// As the text is otherwise read, and also a wildcard of a suffix below which a company gives names to
+    /// its customers (`*.github.io`). Nothing that belongs to one owner may go to such hosts unless the
+    /// operator says so.
+    ///
+    /// # Errors
+    /// The text is not a pattern, or is a wildcard of a registry's suffix (`*.com`).
+    pub fn parse_shared(text: &str) -> Result<Self, PatternError> {
+        let parsed = parse(text).map(|(pattern, _)| pattern);
+        parsed.map_err(|fault| PatternError { text: text.to_owned(), fault })
+    }
+
     pub fn matches(&self, host: &Host) -> bool {
         match (self, host) {
             (Self::Exact(own), host) => own == host,
@@ -56,7 +68,11 @@ impl FromStr for HostPattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
-        parse(text).map_err(|fault| PatternError { text: text.to_owned(), fault })
+        let parsed = parse(text).and_then(|(pattern, suffix)| match suffix {
+            None => Ok(pattern),
+            Some(_) => Err(PatternFault::SharedSuffix),
+        });
+        parsed.map_err(|fault| PatternError { text: text.to_owned(), fault })
     }
 }
 
@@ -69,7 +85,8 @@ impl fmt::Display for HostPattern {
     }
 }
 
-fn parse(text: &str) -> Result<HostPattern, PatternFault> {
+/// The pattern, and the suffix that it covers. That is never one of a registry.
+fn parse(text: &str) -> Result<(HostPattern, Option<SuffixKind>), PatternFault> {
     let Some(suffix) = text.strip_prefix("*.") else {
         if text.contains('*') {
             return Err(PatternFault::Star);
@@ -77,7 +94,8 @@ fn parse(text: &str) -> Result<HostPattern, PatternFault> {
         if text.contains(':') && !text.starts_with('[') {
             return Err(PatternFault::Port);
         }
-        return Host::parse(text.as_bytes()).map(HostPattern::Exact).map_err(PatternFault::Host);
+        let host = Host::parse(text.as_bytes()).map_err(PatternFault::Host)?;
+        return Ok((HostPattern::Exact(host), None));
     };
     if suffix.contains('*') {
         return Err(PatternFault::Star);
@@ -87,8 +105,10 @@ fn parse(text: &str) -> Result<HostPattern, PatternFault> {
     }
     match Host::parse(suffix.as_bytes()).map_err(PatternFault::Host)? {
         Host::Ip(_) => Err(PatternFault::Address),
-        Host::Name(name) if is_covering_public_suffixes(&name) => Err(PatternFault::PublicSuffix),
-        Host::Name(name) => Ok(HostPattern::Below(name)),
+        Host::Name(name) => match covered_suffix(&name) {
+            Some(SuffixKind::Registry) => Err(PatternFault::PublicSuffix),
+            suffix => Ok((HostPattern::Below(name), suffix)),
+        },
     }
 }
 
@@ -104,6 +124,11 @@ impl fmt::Display for PatternError {
         match self.fault {
             PatternFault::Host(error) => write!(f, "{text:?} is not a host: {error}"),
             PatternFault::PublicSuffix => write!(f, "{text:?} covers a public suffix"),
+            PatternFault::SharedSuffix => write!(
+                f,
+                "{text:?} covers a public suffix whose names belong to many owners; name the hosts, \
+                 or accept every owner with allow_shared_suffixes: true"
+            ),
             PatternFault::Address => write!(f, "{text:?}: an address has no names below it"),
             PatternFault::Star => {
                 write!(
@@ -152,7 +177,11 @@ mod tests {
     fn errors_name_the_pattern() {
         for (text, message) in [
             ("*.com", "\"*.com\" covers a public suffix"),
-            ("*.github.io", "\"*.github.io\" covers a public suffix"),
+            (
+                "*.github.io",
+                "\"*.github.io\" covers a public suffix whose names belong to many owners; name the \
+                 hosts, or accept every owner with allow_shared_suffixes: true",
+            ),
             ("*.internal", "\"*.internal\" covers a public suffix"),
             ("*.10.0.0.1", "\"*.10.0.0.1\": an address has no names below it"),
             ("a.com:443", "\"a.com:443\": a port does not belong in a host"),
@@ -167,6 +196,19 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn wildcard_of_a_shared_suffix_needs_its_word_and_one_of_a_registry_is_never_accepted() {
+        for text in ["*.googleapis.com", "*.supabase.co", "*.compute.amazonaws.com"] {
+            assert!(text.parse::<HostPattern>().is_err(), "{text}");
+            let pattern = HostPattern::parse_shared(text).unwrap();
+            assert!(pattern.matches(&host(&text.replace('*', "x"))), "{text}");
+        }
+        for text in ["*.com", "*.co.uk", "*.internal", "*.kawasaki.jp", "*", "a.*.com"] {
+            assert!(HostPattern::parse_shared(text).is_err(), "{text}");
+        }
+        assert_eq!(HostPattern::parse_shared("*.example.com"), "*.example.com".parse());
     }
 
     #[test]

@@ -8,27 +8,35 @@ use std::cmp::Ordering;
 /// Made by `public-suffixes.py`; `#` lines first, then the rules, sorted bytewise.
 const LIST: &str = include_str!("../public-suffixes.txt");
 
-/// Is this name itself a public suffix? (The algorithm of the list: the longest matching rule
-/// prevails, `!` is an exception, and a name no rule knows has the rule `*`.)
-///
-/// `name` is canonical: lower-case A-labels without a trailing dot.
-pub fn is_public_suffix(name: &str) -> bool {
-    if has_rule("!", name) {
-        return false;
-    }
-    if has_rule("", name) {
-        return true;
-    }
-    match name.split_once('.') {
-        Some((_, parent)) => has_rule("*.", parent),
-        None => true,
-    }
+/// Whose names a suffix has below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuffixKind {
+    /// A registry's (`com`, `co.uk`), and that of a name which no rule knows.
+    Registry,
+    /// A company's, which gives them to customers (`github.io`): the private section of the list.
+    Shared,
 }
 
-/// Does `*.name` cover names that belong to a registry: is this name a public suffix, or is every name right
-/// below it one (`*.compute.amazonaws.com`)?
-pub fn is_covering_public_suffixes(name: &str) -> bool {
-    is_public_suffix(name) || has_rule("*.", name)
+const REGISTRY: &str = "";
+const SHARED: &str = "~";
+
+/// The suffix that `*.name` covers: is this name a public suffix, or is every name right below it one
+/// (`*.compute.amazonaws.com`)?
+///
+/// `name` is canonical: lower-case A-labels without a trailing dot.
+pub fn covered_suffix(name: &str) -> Option<SuffixKind> {
+    if !name.contains('.') || is_covering(REGISTRY, name) {
+        return Some(SuffixKind::Registry);
+    }
+    is_covering(SHARED, name).then_some(SuffixKind::Shared)
+}
+
+/// By the algorithm of the list: the longest matching rule prevails, and `!` is an exception.
+fn is_covering(section: &str, name: &str) -> bool {
+    let is_below_wildcard =
+        || name.split_once('.').is_some_and(|(_, parent)| has_rule(section, "*.", parent));
+    let is_suffix = || has_rule(section, "", name) || is_below_wildcard();
+    has_rule(section, "*.", name) || !has_rule(section, "!", name) && is_suffix()
 }
 
 /// The rules, a line each.
@@ -41,7 +49,7 @@ fn rules() -> &'static str {
 }
 
 /// A binary search: the line around the middle, then the half before or behind it.
-fn has_rule(mark: &str, name: &str) -> bool {
+fn has_rule(section: &str, mark: &str, name: &str) -> bool {
     let mut text = rules();
     while !text.is_empty() {
         // The list is ASCII, so every place is between two characters.
@@ -49,7 +57,8 @@ fn has_rule(mark: &str, name: &str) -> bool {
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let end = behind.find('\n').map_or(text.len(), |at| before.len() + at);
         let Some(rule) = text.get(start..end) else { return false };
-        let rest = match rule.bytes().cmp(mark.bytes().chain(name.bytes())) {
+        let wanted = section.bytes().chain(mark.bytes()).chain(name.bytes());
+        let rest = match rule.bytes().cmp(wanted) {
             Ordering::Equal => return true,
             Ordering::Less => text.get(end + 1..),
             Ordering::Greater => text.get(..start),
@@ -69,38 +78,53 @@ mod tests {
         assert!(rules.is_sorted() && LIST.is_ascii());
         assert!(rules.len() > 9_000, "{} rules", rules.len());
         for rule in rules {
-            assert!(has_rule("", rule), "{rule}");
-            assert!(!has_rule("", &format!("{rule}-")) && !has_rule("-", rule), "{rule}");
+            assert!(has_rule("", "", rule), "{rule}");
+            assert!(!has_rule("", "", &format!("{rule}-")) && !has_rule("", "-", rule), "{rule}");
         }
     }
 
     #[test]
-    fn every_parent_of_a_wildcard_rule_is_refused_as_a_wildcard() {
-        let parents: Vec<_> = rules().lines().filter_map(|rule| rule.strip_prefix("*.")).collect();
+    fn wildcard_of_every_parent_of_a_wildcard_rule_is_refused() {
+        let rules = rules().lines().map(|rule| rule.trim_start_matches('~'));
+        let parents: Vec<_> = rules.filter_map(|rule| rule.strip_prefix("*.")).collect();
         assert!(parents.len() > 250, "{} parents", parents.len());
         for parent in parents {
-            let pattern = format!("*.{parent}");
-            let error = pattern.parse::<crate::HostPattern>().err().map(|error| error.to_string());
-            assert_eq!(error, Some(format!("{pattern:?} covers a public suffix")));
+            assert!(covered_suffix(parent).is_some(), "{parent}");
+            assert!(format!("*.{parent}").parse::<crate::HostPattern>().is_err(), "{parent}");
         }
     }
 
     #[test]
-    fn public_suffixes_are_told_from_names_below_them() {
-        for suffix in ["com", "co.uk", "github.io", "s3.amazonaws.com", "xn--p1ai", "made-up-tld"] {
-            assert!(is_public_suffix(suffix), "{suffix}");
+    fn suffix_of_a_registry_is_told_from_one_of_a_company() {
+        for name in
+            ["com", "co.uk", "xn--p1ai", "made-up-tld", "ck", "anything.ck", "x.kawasaki.jp"]
+        {
+            assert_eq!(covered_suffix(name), Some(SuffixKind::Registry), "{name}");
         }
-        for suffix in ["ck", "anything.ck", "city.kawasaki.jp.example", "x.kawasaki.jp"] {
-            assert_eq!(is_public_suffix(suffix), !suffix.ends_with("example"), "{suffix}");
+        for name in ["nom.br", "sch.uk", "kawasaki.jp"] {
+            assert_eq!(covered_suffix(name), Some(SuffixKind::Registry), "{name}");
         }
-        for name in ["compute.amazonaws.com", "nom.br", "sch.uk", "kawasaki.jp", "com"] {
-            assert!(is_covering_public_suffixes(name), "{name}");
+        for name in [
+            "github.io",
+            "s3.amazonaws.com",
+            "compute.amazonaws.com",
+            "googleapis.com",
+            "githubusercontent.com",
+            "supabase.co",
+            "blob.core.windows.net",
+        ] {
+            assert_eq!(covered_suffix(name), Some(SuffixKind::Shared), "{name}");
         }
-        for name in ["city.kawasaki.jp", "x.compute.amazonaws.com.example", "example.com"] {
-            assert!(!is_covering_public_suffixes(name), "{name}");
-        }
-        for name in ["example.com", "www.ck", "city.kawasaki.jp", "acme.github.io", "demo.test"] {
-            assert!(!is_public_suffix(name), "{name}");
+        for name in [
+            "example.com",
+            "www.ck",
+            "city.kawasaki.jp",
+            "city.kawasaki.jp.example",
+            "acme.github.io",
+            "demo.test",
+            "amazonaws.com",
+        ] {
+            assert_eq!(covered_suffix(name), None, "{name}");
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_yaml_ng::Value;
 use session::{ClaimConditions, names_its_issuer};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +18,8 @@ struct RawGrant {
     handle: String,
     actor: Option<Value>,
     destinations: Vec<String>,
+    #[serde(default)]
+    allow_shared_suffixes: bool,
     claims: ClaimConditions,
     methods: Option<Vec<String>>,
     ttl: Option<String>,
@@ -84,8 +87,8 @@ fn digest(entries: &[Value]) -> String {
 fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {
     let handle: Option<Handle> =
         raw.handle.parse().map_err(|error| faults.add(format!("{path}.handle"), error)).ok();
+    let destinations = read_destinations(path, &raw, faults);
     let actor = read_actor(&format!("{path}.actor"), raw.actor, faults);
-    let destinations = read_destinations(path, &raw.destinations, faults);
     let methods = raw.methods.map(|methods| read_methods(path, methods, faults));
     let ttl = match &raw.ttl {
         None => Some(LEASE_DEFAULT),
@@ -177,9 +180,14 @@ fn read_narrow(path: &str, raw: RawNarrow, faults: &mut Faults) -> Option<Narrow
 
 fn read_destinations(
     path: &str,
-    texts: &[String],
+    raw: &RawGrant,
     faults: &mut Faults,
 ) -> Option<Vec<DestinationPattern>> {
+    let texts = &raw.destinations;
+    let parse = match raw.allow_shared_suffixes {
+        true => DestinationPattern::parse_shared,
+        false => DestinationPattern::from_str,
+    };
     if texts.is_empty() {
         faults.add(format!("{path}.destinations"), "is empty; name a host, as in api.github.com");
         return None;
@@ -189,7 +197,7 @@ fn read_destinations(
         .enumerate()
         .map(|(at, text)| {
             let field = format!("{path}.destinations[{at}]");
-            text.parse().map_err(|error| faults.add(field, error)).ok()
+            parse(text).map_err(|error| faults.add(field, error)).ok()
         })
         .collect();
     read.into_iter().collect()

@@ -249,6 +249,22 @@ fn an_actor_is_named_or_in_a_claim() {
 }
 
 #[test]
+fn grant_with_a_wildcard_of_a_shared_suffix_needs_its_word() {
+    let with = |host: &str, word: &str| {
+        let grant = format!("handle: x, destinations: [\"{host}\"], claims: {{a: [b]}}{word}");
+        format!("{}  - {{{grant}}}\n", good())
+    };
+    let [fault] = &faults_of(&with("*.googleapis.com", ""))[..] else { panic!() };
+    let start =
+        "grants[1].destinations[0]: \"*.googleapis.com\" covers a public suffix whose names";
+    assert!(fault.starts_with(start), "{fault}");
+    let word = ", allow_shared_suffixes: true";
+    let text = with("*.googleapis.com", word);
+    assert!(Config::parse(&text, Path::new("/etc/custody")).is_ok());
+    assert_eq!(faults_of(&with("*.com", word)).len(), 1);
+}
+
+#[test]
 fn what_is_no_configuration() {
     for (text, begin) in [
         ("- a", "a configuration is a mapping"),

@@ -23,6 +23,30 @@ pub enum DestinationError {
 // === impl DestinationPattern ===
 
 impl DestinationPattern {
+    /// Also with a wildcard of a suffix whose names belong to many owners, as in `*.github.io`.
+    ///
+    /// # Errors
+    /// As of [`FromStr`].
+    pub fn parse_shared(text: &str) -> Result<Self, DestinationError> {
+        Self::read(text, HostPattern::parse_shared)
+    }
+
+    fn read(
+        text: &str,
+        parse: fn(&str) -> Result<HostPattern, PatternError>,
+    ) -> Result<Self, DestinationError> {
+        let (host, port) = split_port(text);
+        let Some(port) = port else {
+            return Ok(Self { host: parse(host)?, port: HTTPS_PORT });
+        };
+        // The rules of a port stand in `Authority`; the host beside it here is only a carrier.
+        let carrier = format!("port.invalid:{port}");
+        let port = Authority::parse(carrier.as_bytes(), HTTPS_PORT)
+            .map_err(|_: AuthorityError| DestinationError::Port(text.to_owned()))?
+            .port;
+        Ok(Self { host: parse(host)?, port })
+    }
+
     pub fn matches(&self, destination: &Authority) -> bool {
         self.port == destination.port && self.host.matches(&destination.host)
     }
@@ -33,16 +57,7 @@ impl FromStr for DestinationPattern {
 
     /// Port 443 if none is named.
     fn from_str(text: &str) -> Result<Self, DestinationError> {
-        let (host, port) = split_port(text);
-        let Some(port) = port else {
-            return Ok(Self { host: host.parse()?, port: HTTPS_PORT });
-        };
-        // The rules of a port stand in `Authority`; the host beside it here is only a carrier.
-        let carrier = format!("port.invalid:{port}");
-        let port = Authority::parse(carrier.as_bytes(), HTTPS_PORT)
-            .map_err(|_: AuthorityError| DestinationError::Port(text.to_owned()))?
-            .port;
-        Ok(Self { host: host.parse()?, port })
+        Self::read(text, str::parse)
     }
 }
 

@@ -5,6 +5,7 @@ use super::errors::ConfigErrors;
 use lease::HTTPS_PORT;
 use serde::{Deserialize, Serialize};
 use session::ClaimConditions;
+use std::collections::BTreeMap;
 
 /// One entry of the allow-list: hosts, what may be asked of them, by whom, with which credential.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,6 +16,10 @@ pub struct DestinationConfig {
     pub name: String,
     /// `api.example.com`, or `*.example.com` for the names below it (never `example.com` itself).
     pub hosts: Vec<String>,
+    /// Accept that the credential goes to every owner of a name below a shared suffix, as in
+    /// `*.github.io`. Without a credential such a wildcard needs no word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_shared_suffixes: bool,
     /// Default: 443.
     #[serde(default = "default_ports")]
     pub ports: Vec<u16>,
@@ -42,10 +47,37 @@ pub struct AllowConfig {
     /// keeps as part of a segment. It is matched there by `*`, and forwarded as it was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path_syntax: Vec<PathSyntaxConfig>,
+    /// What parameters of the query must be, by name. The others do not matter.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, ConditionConfig>,
+    /// What headers must be, by name in lower case. The others do not matter.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, ConditionConfig>,
     /// What such a request may turn its connection into; nothing if absent. What flows through an
     /// upgraded connection is not judged, so on some APIs a GET that upgrades can do more than read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upgrades: Vec<Upgrade>,
+}
+
+/// What a rule expects of a parameter or of a header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged, expecting = "expected a list of values, or one of the words present and absent")]
+pub enum ConditionConfig {
+    Word(ConditionWord),
+    /// It is there once, with one of these values.
+    OneOf(Vec<String>),
+}
+
+/// What a rule expects, without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ConditionWord {
+    /// It is there once, with any value.
+    Present,
+    /// It is not there, in any spelling.
+    Absent,
 }
 
 /// A spelling that some servers read in another way.

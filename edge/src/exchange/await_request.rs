@@ -174,7 +174,7 @@ fn admit_request(edge: &mut TrustEdge, request: &Request, now: Now) -> Result<Ad
     let token = session_token::find(&edge.policy.carriers, request)?;
     let verified = believed(edge, token.bytes(), request, now)?;
     let head = Head::read(&edge.policy.ingress, request)?;
-    let permit = edge.policy.allow_list.permit(&verified.session, head)?;
+    let permit = edge.policy.allow_list.permit(&verified.session, head, &request.headers)?;
     let takes_credential = permit.credential().is_some();
     let carriers = &edge.policy.carriers;
     let edits = Edits::strip(&request.headers, permit.head(), carriers, takes_credential);

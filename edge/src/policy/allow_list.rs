@@ -1,5 +1,6 @@
 //! The allow-list: what is not on it is denied.
 
+use crate::headers::Headers;
 use crate::policy::denial::Denial;
 use crate::policy::destination::{Destination, MatchStage};
 use crate::policy::head::Head;
@@ -78,12 +79,18 @@ impl AllowList {
     /// May this session make this request?
     ///
     /// # Errors
-    /// What first ruled the last candidate out: host, port, session, method, path or upgrade.
-    pub(crate) fn permit(&self, session: &Session, head: Head) -> Result<Permit, Denial> {
+    /// What first ruled the last candidate out: host, port, session, method, path, query, header or
+    /// upgrade.
+    pub(crate) fn permit(
+        &self,
+        session: &Session,
+        head: Head,
+        headers: &Headers,
+    ) -> Result<Permit, Denial> {
         let mut nearest = MatchStage::Host;
         let mut allowed: Option<&Rc<Destination>> = None;
         for destination in self.with_host(&head.authority.host) {
-            match (destination.allows(session, &head), allowed) {
+            match (destination.allows(session, &head, headers), allowed) {
                 (Err(stage), _) => nearest = nearest.max(stage),
                 (Ok(()), None) => allowed = Some(destination),
                 // Claims that are lists can meet conditions which look exclusive; then nobody can say

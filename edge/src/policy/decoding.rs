@@ -10,7 +10,7 @@ use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
 /// How often somebody behind us may decode a path.
-const DEPTH: usize = 3;
+pub const DEPTH: usize = 3;
 
 /// The text decoded once, twice and so on, as long as that changes anything. An escape that is none
 /// stays as it is.
@@ -88,7 +88,7 @@ pub fn check(path: &str) -> Result<PathSyntax, PathError> {
 }
 
 /// `None` where nothing is to decode.
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     match Cow::from(percent_decode(text)) {
         Cow::Borrowed(_) => None,
         Cow::Owned(decoded) => Some(decoded),
@@ -119,6 +119,10 @@ fn check_segments(path: &[u8]) -> Result<bool, PathError> {
     let mut has_empty = false;
     let mut segments = path.split(|byte| *byte == b'/').skip(1).peekable();
     while let Some(segment) = segments.next() {
+        if segment.is_empty() {
+            has_empty |= segments.peek().is_some();
+            continue;
+        }
         // Neither blank nor dots, whatever follows.
         if segment.first().is_some_and(u8::is_ascii_alphanumeric) {
             continue;
@@ -127,7 +131,6 @@ fn check_segments(path: &[u8]) -> Result<bool, PathError> {
         let text = String::from_utf8_lossy(named);
         match text.trim() {
             "" if !named.is_empty() => return Err(PathError::EmptySegment),
-            "" => has_empty |= segment.is_empty() && segments.peek().is_some(),
             "." | ".." => return Err(PathError::DotSegment),
             _ if matches!(text, Cow::Owned(_)) && is_dots_in_ascii(named) => {
                 return Err(PathError::DotSegment);

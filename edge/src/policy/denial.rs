@@ -38,6 +38,10 @@ pub enum Denial {
     SessionNotAllowed,
     MethodNotAllowed,
     PathNotAllowed,
+    /// A parameter of the query is not what the rule expects, or can be read in two ways.
+    QueryNotAllowed,
+    /// A header is not what the rule expects, or names a second resource that is not allowed.
+    HeaderNotAllowed,
     /// The rule that fits does not allow the protocol the request wants to upgrade to.
     UpgradeNotAllowed,
     DestinationAmbiguous,
@@ -82,7 +86,7 @@ pub struct Reason {
 
 impl Denial {
     /// All of them, for metrics and for the table in the documentation.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 54] = [
         Self::SessionMissing,
         Self::SessionAmbiguous,
         Self::SessionKeysMissing,
@@ -113,6 +117,8 @@ impl Denial {
         Self::SessionNotAllowed,
         Self::MethodNotAllowed,
         Self::PathNotAllowed,
+        Self::QueryNotAllowed,
+        Self::HeaderNotAllowed,
         Self::UpgradeNotAllowed,
         Self::DestinationAmbiguous,
         Self::IdempotencyKey,
@@ -147,6 +153,8 @@ impl Denial {
             | Self::SessionNotAllowed
             | Self::MethodNotAllowed
             | Self::PathNotAllowed
+            | Self::QueryNotAllowed
+            | Self::HeaderNotAllowed
             | Self::UpgradeNotAllowed
             | Self::DestinationAmbiguous => of_allow_list(self),
             Self::IdempotencyKey
@@ -266,6 +274,12 @@ const fn of_allow_list(denial: Denial) -> Reason {
         }
         Denial::MethodNotAllowed => ("method_not_allowed", "The method is not on the allow-list."),
         Denial::PathNotAllowed => ("path_not_allowed", "The path is not on the allow-list."),
+        Denial::QueryNotAllowed => {
+            ("query_not_allowed", "The query is not on the allow-list, or can be read in two ways.")
+        }
+        Denial::HeaderNotAllowed => {
+            ("header_not_allowed", "A header, or a path that it names, is not on the allow-list.")
+        }
         Denial::UpgradeNotAllowed => {
             ("upgrade_not_allowed", "The upgrade is not on the allow-list.")
         }
@@ -393,29 +407,4 @@ impl Reason {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn every_code_is_its_own_and_every_status_denies() {
-        let codes: HashSet<_> = Denial::ALL.iter().map(|denial| denial.code()).collect();
-        assert_eq!(codes.len(), Denial::ALL.len());
-        for denial in Denial::ALL {
-            let Reason { code, status, title } = denial.reason();
-            assert!(matches!(status, 400..=499 | 502 | 503), "{code}");
-            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
-            assert!(title.ends_with('.') && title.len() < 80, "{title}");
-            assert_eq!(Denial::of_code(code.as_bytes()).map(Denial::code), Some(code));
-        }
-        assert!(Refusal::CODES.iter().all(|code| codes.contains(code)));
-    }
-
-    #[test]
-    fn no_refusal_of_custody_is_a_yes() {
-        for code in RefusalCode::ALL {
-            let told = Denial::of_refusal(code).code();
-            assert!(told.starts_with("custody_") || told == "replay_rejected", "{told}");
-        }
-    }
-}
+mod tests;

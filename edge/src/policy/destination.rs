@@ -1,10 +1,15 @@
 //! One entry of the allow-list, compiled.
 
+use crate::headers::Headers;
 use crate::policy::denial::Denial;
+use crate::policy::expected::Condition;
 use crate::policy::glob::PathGlob;
 use crate::policy::head::Head;
+use crate::policy::named_resource::NamedResource;
 use crate::policy::operation::SingleUse;
+use crate::policy::path::Target;
 use crate::policy::path_syntax::PathSyntax;
+use crate::policy::query;
 use lease::{Authority, Handle, HostPattern};
 use session::{ClaimConditions, Session};
 use std::fmt;
@@ -28,6 +33,10 @@ pub struct Rule {
     pub paths: Vec<PathGlob>,
     /// What its paths may have that servers disagree about.
     pub path_syntax: PathSyntax,
+    /// What the parameters of its query must be.
+    pub query: Vec<Condition>,
+    /// What its headers must be.
+    pub headers: Vec<Condition>,
     /// May the request turn its connection into a WebSocket? What flows through that is not judged.
     pub websocket: bool,
 }
@@ -50,6 +59,8 @@ pub enum MatchStage {
     Method,
     PathSyntax,
     Path,
+    Query,
+    Header,
     Upgrade,
 }
 
@@ -87,11 +98,16 @@ impl Destination {
     ///
     /// # Errors
     /// The stage at which the last rule failed.
-    pub(crate) fn allows(&self, session: &Session, head: &Head) -> Result<(), MatchStage> {
+    pub(crate) fn allows(
+        &self,
+        session: &Session,
+        head: &Head,
+        headers: &Headers,
+    ) -> Result<(), MatchStage> {
         self.receives(session, &head.authority)?;
         let mut nearest = MatchStage::Method;
         for rule in &self.allow {
-            match rule.allows(head) {
+            match rule.allows(head, headers) {
                 Ok(()) => return Ok(()),
                 Err(stage) => nearest = nearest.max(stage),
             }
@@ -111,19 +127,39 @@ impl Destination {
 // === impl Rule ===
 
 impl Rule {
-    fn allows(&self, head: &Head) -> Result<(), MatchStage> {
+    fn allows(&self, head: &Head, headers: &Headers) -> Result<(), MatchStage> {
         if !self.methods.contain(&head.method) {
             return Err(MatchStage::Method);
         }
-        if !head.target.path.syntax().without(self.path_syntax).is_empty() {
-            return Err(MatchStage::PathSyntax);
+        self.allows_path(&head.target)?;
+        if !self.query.iter().all(|condition| query::meets(head.target.query(), condition)) {
+            return Err(MatchStage::Query);
         }
-        if !self.paths.iter().any(|glob| glob.matches(&head.target.path)) {
-            return Err(MatchStage::Path);
+        if !self.headers.iter().all(|condition| condition.is_met_by(headers)) {
+            return Err(MatchStage::Header);
+        }
+        // Where the rule names the header, the operator has judged it.
+        let is_allowed = |named: &NamedResource| {
+            let own = self.headers.iter().any(|condition| named.is_in(&condition.name));
+            own || named.target.as_ref().is_some_and(|target| self.allows_path(target).is_ok())
+        };
+        if !head.named.iter().all(is_allowed) {
+            return Err(MatchStage::Header);
         }
         if self.websocket || !head.websocket { Ok(()) } else { Err(MatchStage::Upgrade) }
     }
 
+    fn allows_path(&self, target: &Target) -> Result<(), MatchStage> {
+        if !target.path.syntax().without(self.path_syntax).is_empty() {
+            return Err(MatchStage::PathSyntax);
+        }
+        match self.paths.iter().any(|glob| glob.matches(&target.path)) {
+            true => Ok(()),
+            false => Err(MatchStage::Path),
+        }
+    }
+
+    /// Whatever they expect of the query and of headers.
     fn overlaps(&self, other: &Self) -> bool {
         self.methods.overlap(&other.methods)
             && self.paths.iter().any(|a| other.paths.iter().any(|b| a.overlaps(b)))
@@ -141,6 +177,8 @@ impl MatchStage {
             Self::Method => Denial::MethodNotAllowed,
             Self::PathSyntax => Denial::PathMalformed,
             Self::Path => Denial::PathNotAllowed,
+            Self::Query => Denial::QueryNotAllowed,
+            Self::Header => Denial::HeaderNotAllowed,
             Self::Upgrade => Denial::UpgradeNotAllowed,
         }
     }

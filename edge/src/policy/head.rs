@@ -1,6 +1,7 @@
 //! Reading where a request wants to go, and checking that everybody means the same place.
 
 use crate::policy::denial::Denial;
+use crate::policy::named_resource::NamedResource;
 use crate::policy::path::Target;
 use crate::policy::posture::{HTTP_PORT, Ingress, Posture};
 use crate::request::Request;
@@ -13,6 +14,8 @@ pub struct Head {
     pub authority: Authority,
     pub method: String,
     pub target: Target,
+    /// What it names beside its path.
+    pub named: Vec<NamedResource>,
     /// It wants to become a WebSocket.
     pub websocket: bool,
 }
@@ -33,7 +36,12 @@ impl Head {
         };
         let target = Target::parse(&path).map_err(|_| Denial::PathMalformed)?;
         let websocket = wants_websocket(request)?;
-        Ok(Self { authority, method, target, websocket })
+        // A request that reads copies nothing.
+        let named = match method.as_str() {
+            "GET" | "HEAD" => Vec::new(),
+            _ => NamedResource::all_in(&request.headers, &authority),
+        };
+        Ok(Self { authority, method, target, named, websocket })
     }
 
     /// Is this the request that goes to the upstream under this head? Where it was judged it may have been

@@ -29,7 +29,7 @@ struct Disputed {
     forwarded: Box<str>,
 }
 
-/// A request target in origin form (RFC 9112 section 3.2.1): a path, and a query that no policy reads.
+/// A request target in origin form (RFC 9112 section 3.2.1): a path, and a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub path: CanonicalPath,
@@ -171,6 +171,11 @@ impl Target {
             return Err(PathError::Byte);
         }
         Ok(Self { path: CanonicalPath::parse(path)?, query: query.to_vec() })
+    }
+
+    /// With its question mark; empty where there is none.
+    pub fn query(&self) -> &[u8] {
+        &self.query
     }
 
     /// As it goes into `:path`.

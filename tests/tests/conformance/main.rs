@@ -28,23 +28,25 @@ mod together;
 
 use stack::built::Built;
 
-/// A test for each file of cases, so that they run beside each other.
+/// A test for each file of cases in a folder, so that they run beside each other.
 macro_rules! files {
-    ($($name:ident: $file:literal),+ $(,)?) => {
-        $(#[test] fn $name() { run::file($file); })+
+    ($folder:literal, $($name:ident: $file:literal),+ $(,)?) => {
+        $(#[test] fn $name() { crate::run::file($folder, $file); })+
 
         #[test]
         fn every_file_of_cases_is_here() {
             let mut here = vec![$($file.to_owned()),+];
             here.sort();
-            assert_eq!(found(), here, "a file in tests/cases without its line in this test");
+            assert_eq!(crate::found($folder), here, "a file in {} without its line here", $folder);
         }
     };
 }
 
 files! {
+    "tests/cases",
     allow_list: "allow-list",
     carriers: "carriers",
+    conditions: "conditions",
     custody: "custody",
     explicit: "explicit",
     feed: "feed",
@@ -85,8 +87,8 @@ fn wycheproof_vector_has_one_verdict_before_every_verifier() {
 }
 
 /// The names of the files there are, sorted.
-fn found() -> Vec<String> {
-    let folder = std::fs::read_dir(Built::root().join("tests/cases")).unwrap();
+fn found(folder: &str) -> Vec<String> {
+    let folder = std::fs::read_dir(Built::root().join(folder)).unwrap();
     let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut cases: Vec<_> =
         names.filter_map(|name| Some(name.strip_suffix(".yaml")?.to_owned())).collect();

@@ -10,13 +10,13 @@ use crate::agreement::disagreements;
 use crate::edge::RealEdge;
 use crate::report::{Outcome, Report, Row};
 
-/// Plays a file of `tests/cases` and leaves its rows behind.
+/// Plays a file of this folder and leaves its rows behind.
 ///
 /// # Panics
 /// A case failed, with all that is wrong in the file.
-pub fn file(name: &str) {
+pub fn file(folder: &str, name: &str) {
     let built = Built::find().unwrap();
-    let path = Built::root().join(format!("tests/cases/{name}.yaml"));
+    let path = Built::root().join(format!("{folder}/{name}.yaml"));
     let file = CaseFile::open(&path).unwrap_or_else(|error| panic!("{error}"));
     let module = Module::open(&built.filter().unwrap()).unwrap_or_else(|error| panic!("{error}"));
     let names: BTreeSet<_> = file.cases.iter().map(|case| &case.name).collect();
@@ -31,7 +31,7 @@ pub fn file(name: &str) {
         .collect();
     rows.sort_by_key(|(number, _)| *number);
     let report = Report {
-        file: format!("tests/cases/{name}.yaml"),
+        file: format!("{folder}/{name}.yaml"),
         rows: rows.into_iter().map(|(_, row)| row).collect(),
     };
     report.leave(&built, name);
