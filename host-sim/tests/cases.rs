@@ -62,12 +62,16 @@ fn what_makes_no_sense_is_said() {
     }
 }
 
-/// Every file of cases, sorted.
+/// Every file of cases, sorted; also those of the ready policies.
 fn case_files() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(support::root().join("tests/cases")).unwrap();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut files = Vec::new();
+    for folder in ["tests/cases", "policies/cases"] {
+        let entries = std::fs::read_dir(support::root().join(folder)).unwrap();
+        let before = files.len();
+        files.extend(entries.map(|entry| entry.unwrap().path()));
+        assert!(files.len() > before);
+    }
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
-    assert!(!files.is_empty());
     files
 }

@@ -62,6 +62,25 @@ files! {
     together: "together",
 }
 
+/// The ready policies, with requests of the clients they are for.
+mod policies {
+    files! {
+        "policies/cases",
+        anthropic: "anthropic",
+        container_registry: "container-registry",
+        crates: "crates",
+        debian: "debian",
+        gemini: "gemini",
+        github: "github",
+        gitlab: "gitlab",
+        jira: "jira",
+        npm: "npm",
+        openai: "openai",
+        pypi: "pypi",
+        slack: "slack",
+    }
+}
+
 /// A guest of our own that pokes at the edges of the ABI, where our filter never comes.
 #[test]
 fn host_calls_are_the_same_on_both() {

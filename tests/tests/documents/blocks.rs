@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use stack::built::Built;
 
 /// Pages outside of `docs/`.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "BENCHMARKS.md",
@@ -18,6 +18,7 @@ const PAGES: [&str; 10] = [
     "envoy/istio/README.md",
     "deploy/kustomize/README.md",
     "host-sim/README.md",
+    "policies/README.md",
 ];
 
 #[derive(Clone, Debug)]

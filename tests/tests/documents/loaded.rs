@@ -23,6 +23,36 @@ fn every_policy_is_one_that_the_filter_takes() {
     assert!(read > 0);
 }
 
+/// `policies/`: each has its cases, which host-sim and Envoy play.
+#[test]
+fn every_ready_policy_is_one_that_the_filter_takes() {
+    let folder = Built::root().join("policies");
+    let keys = serde_json::json!({"keys": [{
+        "kty": "OKP", "crv": "Ed25519", "kid": "k", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    }]});
+    let mut read = 0;
+    for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# ") && text.contains("\n# Opens: "), "{}", path.display());
+        assert!(text.contains("\n# Stays closed: "), "{}", path.display());
+        let mut policy: Value = serde_yaml_ng::from_str(&text).unwrap();
+        policy["session"]["keys"]["jwks"] = keys.clone();
+        if let Err(errors) = Config::read(policy.to_string().as_bytes()) {
+            panic!("{}: {errors:?}", path.display());
+        }
+        assert!(
+            folder.join("cases").join(path.file_name().unwrap()).exists(),
+            "{}",
+            path.display()
+        );
+        read += 1;
+    }
+    assert!(read > 0);
+}
+
 /// Cases pass on the filter, with the policy of host-sim's example; where the page says what is
 /// printed, it is.
 #[test]
