@@ -1,13 +1,13 @@
-//! What edges must know of revocations, and what they tell of sessions: the feed.
+//! The feed: the revocations that edges poll, and the sessions that they report.
 //!
-//! The ledger speaks of sessions, leases, handles and actors; an edge knows the first three. A
-//! revoked actor is told as its handles by the grants in force ([`sync_changes`]), so a change of the grants
-//! may be news too: the cursor carries a mark of whose handles are which ([`cursor`]), and one of
-//! another mark is answered with the whole state.
+//! The ledger has sessions, leases, handles and actors; an edge has the first three. Custody publishes a
+//! revoked actor as its handles by the grants in force ([`sync_changes`]), so a change of the grants may be
+//! an update too. The cursor carries a mark of the owners of the handles ([`cursor`]), and an edge with
+//! another mark gets the whole state.
 //!
-//! One task follows the ledger for all edges ([`tail`]). An edge that knows everything waits for the next
-//! head and gets bytes that were encoded once for all of them ([`head`]). One that is behind makes custody
-//! read the ledger; edges that are behind alike share the answer.
+//! One task follows the ledger for all edges ([`tail`]). An edge that is up to date waits for the next head
+//! and gets bytes that were encoded once for all of them ([`head`]). One that is behind makes custody read
+//! the ledger; edges that are behind alike share the answer.
 
 mod cursor;
 mod head;
@@ -63,18 +63,18 @@ impl EdgeFeed {
         }
     }
 
-    /// Whoever waits is answered now, with nothing new, so that custody can end.
+    /// Edges that wait are answered now, with nothing new, so that custody can end.
     pub fn close(&self) {
         self.closing.send_replace(true);
     }
 
-    /// The encoded [`lease::SyncAnswer`]; returns when there is news, or the time the edge gives is up.
+    /// The encoded [`lease::SyncAnswer`]; returns when there is an update, or the time the edge gives is up.
     ///
-    /// An answer is never older than its question: the ledger was looked at since, or the edge waited
-    /// for the next head. What was published before the edge began to wait is at the head already.
+    /// An answer is never older than its question: the ledger was looked at since, or the edge waited for the
+    /// next head. Changes that were published before the edge began to wait are at the head already.
     ///
     /// # Errors
-    /// The ledger failed. An edge that hears nothing knows that it knows nothing.
+    /// The ledger failed. An edge without an answer denies by itself when its last update is too old.
     pub async fn answer(&self, sync_request: &SyncRequest) -> Result<Bytes, LedgerFault> {
         let arrived = std::time::Instant::now();
         let deadline = Instant::now() + sync_request.wait;
@@ -99,7 +99,7 @@ impl EdgeFeed {
         if head.is_at(cursor) { Ok(head.nothing_new()) } else { self.catch_up(&head, cursor).await }
     }
 
-    /// Sessions that edges say are in use.
+    /// Records the sessions that edges report as in use.
     ///
     /// # Errors
     /// The ledger failed.
@@ -109,7 +109,7 @@ impl EdgeFeed {
         self.ledger.mark_seen(&report.sessions, now, idle_since).await
     }
 
-    /// The answer to an edge that is behind; one read for all that stand where it does.
+    /// The answer to an edge that is behind; one read for all edges at the same cursor.
     async fn catch_up(&self, head: &Head, cursor: Option<&str>) -> Result<Bytes, LedgerFault> {
         let position = head.position(cursor);
         match head.answer(&position) {

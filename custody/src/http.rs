@@ -1,4 +1,4 @@
-//! What custody answers over HTTP to edges and to probes.
+//! Custody's HTTP answers to edges and to probes.
 
 mod concurrency_limits;
 mod leases;
@@ -16,7 +16,7 @@ pub use leases::BODY_LIMIT;
 pub use routes::{edge_routes, health_routes};
 use std::sync::Arc;
 
-/// What every request has at hand.
+/// The parts that every request needs.
 #[derive(Clone)]
 pub struct Service {
     pub leasing: Arc<Leasing>,

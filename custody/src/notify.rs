@@ -1,13 +1,12 @@
-//! The failure notifier: somebody is told when a backend fails.
+//! The failure notifier: it alerts the operator when a backend fails.
 //!
-//! The audit log always tells. With a webhook configured, each failure also becomes a notice in the
-//! ledger, which a task delivers, signed, until the receiver has taken it or a day is over. A notice
-//! holds names out of the configuration, a code of ours and a time: nothing a backend or a guest
-//! said.
+//! The audit log has every failure. With a webhook configured, each failure also becomes a notice in the
+//! ledger, which a task delivers, signed, until the receiver has taken it or a day is over. A notice holds
+//! names out of the configuration, a code of ours and a time: nothing from a backend or a guest.
 //!
-//! Delivery is at least once; a repetition has the same `webhook-id`. Failures that are alike
-//! (backend, actor, handle, code) make one notice a minute. Nothing here holds up a lease or changes
-//! its answer: when the ledger is down, the notice is lost, and the log and the audit log have told.
+//! Delivery is at least once; a repetition has the same `webhook-id`. Failures that are alike (backend,
+//! actor, handle, code) make one notice a minute. Nothing here holds up a lease or changes its answer: when
+//! the ledger is down, the notice is lost, and the log and the audit log have the failure.
 
 mod back_off;
 mod dedup;
@@ -32,7 +31,7 @@ use tokio::sync::{Notify, watch};
 use webhook::Webhook;
 pub use webhook::WebhookPlace;
 
-/// What the notifier is made of.
+/// The parts of the notifier.
 pub struct Parts {
     pub ledger: Arc<dyn Ledger>,
     pub secrets: Arc<dyn LongLived>,
@@ -47,7 +46,7 @@ pub struct NotifyTasks {
     delivery: Delivery,
 }
 
-/// For whoever sees failures, and for whoever runs the tasks. Connects nothing yet.
+/// The half that takes failures, and the tasks. Connects nothing yet.
 ///
 /// # Errors
 /// The CA file does not serve.
@@ -71,8 +70,8 @@ pub fn open(place: &WebhookPlace, parts: Parts) -> Result<(Notifier, NotifyTasks
 // === impl NotifyTasks ===
 
 impl NotifyTasks {
-    /// Until `stop`. What was told by then is in the ledger, and what is on its way has arrived or
-    /// is put off, when this returns.
+    /// Until `stop`. When this returns, the ledger has every notice so far, and each delivery under way has
+    /// ended or is put off.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         tokio::join!(self.queue.run(stop.clone()), self.delivery.run(stop));
     }

@@ -60,8 +60,8 @@ pub struct Server {
 // === impl Server ===
 
 impl Server {
-    /// Opens everything and listens. What is wrong with the files shows here, not at the first
-    /// lease. `file` is where the configuration was read from, and new grants will be.
+    /// Opens everything and listens. A fault of the files shows here, not at the first lease. `file` is where
+    /// the configuration was read from, and new grants will be.
     pub async fn start(config: Config, file: &Path) -> Result<Self, StartFault> {
         let (bound, settings) = (Listeners::open(&config).await?, apis::Settings::of(&config));
         let Config { session, storage, backends, credentials, grants, limits, webhook, .. } =
@@ -121,7 +121,7 @@ impl Server {
         })
     }
 
-    /// Where it listens; the port the system chose, if the configuration said 0.
+    /// The edge listener's address; the port that the system chose, if the configuration has 0.
     pub fn edge_address(&self) -> io::Result<SocketAddr> {
         self.edge.address()
     }
@@ -211,7 +211,7 @@ async fn open_audit(
     Ok(AuditLog::start(opened).await?)
 }
 
-/// What edges are answered with.
+/// The service behind the edge listener.
 async fn service(
     shared: &Shared,
     session: SessionRules,

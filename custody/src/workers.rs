@@ -30,14 +30,14 @@ use custody_ledger::Ledger;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What the credential API works on.
+/// The parts of the credential API.
 pub struct Workers {
     parts: Parts,
-    /// Of tokens that were not believed.
+    /// Of tokens that were refused.
     refused: Sampler,
 }
 
-/// What a [`Workers`] is made of.
+/// The parts of a [`Workers`].
 pub struct Parts {
     pub capabilities: Capabilities,
     pub ledger: Arc<dyn Ledger>,

@@ -1,9 +1,9 @@
 //! A-labels: the spelling of internationalised labels in DNS (RFC 5890 section 2.3.2.1).
 //!
 //! Hosts arrive as A-labels, and clients that follow the WHATWG URL standard refuse those that do not decode
-//! or do not encode to the same again (UTS #46 section 4). So does this: Punycode (RFC 3492), and whole ranges
-//! of characters that no label has. What needs Unicode's tables is not checked here: normalisation, mapped
-//! characters one by one, the rules for joiners and for text from right to left.
+//! or do not encode to the same again (UTS #46 section 4). So does this: Punycode (RFC 3492), and whole
+//! ranges of characters that no label has. Rules that need Unicode's tables are not checked here:
+//! normalisation, mapped characters one by one, the rules for joiners and for text from right to left.
 
 /// Parameters of Punycode (RFC 3492 section 5).
 const BASE: u32 = 36;
@@ -14,7 +14,7 @@ const DAMP: u32 = 700;
 const INITIAL_BIAS: u32 = 72;
 const INITIAL_N: u32 = 128;
 
-/// Whether the label is one, or is none that claims to be an A-label. `label` is in lower case.
+/// Whether the label is an A-label, or a broken one. `label` is in lower case.
 pub(crate) fn is_honest(label: &str) -> bool {
     let Some(encoded) = label.strip_prefix("xn--") else { return true };
     decode(encoded).is_some_and(|text| {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// How long a lease lives unless a grant says otherwise, in seconds.
+/// The lifetime of a lease in seconds, unless a grant has another.
 pub const LEASE_DEFAULT: u64 = 300;
 /// The longest a lease may live, in seconds; enforced on both sides of the wire.
 pub const LEASE_CEILING: u64 = 900;

@@ -1,4 +1,4 @@
-//! What a request's body is, in a few bytes.
+//! A request's body, in a few bytes.
 
 use sha2::{Digest, Sha256};
 

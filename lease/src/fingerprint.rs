@@ -1,4 +1,4 @@
-//! The name of one operation, by which a repetition is told.
+//! The name of one operation, which identifies a repetition.
 
 use crate::authority::Authority;
 use sha2::{Digest, Sha256};

@@ -40,7 +40,7 @@ impl Host {
     /// Bytes of a label, at most.
     pub const MAX_LABEL: usize = 63;
 
-    /// Reads a host as it stands in an authority; an IPv6 address is in brackets.
+    /// Reads the host of an authority; an IPv6 address is in brackets.
     pub fn parse(bytes: &[u8]) -> Result<Self, HostError> {
         if let Some(inner) = bytes.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
             let text = std::str::from_utf8(inner).map_err(|_| HostError::Character)?;

@@ -1,4 +1,4 @@
-//! What the edge and custody say to each other.
+//! The contract between the edge and custody.
 //!
 //! The wire types of the custody contract, version 1 (JSON over mTLS), and the few words both sides
 //! must understand alike: a [`Host`], a [`HostPattern`], a [`Handle`], a [`Secret`]. Everything is

@@ -1,4 +1,4 @@
-//! What became of an operation: `POST /v1/leases/{id}/outcome`.
+//! The outcome of an operation: `POST /v1/leases/{id}/outcome`.
 
 use crate::request::Malformed;
 use serde::{Deserialize, Serialize};
@@ -29,9 +29,9 @@ pub struct OutcomeReport {
 pub enum OutcomeRefusal {
     /// The report was not understood.
     BadRequest,
-    /// No lease of this id left custody, or it is a kept one, of which only a failure is told.
+    /// Custody issued no lease of this id, or one of which it accepts only a report of a failure.
     UnknownLease,
-    /// The first report stays; there is nothing left to tell.
+    /// The first report stays.
     AlreadySettled,
     Unavailable,
 }

@@ -1,10 +1,10 @@
-//! How custody says no.
+//! Custody's refusals.
 
 use serde::{Deserialize, Serialize};
 
 /// Custody's answer to a request it does not grant: `{"code": "not_granted"}` and a status.
 ///
-/// The code is all the edge learns; why stands in custody's audit log (invariant 8).
+/// The edge learns only the code; custody's audit log has the reason (invariant 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalCode {
     /// The request was not understood.
@@ -18,8 +18,8 @@ pub enum RefusalCode {
     RateLimited,
     /// The audit sink, the store or the backend is not there.
     Unavailable,
-    /// Custody has no session keys that are fresh enough. An edge that does not know the code takes
-    /// any 503 for an outage.
+    /// Custody has no session keys that are fresh enough. An edge without this code takes any 503 for an
+    /// outage.
     SessionKeysUnavailable,
 }
 

@@ -1,4 +1,4 @@
-//! What the edge asks of custody: `POST /v1/leases`.
+//! The edge's request to custody: `POST /v1/leases`.
 
 use crate::authority::Authority;
 use crate::handle::Handle;
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// What a lease is bound to.
+/// The scope of a lease: its session, or one operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Binding {
@@ -36,7 +36,7 @@ pub struct LeaseRequest {
     pub binding: Binding,
 }
 
-/// The bytes do not follow the contract. What they say instead is never repeated.
+/// The bytes do not follow the contract. Values that are not valid are never repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 

@@ -1,8 +1,8 @@
-//! What an edge must know of revocations: the answer to `GET /v1/sync?cursor=C&wait=S`.
+//! The revocations that custody publishes to edges: the answer to `GET /v1/sync?cursor=C&wait=S`.
 //!
-//! Without a cursor, or with one custody does not know, the answer is the whole state
-//! (`full: true`). With one, custody holds the answer back until something changed or `wait`
-//! seconds (0 to 30) have passed. Edges report sessions in use by `POST /v1/seen`.
+//! Without a cursor, or with an unknown one, the answer is the whole state (`full: true`). With one, custody
+//! holds the answer back until something changed or `wait` seconds (0 to 30) have passed. Edges report
+//! sessions in use by `POST /v1/seen`.
 
 use crate::UnixSeconds;
 use crate::request::Malformed;
@@ -33,7 +33,7 @@ pub struct SyncChange {
     pub id: String,
     /// `false`: a revocation was taken back.
     pub revoked: bool,
-    /// When it may be forgotten; absent: until it is taken back.
+    /// The edge may drop it then; absent: it stays until it is taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<UnixSeconds>,
 }
@@ -45,7 +45,7 @@ pub enum SyncKind {
     Session,
     /// `id` is a `lease_id`.
     Lease,
-    /// `id` is a handle. A revoked actor is told as its handles.
+    /// `id` is a handle. Custody publishes a revoked actor as its handles.
     Handle,
 }
 
@@ -59,7 +59,7 @@ pub struct SeenReport {
 
 /// Most names in a report.
 pub const SEEN_LIMIT: usize = 1000;
-/// Bytes of a session's name, at most: its issuer and a `jti`, of whatever length a token has.
+/// Bytes of a session's name, at most: its issuer and a `jti`, of any length that a token can have.
 pub const SESSION_ID_LENGTH: usize = 8192;
 /// Longest report, bytes of JSON: a thousand names of ordinary length, or some forty of the longest.
 pub const SEEN_BODY_LIMIT: usize = 256 * 1024;

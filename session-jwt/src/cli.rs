@@ -38,11 +38,11 @@ Other users of the machine can see arguments: hand a live token over on standard
 /// How a command ended that did not fail.
 pub enum Outcome {
     Done,
-    /// `inspect` was asked for a verdict, and it is no.
+    /// `inspect` was asked for a verdict, and the token does not verify.
     Refused,
 }
 
-/// Makes keys, key sets and Session JWTs, and shows what a token says.
+/// Makes keys, key sets and Session JWTs, and shows the content of a token.
 #[derive(Debug, Parser)]
 #[command(name = "session-jwt", version, after_help = EXAMPLES)]
 pub struct Cli {
@@ -59,7 +59,7 @@ pub enum Command {
     /// Mint a Session JWT; prints the token and nothing else.
     #[command(after_help = MINT_EXAMPLES)]
     Mint(MintArgs),
-    /// Show what a token says and, given a key set, whether it would be accepted.
+    /// Show the content of a token and, given a key set, whether it would be accepted.
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
 }
@@ -101,7 +101,7 @@ pub struct MintArgs {
     /// Audience: `session.audience`; repeat it for several.
     #[arg(long, required = true)]
     pub aud: Vec<String>,
-    /// Subject: whom the token stands for.
+    /// Subject: the workload of the token.
     #[arg(long)]
     pub sub: String,
     /// Name of this token [default: random].

@@ -1,4 +1,4 @@
-//! `session-jwt inspect`: what a token says, and what the edge would say to it.
+//! `session-jwt inspect`: the content of a token, and the verdict of the edge.
 
 use std::fs;
 use std::io::Read;

@@ -1,7 +1,7 @@
 //! Private key files: PKCS#8 PEM with, if the key was given a name, a line `kid: NAME` before it.
 //!
-//! RFC 7468 section 2 lets text stand before the PEM block and readers skip it, so the name travels
-//! with the key and other tools still read the file.
+//! RFC 7468 section 2 allows text before the PEM block and readers skip it, so the name travels with the key
+//! and other tools still read the file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -45,7 +45,7 @@ pub fn write(path: &Path, key: &SigningKey, named: bool) -> anyhow::Result<()> {
 /// Reads a key; the name is `kid`, else the one in the file, else the thumbprint.
 ///
 /// # Errors
-/// The file can not be read, or holds no key we know.
+/// The file can not be read, or holds no usable key.
 pub fn read(path: &Path, kid: Option<&str>) -> anyhow::Result<SigningKey> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut text = Zeroizing::new(String::new());

@@ -9,10 +9,10 @@ use session::UnixSeconds;
 const LATEST: UnixSeconds = 253_402_300_799;
 
 /// # Errors
-/// The machine's clock stands before 1970.
+/// The machine's clock is before 1970.
 pub fn now() -> anyhow::Result<UnixSeconds> {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
-    Ok(elapsed.context("the clock of this machine stands before 1970")?.as_secs())
+    Ok(elapsed.context("the clock of this machine is before 1970")?.as_secs())
 }
 
 /// Unix seconds or RFC 3339.

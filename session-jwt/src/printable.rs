@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::Context;
 
-/// One line on standard output. Where nobody reads any more (`| head`), nobody is left to tell.
+/// One line on standard output. A closed pipe (`| head`) is not a failure.
 ///
 /// # Errors
 /// Standard output can not be written.

@@ -1,4 +1,4 @@
-//! What `inspect` prints, as text and as JSON.
+//! The report of `inspect`, as text and as JSON.
 
 use serde_json::{Map, Value, json};
 use session::{Refusal, UnixSeconds};

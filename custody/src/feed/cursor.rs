@@ -1,4 +1,4 @@
-//! How far an edge has heard, and whose handles were which when it did.
+//! The place up to which an edge has the feed, and the owners of the handles at that time.
 
 use crate::grants::Grants;
 use sha2::{Digest, Sha256};

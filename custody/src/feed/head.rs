@@ -10,17 +10,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// The newest state of the feed that this process knows. Never changes; another one follows it.
+/// The newest state of the feed in this process. Never changes; another one follows it.
 pub(super) struct Head {
     /// The ledger's own cursor, and the mark of the grants.
     feed: String,
     mark: String,
-    /// What an edge has that knows everything.
+    /// The cursor of an edge that is up to date.
     cursor: String,
     grants: Arc<Grants>,
-    /// For an edge that knows everything.
+    /// For an edge that is up to date.
     nothing_new: Bytes,
-    /// By where an edge stands (`None`: it needs the whole state).
+    /// By the position of an edge (`None`: it needs the whole state).
     answers: Mutex<HashMap<Position, Arc<OnceCell<Bytes>>>>,
 }
 
@@ -33,8 +33,8 @@ const KEPT: usize = 64;
 // === impl Head ===
 
 impl Head {
-    /// The head that the ledger's answer leads to. `before`: the head that the ledger was asked from,
-    /// where most edges stand.
+    /// The head that the ledger's answer leads to. `before`: the head that the ledger was asked from, the
+    /// position of most edges.
     pub(super) fn new(
         update: &FeedUpdate,
         grants: Arc<Grants>,
@@ -70,7 +70,7 @@ impl Head {
         &self.mark
     }
 
-    /// Does an edge with this cursor know everything?
+    /// Is an edge with this cursor up to date?
     pub(super) fn is_at(&self, cursor: Option<&str>) -> bool {
         cursor == Some(&self.cursor)
     }
@@ -79,13 +79,13 @@ impl Head {
         self.nothing_new.clone()
     }
 
-    /// Where an edge with this cursor stands. One whose handles were others' needs the whole state.
+    /// The position of an edge with this cursor. One whose handles were others' needs the whole state.
     pub(super) fn position(&self, cursor: Option<&str>) -> Position {
         let known = cursor.map(Cursor::parse).filter(|known| known.mark == self.mark);
         known.map(|known| known.feed.to_owned())
     }
 
-    /// The answer to those who stand there, to be filled by the first; `None` if too many are kept.
+    /// The answer to edges at this position, to be filled by the first; `None` if too many are cached.
     pub(super) fn answer(&self, position: &Position) -> Option<Arc<OnceCell<Bytes>>> {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = answers.get(position) {
@@ -102,8 +102,8 @@ impl Head {
         answers.insert(position, Arc::new(OnceCell::new_with(Some(answer.clone()))));
     }
 
-    /// The ledger's answer in the words of an edge. A handle may be revoked twice over, for itself and
-    /// for its actor; what is left of that after a change, only the whole state of handles says.
+    /// The ledger's answer in the words of an edge. A handle may be revoked twice over, for itself and for
+    /// its actor; after a change only the whole state of handles shows which revocations are left.
     pub(super) fn encode(&self, update: &FeedUpdate) -> Result<Bytes, LedgerFault> {
         let FeedUpdate { feed, revoked } = update;
         let changes = if feed.concerns_handles() {

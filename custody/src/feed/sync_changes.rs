@@ -20,8 +20,8 @@ pub(super) fn full(changes: &[Change], grants: &Grants) -> Vec<SyncChange> {
     sync_changes
 }
 
-/// What changed since, with the handles as they stand now: told again, or sooner than their turn, a
-/// state does no harm.
+/// The changes since the cursor, with the present state of the handles: an edge may apply a state twice, or
+/// early.
 pub(super) fn incremental(
     changes: &[Change],
     revoked: &[Revocation],
@@ -47,8 +47,8 @@ pub(super) fn incremental(
     sync_changes
 }
 
-/// What an edge understands as it is. The kill switch stands beside the changes, and of a teardown an edge
-/// is told lease by lease.
+/// A change that an edge applies as it is. The kill switch is a field of its own, and an edge gets a teardown
+/// lease by lease.
 fn plain(change: &Change) -> Option<SyncChange> {
     let (target, revoked, until) = match change {
         Change::Revoked { target, until } => (target, true, *until),

@@ -3,7 +3,7 @@
 use lease::{SYNC_WAIT_CEILING, is_cursor};
 use std::time::Duration;
 
-/// What an edge wants to know.
+/// The query of one poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncRequest {
     /// From the answer before; `None`: everything.

@@ -27,10 +27,10 @@ pub(super) struct Tail {
 /// An edge that is being answered. The tail follows the ledger while there is one.
 pub(super) struct WaitingPoller<'a>(&'a watch::Sender<usize>);
 
-/// The head, or why there is none. Changes with the feed, and when the ledger fails.
+/// The head, or the fault of the last look. Changes with the feed, and when the ledger fails.
 pub(super) type Newest = Result<Arc<Head>, LedgerFault>;
 
-/// What the task works with.
+/// The state of the task.
 struct Follower {
     ledger: Arc<dyn Ledger>,
     grants: Arc<LiveGrants>,
@@ -44,8 +44,8 @@ struct Follower {
     marked: Option<(Arc<Grants>, String)>,
 }
 
-/// The longest between two looks while edges wait. The ledger is told of changes, or looks by itself,
-/// much sooner; this bounds how old "nothing is new" can be.
+/// The longest between two looks while edges wait. The ledger notifies of changes, or polls by itself, much
+/// sooner; this bounds how old "nothing is new" can be.
 const PULSE: Duration = Duration::from_secs(1);
 /// Between two looks while the ledger fails and nobody asks.
 const PAUSE: Duration = Duration::from_millis(250);

@@ -1,5 +1,5 @@
-//! How many requests are worked on at once. Who comes too many is told so before a body is read, so
-//! that load never becomes memory.
+//! How many requests are worked on at once. Custody rejects requests over the limit before it reads their
+//! body, so that load never becomes memory.
 
 use crate::limits::Limits;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ impl ConcurrencyLimits {
         Self { requests: semaphore(limits.concurrent), pollers: semaphore(limits.pollers) }
     }
 
-    /// A place for a request; `None` if there is none left.
+    /// A place for a request; `None` if all are taken.
     pub(super) fn request(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.requests).try_acquire_owned().ok()
     }
 
-    /// A place for a request that waits for news.
+    /// A place for a poll that waits for an update.
     pub(super) fn poller(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.pollers).try_acquire_owned().ok()
     }

@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 /// From the head of a request to the end of its body.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// What anybody who cannot be answered now is told, in seconds, unless there is a better guess.
+/// `Retry-After` in seconds, unless there is a better guess.
 const RETRY_AFTER: u64 = 1;
 
-/// `{"code": ...}`; a 429 or 503 says when to come back.
+/// `{"code": ...}`; a 429 or 503 has `Retry-After`.
 pub(super) fn refusal(code: RefusalCode, retry_after: Option<u64>) -> Response {
     let mut response = coded(code.status(), code.code());
     if matches!(code.status(), 429 | 503) {

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A probe that hears nothing for so long has its answer.
+/// A probe without an answer for so long counts custody as down.
 const HEALTH_LIMIT: Duration = Duration::from_secs(2);
 
 /// The routes of the edge listener.

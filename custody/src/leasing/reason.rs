@@ -167,7 +167,7 @@ impl RefusalReason {
         }
     }
 
-    /// What it means, and what the operator does about it; one sentence or more of Markdown each.
+    /// The meaning, and the fix for the operator; one sentence or more of Markdown each.
     pub const fn explanation(self) -> (&'static str, &'static str) {
         match self {
             Self::Session(refusal) => of_session(refusal),

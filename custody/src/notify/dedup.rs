@@ -8,7 +8,7 @@ use std::collections::HashMap;
 /// Seconds.
 pub(super) const WINDOW: u64 = 60;
 
-/// What failed, for whom. Names out of the configuration, and a code of ours.
+/// A failure: source, owner, handle and code. Names out of the configuration, and a code of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BackendFailure {
     pub backend: String,
@@ -18,15 +18,15 @@ pub struct BackendFailure {
     pub code: &'static str,
 }
 
-/// When what was told last. As many entries as the configuration has backends and handles, times
-/// the codes, and no more: guests cannot make others.
+/// The time of the last notice of each failure. As many entries as the configuration has backends and
+/// handles, times the codes, and no more: guests cannot make others.
 #[derive(Default)]
 pub(super) struct RecentFailures(HashMap<BackendFailure, UnixSeconds>);
 
 // === impl RecentFailures ===
 
 impl RecentFailures {
-    /// The notice of this failure, unless one like it was told less than a minute ago.
+    /// The notice of this failure, unless one like it is less than a minute old.
     pub(super) fn notice_of(
         &mut self,
         failure: &BackendFailure,
@@ -52,8 +52,8 @@ impl RecentFailures {
     }
 }
 
-/// The same on every replica within the same minute of the clock, so that the ledger keeps one
-/// notice of what several see, and a receiver knows a repetition.
+/// The same on every replica within the same minute of the clock, so that the ledger keeps one notice of a
+/// failure that several see, and a receiver can drop a repetition.
 fn id(failure: &BackendFailure, now: UnixSeconds) -> String {
     let BackendFailure { backend, actor, handle, code } = failure;
     let minute = (now / WINDOW).to_string();

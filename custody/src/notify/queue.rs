@@ -7,7 +7,7 @@ use custody_ledger::{Ledger, Notice};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 
-/// Notices that may wait for the ledger at once; more are lost, and said to be.
+/// Notices that may wait for the ledger at once; custody drops more, and logs each.
 const QUEUE: usize = 1024;
 
 /// Takes failures, and returns at once.
@@ -35,7 +35,7 @@ impl Notifier {
         (Self { recent: Mutex::default(), orders, clock, metrics }, inbox)
     }
 
-    /// One failure; whether somebody hears of it is not for the caller to wait for.
+    /// Takes one failure; the caller does not wait for its delivery.
     pub fn report(&self, failure: &BackendFailure) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let notice = recent.notice_of(failure, (self.clock)());
@@ -59,7 +59,7 @@ impl NoticeQueue {
         Self { inbox, ledger, stored, metrics }
     }
 
-    /// Until `stop`, and then what was told by then.
+    /// Runs until `stop`, and then stores the notices that are left.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             let next = tokio::select! {

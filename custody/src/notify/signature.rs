@@ -18,9 +18,9 @@ pub enum SigningFault {
     Short,
 }
 
-/// What stands before the base64 of a secret, in this standard.
+/// The prefix of a secret in this standard, before the base64.
 const PREFIX: &[u8] = b"whsec_";
-/// Bytes, as the standard says.
+/// Bytes, by the standard.
 const LEAST: usize = 24;
 
 // === impl SigningSecret ===

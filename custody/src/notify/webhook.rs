@@ -1,4 +1,4 @@
-//! One notice, told to the receiver.
+//! Delivers one notice to the receiver.
 
 use super::signature::{SigningFault, SigningSecret};
 use custody_backends::{BackendFault, LongLived};
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 pub struct WebhookPlace {
     pub url: Endpoint,
     pub reach: Reach,
-    /// What signs them, in the sealed store.
+    /// The signing secret, in the sealed store.
     pub secret: (Actor, Handle),
 }
 
@@ -71,8 +71,8 @@ impl Webhook {
         Ok(Self { outbound: reach.client()?, url, secrets, secret })
     }
 
-    /// Returns when the receiver has said that it has it. The secret is looked up each time, so a
-    /// new one holds at once.
+    /// Returns when the receiver has confirmed the notice. The secret is looked up each time, so a new one
+    /// holds at once.
     pub(super) async fn deliver(
         &self,
         notice: &Notice,

@@ -1,4 +1,4 @@
-//! What every API works on, and the operators' and the workers' put together.
+//! The parts that all APIs share, and the operators' and the workers' routes.
 
 use crate::admin::{self, Admin};
 use crate::bulk_revocation::BulkRevocation;
@@ -19,7 +19,7 @@ use custody_ledger::Ledger;
 use session::Verifier;
 use std::sync::Arc;
 
-/// What is opened once, for all of them.
+/// The parts that are opened once, for all of them.
 pub(super) struct Shared {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) resolver: Arc<Resolver>,
@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
 }
 
-/// What they need of the configuration.
+/// The settings of both APIs.
 pub(super) struct Settings {
     admin: bool,
     workers: Option<WorkersListener>,

@@ -36,7 +36,7 @@ struct Generation {
     cut: watch::Sender<()>,
 }
 
-/// What every connection of a listener shares.
+/// The parts that every connection of a listener shares.
 struct BoundListener {
     routes: Router,
     http: auto::Builder<TokioExecutor>,
@@ -83,7 +83,7 @@ impl Listener {
         Self::speaking(http, socket, tls, routes, metrics)
     }
 
-    /// For whoever can connect, so for HTTP/1 alone and without patience.
+    /// For probes of any origin, so for HTTP/1 alone and without patience.
     pub fn for_health(socket: TcpListener, routes: Router, metrics: &Arc<Metrics>) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
         http.http1().timer(TokioTimer::new()).header_read_timeout(HEALTH_HEAD_LIMIT);
@@ -207,7 +207,7 @@ impl BoundListener {
         }
     }
 
-    /// Logged, as whoever sets an edge up must see why; but only so often.
+    /// Logged, as an operator who sets an edge up must see why; but only so often.
     fn turn_away(&self, reason: &str) {
         self.metrics.handshake_failed();
         if let Some(suppressed) = self.refused.admit(Instant::now()) {

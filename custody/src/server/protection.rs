@@ -46,8 +46,8 @@ impl Protected {
         self.each().map(|files| Stamp::of(files.into_iter().flat_map(TlsFiles::paths)))
     }
 
-    /// Reads them. Whoever is let in at one door must not be at another: an edge's certificate is in a
-    /// machine that guests talk to, a worker's in many.
+    /// Reads them. No client may have access to two listeners: an edge's certificate is in a machine that
+    /// guests talk to, a worker's in many.
     pub(super) fn read_acceptors(&self) -> Result<ListenerAcceptors, StartFault> {
         let [edge, admin, workers] = self.each();
         let read_acceptors = ListenerAcceptors {

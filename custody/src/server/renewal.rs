@@ -10,20 +10,20 @@ use tokio_rustls::TlsAcceptor;
 /// The certificates in force at each listener, and the files that they were read from.
 pub struct Renewal {
     files: Protected,
-    /// What was read last, whether it served or not.
+    /// The stamps of the last read, also of one that failed.
     read: Stamps,
     edge: InForce,
     admin: InForce,
     workers: InForce,
 }
 
-/// What a listener serves with.
+/// The acceptor that a listener uses now.
 struct InForce {
     stamp: Stamp,
     acceptor: Option<watch::Sender<TlsAcceptor>>,
 }
 
-/// What a listener is told of each later acceptor by; `None` without TLS.
+/// The receiver by which a listener gets each later acceptor; `None` without TLS.
 pub type Acceptors = Option<watch::Receiver<TlsAcceptor>>;
 
 /// How often the files are looked at.

@@ -90,7 +90,7 @@ impl Workers {
         refused.into()
     }
 
-    /// What was allowed could not be done.
+    /// Records that an allowed operation failed.
     pub(super) async fn failed(&self, admitted: Admitted, refusal: Refusal) -> Refusal {
         let mut entry = Entry::new(Event::CredentialFailed, Outcome::Deny);
         entry.code = Some(refusal.code);

@@ -27,7 +27,7 @@ pub struct Capabilities {
     leeway: u64,
 }
 
-/// What may be done.
+/// The operations that a token can allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Power {
     #[serde(rename = "cred.store")]
@@ -63,7 +63,7 @@ impl Capabilities {
         Self { verifier, max_age, leeway }
     }
 
-    /// The token of these headers, if it may be believed, and lets its holder do this.
+    /// The token of these headers, if it verifies and allows this operation.
     ///
     /// # Errors
     /// The first thing that is wrong with it.

@@ -49,10 +49,10 @@ pub struct Fetched<'a> {
     credential: Shown<'a>,
     /// Unix seconds; from then on it must not be used.
     expires_at: UnixSeconds,
-    /// Where it may be used, if its issuer said so.
+    /// The places where it may be used, if its issuer names any.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
-    /// What it may be used for, as its issuer writes it.
+    /// The scope, in the issuer's own words.
     scope: &'a [String],
 }
 
@@ -111,8 +111,8 @@ impl Workers {
         }
     }
 
-    /// The credential, and its lease as the ledger has it. What was replaced meanwhile is looked for
-    /// again.
+    /// The credential, and its lease as the ledger has it. Custody looks again for a credential that was
+    /// replaced meanwhile.
     async fn recorded(
         &self,
         order: &FetchOrder,

@@ -8,11 +8,11 @@ use session::Refusal as TokenRefusal;
 pub enum Refused {
     /// No `Authorization: Bearer`, or more than one.
     Missing,
-    /// What is wrong with any JWT.
+    /// A fault that any JWT can have.
     Token(TokenRefusal),
     /// `op`, `actor` or `service` is missing or no text.
     Claims,
-    /// Older than `max_age`, whatever its `exp`.
+    /// Older than `max_age`; its `exp` does not matter.
     Stale,
     /// It is for another operation.
     Operation,
@@ -84,7 +84,7 @@ impl Refused {
         }
     }
 
-    /// What it means, and what the issuer of the token does about it; sentences of Markdown.
+    /// The meaning, and the fix for the token's issuer; sentences of Markdown.
     pub const fn explanation(self) -> (&'static str, &'static str) {
         match self {
             Self::Missing => (

@@ -29,8 +29,8 @@ pub struct TornDown {
     pub credentials: u64,
     /// Leases that were revoked before their end, so far.
     pub leases: u64,
-    /// `false`: there are more, and custody goes on; the audit log says when it is done
-    /// (`leases_revoked`), and so does another teardown.
+    /// `false`: there are more, and custody goes on; the audit log has the end (`leases_revoked`), and so has
+    /// another teardown.
     pub complete: bool,
 }
 

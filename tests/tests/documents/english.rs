@@ -1,8 +1,9 @@
-//! The English of the documents: the rules of CONTRIBUTING.md that a program can check.
+//! The English of the documents and of the code's texts: the rules of CONTRIBUTING.md that a program can check.
 
 use std::fmt;
 
 use crate::blocks;
+use crate::comments;
 use crate::prose::{self, Form, Sentence};
 
 /// Words that the project does not use for programs; CONTRIBUTING.md names better ones.
@@ -144,6 +145,17 @@ fn every_sentence_of_the_documents_keeps_the_rules_of_english() {
         format!("{file}:{line}: {fault}: {text}")
     });
     let lines: Vec<_> = lines.collect();
+    assert!(lines.is_empty(), "{} faults:\n{}", lines.len(), lines.join("\n"));
+}
+
+#[test]
+fn every_comment_and_text_of_the_covered_code_keeps_the_rules_of_english() {
+    let mut lines = Vec::new();
+    for sentence in comments::sentences() {
+        let Sentence { file, line, text, .. } = &sentence;
+        let faults = faults(&sentence, false).into_iter();
+        lines.extend(faults.map(|fault| format!("{file}:{line}: {fault}: {text}")));
+    }
     assert!(lines.is_empty(), "{} faults:\n{}", lines.len(), lines.join("\n"));
 }
 

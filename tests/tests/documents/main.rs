@@ -7,6 +7,7 @@
 mod blocks;
 mod book;
 mod clone;
+mod comments;
 mod english;
 mod known;
 mod links;

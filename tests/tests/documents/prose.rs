@@ -1,5 +1,5 @@
-//! The sentences of a text that is written for people. The documents are the one source today; comments,
-//! logs and errors can become others: a source returns [`Sentence`]s, and english.rs checks them.
+//! The sentences of a text that is written for people. The documents are one source; comments, logs and
+//! errors are another (comments.rs). A source returns [`Sentence`]s, and english.rs checks them.
 
 use std::fs;
 use std::path::Path;
