@@ -1,7 +1,7 @@
 //! The admin API: what operators may see and do, over TLS with a certificate of their own CA.
 //!
-//! Whatever changes something is in the audit log, with the operator's name, before it happens
-//! ([`orders`]); while the audit log fails, nothing changes.
+//! Every change is in the audit log, with the operator's name, before it happens ([`orders`]); while the
+//! audit log fails, nothing changes.
 
 pub mod check;
 pub mod credentials;
@@ -31,7 +31,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the admin API works on.
+/// The parts of the admin API.
 pub struct Admin {
     pub ledger: Arc<dyn Ledger>,
     /// `sqlite` or `postgres`, for people.

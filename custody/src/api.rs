@@ -1,5 +1,5 @@
-//! What the operators' and the workers' API have in common: operations as data, bodies, refusals, and
-//! the description of it all.
+//! The parts that the operators' and the workers' API have in common: operations as data, bodies, refusals,
+//! and the description of it all.
 
 pub mod answer;
 pub mod body;
@@ -19,11 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// An extension of an answer: what is to be done if whoever asked has hung up by then.
+/// An extension of an answer: the work to do if the caller has hung up by then.
 #[derive(Clone)]
 pub struct Undelivered(pub Arc<dyn Fn() + Send + Sync>);
 
-/// The routes, each answered in time and brought to its end; and a refusal in JSON for what is none of them.
+/// The routes, each answered in time and brought to its end; and a refusal in JSON for any other path.
 pub fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>, limit: Duration) -> Router<S> {
     router
         .fallback(async || Refusal::not_found("there is no such path; see /openapi.json"))
@@ -45,8 +45,8 @@ pub fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>, limit: Durat
         }))
 }
 
-/// Answers on a task of its own: whoever asked may hang up, what was begun is brought to an end.
-/// `None`: it panicked, and has printed why.
+/// Answers on a task of its own: the caller may hang up, custody still finishes what it began. `None`: it
+/// panicked, and has printed why.
 async fn to_its_end(request: Request, next: Next) -> Option<Response> {
     let (answer, answered) = oneshot::channel();
     under_way::spawn(async move {

@@ -63,7 +63,7 @@ enum Command {
     Revoke(revoke::RevokeArguments),
     /// Take a revocation back.
     Restore(revoke::RestoreArguments),
-    /// What is revoked.
+    /// The kind of the target.
     Revocations(remote::RemoteArguments),
     /// Deny everything at once, or stop doing so.
     Kill(kill::KillArguments),

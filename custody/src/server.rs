@@ -268,7 +268,7 @@ async fn open_store(storage: &Storage, ledger: Arc<dyn Ledger>) -> Result<Sealed
     opened.map_err(|fault| StartFault::Store { place: storage.ledger.clone(), fault })
 }
 
-/// `issuers`: how many there are, since grants that are read later stand beside those of today.
+/// `issuers`: the number of configured issuers, which the check of grants that are read later needs.
 fn grants_file(
     file: &Path,
     issuers: usize,

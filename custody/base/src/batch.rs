@@ -4,8 +4,8 @@ use tokio::sync::mpsc::Receiver;
 
 /// Waits for orders and takes those that are there, at most `most`; `false`: no more will come.
 ///
-/// Whoever is about to give one is let in first. On a busy machine that is many, who would else wait for
-/// a sync of the disk and then for their own; on an idle one it is nobody, and takes no time.
+/// A caller that is about to send an order comes first. On a busy machine that is many, who would else wait
+/// for a sync of the disk and then for their own; on an idle one it is nobody, and takes no time.
 pub fn recv_many<T>(orders: &mut Receiver<T>, batch: &mut Vec<T>, most: usize) -> bool {
     if orders.blocking_recv_many(batch, most) == 0 {
         return false;

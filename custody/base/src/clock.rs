@@ -4,7 +4,7 @@ use lease::UnixSeconds;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time. A value, so that a test can say what time it is.
+/// Returns the time. A value, so that a test can set the time.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
 
 /// Seconds since the Unix epoch, rounded down. A clock before 1970 reads as 0, at which every

@@ -53,19 +53,19 @@ pub enum CredentialType {
 pub struct SecretOrigin {
     pub actor: Actor,
     pub handle: Handle,
-    /// Another one if somebody replaced it; the same if custody rotated it or sealed it anew.
+    /// Differs when a credential is replaced; stays the same when custody rotated it or sealed it again.
     pub origin: u64,
 }
 
 /// A credential as a backend gave it: what it is good for, and until when.
 pub struct Resolved {
     pub credential: Credential,
-    /// Where it may be used, if its issuer said so (RFC 8707 `resource`, a host, a realm).
+    /// The places where it may be used, if its issuer names any (RFC 8707 `resource`, a host, a realm).
     pub target: Option<String>,
-    /// What it may be used for, as its issuer writes it (RFC 6749 section 3.3; `contents:read`).
+    /// The scope, in the issuer's own words (RFC 6749 section 3.3; `contents:read`).
     pub scope: Vec<String>,
-    /// When it ends. A backend whose values do not end by themselves says `None`; the resolver
-    /// puts the end of the lease there.
+    /// When it ends. A backend whose values do not end by themselves returns `None`; the resolver puts the
+    /// end of the lease there.
     pub expires_at: Option<UnixSeconds>,
     /// How its backend finds it again to revoke it (an OpenBao `lease_id`); never a secret.
     pub revocation: Option<String>,

@@ -23,8 +23,8 @@ pub enum FileFault {
     TooLarge { path: PathBuf, limit: u64 },
 }
 
-/// What tells one state of some files from the next: device, inode, length and time of change of each, or
-/// that it is not there. Of a symbolic link, those of the file it leads to.
+/// Identifies one state of some files: device, inode, length and time of change of each, or that it is
+/// absent. Of a symbolic link, those of the file it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp(Vec<Option<State>>);
 
@@ -60,7 +60,7 @@ impl Stamp {
     }
 }
 
-/// Are these of one file, whatever it is called?
+/// Are these of one file, under any name?
 pub fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
@@ -89,8 +89,8 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileFault> {
     Ok(bytes)
 }
 
-/// Creates a file of mode 0600; one that is there already is an error, never overwritten. What cannot be
-/// written whole is not there afterwards.
+/// Creates a file of mode 0600; one that is there already is an error, never overwritten. A file that cannot
+/// be written whole is absent afterwards.
 pub fn create_private(path: &Path, contents: &[u8]) -> Result<(), FileFault> {
     create(path, contents, 0o600)
 }

@@ -1,4 +1,4 @@
-//! What every part of custody stands on: names, times, files, TLS, and calls to other services.
+//! The foundation of every part of custody: names, times, files, TLS, and calls to other services.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

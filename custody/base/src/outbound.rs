@@ -1,9 +1,9 @@
 //! Calls to other services: the one place that builds HTTP clients.
 //!
-//! A client trusts a CA file or the system's store, follows no redirect (it would carry a token to
-//! whoever is named), asks no proxy out of the environment, waits a bounded time for a bounded
-//! answer, and keeps the answer in memory that is wiped. Its faults never hold a URL, a header or
-//! a body: they go to logs.
+//! A client trusts a CA file or the system's store, follows no redirect (it would carry a token to any host
+//! that an answer names), asks no proxy out of the environment, waits a bounded time for a bounded answer,
+//! and keeps the answer in memory that is wiped. Its faults never hold a URL, a header or a body: they go to
+//! logs.
 
 mod call;
 mod client;
@@ -28,9 +28,9 @@ use zeroize::Zeroizing;
 /// How the servers of one section of the configuration are reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
-    /// Who signs their certificates (PEM); `None`: whom the operating system trusts.
+    /// The CA of their certificates (PEM); `None`: the operating system's CAs.
     pub ca: Option<PathBuf>,
-    /// What is shown to servers that ask for a client certificate.
+    /// The client certificate, for servers that ask for one.
     pub identity: Option<Identity>,
     /// TCP and TLS together.
     pub connect: Duration,
@@ -63,7 +63,7 @@ pub enum ReachFault {
     Client(String),
 }
 
-/// What came back, whatever its status.
+/// The answer, of any status.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,

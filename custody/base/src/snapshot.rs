@@ -1,4 +1,4 @@
-//! What was read a moment ago.
+//! A value that was read a moment ago.
 
 use std::time::Duration;
 use tokio::time::Instant;
@@ -10,7 +10,8 @@ pub struct Snapshot<T> {
     at: Instant,
 }
 
-/// How long a read spares the next one. What depends on it is checked when the lease is recorded.
+/// How long a read spares the next one. The ledger checks everything that depends on it when it records the
+/// lease.
 const FRESH: Duration = Duration::from_millis(100);
 
 // === impl Snapshot ===

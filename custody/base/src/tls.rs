@@ -40,9 +40,9 @@ pub enum TlsFault {
     ClientCa(String),
 }
 
-/// What edges may speak.
+/// The versions for edges.
 pub const TLS12_AND_13: Versions = &[&version::TLS13, &version::TLS12];
-/// What operators and workers may speak: their clients are ours, or young.
+/// The versions for operators and workers: their clients are ours, or recent.
 pub const TLS13_ONLY: Versions = &[&version::TLS13];
 
 pub type Versions = &'static [&'static SupportedProtocolVersion];
@@ -50,7 +50,7 @@ pub type Versions = &'static [&'static SupportedProtocolVersion];
 // === impl TlsFiles ===
 
 impl TlsFiles {
-    /// The files, for whoever watches them.
+    /// The paths of the files, for a watcher.
     pub fn paths(&self) -> [&Path; 3] {
         [&self.certificate, &self.key, &self.client_ca].map(PathBuf::as_path)
     }
@@ -86,8 +86,8 @@ pub fn acceptor(files: &TlsFiles, versions: Versions) -> Result<TlsAcceptor, Tls
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// No CA may be trusted by two listeners: whoever may call the one could call the other. `name` is
-/// the section of `one`.
+/// No two listeners may trust one CA: a client of the one could call the other. `name` is the section of
+/// `one`.
 pub fn ensure_disjoint_cas(name: &str, one: &TlsFiles, other: &TlsFiles) -> Result<(), TlsFault> {
     let ones = certificates("client_ca", &one.client_ca)?;
     let others = certificates("client_ca", &other.client_ca)?;

@@ -1,5 +1,5 @@
-//! Work that goes on when whoever asked for it has gone. Custody's own end waits for it: a rotated refresh
-//! token that is not stored is lost, and a value that is not taken back lives on at its backend.
+//! Work that goes on when its caller has gone. Custody's own end waits for it: a rotated refresh token that
+//! is not stored is lost, and a value that is not taken back lives on at its backend.
 
 use std::sync::LazyLock;
 use std::time::Duration;

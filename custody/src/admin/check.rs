@@ -1,4 +1,4 @@
-//! What would be answered to a lease request, without making one.
+//! The answer to a lease request, without making one.
 
 use super::Admin;
 use super::operator::Operator;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// A lease request as it might come. The claims are believed: nothing is leased.
+/// A lease request as it might come. The claims are taken as they are: nothing is leased.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
@@ -47,9 +47,8 @@ pub enum AskedBinding {
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
     pub granted: bool,
-    /// `granted`; or what stands against it: `handle`, `destination`, `method`, `binding`, `claims`,
-    /// `actor` (what the grant that came closest lacks), `kill_switch`, `session_revoked`, `handle_revoked`,
-    /// `actor_revoked`.
+    /// `granted`; or the reason against it: `handle`, `destination`, `method`, `binding`, `claims`, `actor`
+    /// (which the closest grant lacks), `kill_switch`, `session_revoked`, `handle_revoked`, `actor_revoked`.
     pub why: String,
     /// The same for people.
     pub detail: String,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields)]
 pub struct GrantsInForce {
     pub grants: u64,
-    /// SHA-256 of what the file says of grants, lower-case hex.
+    /// SHA-256 of the grants in the file, lower-case hex.
     pub digest: String,
 }
 

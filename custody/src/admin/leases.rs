@@ -50,7 +50,7 @@ pub struct LeaseShown {
     pub issued_at: UnixSeconds,
     pub expires_at: UnixSeconds,
     pub backend: String,
-    /// What the edge told of it: `accepted`, `delivered` or `failed`.
+    /// The outcome that the edge reported: `accepted`, `delivered` or `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// Why it failed.

@@ -1,4 +1,4 @@
-//! Who gives the order.
+//! The operator that gives the order.
 
 use super::Admin;
 use crate::api::refusal::Refusal;

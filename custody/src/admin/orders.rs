@@ -9,7 +9,7 @@ use custody_audit::{Entry, Event, Outcome};
 // === impl Admin ===
 
 impl Admin {
-    /// Writes down that this operator is about to do this. Whoever gets an error must not do it.
+    /// Writes down that this operator is about to do this. A caller that gets an error must not act.
     ///
     /// # Errors
     /// The audit log cannot be written: 503 `audit_unavailable`.
@@ -31,7 +31,7 @@ impl Admin {
         Ok(order)
     }
 
-    /// Writes down that what was ordered was not done, and is the refusal to tell.
+    /// Records that the order was not carried out, and returns the refusal.
     pub(super) async fn not_done(&self, order: Order, refusal: Refusal) -> Refusal {
         let mut entry = Entry::new(Event::OrderFailed, Outcome::Deny);
         entry.code = Some(refusal.code);
@@ -41,7 +41,7 @@ impl Admin {
         refusal
     }
 
-    /// What became of an order.
+    /// The outcome of an order.
     pub(super) async fn done<T, E: Into<Refusal>>(
         &self,
         order: Order,

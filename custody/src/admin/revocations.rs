@@ -1,12 +1,12 @@
 //! Revoking a session, lease, handle or actor, and taking that back.
 //!
-//! A revocation is forgotten at its `until`. Unless the operator names one:
+//! Custody drops a revocation at its `until`. Unless the operator names one:
 //! - **session**: `session.absolute` from now (and the issuer's `max_lifetime` at least), plus the leeway.
-//!   Without `session.absolute` it stays until it is restored: a session of several tokens (`sid`) has no
-//!   end that custody knows, and a revoked one must not come back by itself. So does a session that is
+//!   Without `session.absolute` it stays until it is restored: custody cannot determine the end of a session
+//!   of several tokens (`sid`), and a revoked one must not come back by itself. So does a session that is
 //!   named by other claims, such as `sub`, which every later token has too. One that is named by its token
-//!   ends with `max_lifetime`. Whoever revokes sessions by the thousand names an `until`.
-//! - **lease**: its own end; 15 minutes and the leeway if the ledger does not know it.
+//!   ends with `max_lifetime`. An operator that revokes sessions by the thousand names an `until`.
+//! - **lease**: its own end; 15 minutes and the leeway if the ledger does not have it.
 //! - **handle, actor**: until it is restored.
 
 use super::Admin;
@@ -32,7 +32,7 @@ pub struct RevocationOrder {
     pub kind: Kind,
     #[schemars(schema_with = "crate::api::limits::target_id")]
     pub id: String,
-    /// Unix seconds after which it may be forgotten. Default: see the kind.
+    /// Unix seconds after which custody may drop it. Default: see the kind.
     #[serde(default, deserialize_with = "body::whole")]
     pub until: Option<UnixSeconds>,
 }
@@ -56,8 +56,8 @@ pub struct Revoked {
     pub revocation: RevocationShown,
     /// Leases it ended before their time, so far. Their backends are asked to take the values back.
     pub leases: u64,
-    /// `false`: there are more, and custody goes on; the audit log says when it is done
-    /// (`leases_revoked`), and so does the same order again.
+    /// `false`: there are more, and custody goes on; the audit log has the end (`leases_revoked`), and so has
+    /// the same order again.
     pub complete: bool,
 }
 
@@ -155,7 +155,7 @@ impl Admin {
         }
     }
 
-    /// When a revocation that names no end may be forgotten; see the module.
+    /// The time at which custody may drop a revocation that names no end; see the module.
     async fn end_of(&self, target: &Target, now: UnixSeconds) -> Option<UnixSeconds> {
         match target {
             Target::Session(name) => {

@@ -1,4 +1,4 @@
-//! Sealing everything anew under another root key, without a restart.
+//! Sealing everything again under another root key, without a restart.
 
 use super::Admin;
 use super::operator::Operator;

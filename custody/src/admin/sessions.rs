@@ -1,5 +1,5 @@
-//! Which sessions hold leases. Custody knows a session by what it leased; one that never did is not
-//! here.
+//! Which sessions hold leases. Custody lists the sessions that it leased to; one that never had a lease is
+//! not here.
 
 use super::Admin;
 use super::operator::Operator;
@@ -25,7 +25,7 @@ pub struct SessionList {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionShown {
-    /// Its name: its issuer, `#`, and its `sid` or `jti`, or what the issuer's `id` says.
+    /// Its name: its issuer, `#`, and its `sid` or `jti`, or the claims of the issuer's `id`.
     pub session: String,
     pub subject: String,
     /// Leases that have not ended.

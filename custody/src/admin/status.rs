@@ -36,7 +36,7 @@ pub struct LedgerStatus {
     /// `sqlite` or `postgres`.
     pub kind: String,
     pub healthy: bool,
-    /// What is wrong with it.
+    /// The fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// These are absent if it is not healthy: nothing is leased then.

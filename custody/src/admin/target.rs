@@ -1,4 +1,4 @@
-//! What can be revoked, as operators spell it.
+//! The targets of a revocation, as operators spell them.
 
 use crate::api::refusal::Refusal;
 use crate::keys::Issuers;
@@ -12,8 +12,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// By its name: its issuer, `#`, and its `sid` or `jti`, or what the issuer's `id` says. While custody
-    /// has one issuer, that may be left out.
+    /// By its name: its issuer, `#`, and its `sid` or `jti`, or the claims of the issuer's `id`. While
+    /// custody has one issuer, that may be left out.
     Session,
     /// By `lease_id`.
     Lease,

@@ -27,7 +27,7 @@ pub async fn read(request: Request) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     }
 }
 
-/// A body as JSON. What is wrong with it is told with the field; no value is.
+/// A body as JSON. The error names the field and repeats no value.
 ///
 /// # Errors
 /// It does not follow the schema.

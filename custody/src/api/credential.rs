@@ -5,7 +5,7 @@
 //! {"type": "header_set", "headers": [{"name": "x-a", "value": "..."}, ...]}
 //! {"type": "kerberos_ticket", "principal": "ci@EXAMPLE", "ccache": "base64..."}
 //! ```
-//! What is not text travels as base64 (RFC 4648 section 4).
+//! A secret that is not text travels as base64 (RFC 4648 section 4).
 
 use crate::api::limits;
 use crate::api::refusal::Refusal;
@@ -105,14 +105,14 @@ pub struct ShownHeader<'a> {
     value: &'a str,
 }
 
-/// Headers that only work together; each has another name, which is not said here.
+/// Headers that only work together; the schema does not express that each has another name.
 fn header_set(schemas: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let mut schema = schemas.subschema_for::<Vec<ShownHeader<'_>>>();
     schema.insert("minItems".into(), 1.into());
     schema
 }
 
-/// What a store of a credential answers.
+/// The answer to a store of a credential.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stored {
@@ -225,7 +225,7 @@ fn usable(credential: Credential) -> Result<Credential, Refusal> {
 /// The credential inside a larger answer, which `write` writes; it is wiped when dropped.
 ///
 /// # Errors
-/// The secret is not text although its type says so.
+/// The secret is not text although its type is one of text.
 pub fn show(
     credential: &Credential,
     write: impl FnOnce(Shown<'_>, &mut Vec<u8>) -> serde_json::Result<()>,

@@ -43,7 +43,7 @@ pub fn path(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": "^/", "maxLength": PATH_LENGTH})
 }
 
-/// [`lease::Authority`]. One rule is not said here: an A-label (`xn--`) decodes, and back to itself.
+/// [`lease::Authority`]. The schema leaves one rule out: an A-label (`xn--`) decodes, and back to itself.
 pub fn destination(_: &mut SchemaGenerator) -> Schema {
     let label = format!("[A-Za-z0-9_-]{{1,{}}}", Host::MAX_LABEL);
     let port = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?";
@@ -113,8 +113,8 @@ pub fn header_name(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// A secret that stands in a header: no control characters. Its header has at most 16 KiB, in bytes and with the
-/// scheme, which is not said here.
+/// A secret that is the value of a header: no control characters. Its header has at most 16 KiB, in bytes and
+/// with the scheme, which the schema does not express.
 pub fn header_secret(_: &mut SchemaGenerator) -> Schema {
     pattern(r"^[^\x00-\x1f\x7f]+$")
 }

@@ -1,11 +1,11 @@
-//! Operations as data. Router and description are made of the same table, so neither can know an
-//! operation that the other does not.
+//! Operations as data. Router and description are made of the same table, so they always have the same
+//! operations.
 
 use axum::Router;
 use axum::routing::MethodRouter;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-/// One operation: where it stands, what goes in and comes out, and who answers it.
+/// One operation: its path, its input and output, and its handler.
 pub struct Operation<S> {
     /// `operationId`; a word for client generators.
     pub id: &'static str,
@@ -45,7 +45,7 @@ pub enum Place {
     Query,
 }
 
-/// What an operation that goes well answers.
+/// The answer of an operation that succeeds.
 pub enum Answered {
     Json(SchemaOf),
     /// A page that is not ours to describe: metrics, this description.

@@ -8,8 +8,7 @@ use custody_ledger::LedgerFault;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A refusal: a status, a code for programs and a text for people. Unlike edges, operators are told
-/// why.
+/// A refusal: a status, a code for programs and a text for people. Unlike edges, operators get the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub status: StatusCode,

@@ -25,7 +25,7 @@ pub(super) struct ConfigArgument {
     pub(super) config: PathBuf,
 }
 
-/// Loads everything `serve` would load, and says all that is wrong at once.
+/// Loads everything `serve` would load, and reports all faults at once.
 pub fn run(path: &Path) -> Result<()> {
     let config = Config::load(path)?;
     let mut faults = Vec::new();

@@ -46,7 +46,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Put {
-    /// The name grants and destinations know it by.
+    /// The name in grants and destinations.
     handle: Handle,
     /// How the secret is shown to its upstream.
     #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t = Type::Bearer)]

@@ -10,12 +10,12 @@ pub(super) struct Usage(pub(super) String);
 #[error("{0}")]
 pub(super) struct Unreachable(pub(super) String);
 
-/// `custody grants check` said no, and has printed why.
+/// `custody grants check` found a refusal, and has printed the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("not granted")]
 pub(super) struct NotGranted;
 
-/// The error and its causes, less those whose text an outer one has already said.
+/// The error and its causes, less those whose text an outer one already has.
 pub(super) fn text_of(error: &anyhow::Error) -> String {
     error.chain().skip(1).fold(error.to_string(), |text, cause| {
         let cause = cause.to_string();

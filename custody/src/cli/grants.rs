@@ -29,7 +29,7 @@ pub struct Check {
     destination: String,
     #[arg(default_value = "GET")]
     method: String,
-    /// A claim of the session; may be repeated. What reads as JSON is JSON, the rest is text.
+    /// A claim of the session; may be repeated. A value that reads as JSON is JSON, the rest is text.
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     claims: Vec<String>,
     /// All claims as one JSON object.

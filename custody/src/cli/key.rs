@@ -21,7 +21,7 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Seal everything anew under the key of the configuration.
+    /// Seal everything again under the key of the configuration.
     #[command(after_help = "To replace the root key, while custody serves or not:\n  \
         mv root.key root.old.key\n  \
         custody key new root.key\n  \

@@ -24,7 +24,7 @@ pub struct RemoteArguments {
     /// Its key. Default: operator.key beside the configuration.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Who signed custody's own certificate. Default: ca.pem beside the configuration.
+    /// The CA of custody's own certificate. Default: ca.pem beside the configuration.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// The configuration file; with --admin only its folder counts.

@@ -20,12 +20,12 @@ use serde_json::json;
     It holds for the next lease at once, and edges that listen hear of it at once. Backends are\n\
     asked to take back what was leased, as far as they can.")]
 pub struct RevokeArguments {
-    /// What is revoked.
+    /// The kind of the target.
     kind: KindName,
     /// Its name.
     id: String,
-    /// How long it is remembered. Default: a session, as long as session.absolute says it can last,
-    /// else until it is restored; a lease, to its end; a handle or actor, until it is restored.
+    /// How long it is remembered. Default: a session, as long as session.absolute allows, else until it is
+    /// restored; a lease, to its end; a handle or actor, until it is restored.
     #[arg(long = "for", value_name = "DURATION")]
     lasting: Option<String>,
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub struct RevokeArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  custody restore handle github-ci")]
 pub struct RestoreArguments {
-    /// What was revoked.
+    /// The kind of the target.
     kind: KindName,
     /// Its name.
     id: String,

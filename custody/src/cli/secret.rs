@@ -17,7 +17,7 @@ pub enum Source<'a> {
     File(&'a Path),
 }
 
-/// What becomes of one line end at its end.
+/// The treatment of one line end at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineEnd {
     /// An editor or `echo` put it there.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
-/// A line. Where nobody reads any more, there is nobody left to tell, which is no failure.
+/// A line. A closed pipe is not a failure.
 ///
 /// # Errors
 /// It cannot be written.
@@ -13,7 +13,7 @@ pub fn print(line: impl Display) -> Result<()> {
     print_if_open(line).map(|_| ())
 }
 
-/// As [`print`]; `false` when nobody reads any more, for whoever would go on and on.
+/// As [`print`]; `false` when the reader has closed the pipe, so that a loop can end.
 pub fn print_if_open(line: impl Display) -> Result<bool> {
     let mut stream = std::io::stdout().lock();
     match writeln!(stream, "{line}").and_then(|()| stream.flush()) {

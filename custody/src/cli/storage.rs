@@ -5,7 +5,7 @@ use anyhow::{Context, Result, anyhow};
 use custody_backends::sealed::{NewKey, SealedStore};
 use custody_ledger::Missing;
 
-/// Opens the store beside whoever else has it open, and runs this with it.
+/// Opens the store beside other processes that have it open, and runs this with it.
 pub fn with_store<T>(
     storage: &Storage,
     (missing, new): (Missing, NewKey),

@@ -96,7 +96,7 @@ impl fmt::Display for Shape {
 // === impl Credential ===
 
 impl Credential {
-    /// What may be read of it.
+    /// The part that anybody may read.
     pub fn shape(&self) -> Shape {
         match self {
             Self::Bearer { .. } => Shape::Bearer,
@@ -115,7 +115,7 @@ impl Credential {
         }
     }
 
-    /// What is sealed of it, in one piece.
+    /// The part that is sealed, in one piece.
     pub fn secret(&self) -> Secret {
         match self {
             Self::Bearer { token: secret }

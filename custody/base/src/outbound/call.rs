@@ -40,7 +40,7 @@ impl Call {
         self
     }
 
-    /// A header that is no secret; one of the same name is replaced.
+    /// A header without a secret; one of the same name is replaced.
     ///
     /// # Errors
     /// The name or the value cannot be sent.

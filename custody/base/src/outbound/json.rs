@@ -51,7 +51,7 @@ impl Answer {
     /// The body, as JSON.
     ///
     /// # Errors
-    /// It is something else. What it is, is not said: serde's own messages quote values.
+    /// It is something else. The error does not repeat the value: serde's own messages do.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallFault> {
         read(&self.body)
     }
@@ -60,12 +60,12 @@ impl Answer {
 /// For `#[serde(deserialize_with)]`: a JSON string that is a secret.
 ///
 /// # Errors
-/// It is no string.
+/// It is not a string.
 pub fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
     from.deserialize_str(Text)
 }
 
-/// As [`secret`], and `null` is none. Needs `#[serde(default)]` beside it for a missing field.
+/// As [`secret`]; `null` counts as absent. Needs `#[serde(default)]` beside it for a missing field.
 ///
 /// # Errors
 /// It is neither a string nor `null`.

@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the files hold, read again after they have changed. Files that do not serve are logged once, and
+/// The content of the files, read again after they have changed. Files that do not serve are logged once, and
 /// what was read before stays in force.
 pub(super) struct Renewed {
     ca: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! Whom a client trusts, and who it says it is.
+//! The CAs that a client trusts, and its own certificate.
 
 use super::renewed::Renewed;
 use super::{Reach, ReachFault};

@@ -1,7 +1,7 @@
-//! Client certificates that must also say one of the right names.
+//! Client certificates that must also have one of the right names.
 //!
-//! Without it every certificate of the CA gets in; with it a CA that signs for others too (a mesh's,
-//! say) will do.
+//! Without it every certificate of the CA gets in; with it a CA that signs for others too (for example a
+//! mesh's) will do.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};

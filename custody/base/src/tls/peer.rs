@@ -1,4 +1,4 @@
-//! Who is at the other end of a TLS connection.
+//! The client at the other end of a TLS connection.
 
 use rustls::ServerConnection;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const LONGEST: usize = 256;
 // === impl Peer ===
 
 impl Peer {
-    /// From the connection's leaf certificate; `None` without one, or with one that says no name.
+    /// From the connection's leaf certificate; `None` without one, or with one that has no name.
     pub fn of(connection: &ServerConnection) -> Option<Self> {
         let leaf = connection.peer_certificates()?.first()?;
         Self::of_certificate(leaf)

@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Refusals and failures only.
     #[arg(long)]
     denied: bool,
-    /// The records as they stand.
+    /// The records as they are in the file.
     #[arg(long)]
     json: bool,
 }
@@ -104,7 +104,7 @@ impl Reader {
         Ok(Self { path: path.to_owned(), file: BufReader::new(file), begun: Vec::new() })
     }
 
-    /// The next whole line, of the next file where this one has ended; `None` if there is none yet.
+    /// The next whole line, of the next file where this one has ended; `None` at the present end.
     fn next(&mut self) -> Result<Option<Vec<u8>>> {
         if let Some(line) = self.read()? {
             return Ok(Some(line));

@@ -102,7 +102,7 @@ async fn an_answer_that_is_too_long_is_none() {
     assert_eq!(&**answer.body, b"12345678");
 }
 
-/// A server that accepts and says nothing.
+/// A server that accepts and does not answer.
 #[tokio::test]
 async fn a_server_that_says_nothing_is_waited_for_no_longer() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
