@@ -31,7 +31,7 @@ pub enum Error {
     NoPlugin(String),
     /// A trap, or a limit, before the first request.
     #[error("{vm}: {failure}")]
-    Start { vm: String, failure: Failure, log: Vec<String> },
+    Start { vm: String, failure: Box<Failure>, log: Vec<String> },
     /// The module said no to its VM start or its configuration.
     #[error("{vm}: {callback} returned false{}", logged(.log))]
     Refused { vm: String, callback: &'static str, log: Vec<String> },

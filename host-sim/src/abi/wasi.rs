@@ -7,9 +7,9 @@ mod stubs;
 use super::call::{Call, GuestCaller, run_wasi};
 use crate::transcript::{Level, TranscriptEvent};
 use crate::vm::VmState;
+use stubs::{BADF, MODULES};
 use wasmtime::{Linker, Result};
 
-const BADF: u32 = 8;
 const FAULT: u32 = 21;
 const INVAL: u32 = 28;
 const NOTSUP: u32 = 58;
@@ -17,9 +17,6 @@ const NOTSUP: u32 = 58;
 /// while. Go's runtime ends at a monotonic clock of zero.
 const UPTIME: u64 = 3600 * 1_000_000_000;
 const MAX_RANDOM: u32 = 64 * 1024;
-
-/// Both names the same functions have gone by.
-const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
     for name in MODULES {

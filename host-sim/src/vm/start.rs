@@ -34,6 +34,7 @@ impl Vm {
         let instantiated = setup.instantiator.instantiate(&mut store).map_err(|error| {
             let cause = Cause::Trap(format!("{error:#}"));
             let failure = Failure { callback: "instantiation", cause, frames: Vec::new() };
+            let failure = Box::new(failure);
             Error::Start { vm: vm_name(number), failure, log: logged(&setup.simulation.borrow()) }
         })?;
         let (instance, imported) = instantiated;
@@ -107,6 +108,7 @@ impl Vm {
     }
 
     fn start_error(&self, failure: Failure) -> Error {
+        let failure = Box::new(failure);
         Error::Start { vm: vm_name(self.number()), failure, log: logged(&self.simulation()) }
     }
 }

@@ -5,9 +5,11 @@
 //! `proc_raise` do not exist: a module that imports them by their standard signatures does not start.
 
 use super::super::call::{ENV, GuestCaller, run_wasi};
-use super::{BADF, MODULES};
 use crate::vm::VmState;
 use wasmtime::{Engine, FuncType, Linker, Result, Val, ValType};
+
+/// Both names the same functions have gone by.
+pub(super) const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
 /// A WASI function without an effect.
 #[derive(Clone, Copy)]
@@ -26,6 +28,7 @@ enum Answer {
     OfOutput,
 }
 
+pub(super) const BADF: u32 = 8;
 const EXIST: u32 = 20;
 const NOENT: u32 = 44;
 const NOSYS: u32 = 52;
