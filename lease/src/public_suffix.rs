@@ -11,7 +11,7 @@ const LIST: &str = include_str!("../public-suffixes.txt");
 /// Whose names a suffix has below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SuffixKind {
-    /// A registry's (`com`, `co.uk`), and that of a name which no rule knows.
+    /// A registry's (`com`, `co.uk`), and that of a name without a rule.
     Registry,
     /// A company's, which gives them to customers (`github.io`): the private section of the list.
     Shared,

@@ -64,7 +64,7 @@ const IN_TESTS: [(&str, &str); 3] =
 const MODULES: [&str; 2] = ["filter", "sdk-guests"];
 
 /// Bytes; what every worker compiles at its start.
-const MODULE_CEILING: usize = 1_200_000;
+const MODULE_CEILING: usize = 1_300_000;
 /// Lines of one source file, tests aside.
 const FILE_CEILING: usize = 400;
 /// The same of a file of tests.

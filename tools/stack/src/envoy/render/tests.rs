@@ -71,7 +71,8 @@ fn no_path_and_no_name_of_the_shipped_file_is_left() {
 
 #[test]
 fn every_filter_gets_the_module_and_the_same_plugin_configuration() {
-    for (settings, filters) in both().iter().zip([2, 1]) {
+    // CONNECTs, what is in tunnels, and what is in tunnels of denied CONNECTs; the gateway has requests alone.
+    for (settings, filters) in both().iter().zip([3, 1]) {
         let mut seen = 0;
         each_of_type(&mut rendered(settings), "Wasm", &mut |filter| {
             let module = at(filter, "config.vm_config.code.local.filename")?.clone();
@@ -201,7 +202,14 @@ fn the_net_stands_right_behind_every_filter() {
         each_of_type(&mut rendered(settings), "HttpConnectionManager", &mut |http| {
             let filters = at(http, "http_filters")?.as_array()?;
             let ours = filters.iter().position(|filter| filter["name"] == "leasehold")?;
-            let net = &filters[ours + 1];
+            let net = filters[ours + 1].clone();
+            if http["stat_prefix"] == "refused" {
+                // No net, and no way out either: Envoy itself answers every request.
+                assert_eq!(net["name"], "envoy.filters.http.router");
+                let routes = at(http, "route_config.virtual_hosts[0].routes")?.as_array()?;
+                assert!(routes.iter().all(|route| route["direct_response"]["status"] == 403));
+                return Some(());
+            }
             assert_eq!(net["name"], "envoy.filters.http.rbac");
             let rules = &net["typed_config"]["rules"];
             assert_eq!(rules["action"], "ALLOW");
@@ -230,11 +238,17 @@ fn what_a_tunnel_carries_keeps_tunnels_apart() {
         Some(())
     });
     keys.sort();
-    let expected =
-        ["leasehold.connect_authority", "leasehold.connect_session", "leasehold.guest_address"];
+    let expected = [
+        "leasehold.connect_authority",
+        "leasehold.connect_refusal",
+        "leasehold.connect_session",
+        "leasehold.guest_address",
+    ];
     assert_eq!(keys, expected);
-    let tunnel = at(&mut root, "static_resources.clusters[tunnel]").unwrap();
-    assert_eq!(tunnel["connection_pool_per_downstream_connection"], true);
+    for name in ["tunnel", "refused"] {
+        let cluster = at(&mut root, &format!("static_resources.clusters[{name}]")).unwrap();
+        assert_eq!(cluster["connection_pool_per_downstream_connection"], true, "{name}");
+    }
 }
 
 #[test]
