@@ -38,7 +38,7 @@ enum PatternFault {
 impl HostPattern {
     /// As the text is otherwise read, and also a wildcard of a suffix below which a company gives names to
     /// its customers (`*.github.io`). Nothing that belongs to one owner may go to such hosts unless the
-    /// operator says so.
+    /// operator allows it.
     ///
     /// # Errors
     /// The text is not a pattern, or is a wildcard of a registry's suffix (`*.com`).

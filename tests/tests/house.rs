@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use edge::config::Config;
-use edge::policy::denial::{Denial, Reason};
+use edge::policy::denial::Denial;
+use edge::policy::denial::reason::Reason;
 use serde_json::Value;
 use stack::built::Built;
 use stack::envoy::EnvoyBinary;

@@ -168,11 +168,6 @@ impl RefusalReason {
             | Self::CredentialUnfit => RefusalCode::Unavailable,
         }
     }
-
-    /// The meaning, and the fix for the operator; one sentence or more of Markdown each.
-    pub const fn explanation(self) -> (&'static str, &'static str) {
-        explanation::of(self)
-    }
 }
 
 impl From<VerifyFault> for RefusalReason {

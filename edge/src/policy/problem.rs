@@ -1,7 +1,8 @@
 //! A denial as the guest sees it: RFC 9457 problem details, and beside them the members that clients of
 //! well-known APIs print. The one place that turns a denial into a reply.
 
-use crate::policy::denial::{Denial, Reason};
+use crate::policy::denial::Denial;
+use crate::policy::denial::reason::Reason;
 use std::fmt::Write;
 
 /// A local reply.

@@ -5,27 +5,29 @@ use crate::grants::Gap;
 use custody_ledger::Blocker;
 use session::Refusal;
 
-/// Meaning and fix; one sentence or more of Markdown each.
-pub const fn of(reason: RefusalReason) -> (&'static str, &'static str) {
-    match reason {
-        RefusalReason::Session(refusal) => of_session(refusal),
-        RefusalReason::SessionKeysUnavailable
-        | RefusalReason::SessionAuthTime
-        | RefusalReason::SessionAbsolute
-        | RefusalReason::SessionIdle
-        | RefusalReason::SessionRate
-        | RefusalReason::HandleRate => of_limits(reason),
-        RefusalReason::Gap(gap) => of_gap(gap),
-        RefusalReason::Fingerprint
-        | RefusalReason::FingerprintMissing
-        | RefusalReason::GrantsChanged => of_grants(reason),
-        RefusalReason::Blocked(blocker) => of_blocker(blocker),
-        RefusalReason::Replay
-        | RefusalReason::AttemptsExhausted
-        | RefusalReason::ReservationLost
-        | RefusalReason::CallerGone
-        | RefusalReason::ChangedMeanwhile => of_operation(reason),
-        _ => of_source(reason),
+// === impl RefusalReason ===
+
+impl RefusalReason {
+    /// The meaning, and the fix for the operator; one sentence or more of Markdown each.
+    pub const fn explanation(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Session(refusal) => of_session(refusal),
+            Self::SessionKeysUnavailable
+            | Self::SessionAuthTime
+            | Self::SessionAbsolute
+            | Self::SessionIdle
+            | Self::SessionRate
+            | Self::HandleRate => of_limits(self),
+            Self::Gap(gap) => of_gap(gap),
+            Self::Fingerprint | Self::FingerprintMissing | Self::GrantsChanged => of_grants(self),
+            Self::Blocked(blocker) => of_blocker(blocker),
+            Self::Replay
+            | Self::AttemptsExhausted
+            | Self::ReservationLost
+            | Self::CallerGone
+            | Self::ChangedMeanwhile => of_operation(self),
+            _ => of_source(self),
+        }
     }
 }
 

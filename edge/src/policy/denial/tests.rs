@@ -1,3 +1,4 @@
+use super::reason::Reason;
 use super::*;
 use std::collections::HashSet;
 
