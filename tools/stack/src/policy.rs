@@ -145,7 +145,7 @@ pub fn name_the_gateway(policy: &mut Value, listen: SocketAddr) {
     fill(policy, &json!({"gateway": {"authorities": own}}), 2);
 }
 
-/// Has denied CONNECTs open a tunnel, unless the policy says otherwise.
+/// Has denied CONNECT requests open a tunnel, unless the policy says otherwise.
 pub fn refuse_in_tunnel(policy: &mut Value) {
     fill(policy, &json!({"explicit": {"refuse_in_tunnel": true}}), 2);
 }

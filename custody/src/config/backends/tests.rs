@@ -283,7 +283,7 @@ fn what_a_command_lacks_is_named() {
         ("read, --no-color", "\"a\\0b\"", "backends.op.command[1]: has a zero byte"),
         ("HOME: /var", "1HOME: /var", "backends.op.environment.1HOME: a name is"),
         ("HOME: /var/lib/custody", "HOME: 1", "backends.op.environment.HOME: is a text (in"),
-        ("{handle: op-token, ", "{handel: x, ", "backends.op.environment.OP_TOKEN.handel: unk"),
+        ("{handle: op-token, ", "{handler: x, ", "backends.op.environment.OP_TOKEN.handler: unk"),
         ("timeout: 9s", "timeout: 31s", "backends.op.timeout: must be 1s to 30s"),
         ("keep: 1m", "keep: 25h", "backends.op.keep: must be 1s to 86400s"),
         ("keep: 1m", "shell: true", "backends.op.shell: unknown field"),

@@ -71,7 +71,7 @@ fn no_path_and_no_name_of_the_shipped_file_is_left() {
 
 #[test]
 fn every_filter_gets_the_module_and_the_same_plugin_configuration() {
-    // CONNECTs, what is in tunnels, and what is in tunnels of denied CONNECTs; the gateway has requests alone.
+    // Explicit: the requests for tunnels, what is in tunnels, and what is in tunnels of denied requests.
     for (settings, filters) in both().iter().zip([3, 1]) {
         let mut seen = 0;
         each_of_type(&mut rendered(settings), "Wasm", &mut |filter| {
