@@ -8,7 +8,7 @@ use axum::body::Body;
 use common::client::{over_http1, post};
 use common::stores::{Store, on_both_stores};
 use common::workers::WorkersHome;
-use common::{CANARY, Home, Running, text};
+use common::{CANARY, Home, ISSUER, Running, text};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -115,7 +115,8 @@ async fn check(home: &Home, running: &Running, done: &Acknowledged, since: usize
     let listed = answer["revocations"].as_array().unwrap();
     let listed: BTreeSet<_> = listed.iter().map(|one| one["id"].as_str().unwrap()).collect();
     for id in &*done.revoked.lock().unwrap() {
-        assert!(listed.contains(id.as_str()), "the revocation of {id} is lost");
+        let name = format!("{ISSUER}#{id}");
+        assert!(listed.contains(name.as_str()), "the revocation of {name} is lost");
     }
 }
 

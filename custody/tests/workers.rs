@@ -139,7 +139,10 @@ async fn each_wrong_claim_has_its_code() {
             c["iat"] = (now() + 100).into();
             c["exp"] = (now() + 200).into();
         }),
-        ("capability_lifetime", |c| c["exp"] = (now() + 9000).into()),
+        ("capability_lifetime", |c| {
+            c["iat"] = (now() + 20).into();
+            c["exp"] = (now() + 10).into();
+        }),
         ("capability_claims", |c| c["jti"] = Value::Null),
         ("capability_claims", |c| c["actor"] = 7.into()),
         ("capability_claims", |c| c["service"] = Value::Null),

@@ -222,7 +222,7 @@ fn verdicts_with_their_codes() {
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stdout(&output)
-            .ends_with("verdict: refused: session_issuer: iss is not the issuer we trust\n")
+            .ends_with("verdict: refused: session_issuer: iss is not an issuer we trust\n")
     );
     assert!(stdout(&output).contains("Nothing above may be trusted."));
 }

@@ -160,7 +160,7 @@ const fn of_token(refusal: TokenRefusal) -> (&'static str, &'static str, &'stati
         ),
         TokenRefusal::Lifetime => (
             "capability_lifetime",
-            "`exp - iat` is over 3600 seconds, or not positive.",
+            "`exp` is not after `iat`, or the token is older than an hour.",
             "Issue tokens of a minute.",
         ),
         TokenRefusal::Claims(_) | TokenRefusal::Name | TokenRefusal::Required => (
