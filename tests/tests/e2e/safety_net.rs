@@ -96,8 +96,8 @@ fn a_module_that_does_nothing_opens_no_tunnel() {
 }
 
 /// The reason of a request that Envoy itself rejects in front of the filter; the net gives none.
-fn reason_of_envoy(case: &str) -> Option<&'static str> {
-    (case == "absolute form").then_some("connect_required")
+fn reason_of_envoy(case: &str) -> Option<String> {
+    (case == "absolute form").then(|| "connect_required".to_owned())
 }
 
 /// The second net, behind the decrypting listener, does not rely on the first: here a module opens
