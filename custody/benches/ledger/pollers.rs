@@ -114,11 +114,14 @@ pub async fn measure(store: Store, cores: Cores, rows: u64, pollers: usize) -> S
         let meanwhile = if lists { "an operator lists leases" } else { "nothing" };
         let [any50, any99] = [50, 99].map(|percent| millis(percentile(&any, percent)));
         let [last50, last99] = [50, 99].map(|percent| millis(percentile(&last, percent)));
-        text += &format!(
+        let row = format!(
             "| {} | {} | {meanwhile} | {any50:.1} ms | {any99:.1} ms | {last50:.1} ms | {last99:.1} ms | {met} |\n",
             store.name(),
             cores.name(),
         );
+        // A row takes a minute or two: it is shown as soon as it is measured.
+        eprint!("{row}");
+        text += &row;
     }
     move_to(Cores::Shared.of_clients());
     text
@@ -134,15 +137,17 @@ async fn revoke_all(
     let (mut any, mut last) = (Vec::new(), Vec::new());
     for number in 0..REVOCATIONS {
         tokio::time::sleep(PAUSE).await;
-        let session = format!("{name}-{number}");
-        let order = json!({"kind": "session", "id": session}).to_string();
+        let id = format!("{name}-{number}");
+        let order = json!({"kind": "session", "id": id}).to_string();
+        // Behind the name of the issuer.
+        let session = format!("#{id}");
         let request = Request::post("/v1/revocations").header("content-type", "application/json");
         let ordered = Instant::now();
         ask(operator, request.body(Body::from(order)).unwrap()).await;
         let mut delays = Vec::with_capacity(pollers);
         while delays.len() < pollers {
             let (of, at) = hearing.recv().await.unwrap();
-            if of == session {
+            if of.ends_with(&session) {
                 delays.push(at - ordered);
             }
         }
