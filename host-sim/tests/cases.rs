@@ -5,6 +5,7 @@
 
 mod support;
 
+use host_sim::Module;
 use host_sim::cases::{CaseFile, run_case};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -60,6 +61,44 @@ fn what_makes_no_sense_is_said() {
     ] {
         assert_eq!(said(case), Some(format!("cases[0] (x): {reason}")));
     }
+}
+
+/// A denied CONNECT of one step says nothing about a request of the next that is in no tunnel: where that
+/// gets through, the simulator has to show it.
+#[test]
+fn a_denied_connect_hides_nothing_that_a_later_step_lets_through() {
+    let module = Module::new(
+        br#"(module
+          (import "env" "proxy_get_header_map_value"
+            (func $value (param i32 i32 i32 i32 i32) (result i32)))
+          (import "env" "proxy_set_property" (func $set (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 64) ":methodleasehold.permitrefusalleasehold.refusalrequest")
+          (func (export "proxy_abi_version_0_2_1"))
+          (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+          (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (drop (call $value (i32.const 0) (i32.const 64) (i32.const 7) (i32.const 16) (i32.const 20)))
+            (if (i32.eq (i32.load8_u (i32.load (i32.const 16))) (i32.const 67)) (then
+              (drop (call $set (i32.const 71) (i32.const 16) (i32.const 87) (i32.const 7)))
+              (drop (call $set (i32.const 94) (i32.const 17) (i32.const 87) (i32.const 7)))
+              (return (i32.const 0))))
+            (call $set (i32.const 71) (i32.const 16) (i32.const 111) (i32.const 7))))"#,
+    )
+    .unwrap();
+    let file = r#"
+net: wasm.leasehold.permit
+cases:
+- name: a denied CONNECT, then a request in no tunnel
+  session: {token: none}
+  steps:
+  - {connect: "a.test:443", request: "GET / HTTP/1.1\nHost: a.test", expect: {denied: net}}
+  - {connect: none, request: "GET / HTTP/1.1\nHost: a.test", expect: {allowed: true}}
+"#;
+    let file = CaseFile::parse(file).unwrap();
+    let run = run_case(&module, &file, &file.cases[0]).unwrap();
+    let [denied, later] = [0, 1].map(|step| &run.steps[step].observed[0]);
+    assert!(!denied.is_allowed(), "{}", denied.verdict());
+    assert!(later.is_allowed(), "{}", later.verdict());
 }
 
 /// Every file of cases, sorted; also those of the ready policies.

@@ -237,6 +237,8 @@ impl Runner<'_> {
 
     /// What became of a CONNECT that did not open, or that is all there is.
     fn open_tunnel(&mut self, step: &Step, act: &Act) -> Result<Option<Observed>, String> {
+        // Of the tunnel of an earlier step, nothing reaches this one.
+        self.carried = Carried::default();
         let Some(tunnel) = act.tunnel.as_ref().filter(|tunnel| tunnel.checked) else {
             return Ok(None);
         };
