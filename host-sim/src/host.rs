@@ -219,7 +219,7 @@ impl Host {
         simulation.clusters.get(cluster).map(|cluster| cluster.asked.clone()).unwrap_or_default()
     }
 
-    /// What a cluster was asked and answered [apart](crate::Cluster::apart).
+    /// What a cluster was asked and answered [apart](crate::Cluster::answering_apart).
     pub fn callouts_apart(&self, cluster: &str) -> Vec<CalloutRequest> {
         let simulation = self.simulation.borrow();
         simulation

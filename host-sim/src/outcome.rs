@@ -45,19 +45,19 @@ impl Outcome {
     pub(crate) fn of<'a>(links: impl Iterator<Item = &'a HttpStream>) -> Self {
         let links: Vec<_> = links.collect();
         let (first, last) = (links.first(), links.last());
-        let over = links.iter().any(|position| position.stream_end.is_some());
+        let over = links.iter().any(|stream| stream.stream_end.is_some());
         let held = |half: &HalfStream| half.is_held() && !half.complete;
-        let properties = first.map(|position| position.properties.borrow().clone());
+        let properties = first.map(|stream| stream.properties.borrow().clone());
         Self {
-            upstream: last.and_then(|position| position.request.passed.clone()),
-            upstream_complete: last.is_some_and(|position| position.request.complete),
-            received: first.and_then(|position| position.response.passed.clone()),
-            reply: links.iter().find_map(|position| position.reply.clone()),
-            reset: links.iter().any(|position| position.stream_end == Some(StreamEnd::Reset)),
+            upstream: last.and_then(|stream| stream.request.passed.clone()),
+            upstream_complete: last.is_some_and(|stream| stream.request.complete),
+            received: first.and_then(|stream| stream.response.passed.clone()),
+            reply: links.iter().find_map(|stream| stream.reply.clone()),
+            reset: links.iter().any(|stream| stream.stream_end == Some(StreamEnd::Reset)),
             held: !over
-                && links.iter().any(|position| held(&position.request) || held(&position.response)),
+                && links.iter().any(|stream| held(&stream.request) || held(&stream.response)),
             properties: properties.unwrap_or_default(),
-            route_cache_clears: links.iter().map(|position| position.route_cache_clears).sum(),
+            route_cache_clears: links.iter().map(|stream| stream.route_cache_clears).sum(),
         }
     }
 

@@ -231,6 +231,29 @@ fn output_of_a_module_that_does_not_start_is_shown() {
     assert!(text.ends_with("(in guest::start)\n"), "{text}");
 }
 
+/// The line that explains a refused configuration is in the error, and is not printed twice.
+#[test]
+fn the_reason_of_a_refused_configuration_is_printed_once() {
+    let desk = Desk::new();
+    desk.put("good.yaml", GOOD);
+    let refuses = r#"(module
+      (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 64) "first") (data (i32.const 80) "no cluster")
+      (func (export "proxy_abi_version_0_2_1"))
+      (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+      (func (export "proxy_on_configure") (param i32 i32) (result i32)
+        (drop (call $log (i32.const 2) (i32.const 64) (i32.const 5)))
+        (drop (call $log (i32.const 4) (i32.const 80) (i32.const 10)))
+        (i32.const 0)))"#;
+    desk.put("refuses.wat", refuses);
+    let output = desk.sim(&["test", "refuses.wat", "good.yaml"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(7), "{text}");
+    assert!(text.starts_with("log: first\nhost-sim: "), "{text}");
+    assert!(text.ends_with("returned false and logged: no cluster\n"), "{text}");
+    assert_eq!(text.matches("no cluster").count(), 1, "{text}");
+}
+
 #[test]
 fn cost_of_no_case_is_a_mistake() {
     let desk = Desk::new();

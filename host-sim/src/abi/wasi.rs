@@ -7,12 +7,11 @@ mod stubs;
 use super::call::{Call, GuestCaller, run_wasi};
 use crate::transcript::{Level, TranscriptEvent};
 use crate::vm::VmState;
-use stubs::{BADF, MODULES};
+use stubs::{BADF, MODULES, NOTSUP};
 use wasmtime::{Linker, Result};
 
 const FAULT: u32 = 21;
 const INVAL: u32 = 28;
-const NOTSUP: u32 = 58;
 /// Nanoseconds that the monotonic clock shows at the start: an hour, as of a machine that has been up for a
 /// while. Go's runtime ends at a monotonic clock of zero.
 const UPTIME: u64 = 3600 * 1_000_000_000;

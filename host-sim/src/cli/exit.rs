@@ -7,7 +7,8 @@ use host_sim::{Cause, Error};
 pub const CODES: &str = "Exit codes: 0 all as expected; 1 a case differs, a cost rose, or the request \
 was not let through; 2 bad usage; 3 a file cannot be read, or standard output not be \
 written; 4 a YAML or request file makes no sense; \
-5 no WebAssembly, or no proxy-wasm module; 6 the module does not link, or traps at its start; 7 it \
+5 no WebAssembly, or no proxy-wasm module; 6 the module does not link, exports no allocator or a \
+callback of a wrong type, or traps at its start; 7 it \
 refuses its configuration; 8 it runs for ever.";
 
 pub const FAILED: u8 = 1;
@@ -58,7 +59,12 @@ impl From<Error> for Exit {
             // The command line makes no chains.
             Error::NoPlugin(_) => MALFORMED,
         };
-        Self { log: error.log().to_vec(), ..Self::new(code, error) }
+        let log = match (&error, error.log()) {
+            // The last line is in the error's text.
+            (Error::Refused { .. }, [earlier @ .., _]) => earlier,
+            (_, log) => log,
+        };
+        Self { log: log.to_vec(), ..Self::new(code, &error) }
     }
 }
 

@@ -211,7 +211,7 @@ impl Vm {
     }
 
     /// `proxy_continue_stream`, now that the callback is over.
-    pub fn resume_leg(&mut self, context: u32, direction: Direction) {
+    pub fn resume_half(&mut self, context: u32, direction: Direction) {
         let Some(stream) = self.http(context) else { return };
         let (id, half) = (stream.id, stream.half(direction));
         if half.iteration == IterationState::Continue && half.passed.is_some() {

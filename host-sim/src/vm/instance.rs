@@ -169,7 +169,7 @@ impl Vm {
     }
 
     fn resume(&mut self, context: u32, direction: Direction) {
-        self.resume_leg(context, direction);
+        self.resume_half(context, direction);
         self.pump(context, direction);
     }
 }

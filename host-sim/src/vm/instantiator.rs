@@ -34,22 +34,22 @@ impl Instantiator {
         }
     }
 
-    /// The instance, and the memory that it imports.
+    /// The instance. A memory that it imports is the VM's from then on.
     ///
     /// # Errors
     /// An import is missing, or the module's start function traps.
-    pub fn instantiate(&self, store: &mut Store<VmState>) -> Result<(Instance, Option<Memory>)> {
+    pub fn instantiate(&self, store: &mut Store<VmState>) -> Result<Instance> {
         let (linker, module) = match self {
-            Self::Linked(pre) => return Ok((pre.instantiate(store)?, None)),
+            Self::Linked(pre) => return pre.instantiate(store),
             Self::PerVm { linker, module } => (linker, module),
         };
-        let (mut linker, mut imported) = (linker.clone(), None);
+        let mut linker = linker.clone();
         for import in module.imports() {
             match import.ty() {
                 ExternType::Memory(kind) => {
                     let memory = Memory::new(&mut *store, kind)?;
                     linker.define(&*store, import.module(), import.name(), memory)?;
-                    imported = Some(memory);
+                    store.data_mut().memory = Some(memory);
                 }
                 ExternType::Table(kind) => {
                     let nothing = Ref::null(kind.element().heap_type());
@@ -59,7 +59,6 @@ impl Instantiator {
                 _ => {}
             }
         }
-        store.data_mut().memory = imported;
-        Ok((linker.instantiate(&mut *store, module)?, imported))
+        linker.instantiate(store, module)
     }
 }

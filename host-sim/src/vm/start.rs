@@ -7,7 +7,7 @@ use crate::stats::MetricIds;
 use crate::transcript::TranscriptEvent;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use wasmtime::{Export, Store, StoreLimitsBuilder};
+use wasmtime::{Export, Store, StoreLimitsBuilder, UnknownImportError};
 
 // === impl Vm ===
 
@@ -31,19 +31,21 @@ impl Vm {
         store.limiter(|state| &mut state.limits);
         // Fuel is always on (see `module::engine`), so setting it can not fail.
         let _ = store.set_fuel(setup.fuel);
-        let instantiated = setup.instantiator.instantiate(&mut store).map_err(|error| {
+        let instance = setup.instantiator.instantiate(&mut store).map_err(|error| {
+            if error.is::<UnknownImportError>() {
+                return Error::Link(error.to_string());
+            }
             let cause = Cause::Trap(format!("{error:#}"));
             let failure = Failure { callback: "instantiation", cause, frames: Vec::new() };
             let failure = Box::new(failure);
             Error::Start { vm: vm_name(number), failure, log: logged(&setup.simulation.borrow()) }
         })?;
-        let (instance, imported) = instantiated;
         let callbacks = Callbacks::of(&instance, &mut store)?;
-        // Whatever its name is; the module may also import the memory that it exports.
+        // Its name does not matter. A module that exports none may have imported one.
         let memory = instance.exports(&mut store).find_map(Export::into_memory);
         let allocator = callbacks.malloc.clone().or_else(|| callbacks.memory_allocate.clone());
         let state = store.data_mut();
-        state.memory = memory.or(imported);
+        state.memory = memory.or(state.memory);
         state.allocator = Some(allocator.ok_or(Error::NoAllocator)?);
         let started = setup.simulation.borrow().now;
         Ok(Self { store, callbacks, failed: None, started, fuel: setup.fuel, roots: Vec::new() })

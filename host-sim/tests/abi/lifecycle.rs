@@ -135,6 +135,16 @@ fn a_module_without_an_allocator_does_not_start() {
     assert!(matches!(start(bare), Err(Error::NoAllocator)));
 }
 
+#[test]
+fn an_unknown_import_beside_an_imported_memory_does_not_link() {
+    let text = format!(
+        r#"(module (import "env" "memory" (memory 1)) (import "env" "nothing" (func))
+          (func (export "proxy_abi_version_0_2_1")) {MALLOC})"#
+    );
+    let error = start(&text).err().unwrap();
+    assert!(matches!(error, Error::Link(_)) && error.to_string().contains("nothing"), "{error}");
+}
+
 /// As in Envoy: the memory may have any name, and may be the host's.
 #[test]
 fn a_memory_of_any_name_and_an_imported_one_are_the_guests() {

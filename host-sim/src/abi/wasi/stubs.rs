@@ -1,7 +1,7 @@
 //! What Envoy links of WASI and of emscripten, and what does nothing there.
 //!
-//! The signatures and the results are those of Envoy 1.40, asked one by one by a module that imports a
-//! single function. `path_link` has six parameters there instead of WASI's seven, and `path_symlink` and
+//! The signatures and the results are those of Envoy 1.40. A module that imports a single function measured
+//! each of them. `path_link` has six parameters there instead of WASI's seven, and `path_symlink` and
 //! `proc_raise` do not exist: a module that imports them by their standard signatures does not start.
 
 use super::super::call::{ENV, GuestCaller, run_wasi};
@@ -32,7 +32,7 @@ pub(super) const BADF: u32 = 8;
 const EXIST: u32 = 20;
 const NOENT: u32 = 44;
 const NOSYS: u32 = 52;
-const NOTSUP: u32 = 58;
+pub(super) const NOTSUP: u32 = 58;
 
 const STUBS: [Stub; 30] = [
     Stub::new("fd_advise", "illi", Answer::Errno(0)),
