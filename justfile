@@ -29,7 +29,7 @@ demo:
 up *options:
     cargo xtask up {{options}}
 
-# Every case of tests/cases on host-sim and on Envoy, as a table.
+# Every case of tests/cases and policies/cases on host-sim and on Envoy, as a table.
 cases *file:
     cargo xtask conformance {{file}}
 

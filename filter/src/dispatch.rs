@@ -217,8 +217,8 @@ impl Dispatch {
         }
         let Some(root) = self.roots.get_mut(&id) else { return };
         let now = root.tick();
-        for pending_replies in std::mem::take(&mut self.pending_replies) {
-            self.act_on(pending_replies, |stream, _| stream.retry_reply());
+        for unanswered in std::mem::take(&mut self.pending_replies) {
+            self.act_on(unanswered, |stream, _| stream.retry_reply());
         }
         for _ in 0..BATCH {
             let Some(late) = self.streams.take_overdue(id, now.steady) else { break };

@@ -146,7 +146,7 @@ impl Root {
 
     /// Is there something to send, or somebody to settle?
     pub fn has_work(&self) -> bool {
-        self.waiting.has_landed() || self.edge.as_ref().is_some_and(TrustEdge::has_callouts)
+        self.waiting.has_completed() || self.edge.as_ref().is_some_and(TrustEdge::has_callouts)
     }
 
     pub fn take_callouts(&mut self) -> Vec<Callout> {
@@ -193,7 +193,7 @@ impl Root {
 
     /// A held stream whose wait is over, and what becomes of it.
     pub fn next_settled(&mut self) -> Option<(u32, Verdict)> {
-        let (stream, wait, completed) = self.waiting.next_landed()?;
+        let (stream, wait, completed) = self.waiting.next_completed()?;
         let now = self.clock.now();
         let verdict = match (&mut self.edge, completed) {
             (Some(edge), Some(completed)) => wait.settle(edge, &completed, now),
@@ -239,7 +239,7 @@ impl Root {
 
     /// Sees to it that whoever has an answer gets it soon. `is_late`: so does whoever is late.
     pub fn set_tick_period(&mut self, is_late: bool) {
-        let hurry = is_late || self.waiting.has_landed();
+        let hurry = is_late || self.waiting.has_completed();
         if hurry == self.hurried {
             return;
         }

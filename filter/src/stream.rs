@@ -330,20 +330,20 @@ impl Stream {
     /// in it can be permitted.
     #[cold]
     fn refuse_in_tunnel(&mut self, denied: Denied, held: Held, root: &mut Root) -> Step {
-        reply::note(&denied, root);
         let done = host::remove(MapType::HttpRequestHeaders, b"proxy-authorization")
             .and_then(|()| host::set_property(REFUSAL, denied.denial().code()))
-            .and_then(|()| host::set_property(PERMIT, PermitKind::Refusal.as_str()))
-            .and_then(|()| if held == Held::Yes { host::resume_request() } else { Ok(()) });
+            .and_then(|()| leave_permit(PermitKind::Refusal))
+            .and_then(|()| resume(held));
         if let Err(failed) = done {
             return self.deny(reply::internal(failed), root);
         }
+        reply::note(&denied, root);
         self.phase = Phase::Forwarded;
         Step::Forward
     }
 
-    /// Strip, inject, leave the permit, resume: in this order, in this one place. Whatever fails on
-    /// the way leaves the request where it is, refused.
+    /// Strip, inject, leave the permit, resume: in this order. Whatever fails on the way leaves the request
+    /// where it is, refused.
     fn forward(&mut self, forwarded: &Forwarded, held: Held, root: &mut Root) -> Step {
         let permit_kind = forwarded.permit_kind();
         self.usage = forwarded.usage().cloned();
@@ -352,9 +352,9 @@ impl Stream {
             .edits()
             .iter()
             .try_for_each(apply)
-            .and_then(|()| host::set_property(PERMIT, permit_kind.as_str()))
+            .and_then(|()| leave_permit(permit_kind))
             .and_then(|()| forwarded.ticket().map_or(Ok(()), |ticket| self.leave_ticket(ticket)))
-            .and_then(|()| if held == Held::Yes { host::resume_request() } else { Ok(()) });
+            .and_then(|()| resume(held));
         if let Err(failed) = done {
             return self.deny(reply::internal(failed), root);
         }
@@ -369,6 +369,16 @@ impl Stream {
     fn leave_ticket(&self, ticket: Ticket) -> Result<(), Failed> {
         host::set_property(TICKET, &format!("{}.{ticket}", self.root))
     }
+}
+
+/// What the net behind the filter demands. Nothing else writes it.
+fn leave_permit(kind: PermitKind) -> Result<(), Failed> {
+    host::set_property(PERMIT, kind.as_str())
+}
+
+/// Lets a held request go on. One that is not held goes on by itself.
+fn resume(held: Held) -> Result<(), Failed> {
+    if held == Held::Yes { host::resume_request() } else { Ok(()) }
 }
 
 /// Trailers come when the decision about the headers is long made, and some servers merge them into

@@ -67,7 +67,7 @@ impl Waiting {
     }
 
     /// One whose wait is over.
-    pub fn next_landed(&mut self) -> Option<Settling> {
+    pub fn next_completed(&mut self) -> Option<Settling> {
         if let Some(stream) = self.given_up.pop_first() {
             return Some((stream, self.streams.remove(&stream)?, None));
         }
@@ -87,7 +87,7 @@ impl Waiting {
         !self.streams.is_empty()
     }
 
-    pub fn has_landed(&self) -> bool {
+    pub fn has_completed(&self) -> bool {
         !self.completed.is_empty() || !self.given_up.is_empty()
     }
 

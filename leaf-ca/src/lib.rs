@@ -2,8 +2,9 @@
 //!
 //! Envoy pauses a guest's handshake and asks for a secret named like the SNI
 //! (`envoy.tls.certificate_selectors.on_demand_secret`). [`sds`] answers: with a leaf that
-//! [`minter`] signed with the key of [`authority`] if [`policy`] names that host, else with the
-//! name in `removed_resources`, which fails the handshake. The key of the authority never leaves
+//! [`minter`] signed with the key of [`authority`] if [`policy`] names that host, or while [`budget`] has
+//! room for a name that the edge denies. Any other name is in `removed_resources`, which fails the
+//! handshake. The key of the authority never leaves
 //! this process; Envoy holds leaves of a few days only.
 
 #![forbid(unsafe_code)]

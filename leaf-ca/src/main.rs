@@ -30,7 +30,8 @@ struct Cli {
 enum Command {
     /// Make a certificate authority: DIR/ca.pem for the guests, DIR/ca.key for this program
     Init(InitArgs),
-    /// Hand leaves to Envoy over SDS (gRPC, delta), for the names of the policy and no other
+    /// Hand leaves to Envoy over SDS (gRPC, delta), for the names of the policy, and with
+    /// --max-refused-names for a few others
     #[command(
         after_help = "SIGHUP reads the policy again (a wrong one changes nothing); SIGTERM and SIGINT \
                       end it.\nThe keys of the leaves travel over the socket unencrypted: prefer \
@@ -77,8 +78,9 @@ struct ServeArgs {
     #[arg(long, value_name = "N", default_value = "900", value_parser = names)]
     max_names: NonZeroUsize,
     /// Names outside the policy that get a leaf at once, so that the edge can tell guests why it denies them
-    /// (`explicit.refuse_in_tunnel` of the filter); 0: none
-    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    /// (`explicit.refuse_in_tunnel` of the filter); 0: none. Envoy holds a stream for each name: together with
+    /// --max-names stay below `max_requests` of its cluster `leaf_ca`
+    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u16).range(0..=1_000))]
     max_refused_names: u16,
     /// Form of the log lines on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]

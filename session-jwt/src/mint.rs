@@ -73,7 +73,7 @@ fn expires_at(issued_at: UnixSeconds, ttl: Duration) -> anyhow::Result<UnixSecon
     let seconds = ttl.as_secs();
     if ttl > Duration::from_secs(LIFETIME_DEFAULT) {
         bail!(
-            "--ttl is over {LIFETIME_DEFAULT} s (1h), after which no issuer's tokens are accepted unless the configuration says so"
+            "--ttl is over {LIFETIME_DEFAULT} s (1h): by default edges reject older tokens; mint a shorter one"
         );
     }
     if seconds == 0 || ttl.subsec_nanos() != 0 {

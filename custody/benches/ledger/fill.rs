@@ -64,6 +64,8 @@ pub async fn fill(database: Option<&Database>, file: &Path, rows: u64) {
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).unwrap();
         }
     }
+    // The kernel would write these pages during the measurement, and custody's syncs would wait for them.
+    assert!(Command::new("sync").status().unwrap().success());
 }
 
 /// The indexes of before.

@@ -56,7 +56,7 @@ impl Cores {
     }
 
     fn of_custody(self) -> Range<usize> {
-        if self == Self::Own { 0..*COUNT / 2 } else { 0..*COUNT }
+        if self == Self::Own { 0..(*COUNT / 2).max(1) } else { 0..*COUNT }
     }
 
     fn of_clients(self) -> Range<usize> {

@@ -17,8 +17,8 @@ use serde_json::json;
     custody revoke session build-991 --for 12h\n  \
     custody revoke handle github-ci\n  \
     custody leases --json | jq -r '.leases[].lease_id' | xargs -n1 custody revoke lease\n\n\
-    It holds for the next lease at once, and edges that listen hear of it at once. Backends are\n\
-    asked to take back what was leased, as far as they can.")]
+    Custody rejects the next lease at once, and publishes the revocation to its edges at once. It\n\
+    revokes at the backends what it leased, as far as they can.")]
 pub struct RevokeArguments {
     /// The kind of the target.
     kind: KindName,

@@ -218,6 +218,8 @@ fn for_one_operation(
     let digest = BodyDigest::default();
     match single_use.body.filter(|_| request.has_body) {
         Some(limit) if announced_length(&request.headers) > limit => Err(Denial::BodyTooLarge),
+        // The client waits for a 100, and the destination gets no request before the body is here.
+        Some(_) if request.headers.has("expect") => Err(Denial::ExpectationFailed),
         Some(limit) => {
             let gathering = Gathering { permit, edits, token, idempotency_key, digest, limit };
             Ok(Admitted::Read(Box::new(gathering)))

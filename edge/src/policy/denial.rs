@@ -51,6 +51,8 @@ pub enum Denial {
     /// The guest's name for its operation is none.
     IdempotencyKey,
     BodyTooLarge,
+    /// `Expect` with a body that is part of the operation.
+    ExpectationFailed,
     /// The body did not end in time, or the host does not show it.
     BodyTimeout,
     /// The operation had its one lease before.
@@ -77,7 +79,7 @@ pub enum Denial {
 
 impl Denial {
     /// All of them, for metrics and for the table in the documentation.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::SessionMissing,
         Self::SessionAmbiguous,
         Self::SessionKeysMissing,
@@ -114,6 +116,7 @@ impl Denial {
         Self::DestinationAmbiguous,
         Self::IdempotencyKey,
         Self::BodyTooLarge,
+        Self::ExpectationFailed,
         Self::BodyTimeout,
         Self::ReplayRejected,
         Self::RevocationsStale,

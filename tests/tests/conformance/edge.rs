@@ -209,7 +209,7 @@ fn scripted_answers(acts: &[Act]) -> Result<HashMap<String, ScriptedAnswer>> {
         let answer = ScriptedAnswer {
             status: response.status,
             headers: response.headers.clone().into_iter().collect(),
-            body: response.body.clone(),
+            body: response.body.iter().cloned().map(Into::into).collect(),
         };
         let path = path_of(act)?;
         scripted_answers.insert(path.split('?').next().unwrap_or_default().to_owned(), answer);

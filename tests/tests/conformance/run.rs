@@ -34,7 +34,7 @@ pub fn file(folder: &str, name: &str) {
         file: format!("{folder}/{name}.yaml"),
         rows: rows.into_iter().map(|(_, row)| row).collect(),
     };
-    report.leave(&built, name);
+    report.leave(&built, &format!("{}-{name}", folder.replace('/', "-")));
     let complaints = report.complaints();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

@@ -32,8 +32,22 @@ const COVERED: [&str; 20] = [
     "session-jwt/src",
 ];
 
-/// What begins a line with a text for people.
-const TEXTS: [&str; 5] = ["#[error(\"", "tracing::", "bail!(", ".context(\"", "after_help = \""];
+/// What begins a text for people: an attribute, or the arguments of a macro or function.
+const TEXTS: [&str; 13] = [
+    "#[error(",
+    "tracing::error!(",
+    "tracing::warn!(",
+    "tracing::info!(",
+    "tracing::debug!(",
+    "bail!(",
+    "ensure!(",
+    "anyhow!(",
+    ".context(",
+    ".with_context(",
+    "after_help = ",
+    ".expect(",
+    "eprintln!(",
+];
 
 pub fn sentences() -> Vec<Sentence> {
     let root = Built::root();
@@ -60,10 +74,11 @@ fn find(place: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Of each block of doc comments, and of each line with a text for people.
+/// Of each block of doc comments, and of each text for people.
 fn of_rust(file: &str, source: &str) -> Vec<Sentence> {
     let (mut sentences, mut block, mut begin) = (Vec::new(), String::new(), 0);
-    for (at, line) in source.lines().chain([""]).enumerate() {
+    let lines: Vec<&str> = source.lines().chain([""]).collect();
+    for (at, line) in lines.iter().enumerate() {
         let line = line.trim();
         let comment = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
         if let Some(text) = comment {
@@ -76,8 +91,10 @@ fn of_rust(file: &str, source: &str) -> Vec<Sentence> {
             sentence.line += begin;
             sentences.push(sentence);
         }
-        if TEXTS.iter().any(|text| line.contains(text)) {
-            let text = literals(line);
+        let texts = TEXTS.iter().filter_map(|text| Some(line.find(text)? + text.len()));
+        if let Some(from) = texts.min().filter(|_| !line.starts_with("//")) {
+            let rest = [&line[from..]].into_iter().chain(lines[at + 1..].iter().copied());
+            let text = literals(rest);
             let sentence = Sentence { file: file.to_owned(), line: at + 1, form: Form::Cell, text };
             sentences.push(sentence);
         }
@@ -85,17 +102,57 @@ fn of_rust(file: &str, source: &str) -> Vec<Sentence> {
     sentences
 }
 
-/// The strings of a line, one after the other.
-fn literals(line: &str) -> String {
-    let line = line.replace("\\\"", "'");
-    let strings = line.split('"').enumerate().filter(|(at, _)| at % 2 == 1);
-    strings.map(|(_, string)| string).collect::<Vec<_>>().join(" ")
+/// The strings up to the bracket that closes what has begun, or up to the end of an attribute's value.
+fn literals<'l>(lines: impl Iterator<Item = &'l str>) -> String {
+    let (mut text, mut depth) = (String::new(), 1);
+    let (mut is_string, mut is_escaped) = (false, false);
+    for line in lines {
+        for character in line.trim_start().chars() {
+            match character {
+                _ if is_escaped => {
+                    text.push(if character == '"' { '\'' } else { ' ' });
+                    is_escaped = false;
+                }
+                '\\' if is_string => is_escaped = true,
+                '"' => {
+                    is_string = !is_string;
+                    text.push(' ');
+                }
+                _ if is_string => text.push(character),
+                '(' | '[' | '{' => depth += 1,
+                ')' | ']' | '}' | ';' => depth -= 1,
+                _ => {}
+            }
+            if depth <= 0 {
+                return joined(&text);
+            }
+        }
+        // The end of a line in a string: what follows is its continuation.
+        is_escaped = false;
+        text.push(' ');
+    }
+    joined(&text)
+}
+
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
 fn comments_and_texts_of_rust_become_their_sentences() {
-    let source = "//! A file.\n//! Two lines.\n\n/// An `item`\n/// of it.\n#[error(\"no {0}: \\\"x\\\"\")]\n\
-        fn f() { tracing::warn!(%fault, \"failed\"); } // no doc\nlet a = \"no text\";";
+    let source = r#"//! A file.
+//! Two lines.
+
+/// An `item`
+/// of it.
+#[error("no {0}: \"x\"")]
+fn f() { tracing::warn!(%fault, "failed"); } // no doc
+let a = "no text";
+return Err(anyhow!(
+    "{name}: broken \
+     over lines",
+)).with_context(|| format!("reading {}", path.display()))?;
+"#;
     let found = of_rust("f.rs", source);
     let found: Vec<_> = found.iter().map(|one| (one.line, &*one.text)).collect();
     let expected = [
@@ -104,6 +161,8 @@ fn comments_and_texts_of_rust_become_their_sentences() {
         (4, "An CODE of it."),
         (6, "no {0}: 'x'"),
         (7, "failed"),
+        (9, "{name}: broken over lines"),
+        (12, "reading {}"),
     ];
     assert_eq!(found, expected);
 }

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use serde_json::{Value, json};
@@ -93,6 +94,21 @@ fn the_body_is_part_of_the_operation() {
     assert_replay(&scene, || post(&scene, TWIN, "order-7", &large));
     let reply = post(&scene, TWIN, "order-9", &"x".repeat(65_537));
     assert_eq!((reply.status, reply.reason()), (413, Some("body_too_large".to_owned())));
+}
+
+/// The filter holds such a request until its body is there. A client that waits for a 100 would wait for ever.
+#[test]
+fn a_client_that_asks_first_is_told_to_send_the_body_at_once() {
+    let scene = scene();
+    let head = format!(
+        "POST /v1/orders HTTP/1.1\r\nHost: {}\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+        scene.at(TWIN)
+    );
+    let begun = Instant::now();
+    let reply = scene.inside(TWIN, head).unwrap();
+    assert_eq!((reply.status, reply.reason()), (417, Some("expectation_failed".to_owned())));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_leased(&scene, "without Expect", &post(&scene, TWIN, "order-7", "hello"));
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde_json::Value;
+use edge::policy::denial::Denial;
+use serde_json::{Value, json};
 use stack::built::Built;
 use tests::manifests::read;
 
@@ -125,6 +126,14 @@ fn denials_that_envoy_makes_have_a_row() {
             assert_eq!(mapper["headers_to_add"][0]["header"]["value"], code, "{file}");
             assert_eq!(body["type"], format!("urn:leasehold:denial:{code}"), "{file}");
             assert!(rows.contains(&format!("| `{code}` | 403 |")), "{file}: {code}");
+            let message = format!("Leasehold: {}", body["title"].as_str().unwrap());
+            assert_eq!(body["message"], message, "{file}");
+            assert_eq!(body["errors"], json!([{"code": "DENIED", "message": message}]), "{file}");
+            if let Some(denial) = Denial::of_code(code.as_bytes()) {
+                let reason = denial.reason();
+                assert_eq!(body["title"], reason.title, "{file}");
+                assert_eq!(body["status"], reason.status, "{file}");
+            }
         }
     }
 }

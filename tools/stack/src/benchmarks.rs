@@ -45,7 +45,10 @@ fn write_section_of(path: &Path, name: &str, command: &str, text: &str) -> Resul
 }
 
 /// `file` with the text between the section's two marks replaced.
-fn replaced(file: &str, name: &str, command: &str, text: &str) -> Result<String> {
+///
+/// # Errors
+/// A mark has lost its other half.
+pub fn replaced(file: &str, name: &str, command: &str, text: &str) -> Result<String> {
     let (begin, end) = (format!("<!-- begin {name}:"), format!("<!-- end {name} -->"));
     let section = format!("{begin} written by `{command}` -->\n\n{}\n\n{end}", text.trim());
     match (file.find(&begin), file.find(&end)) {

@@ -47,7 +47,11 @@ impl Built {
     pub fn root() -> PathBuf {
         let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let starts = [package, env::current_exe().ok(), env::current_dir().ok()];
-        starts.into_iter().flatten().find_map(|start| above(&start)).unwrap_or_default()
+        starts
+            .into_iter()
+            .flatten()
+            .find_map(|start| above(&start))
+            .unwrap_or_else(|| PathBuf::from("."))
     }
 
     /// One of our programs, such as `custody`.

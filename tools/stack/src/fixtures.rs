@@ -24,9 +24,9 @@ pub struct Fixtures {
     pub upstream_ca: PathBuf,
 }
 
-/// What the world is to be.
+/// What the fixtures are to be.
 pub struct FixtureSettings<'a> {
-    /// The demo origin; without one, the world as it is.
+    /// The demo origin; without one, real destinations.
     pub origin: Option<&'a OriginSettings>,
     /// The names of the demo origin.
     pub names: &'a [String],

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::clients::Clients;
-use crate::fetched::{self, node::node_package};
+use crate::fetched;
+use crate::fetched::node::{NodePackage, node_package};
 
-const PACKAGE: &str = "oidc-provider@9.13.3";
+const PACKAGE: NodePackage = NodePackage { name: "oidc-provider", version: "9.13.3" };
 
 /// What runs a script with the package.
 pub struct OidcProvider {
@@ -25,8 +26,8 @@ impl OidcProvider {
     /// A package cannot be had.
     pub fn fetch(on_progress: &dyn Fn(&str)) -> Result<Self> {
         let node = Clients::fetch()?.node;
-        let wanted = fetched::folder("oidc-provider")?.join("9.13.3");
-        let modules = node_package(PACKAGE, &node, &wanted, on_progress)?;
+        let place = fetched::folder("oidc-provider")?;
+        let modules = node_package(&PACKAGE, &node, &place, on_progress)?;
         Ok(Self { node, modules })
     }
 }

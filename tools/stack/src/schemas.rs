@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::clients::Clients;
 use crate::fetched;
-use crate::fetched::node::node_package;
+use crate::fetched::node::{NodePackage, node_package};
 use crate::fetched::python::PythonPackage;
 
 /// Kubernetes' own OpenAPI as JSON schemas, a file a kind, that refuse unknown fields.
@@ -45,7 +45,7 @@ const KUBECTL: PythonPackage = PythonPackage {
     program: "../../../../bin/kubectl",
 };
 /// Validators made from the custom resource definitions of Istio 1.29.2.
-const ISTIO: &str = "@kubernetes-models/istio@3.0.1";
+const ISTIO: NodePackage = NodePackage { name: "@kubernetes-models/istio", version: "3.0.1" };
 
 /// Where everything lies.
 pub struct Schemas {
@@ -81,7 +81,7 @@ impl Schemas {
             kubernetes: get(&KUBERNETES, "kubernetes/1.37.0")?,
             vendored: get(&VENDORED, "vendored/0.39.0")?,
             cyclonedx: get(&CYCLONEDX, "cyclonedx/11.12.0")?,
-            istio: node_package(ISTIO, &node, &folder.join("istio/3.0.1"), on_progress)?,
+            istio: node_package(&ISTIO, &node, &folder.join("istio"), on_progress)?,
             kubectl: get(&KUBECTL, "kubectl/1.37.1")?,
             node,
         })

@@ -50,22 +50,23 @@ pub fn run_shown(command: &mut Command) -> Result<ExitStatus> {
     })
 }
 
-/// Runs `get` as one step. It calls back with a line for whatever takes long, and returns a remark.
+/// Runs `get` as one step, which ends with a remark. `get` calls back with a line for whatever takes long.
 ///
 /// # Errors
 /// Those of `get`.
-pub fn run_fetch(
+pub fn run_fetch<T, E: Into<anyhow::Error>>(
     progress: &mut Progress,
     what: &str,
-    get: impl FnOnce(&dyn Fn(&str)) -> Result<String>,
-) -> Result<()> {
+    get: impl FnOnce(&dyn Fn(&str)) -> Result<T, E>,
+    remark: impl FnOnce(&T) -> String,
+) -> Result<T> {
     let mut step = progress.step(format!("fetching {what}"));
-    let remark = {
+    let fetched = {
         let step = RefCell::new(&mut step);
-        get(&|line| step.borrow_mut().still(line))?
+        get(&|line| step.borrow_mut().still(line)).map_err(Into::into)?
     };
-    step.finish_with(&remark);
-    Ok(())
+    step.finish_with(&remark(&fetched));
+    Ok(fetched)
 }
 
 /// `on_line` gets every line of standard output and standard error, and `None` whenever there has been

@@ -1,4 +1,5 @@
-//! `cargo xtask conformance`: the cases of `tests/cases` on host-sim and on real Envoy, as a table.
+//! `cargo xtask conformance`: the cases of `tests/cases` and `policies/cases` on host-sim and on real Envoy, as a
+//! table.
 //!
 //! The tests of `tests/tests/conformance` play them and leave what came in `target/conformance`, a
 //! file for each file of cases; here it is read and shown.
@@ -70,16 +71,13 @@ impl Conformance {
         let build = ["test", "--test", "conformance", "--no-run"];
         command::run(&mut step, &mut cargo(&build))?;
         step.finish();
-        let mut fetching = progress.step("fetching Envoy");
-        let binary = {
-            let news = std::cell::RefCell::new(&mut fetching);
-            let on_progress = |line: &str| news.borrow_mut().still(line);
-            match &self.envoy_version {
-                Some(release) => EnvoyBinary::fetch_release(release, &on_progress)?,
-                None => EnvoyBinary::locate_or_fetch(&on_progress)?,
-            }
+        let get = |on_progress: &dyn Fn(&str)| match &self.envoy_version {
+            Some(release) => EnvoyBinary::fetch_release(release, on_progress),
+            None => EnvoyBinary::locate_or_fetch(on_progress),
         };
-        fetching.finish_with(&format!("Envoy {}", binary.version()));
+        let binary = command::run_fetch(&mut progress, "Envoy", get, |binary| {
+            format!("Envoy {}", binary.version())
+        })?;
 
         forget()?;
         let mut step = progress.step("playing every case on host-sim and on Envoy");

@@ -1,6 +1,6 @@
 //! The checks that run no code of ours: format, spelling, documents, clippy, dependencies, schema.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use stack::built::Built;
 use stack::dev_tools::{self, DevProgram, DevTool};
 use stack::progress::Progress;
@@ -64,13 +64,8 @@ fn check_dependencies(progress: &mut Progress) -> Result<()> {
 /// # Errors
 /// It cannot be had.
 pub fn fetch(progress: &mut Progress, tool: DevTool) -> Result<DevProgram> {
-    let mut found = None;
-    command::run_fetch(progress, tool.name(), |on_progress| {
-        let found = found.insert(tool.locate_or_fetch(on_progress)?);
-        Ok(found.version().to_owned())
-    })?;
-    let Some(found) = found else { bail!("{} was not fetched", tool.name()) };
-    Ok(found)
+    let get = |on_progress: &dyn Fn(&str)| tool.locate_or_fetch(on_progress);
+    command::run_fetch(progress, tool.name(), get, |found| found.version().to_owned())
 }
 
 /// A step that is a call of cargo.

@@ -8,6 +8,7 @@ use stack::built::Built;
 use stack::clients::Clients;
 use stack::dev_tools::{DevProgram, DevTool};
 use stack::envoy::EnvoyBinary;
+use stack::oidc_provider::OidcProvider;
 use stack::openbao::BaoBinary;
 use stack::postgres::PostgresPrograms;
 use stack::progress::Progress;
@@ -17,14 +18,14 @@ use stack::schemas::Schemas;
 use stack::wrk::Wrk;
 
 use crate::cargo;
-use crate::command;
+use crate::command::run_fetch;
 use crate::conformance;
 use crate::lint;
 use crate::nextest::{self, Count, Profile};
 use crate::sweep;
 
 /// The steps besides the checks of [`lint`].
-const STEPS: usize = 13;
+const STEPS: usize = 14;
 const STEPS_FAST: usize = 2;
 
 /// Integration tests that are as quick as unit tests: no program of others, no module, no listener.
@@ -120,31 +121,20 @@ impl Test {
 
 /// What the tests run for real, so that no test has to wait for it.
 fn fetch_all(progress: &mut Progress) -> Result<()> {
-    use command::run_fetch;
-    run_fetch(progress, "Envoy", |on_progress| {
-        Ok(EnvoyBinary::locate_or_fetch(on_progress)?.version().to_owned())
-    })?;
-    run_fetch(progress, "clients (Python requests, Node)", |_| {
-        Clients::fetch().map(|_| String::new())
-    })?;
-    run_fetch(progress, "OpenBao", |on_progress| {
-        Ok(BaoBinary::locate_or_fetch(on_progress)?.version().to_owned())
-    })?;
-    run_fetch(progress, "PostgreSQL", |on_progress| {
-        Ok(PostgresPrograms::locate_or_fetch(on_progress)?.version().to_owned())
-    })?;
-    run_fetch(progress, "wrk", |on_progress| {
-        Wrk::locate_or_fetch(on_progress).map(|_| String::new())
-    })?;
-    run_fetch(progress, "promtool", |on_progress| {
-        Promtool::locate_or_fetch(on_progress).map(|_| String::new())
-    })?;
-    run_fetch(progress, "a registry (docker-registry, skopeo)", |on_progress| {
-        Registry::fetch(on_progress).map(|_| String::new())
-    })?;
-    run_fetch(
-        progress,
-        "schemas of Kubernetes, Istio, Compose and CycloneDX; kubectl",
-        |on_progress| Schemas::fetch(on_progress).map(|_| String::new()),
-    )
+    fn no_remark<T>(_: &T) -> String {
+        String::new()
+    }
+    let version = |version: &str| version.to_owned();
+    run_fetch(progress, "Envoy", EnvoyBinary::locate_or_fetch, |one| version(one.version()))?;
+    run_fetch(progress, "clients (libraries of Python and Node)", |_| Clients::fetch(), no_remark)?;
+    run_fetch(progress, "an OpenID provider (oidc-provider)", OidcProvider::fetch, no_remark)?;
+    run_fetch(progress, "OpenBao", BaoBinary::locate_or_fetch, |one| version(one.version()))?;
+    let postgres = PostgresPrograms::locate_or_fetch;
+    run_fetch(progress, "PostgreSQL", postgres, |one| version(one.version()))?;
+    run_fetch(progress, "wrk", Wrk::locate_or_fetch, no_remark)?;
+    run_fetch(progress, "promtool", Promtool::locate_or_fetch, no_remark)?;
+    run_fetch(progress, "a registry (docker-registry, skopeo)", Registry::fetch, no_remark)?;
+    let schemas = "schemas of Kubernetes, Istio, Compose and CycloneDX; kubectl";
+    run_fetch(progress, schemas, Schemas::fetch, no_remark)?;
+    Ok(())
 }

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
     after_help = "Of a folder, all segments in it are verified, each alone and against the one before; the\n\
     numbers of absent records are printed. The chain shows every record that was changed, removed,\n\
     added or moved, but not records cut off at the end: for that, keep the last hash it prints\n\
-    elsewhere and give it back with --contains. The same goes for the Merkle root of a day (--days),\n\
-    which stands for all records of that day. A file that is being written to can be verified."
+    elsewhere and pass it with --contains. Keep the Merkle root of a day (--days) likewise: it covers\n\
+    all records of that day. A file that custody is writing can be verified."
 )]
 pub struct Arguments {
     /// The audit log (as in audit.path), closed segments of it, or the folder that holds them.

@@ -34,6 +34,7 @@ impl Denial {
             | Self::DestinationAmbiguous => of_allow_list(self),
             Self::IdempotencyKey
             | Self::BodyTooLarge
+            | Self::ExpectationFailed
             | Self::BodyTimeout
             | Self::ReplayRejected => of_operation(self),
             Self::RevocationsStale
@@ -135,6 +136,11 @@ const fn of_operation(denial: Denial) -> Reason {
         Denial::BodyTooLarge => {
             ("body_too_large", 413, "The body is longer than this destination takes.")
         }
+        Denial::ExpectationFailed => (
+            "expectation_failed",
+            417,
+            "The edge needs the body of this request first; send no Expect.",
+        ),
         Denial::BodyTimeout => ("body_timeout", 408, "The body did not arrive in time."),
         _ => ("replay_rejected", 409, "This operation has had its one credential before."),
     };

@@ -1,6 +1,7 @@
 //! A CONNECT that is denied opens a tunnel in which every request gets the same denial.
 
-use std::io::Read;
+use std::io::ErrorKind::UnexpectedEof;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use http::Request;
@@ -76,6 +77,29 @@ fn a_tunnel_that_is_idle_for_a_second_ends() {
     let begun = Instant::now();
     assert!(wire.into_inner().read(&mut [0]).map_or(true, |read| read == 0), "the edge closes it");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// A guest that never lets the reply come would hold one of the few places of such tunnels for minutes.
+#[test]
+fn a_tunnel_whose_guest_never_reads_the_reply_ends() {
+    let scene = Scene::refusing_in_tunnel();
+    let tunnel = scene.connect(&scene.at(UNLISTED), &scene.session).unwrap().tunnel().unwrap();
+    let ca = scene.stack.guest_ca().unwrap();
+    let mut tls = guest::tls(tunnel, ca, Some(UNLISTED), "h2").unwrap();
+    tls.sock.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS: a window of nothing for each stream (RFC 9113 section 6.5.2).
+    request.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
+    // HEADERS, the end of the request: GET https /, and an authority as a literal (RFC 7541 appendix A).
+    let length = u8::try_from(UNLISTED.len()).unwrap();
+    request.extend([0, 0, length + 5, 1, 5, 0, 0, 0, 1, 0x82, 0x87, 0x84, 0x01, length]);
+    request.extend(UNLISTED.as_bytes());
+    tls.write_all(&request).unwrap();
+    let begun = Instant::now();
+    let mut answer = Vec::new();
+    let ended = tls.read_to_end(&mut answer).map_or_else(|error| error.kind(), |_| UnexpectedEof);
+    assert!(!answer.is_empty(), "Envoy answers");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}, {ended}", begun.elapsed());
 }
 
 /// leaf-ca bounds names outside the policy, and names of the policy do not share that bound.

@@ -137,7 +137,7 @@ fn planned(plan: &str) -> impl Iterator<Item = &str> {
 /// the C library, which has to be the one of the machine's loader, and what only scripts and
 /// PostgreSQL's compiler of queries use, which is large.
 fn needed(name: &str, package: &str) -> bool {
-    const UNUSED: [&str; 6] = ["libc6", "libc-", "libllvm", "libz3", "libperl", "libpython"];
+    const UNUSED: [&str; 6] = ["libc6", "libc-bin", "libllvm", "libz3", "libperl", "libpython"];
     if name.starts_with(package) {
         return !name.ends_with("-common");
     }
@@ -167,6 +167,8 @@ mod tests {
             ("postgresql-client-common", false),
             ("libpq5", true),
             ("libc6", false),
+            ("libc-bin", false),
+            ("libc-ares2", true),
             ("libcap2", true),
             ("zlib1g", true),
             ("libllvm14", false),

@@ -8,23 +8,31 @@ use anyhow::{Context, Result};
 
 use super::{OnProgress, once, step};
 
-/// Installs a Node package with what it needs; the folder of the packages.
+/// A package of the npm registry, in the one version that is used here.
+pub(crate) struct NodePackage {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+}
+
+/// Installs a package with what it needs into a folder of its version in `place`; the folder of the packages.
 pub(crate) fn node_package(
-    name: &str,
+    package: &NodePackage,
     node: &Path,
-    wanted: &Path,
+    place: &Path,
     on_progress: OnProgress,
 ) -> Result<PathBuf> {
-    once(wanted, on_progress, || {
-        let part = wanted.with_extension("part");
+    let name = format!("{}@{}", package.name, package.version);
+    let wanted = place.join(package.version);
+    once(&wanted, on_progress, || {
+        let part = place.join("part");
         fs::create_dir_all(&part).with_context(|| part.display().to_string())?;
         let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
         let mut install = Command::new(node);
         install.arg(npm).args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        install.arg("--prefix").arg(&part).arg(name);
+        install.arg("--prefix").arg(&part).arg(&name);
         on_progress(&format!("installing {name} from the npm registry"));
         step(&mut install, &wanted.with_file_name("install.log"), on_progress)?;
-        fs::rename(&part, wanted).with_context(|| wanted.display().to_string())
+        fs::rename(&part, &wanted).with_context(|| wanted.display().to_string())
     })?;
     Ok(wanted.join("node_modules"))
 }

@@ -8,10 +8,7 @@ const DIGITS: usize = 12;
 
 /// The first 12 hexadecimal digits of the SHA-256 of `value`.
 pub fn fingerprint(value: &[u8]) -> String {
-    let mut digits = String::with_capacity(2 * 32);
-    for byte in Sha256::digest(value) {
-        digits.push_str(&format!("{byte:02x}"));
-    }
+    let mut digits = base16ct::lower::encode_string(&Sha256::digest(value));
     digits.truncate(DIGITS);
     digits
 }

@@ -15,7 +15,7 @@ pub struct ScriptedAnswer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     /// In pieces.
-    pub body: Vec<String>,
+    pub body: Vec<Bytes>,
 }
 
 /// By path, without query.
@@ -37,7 +37,7 @@ impl ScriptedAnswers {
 
 impl IntoResponse for ScriptedAnswer {
     fn into_response(self) -> Response {
-        let pieces = self.body.into_iter().map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
+        let pieces = self.body.into_iter().map(Ok::<_, Infallible>);
         let mut response = Body::from_stream(stream::iter(pieces)).into_response();
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

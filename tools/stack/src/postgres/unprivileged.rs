@@ -1,6 +1,5 @@
-//! PostgreSQL refuses to run as root. Where we are root (in a container), it runs as `unprivileged`, who
-//! keeps one of root's powers: to walk through folders that are closed to it, as the target folder
-//! may be.
+//! PostgreSQL refuses to run as root. Where we are root (in a container), it runs as the user `nobody` with one
+//! of root's capabilities: to walk through folders that are closed to that user, as the target folder may be.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -10,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use rustix::process::geteuid;
 
-/// User and group `unprivileged` have this number on every Linux.
+/// The user `nobody` has this number on every Linux, and its group too.
 const NOBODY: u32 = 65_534;
 
 /// `program`, not as root.

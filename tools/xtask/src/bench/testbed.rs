@@ -67,7 +67,7 @@ impl Testbed {
         let tokens = Tokens::generate()?;
         let jwks = tokens.jwks();
         let stack = Stack::builder().policy(policy_for(&[TUNNELLED.to_owned()], &jwks)).start()?;
-        let folder = folder_in(stack.folder(), "lab")?;
+        let folder = folder_in(stack.folder(), "testbed")?;
         let authority = Authority::new("Leasehold benchmark CA")?;
         let origin = Origin::start(&binary, &authority, TUNNELLED, &folder_in(&folder, "origin")?)?;
         let written = |name: &str, content: &[u8]| -> Result<PathBuf> {

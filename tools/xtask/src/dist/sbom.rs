@@ -4,7 +4,6 @@
 //! only build or test something are not in it, nor are macros, which leave no code of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -212,12 +211,7 @@ fn tree(source: &Source, artefact: &Artefact) -> Result<String> {
 
 /// SHA-256 in hexadecimal.
 pub fn digest(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    base16ct::lower::encode_string(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -75,19 +75,19 @@ impl Arm {
     fn hold(&self, round: &Round<'_>) -> Result<[Checkpoint; 6]> {
         let target =
             Target { edge: self.edge.address(), authority: round.held, session: round.session };
-        let mut load_generator = HeldStreams::connect(target.edge, round.streams)?;
+        let mut streams = HeldStreams::connect(target.edge, round.streams)?;
         // The other guest's first requests are no measure: its session and its upstream are new.
         thread::sleep(MOMENT);
         let before = self.border()?;
         thread::sleep(MOMENT);
         let opening = self.border()?;
-        load_generator.open(round.streams, &target)?;
+        streams.open(round.streams, &target)?;
         // The other guest is one of them, now and then.
         self.until_active(|active| active >= round.streams as u64)?;
         let holding = self.border()?;
         thread::sleep(MOMENT);
         let resetting = self.border()?;
-        load_generator.reset();
+        streams.reset();
         self.until_active(|active| active <= 1)?;
         let after = self.border()?;
         thread::sleep(MOMENT);
