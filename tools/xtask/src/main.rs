@@ -4,6 +4,7 @@
 
 mod bench;
 mod cargo;
+mod clients;
 mod command;
 mod conformance;
 mod demo;
@@ -54,8 +55,11 @@ enum Command {
     Demo,
     /// Format, spelling, clippy, dependencies (cargo-deny), unit, property and end-to-end tests
     Test(test::Test),
-    /// Plays every case of tests/cases on host-sim and on real Envoy: a table of what came, same or not
+    /// Plays every case of tests/cases and policies/cases on host-sim and on real Envoy: a table of what came, same
+    /// or not
     Conformance(conformance::Conformance),
+    /// Runs real clients as guests, each in its newest version: what works, and what users see of a denial
+    Clients(clients::Clients),
     /// Measures what the edge costs, beside what one could use instead, and writes BENCHMARKS.md
     Bench(bench::Bench),
     /// Builds the release into target/dist: the module, its OCI layout, static programs, digests, SBOM
@@ -92,6 +96,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Demo => demo::run(),
         Command::Test(test) => test.run(),
         Command::Conformance(conformance) => conformance.run(),
+        Command::Clients(clients) => clients.run(),
         Command::Bench(bench) => bench.run(),
         Command::Dist(dist) => dist.run(),
         Command::Soak(soak) => soak.run(),

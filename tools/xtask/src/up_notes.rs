@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use stack::built::Built;
+use stack::guest_environment::guest_environment;
 use stack::origin::{Origin, fingerprint};
 use stack::{Stack, Way, policy};
 
@@ -163,23 +164,14 @@ fn bearer(secret: &String) -> String {
     fingerprint(format!("Bearer {secret}").as_bytes())
 }
 
-/// What the common clients read: curl, OpenSSL and Go; Python's requests; Node.
+/// In the explicit posture; guests of the gateway need none.
 fn environment(
     stack: &Stack,
     session: Option<&str>,
     ca: Option<&str>,
 ) -> Vec<(&'static str, String)> {
     let Some(ca) = ca else { return Vec::new() };
-    let certificates = ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"]
-        .into_iter()
-        .chain(["NODE_EXTRA_CA_CERTS"])
-        .map(|name| (name, ca.to_owned()));
-    [("HTTPS_PROXY", stack.proxy_url(session.unwrap_or("SESSION")))]
-        .into_iter()
-        .chain(certificates)
-        // Node's own fetch looks at HTTPS_PROXY only when told to.
-        .chain([("NODE_USE_ENV_PROXY", "1".to_owned())])
-        .collect()
+    guest_environment(&stack.proxy_url(session.unwrap_or("SESSION")), ca)
 }
 
 /// `session-jwt mint` with the claims of the session we minted.
