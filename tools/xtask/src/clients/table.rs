@@ -130,7 +130,7 @@ impl Shown {
         let has = |text: &str| denied.output.contains(text);
         if has("not on the allow-list") || has("host_not_allowed") {
             Self::Reason
-        } else if has("403") {
+        } else if has("403") || has("Forbidden") {
             Self::Status
         } else {
             Self::Nothing
