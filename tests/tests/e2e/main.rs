@@ -17,6 +17,7 @@ mod istio;
 mod mixing;
 mod monitoring;
 mod mutations;
+mod oidc_issuer;
 mod operations;
 mod refusals;
 mod reload;
