@@ -7,13 +7,14 @@ use crate::config::Config;
 use crate::config::custody::CustodyConfig;
 use crate::config::errors::ConfigErrors;
 use crate::config::explicit::ExplicitConfig;
-use crate::config::gateway::GatewayConfig;
+use crate::config::gateway::{GatewayConfig, LinkSchemeConfig};
 use crate::config::inject::InjectConfig;
 use crate::config::posture::PostureConfig;
 use crate::config::read::{Sections, read_json, read_or_default, read_section, required};
 use crate::config::session::SessionConfig;
 use crate::config::version::PolicyVersionConfig;
 use crate::policy::custody::{Custody, SyncSettings};
+use crate::policy::links::LinkScheme;
 use crate::policy::posture::{HTTP_PORT, Ingress, Posture};
 use crate::policy::{Inject, Policy, PolicyVersion};
 use destination::compile_allow_list;
@@ -114,7 +115,14 @@ fn compile_ingress(
         PostureConfig::Explicit => Posture::Explicit,
         PostureConfig::Gateway => Posture::Gateway,
     };
-    Ingress { posture, own_authorities }
+    if gateway.rewrite_links.is_some() && gateway.authorities.is_empty() {
+        errors.push("gateway.rewrite_links", "needs gateway.authorities, the names that links get");
+    }
+    let rewrite_links = gateway.rewrite_links.map(|scheme| match scheme {
+        LinkSchemeConfig::Http => LinkScheme::Http,
+        LinkSchemeConfig::Https => LinkScheme::Https,
+    });
+    Ingress { posture, own_authorities, rewrite_links }
 }
 
 fn compile_custody(config: CustodyConfig) -> Custody {

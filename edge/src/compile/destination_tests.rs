@@ -111,7 +111,8 @@ fn name_that_stands_twice_is_an_error_with_its_field() {
 /// One round of mending is enough: what is wrong with an issuer hides nothing about the destinations.
 #[test]
 fn destination_without_iss_is_reported_whatever_is_wrong_with_the_issuers() {
-    let with = |change: fn(&mut Value)| {
+    type Change = fn(&mut Value);
+    let with = |change: Change| {
         errors_with(|config| {
             let keys = config["session"]["keys"].take();
             let issuer = |name: &str| json!({"issuer": name, "audiences": ["edge"], "keys": keys});
@@ -124,7 +125,7 @@ fn destination_without_iss_is_reported_whatever_is_wrong_with_the_issuers() {
     let missing = "destinations[0].sessions.claims: names no issuer, and session has several; \
                    add iss: [\"https://...\"]";
     assert_eq!(with(|_| {}), [missing]);
-    let faults: [(&str, fn(&mut Value)); 3] = [
+    let faults: [(&str, Change); 3] = [
         ("session.issuers[1].keys.jwks", |session| {
             session["issuers"][1]["keys"] = json!({"jwks": {"keys": []}});
         }),
