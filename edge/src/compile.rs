@@ -7,13 +7,14 @@ use crate::config::Config;
 use crate::config::custody::CustodyConfig;
 use crate::config::errors::ConfigErrors;
 use crate::config::explicit::ExplicitConfig;
-use crate::config::gateway::GatewayConfig;
+use crate::config::gateway::{GatewayConfig, LinkSchemeConfig};
 use crate::config::inject::InjectConfig;
 use crate::config::posture::PostureConfig;
-use crate::config::read::{Sections, read_json, read_section, required};
+use crate::config::read::{Sections, read_json, read_or_default, read_section, required};
 use crate::config::session::SessionConfig;
 use crate::config::version::PolicyVersionConfig;
 use crate::policy::custody::{Custody, SyncSettings};
+use crate::policy::links::LinkScheme;
 use crate::policy::posture::{HTTP_PORT, Ingress, Posture};
 use crate::policy::{Inject, Policy, PolicyVersion};
 use destination::compile_allow_list;
@@ -44,28 +45,19 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
     if let Some(version) = &version {
         version.check(errors);
     }
-    let posture = match sections.posture {
-        Some(raw) => read_section::<PostureConfig>(raw, "posture", errors),
-        None => Some(PostureConfig::default()),
-    };
-    let gateway = match sections.gateway {
-        Some(raw) => read_section::<GatewayConfig>(raw, "gateway", errors).unwrap_or_default(),
-        None => GatewayConfig::default(),
-    };
+    let posture = read_or_default::<PostureConfig>(sections.posture, "posture", errors);
+    let gateway: GatewayConfig =
+        read_or_default(sections.gateway, "gateway", errors).unwrap_or_default();
     if posture == Some(PostureConfig::Explicit) && sections.gateway.is_some() {
         errors.push("gateway", "belongs to \"posture\": \"gateway\"");
     }
-    let explicit = match sections.explicit {
-        Some(raw) => read_section::<ExplicitConfig>(raw, "explicit", errors).unwrap_or_default(),
-        None => ExplicitConfig::default(),
-    };
+    let explicit: ExplicitConfig =
+        read_or_default(sections.explicit, "explicit", errors).unwrap_or_default();
     if posture == Some(PostureConfig::Gateway) && sections.explicit.is_some() {
         errors.push("explicit", "belongs to \"posture\": \"explicit\"");
     }
-    let inject = match sections.inject {
-        Some(raw) => read_section::<InjectConfig>(raw, "inject", errors),
-        None => Some(InjectConfig::default()),
-    };
+    let inject = read_or_default::<InjectConfig>(sections.inject, "inject", errors);
+    let has_several_issuers = sections.session.is_some_and(SessionConfig::has_several_issuers);
     let mut session = required(sections.session, "session", errors)
         .and_then(|raw| read_section::<SessionConfig>(raw, "session", errors));
     let leeway = session.as_ref().map(|session| session.checked_leeway(errors));
@@ -77,8 +69,7 @@ fn compile(text: &[u8], errors: &mut ConfigErrors) -> Option<Policy> {
         custody.check(errors);
     }
     let destinations = required(sections.destinations.as_ref(), "destinations", errors);
-    let several = issuers.as_ref().is_some_and(|issuers| issuers.len() > 1);
-    let allow_list = compile_allow_list(destinations?, several, errors);
+    let allow_list = compile_allow_list(destinations?, has_several_issuers, errors);
     if sections.custody.is_none() && allow_list.needs_custody() {
         errors.push("custody", "is missing, and a destination has a credential");
     }
@@ -124,7 +115,14 @@ fn compile_ingress(
         PostureConfig::Explicit => Posture::Explicit,
         PostureConfig::Gateway => Posture::Gateway,
     };
-    Ingress { posture, own_authorities }
+    if gateway.rewrite_links.is_some() && gateway.authorities.is_empty() {
+        errors.push("gateway.rewrite_links", "needs gateway.authorities, the names that links get");
+    }
+    let rewrite_links = gateway.rewrite_links.map(|scheme| match scheme {
+        LinkSchemeConfig::Http => LinkScheme::Http,
+        LinkSchemeConfig::Https => LinkScheme::Https,
+    });
+    Ingress { posture, own_authorities, rewrite_links }
 }
 
 fn compile_custody(config: CustodyConfig) -> Custody {

@@ -20,6 +20,7 @@ pub(crate) mod read;
 pub mod session;
 pub mod span;
 pub mod sync;
+mod unique;
 pub mod version;
 
 pub use inject::is_for_attempts;

@@ -12,6 +12,7 @@ pub mod expected;
 pub mod glob;
 pub(crate) mod head;
 pub mod issuer;
+pub mod links;
 mod named_resource;
 pub mod operation;
 pub mod path;

@@ -106,7 +106,7 @@ impl TrustEdge {
     }
 
     /// What has happened that an operator should know.
-    pub fn take_notices(&mut self) -> Vec<LogEvent> {
+    pub fn take_log_events(&mut self) -> Vec<LogEvent> {
         std::mem::take(&mut self.log_events)
     }
 
@@ -272,13 +272,13 @@ impl TrustEdge {
     }
 
     /// The fetch that may bring the key which this token names, or any key at all: the one under way, or
-    /// a new one if it is time for that.
+    /// a new one if it is time for that. None, too, if as many requests wait for keys as may.
     pub(crate) fn keys_for(&mut self, token: &[u8], now: Now) -> Option<FetchId> {
         let issuer = self.keys.worth_a_fetch(token)?;
         if self.keys.fetched(issuer)?.may_be_asked(now) {
             self.fetch_keys(issuer);
         }
-        self.keys.fetched(issuer)?.join()
+        self.keys.join(issuer)
     }
 
     fn fetch_keys(&mut self, issuer: IssuerPlace) {

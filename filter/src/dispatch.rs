@@ -7,10 +7,11 @@
 
 use crate::callouts::{Callouts, InFlight, Received};
 use crate::flow::{Flow, Step};
+use crate::headers;
 use crate::host::{self, Failed};
 use crate::reply;
 use crate::root::Root;
-use crate::stream::{self, Stream};
+use crate::stream::Stream;
 use crate::streams::Streams;
 use edge::PolicyVersion;
 use edge::policy::denial::Denial;
@@ -146,13 +147,19 @@ impl Dispatch {
     }
 
     pub fn request_trailers(&mut self, id: u32) -> Flow {
-        if let Err(failed) = stream::drop_trailers() {
+        if let Err(failed) = headers::drop_trailers() {
             return self.reading(id, |stream, root| stream.refuse_trailers(failed, root));
         }
         match self.streams.get(id).map(Stream::request_flow) {
             Some(None) => self.reading(id, Stream::request_end),
             Some(Some(flow)) => flow,
             None => Flow::StopIteration,
+        }
+    }
+
+    pub fn response_headers(&self, id: u32) {
+        if let Some(links) = self.streams.get(id).and_then(Stream::links) {
+            headers::rewrite_links(links);
         }
     }
 

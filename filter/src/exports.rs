@@ -1,7 +1,7 @@
 //! The callbacks: what Envoy calls, passed on to the [`Dispatch`].
 //!
 //! Envoy skips a callback that a module does not export, so only what the filter needs stands here:
-//! nothing of a response, no log. Contexts are numbers of the host's.
+//! of a response its headers, no log. Contexts are numbers of the host's.
 #![allow(unsafe_code)]
 
 use crate::dispatch::Dispatch;
@@ -67,6 +67,13 @@ extern "C" fn proxy_on_request_body(stream: u32, size: usize, end: bool) -> Flow
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_trailers(stream: u32, _: usize) -> Flow {
     dispatch(Flow::StopIteration, |dispatch| dispatch.request_trailers(stream))
+}
+
+/// Responses pass whatever happens: a denial ends a request before there is one.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(stream: u32, _: usize, _: bool) -> Flow {
+    dispatch((), |dispatch| dispatch.response_headers(stream));
+    Flow::Continue
 }
 
 /// Comes to the root that made the callout. Without a response, `headers` is 0.

@@ -53,6 +53,11 @@ pub fn status() -> u16 {
     bytes.and_then(|bytes| u16::try_from(u64::from_le_bytes(bytes)).ok()).unwrap_or_default()
 }
 
+/// Is the response the destination's, and not one of Envoy or of a filter?
+pub fn is_from_upstream() -> bool {
+    details() == b"via_upstream"
+}
+
 /// `%RESPONSE_CODE_DETAILS%`
 pub fn details() -> Vec<u8> {
     told(RESPONSE_DETAILS).unwrap_or_default()

@@ -7,9 +7,9 @@
 //! Shapes and statuses: proxy-wasm ABI 0.2.1.
 #![allow(unsafe_code)]
 
+use crate::pairs::{decode_pairs, encode_pairs};
 use abi::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
-use edge::headers::{Field, Headers};
-use std::ops::Range;
+use edge::headers::Headers;
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
@@ -49,6 +49,13 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_remove_header_map_value(map: MapType, name: *const u8, name_size: usize) -> u32;
     fn proxy_replace_header_map_value(
+        map: MapType,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_add_header_map_value(
         map: MapType,
         name: *const u8,
         name_size: usize,
@@ -174,6 +181,14 @@ pub fn set_request_header(name: &str, value: &[u8]) -> Result<(), Failed> {
     })
 }
 
+/// One more value of a name.
+pub fn add(map: MapType, name: &str, value: &[u8]) -> Result<(), Failed> {
+    // SAFETY: name and value are only read.
+    checked(unsafe {
+        proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
 /// An attribute of Envoy, such as `connection\0requested_server_name`; `None` where it has none.
 pub fn property(path: &str) -> Result<Option<Vec<u8>>, Failed> {
     // SAFETY: as in `buffer`; `path` is only read.
@@ -289,56 +304,6 @@ pub fn foreign(name: &str, argument: &[u8]) -> Result<Option<Vec<u8>>, Failed> {
             size,
         )
     })
-}
-
-// === the ABI's lists of pairs ===
-// u32 count, then (u32 name size, u32 value size) a pair, then name\0value\0 a pair; little endian.
-
-fn decode_pairs(bytes: Vec<u8>) -> Option<Headers> {
-    let Some((count, rest)) = take_u32(&bytes) else {
-        return bytes.is_empty().then(Headers::default);
-    };
-    let (mut sizes, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut fields = Vec::with_capacity(count);
-    let mut start = bytes.len() - texts.len();
-    for _ in 0..count {
-        let (name_size, rest) = take_u32(sizes)?;
-        let (value_size, rest) = take_u32(rest)?;
-        sizes = rest;
-        let name = terminated(&bytes, start, name_size)?;
-        let value = terminated(&bytes, name.end + 1, value_size)?;
-        start = value.end + 1;
-        fields.push(Field { name, value });
-    }
-    Some(Headers::new(bytes, fields))
-}
-
-fn take_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk::<4>()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
-}
-
-/// Where a text stands that a NUL has to follow.
-fn terminated(bytes: &[u8], start: usize, size: usize) -> Option<Range<usize>> {
-    let end = start.checked_add(size)?;
-    (bytes.get(end) == Some(&0)).then_some(start..end)
-}
-
-fn encode_pairs(pairs: &[(&str, &str)]) -> Vec<u8> {
-    // Our own headers: a handful, and none near 4 GiB.
-    let size = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
-    let mut bytes = Vec::with_capacity(512);
-    bytes.extend_from_slice(&size(pairs.len()));
-    for (name, value) in pairs {
-        bytes.extend_from_slice(&size(name.len()));
-        bytes.extend_from_slice(&size(value.len()));
-    }
-    for (name, value) in pairs {
-        for part in [name.as_bytes(), b"\0", value.as_bytes(), b"\0"] {
-            bytes.extend_from_slice(part);
-        }
-    }
-    bytes
 }
 
 // === the log ===

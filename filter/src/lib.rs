@@ -4,6 +4,7 @@
 //!
 //! - [`exports`] and [`host`]: the ABI, from Envoy to us and from us to Envoy. The only files that touch
 //!   memory the host shares with us;
+//! - [`pairs`]: the ABI's lists of headers;
 //! - [`dispatch`]: every context of the VM, and which of them an event is for;
 //! - [`callouts`]: the callouts in flight, and who waits for each;
 //! - [`root`]: one plugin configuration;
@@ -13,6 +14,7 @@
 //! - [`stream`]: one request;
 //! - [`facts`]: what the host knows of a request;
 //! - [`flow`]: what becomes of a request after a callback;
+//! - [`headers`]: changes of headers;
 //! - [`metrics`]: a counter a decision;
 //! - [`signatures`]: checked by the host.
 //!
@@ -34,8 +36,10 @@ mod dispatch;
 mod exports;
 mod facts;
 mod flow;
+mod headers;
 mod host;
 mod metrics;
+mod pairs;
 mod reply;
 mod root;
 mod signatures;

@@ -185,7 +185,7 @@ impl Root {
         if let Some(unclaimed) = completed.and_then(|completed| self.waiting.complete(completed)) {
             edge.unclaimed(&unclaimed);
         }
-        for log_event in edge.take_notices() {
+        for log_event in edge.take_log_events() {
             let level = if log_event.is_grave() { log::Level::Error } else { log::Level::Warn };
             log::log!(level, "leasehold: {log_event}");
         }

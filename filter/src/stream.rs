@@ -2,6 +2,7 @@
 
 use crate::facts;
 use crate::flow::{Flow, Step};
+use crate::headers;
 use crate::host::{self, Failed};
 use crate::reply;
 use crate::root::Root;
@@ -11,9 +12,10 @@ use edge::exchange::{
 };
 use edge::ids::Ticket;
 use edge::policy::denial::Denial;
-use edge::policy::edits::Edit;
+use edge::policy::links::GatewayLinks;
 use edge::request::Request;
 use edge::state::lease_usage::{LeaseUsage, RequestOutcome};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A stream and the phase its exchange is in.
@@ -27,6 +29,8 @@ pub struct Stream {
     /// By what its attempts get theirs, or, if it is one, by what it gets its own.
     ticket: Option<Ticket>,
     is_attempt: bool,
+    /// How the links of its response become links to the gateway, where they do.
+    links: Option<Rc<GatewayLinks>>,
 }
 
 enum Phase {
@@ -62,7 +66,7 @@ const TICKET: &str = "leasehold.ticket";
 impl Stream {
     pub fn new(id: u32, root: u32) -> Self {
         let phase = Phase::AwaitRequest(AwaitRequest::default());
-        Self { id, root, phase, usage: None, ticket: None, is_attempt: false }
+        Self { id, root, phase, usage: None, ticket: None, is_attempt: false, links: None }
     }
 
     pub fn root(&self) -> u32 {
@@ -72,6 +76,10 @@ impl Stream {
     /// A newer configuration than that of its listener judges it. Nobody has yet.
     pub fn set_root(&mut self, root: u32) {
         self.root = root;
+    }
+
+    pub fn links(&self) -> Option<&GatewayLinks> {
+        self.links.as_deref()
     }
 
     /// If its body is read: by whom, and when its time is over.
@@ -348,10 +356,11 @@ impl Stream {
         let permit_kind = forwarded.permit_kind();
         self.usage = forwarded.usage().cloned();
         self.ticket = forwarded.ticket().or(self.ticket);
+        self.links = forwarded.links().filter(|_| !self.is_attempt).cloned();
         let done = forwarded
             .edits()
             .iter()
-            .try_for_each(apply)
+            .try_for_each(headers::apply)
             .and_then(|()| leave_permit(permit_kind))
             .and_then(|()| forwarded.ticket().map_or(Ok(()), |ticket| self.leave_ticket(ticket)))
             .and_then(|()| resume(held));
@@ -379,18 +388,4 @@ fn leave_permit(kind: PermitKind) -> Result<(), Failed> {
 /// Lets a held request go on. One that is not held goes on by itself.
 fn resume(held: Held) -> Result<(), Failed> {
     if held == Held::Yes { host::resume_request() } else { Ok(()) }
-}
-
-/// Trailers come when the decision about the headers is long made, and some servers merge them into
-/// those. Nothing a guest may do needs one, so none passes.
-pub fn drop_trailers() -> Result<(), Failed> {
-    let trailers = host::headers(MapType::HttpRequestTrailers)?;
-    trailers.iter().try_for_each(|(name, _)| host::remove(MapType::HttpRequestTrailers, name))
-}
-
-fn apply(edit: Edit<'_>) -> Result<(), Failed> {
-    match edit {
-        Edit::Remove(name) => host::remove(MapType::HttpRequestHeaders, name),
-        Edit::Set { name, value } => host::set_request_header(name, value),
-    }
 }

@@ -14,7 +14,8 @@ const DAMP: u32 = 700;
 const INITIAL_BIAS: u32 = 72;
 const INITIAL_N: u32 = 128;
 
-/// Whether the label is an A-label, or a broken one. `label` is in lower case.
+/// False for a label that begins as an A-label and is a broken one; true for every other. `label` is in lower
+/// case.
 pub(crate) fn is_honest(label: &str) -> bool {
     let Some(encoded) = label.strip_prefix("xn--") else { return true };
     decode(encoded).is_some_and(|text| {

@@ -36,7 +36,7 @@ mod roca;
 mod rules;
 mod session_name;
 mod signatures;
-mod strict_json;
+pub mod strict_json;
 pub mod unverified;
 mod verified;
 mod verifier;
@@ -53,7 +53,7 @@ pub use jwks_error::JwksError;
 pub use refusal::Refusal;
 pub use rules::{
     ISSUERS, LEEWAY_CEILING, LEEWAY_DEFAULT, LIFETIME_CEILING, LIFETIME_DEFAULT, Rules, RulesError,
-    TOKEN_BYTES, errors_between, names_its_issuer,
+    TOKEN_BYTES, errors_between, errors_of_form, issuer_field, names_its_issuer,
 };
 pub use session_name::SessionName;
 pub use signatures::{Said, Signatures, Signed, Unaided};

@@ -7,7 +7,8 @@ pub enum Refusal {
     TooLarge,
     /// Not three base64url segments, not JSON objects, a member twice, `crit`, a foreign `typ`.
     Malformed,
-    /// `alg` is `none`, an HMAC, unknown, or not the one its key is pinned to.
+    /// `alg` is `none`, an HMAC, unknown, not the one its key is pinned to, or not one of its issuer's
+    /// `algorithms`.
     Algorithm,
     /// No `kid`, or none of our keys has it.
     UnknownKey,
@@ -83,8 +84,12 @@ impl std::fmt::Display for Refusal {
             Refusal::Expired => "exp has passed",
             Refusal::NotYetValid => "nbf or iat lies in the future",
             Refusal::Lifetime => "exp is not after iat, or the token is older than max_lifetime",
-            Refusal::Name => "a claim of the issuer's `id` is missing, or is not a text",
-            Refusal::Required => "the token lacks one of the issuer's required_claims",
+            Refusal::Name => {
+                "a claim of the issuer's `id` is missing, is not a text, or is too long"
+            }
+            Refusal::Required => {
+                "the token lacks one of the issuer's required_claims, or has another value of it"
+            }
             Refusal::Claims(name) => {
                 return write!(f, "claim {name} is missing or of the wrong type");
             }

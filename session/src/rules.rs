@@ -114,3 +114,30 @@ pub fn errors_between(issuers: &[&Rules]) -> Vec<(usize, RulesError)> {
 pub fn names_its_issuer(conditions: &ClaimConditions) -> bool {
     conditions.is_empty() || conditions.has("iss")
 }
+
+/// What is wrong with the way the issuers are written in the section `session`: as the list `issuers`, or as a
+/// single one in the short form, whose fields `issuer`, `audience` and `keys` are each there or not. The fields
+/// of the errors are the section's.
+pub fn errors_of_form(has_list: bool, has_short: [bool; 3]) -> Vec<RulesError> {
+    let error =
+        |field: &str, reason: &str| RulesError { field: field.into(), reason: reason.into() };
+    if has_list {
+        let reason = "stands beside issuer, audience or keys; write them as an entry of issuers";
+        let is_both = has_short.contains(&true);
+        return is_both.then(|| error("issuers", reason)).into_iter().collect();
+    }
+    let fields = ["issuer", "audience", "keys"].into_iter().zip(has_short);
+    fields
+        .filter(|(_, is_there)| !is_there)
+        .map(|(field, _)| error(field, "is missing; write issuer, audience and keys, or issuers"))
+        .collect()
+}
+
+/// Where a field of the issuer at this place is written: in the short form, or in the list `issuers`.
+pub fn issuer_field(is_short: bool, place: usize, field: &str) -> String {
+    match (is_short, field) {
+        (true, "audiences" | "audiences[0]") => "session.audience".to_owned(),
+        (true, field) => format!("session.{field}"),
+        (false, field) => format!("session.issuers[{place}].{field}"),
+    }
+}

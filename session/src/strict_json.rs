@@ -6,12 +6,21 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 /// A JSON value that was parsed with duplicate members refused.
 struct Strict(Value);
 
 struct StrictVisitor;
+
+/// Any value.
+///
+/// # Errors
+/// Two members of one name, at any depth; the error says which.
+pub fn value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    deserializer.deserialize_any(StrictVisitor)
+}
 
 /// The bytes as one JSON object and nothing after it; `None` for anything else.
 pub(crate) fn object(json: &[u8]) -> Option<Map<String, Value>> {
@@ -25,7 +34,7 @@ pub(crate) fn object(json: &[u8]) -> Option<Map<String, Value>> {
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Strict, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Strict)
+        value(deserializer).map(Strict)
     }
 }
 
@@ -77,9 +86,12 @@ impl<'de> Visitor<'de> for StrictVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some((name, Strict(value))) = map.next_entry::<String, Strict>()? {
-            if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("duplicate member"));
-            }
+            match members.entry(name) {
+                Entry::Vacant(free) => free.insert(value),
+                Entry::Occupied(taken) => {
+                    return Err(A::Error::custom(format!("duplicate field `{}`", taken.key())));
+                }
+            };
         }
         Ok(Value::Object(members))
     }

@@ -26,8 +26,8 @@ impl Verifier {
         Verifier { rules: Rules { leeway, max_lifetime, ..rules }, keys }
     }
 
-    /// Signature and every rule, the cheap ones first: size, shape, header, key, signature,
-    /// claims, issuer, audience, times.
+    /// Signature and every rule, the cheap ones first: size, shape, header, key, the issuer's algorithms,
+    /// signature, claims, issuer, audience, required claims, times.
     ///
     /// # Errors
     /// The first rule that the token breaks.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_yaml_ng::Value;
 use session::{
     Algorithm, ClaimConditions, LEEWAY_CEILING, LEEWAY_DEFAULT, LIFETIME_CEILING, LIFETIME_DEFAULT,
-    Rules, SessionName, errors_between,
+    Rules, SessionName, errors_between, errors_of_form, issuer_field,
 };
 use std::path::Path;
 
@@ -78,7 +78,7 @@ pub(super) fn read(
     let issuers: Vec<_> = read.collect::<Vec<_>>().into_iter().collect::<Option<_>>()?;
     let all: Vec<&Rules> = issuers.iter().map(|issuer: &TrustedIssuer| &issuer.rules).collect();
     for (place, error) in errors_between(&all) {
-        faults.add(path_of(is_short, place, &error.field), error.reason);
+        faults.add(issuer_field(is_short, place, &error.field), error.reason);
     }
     Some(SessionRules { issuers, leeway: leeway?, limits })
 }
@@ -92,18 +92,11 @@ pub(super) fn count_issuers(section: Option<&Value>) -> usize {
 /// One form becomes the other here.
 fn issuers(raw: RawSession, faults: &mut Faults) -> Option<Issuers> {
     let RawSession { issuer, audience, keys, issuers, .. } = raw;
+    let has_short = [issuer.is_some(), audience.is_some(), keys.is_some()];
+    for error in errors_of_form(issuers.is_some(), has_short) {
+        faults.add(format!("session.{}", error.field), error.reason);
+    }
     let Some(list) = issuers else {
-        let fields = [
-            ("issuer", issuer.is_some()),
-            ("audience", audience.is_some()),
-            ("keys", keys.is_some()),
-        ];
-        for (field, is_there) in fields {
-            if !is_there {
-                let message = "is missing; write issuer, audience and keys, or issuers";
-                faults.add(format!("session.{field}"), message);
-            }
-        }
         let short = RawIssuer {
             issuer: issuer?,
             audiences: vec![audience?],
@@ -115,10 +108,6 @@ fn issuers(raw: RawSession, faults: &mut Faults) -> Option<Issuers> {
         };
         return Some(Issuers { list: vec![short], is_short: true });
     };
-    if issuer.is_some() || audience.is_some() || keys.is_some() {
-        let message = "stands beside issuer, audience or keys; write them as an entry of issuers";
-        faults.add("session.issuers", message);
-    }
     if list.is_empty() {
         faults.add("session.issuers", "is empty, so no session could be verified");
     }
@@ -133,7 +122,7 @@ fn read_issuer(
     folder: &Path,
     faults: &mut Faults,
 ) -> Option<TrustedIssuer> {
-    let path = |field: &str| path_of(is_short, place, field);
+    let path = |field: &str| issuer_field(is_short, place, field);
     let max_lifetime = match &raw.max_lifetime {
         None => Some(LIFETIME_DEFAULT),
         Some(text) => faults.seconds(&path("max_lifetime"), text, 1..=LIFETIME_CEILING),
@@ -152,15 +141,6 @@ fn read_issuer(
         faults.add(path(&error.field), error.reason);
     }
     max_lifetime.and(Some(TrustedIssuer { rules, keys: keys? }))
-}
-
-/// Where a field of the issuer at this place is written.
-fn path_of(is_short: bool, place: usize, field: &str) -> String {
-    match (is_short, field) {
-        (true, "audiences" | "audiences[0]") => "session.audience".to_owned(),
-        (true, field) => format!("session.{field}"),
-        (false, field) => format!("session.issuers[{place}].{field}"),
-    }
 }
 
 /// `None` if it is off, and if it does not read, which is a fault.

@@ -20,10 +20,10 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// `several`: there are several issuers, so conditions on claims have to say whose claims they mean.
+/// With several issuers, conditions on claims have to say whose claims they mean.
 pub fn compile_allow_list(
     raw: &[&RawValue],
-    several: bool,
+    has_several_issuers: bool,
     errors: &mut ConfigErrors,
 ) -> AllowList {
     let mut destinations = Vec::with_capacity(raw.len());
@@ -31,7 +31,7 @@ pub fn compile_allow_list(
         let path = format!("destinations[{n}]");
         let config = read_section::<DestinationConfig>(raw, &path, errors);
         if let Some(config) = &config
-            && several
+            && has_several_issuers
             && !names_its_issuer(&config.sessions.claims)
         {
             let message = "names no issuer, and session has several; add iss: [\"https://...\"]";

@@ -1,4 +1,4 @@
-use super::tests::errors_with;
+use super::tests::{errors_in, errors_with, good};
 use serde_json::{Value, json};
 
 #[test]
@@ -79,4 +79,64 @@ fn rule_expects_parameters_and_headers_that_it_can_judge() {
     }
     let [word] = &rule("query", json!({"state": "open"}))[..] else { panic!() };
     assert!(word.contains("a list of values, or one of the words present and absent"), "{word}");
+}
+
+/// serde would keep the last of the two, and the other condition would be lost.
+#[test]
+fn name_that_stands_twice_is_an_error_with_its_field() {
+    let config = |field: &str, conditions: Value| {
+        let mut config = good();
+        config["destinations"][0]["allow"][0][field] = conditions;
+        config.to_string()
+    };
+    let twice = |text: &str, name: &str| {
+        let written = format!("\"{name}\":");
+        assert_eq!(text.matches(&written).count(), 1, "{text}");
+        errors_in(&text.replace(&written, &format!("\"{name}\":\"absent\",\"{name}\":")))
+    };
+    for (field, name) in [("query", "_method"), ("headers", "x-tenant")] {
+        let written = config(field, json!({name: "present", "other": ["1"]}));
+        assert_eq!(errors_in(&written), [""; 0]);
+        let error =
+            format!("destinations[0].allow[0].{field}: duplicate field `{name}`; write it once");
+        assert_eq!(twice(&written, name), [error]);
+    }
+    let [error] = &twice(&good().to_string(), "crv")[..] else { panic!() };
+    assert!(
+        error.starts_with("session.keys") && error.ends_with("duplicate field `crv`"),
+        "{error}"
+    );
+}
+
+/// One round of mending is enough: what is wrong with an issuer hides nothing about the destinations.
+#[test]
+fn destination_without_iss_is_reported_whatever_is_wrong_with_the_issuers() {
+    type Change = fn(&mut Value);
+    let with = |change: Change| {
+        errors_with(|config| {
+            let keys = config["session"]["keys"].take();
+            let issuer = |name: &str| json!({"issuer": name, "audiences": ["edge"], "keys": keys});
+            config["session"] =
+                json!({"issuers": [issuer("https://a.example"), issuer("https://b.example")]});
+            config["destinations"][0]["sessions"] = json!({"claims": {"team": ["build"]}});
+            change(&mut config["session"]);
+        })
+    };
+    let missing = "destinations[0].sessions.claims: names no issuer, and session has several; \
+                   add iss: [\"https://...\"]";
+    assert_eq!(with(|_| {}), [missing]);
+    let faults: [(&str, Change); 3] = [
+        ("session.issuers[1].keys.jwks", |session| {
+            session["issuers"][1]["keys"] = json!({"jwks": {"keys": []}});
+        }),
+        ("session.issuers[0].keys.path", |session| {
+            session["issuers"][0]["keys"] = json!({"cluster": "issuer", "path": "x"});
+        }),
+        ("session.issuers[1].kyes", |session| session["issuers"][1]["kyes"] = json!({})),
+    ];
+    for (field, fault) in faults {
+        let found = with(fault);
+        assert!(found.iter().any(|error| error.starts_with(field)), "{field}: {found:?}");
+        assert!(found.iter().any(|error| error == missing), "{field}: {found:?}");
+    }
 }

@@ -3,7 +3,7 @@ use crate::policy::carrier::Carrier;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-fn good() -> Value {
+pub(super) fn good() -> Value {
     json!({
         "session": {
             "issuer": "https://cp.example",
@@ -30,7 +30,7 @@ fn errors(config: &Value) -> Vec<String> {
     errors_in(&config.to_string())
 }
 
-fn errors_in(text: &str) -> Vec<String> {
+pub(super) fn errors_in(text: &str) -> Vec<String> {
     match Config::read(text.as_bytes()) {
         Ok(_) => Vec::new(),
         Err(errors) => errors.iter().map(ToString::to_string).collect(),

@@ -48,10 +48,18 @@ pub struct AllowConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path_syntax: Vec<PathSyntaxConfig>,
     /// What parameters of the query must be, by name. The others do not matter.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "super::unique::map"
+    )]
     pub query: BTreeMap<String, ConditionConfig>,
     /// What headers must be, by name in lower case. The others do not matter.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "super::unique::map"
+    )]
     pub headers: BTreeMap<String, ConditionConfig>,
     /// What such a request may turn its connection into; nothing if absent. What flows through an
     /// upgraded connection is not judged, so on some APIs a GET that upgrades can do more than read.
@@ -89,7 +97,7 @@ pub enum PathSyntaxConfig {
     EncodedSlash,
     /// `;` is data, or begins parameters of its segment. The rule must match the path without them, too.
     Parameters,
-    /// `//` within a path, which only `**` matches.
+    /// `//` within a path. `**` matches it, and so does a pattern that spells it out.
     EmptySegments,
     /// `%252F` is data: the server decodes once.
     DoubleEncoding,
@@ -111,7 +119,8 @@ pub enum Upgrade {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionsConfig {
-    /// Each claim named must be one of the values, or a list that holds one of them.
+    /// Each claim named, or pointed at within others (`/kubernetes.io/namespace`), must fit one of the values,
+    /// or be a list that holds one that fits. Values compare as JSON; a text with `*` is a glob.
     #[serde(default)]
     #[cfg_attr(
         feature = "schema",

@@ -12,4 +12,19 @@ pub struct GatewayConfig {
     /// authority is the upstream itself.
     #[serde(default)]
     pub authorities: Vec<String>,
+    /// How guests call these names. With it, `Location`, `Content-Location` and `Link` of a response that name
+    /// the destination name it below the edge's own name. Absent: they stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite_links: Option<LinkSchemeConfig>,
+}
+
+/// The scheme of the links to a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkSchemeConfig {
+    /// `http://edge.internal:8080/api.example.com/next`
+    Http,
+    /// `https://edge.internal/api.example.com/next`
+    Https,
 }

@@ -54,6 +54,7 @@ pub struct FetchedKeys {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
+    #[serde(default, deserialize_with = "super::unique::value")]
     jwks: Option<serde_json::Value>,
     cluster: Option<String>,
     path: Option<String>,

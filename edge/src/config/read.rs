@@ -43,6 +43,18 @@ pub(crate) fn read_section<T: DeserializeOwned>(
     read_json(raw.get().as_bytes(), path, errors)
 }
 
+/// The default for a section that is not there.
+pub(crate) fn read_or_default<T: DeserializeOwned + Default>(
+    section: Option<&RawValue>,
+    path: &str,
+    errors: &mut ConfigErrors,
+) -> Option<T> {
+    match section {
+        Some(raw) => read_section(raw, path, errors),
+        None => Some(T::default()),
+    }
+}
+
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(
     text: &'a [u8],
     path: &str,

@@ -6,8 +6,10 @@ use super::errors::ConfigErrors;
 use super::issuer::IssuerConfig;
 use super::keys::KeysConfig;
 use super::span::Span;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use session::{LEEWAY_CEILING, LEEWAY_DEFAULT};
+use serde_json::value::RawValue;
+use session::{LEEWAY_CEILING, LEEWAY_DEFAULT, errors_of_form, issuer_field};
 
 /// Which Session JWTs are accepted, and where they are read from. Either `issuers`, or `issuer`, `audience`
 /// and `keys` of a single one.
@@ -47,6 +49,12 @@ pub(crate) struct Issuers {
     is_short: bool,
 }
 
+/// How many issuers the section names, whatever else is in it.
+#[derive(Deserialize)]
+struct WrittenIssuers {
+    issuers: Vec<IgnoredAny>,
+}
+
 const MAX_LEEWAY: Span = Span::from_secs(LEEWAY_CEILING);
 
 fn default_leeway() -> Span {
@@ -56,28 +64,23 @@ fn default_leeway() -> Span {
 // === impl SessionConfig ===
 
 impl SessionConfig {
+    /// By the list as it is written; what else is in the section may be wrong.
+    pub(crate) fn has_several_issuers(section: &RawValue) -> bool {
+        let written = serde_json::from_str::<WrittenIssuers>(section.get());
+        written.is_ok_and(|written| written.issuers.len() > 1)
+    }
+
     /// Takes the issuers out. One form becomes the other here.
     pub(crate) fn take_issuers(&mut self, errors: &mut ConfigErrors) -> Option<Issuers> {
         let (issuer, audience, keys) = (self.issuer.take(), self.audience.take(), self.keys.take());
+        let has_short = [issuer.is_some(), audience.is_some(), keys.is_some()];
+        for error in errors_of_form(self.issuers.is_some(), has_short) {
+            errors.push(format!("session.{}", error.field), error.reason);
+        }
         let Some(list) = self.issuers.take() else {
-            for (field, is_there) in [
-                ("issuer", issuer.is_some()),
-                ("audience", audience.is_some()),
-                ("keys", keys.is_some()),
-            ] {
-                if !is_there {
-                    let message = "is missing; write issuer, audience and keys, or issuers";
-                    errors.push(format!("session.{field}"), message);
-                }
-            }
             let list = vec![IssuerConfig::short(issuer?, audience?, keys?)];
             return Some(Issuers { list, is_short: true });
         };
-        if issuer.is_some() || audience.is_some() || keys.is_some() {
-            let message =
-                "stands beside issuer, audience or keys; write them as an entry of issuers";
-            errors.push("session.issuers", message);
-        }
         errors.check_not_empty("session.issuers", &list);
         Some(Issuers { list, is_short: false })
     }
@@ -96,10 +99,6 @@ impl SessionConfig {
 impl Issuers {
     /// Where a field of the issuer at this place is written.
     pub(crate) fn path(&self, place: usize, field: &str) -> String {
-        match (self.is_short, field) {
-            (true, "audiences" | "audiences[0]") => "session.audience".to_owned(),
-            (true, field) => format!("session.{field}"),
-            (false, field) => format!("session.issuers[{place}].{field}"),
-        }
+        issuer_field(self.is_short, place, field)
     }
 }

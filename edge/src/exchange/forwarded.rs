@@ -4,9 +4,11 @@ use crate::headers::Headers;
 use crate::ids::Ticket;
 use crate::policy::denial::Denial;
 use crate::policy::edits::Edits;
+use crate::policy::links::GatewayLinks;
 use crate::policy::permit::{Permit, TunnelPermit};
 use crate::state::inflight::IssuedLease;
 use crate::state::lease_usage::LeaseUsage;
+use std::rc::Rc;
 
 /// A request that may go on, once its edits are made.
 pub struct Forwarded {
@@ -14,6 +16,7 @@ pub struct Forwarded {
     edits: Edits,
     usage: Option<LeaseUsage>,
     ticket: Option<Ticket>,
+    links: Option<Rc<GatewayLinks>>,
 }
 
 /// What the safety net behind the filter has to know: what the filter has decided.
@@ -31,38 +34,38 @@ pub enum PermitKind {
 
 impl Forwarded {
     pub(super) fn connect(_: TunnelPermit, edits: Edits) -> Self {
-        Self { permit_kind: PermitKind::Connect, edits, usage: None, ticket: None }
+        let permit_kind = PermitKind::Connect;
+        Self { permit_kind, edits, usage: None, ticket: None, links: None }
     }
 
     /// # Errors
     /// [`Denial::Internal`] where the permit asks for a credential: that one needs a lease.
     pub(super) fn bare(permit: &Permit, stripped: Edits) -> Result<Self, Denial> {
         match permit.credential() {
-            None => Ok(Self {
-                permit_kind: PermitKind::Request,
-                edits: stripped,
-                usage: None,
-                ticket: None,
-            }),
+            None => Ok(Self::request(permit, stripped)),
             Some(_) => Err(Denial::Internal),
         }
     }
 
     /// Goes on without its credential, which each attempt gets for itself.
-    pub(super) fn ticketed(_: &Permit, stripped: Edits, ticket: Ticket) -> Self {
-        let permit_kind = PermitKind::Request;
-        Self { permit_kind, edits: stripped, usage: None, ticket: Some(ticket) }
+    pub(super) fn ticketed(permit: &Permit, stripped: Edits, ticket: Ticket) -> Self {
+        Self { ticket: Some(ticket), ..Self::request(permit, stripped) }
     }
 
     pub(crate) fn with_lease(
-        _: &Permit,
+        permit: &Permit,
         stripped: Edits,
         sent: &Headers,
         issued: &IssuedLease,
     ) -> Self {
         let IssuedLease { lease, usage } = issued;
         let edits = stripped.inject(sent, lease);
-        Self { permit_kind: PermitKind::Request, edits, usage: Some(usage.clone()), ticket: None }
+        Self { usage: Some(usage.clone()), ..Self::request(permit, edits) }
+    }
+
+    fn request(permit: &Permit, edits: Edits) -> Self {
+        let (permit_kind, links) = (PermitKind::Request, permit.head().links.clone());
+        Self { permit_kind, edits, usage: None, ticket: None, links }
     }
 
     pub fn permit_kind(&self) -> PermitKind {
@@ -81,6 +84,11 @@ impl Forwarded {
     /// The lease that goes along; how its request ends is [told](crate::TrustEdge::ended).
     pub fn usage(&self) -> Option<&LeaseUsage> {
         self.usage.as_ref()
+    }
+
+    /// How the links of the response become links to the gateway, where they do.
+    pub fn links(&self) -> Option<&Rc<GatewayLinks>> {
+        self.links.as_ref()
     }
 }
 

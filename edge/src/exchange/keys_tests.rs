@@ -80,7 +80,7 @@ fn informed() -> TrustEdge {
     let mut edge = edge();
     let callout = ticked(&mut edge, NOW).expect("a fetch at the start");
     set_comes(&mut edge, &callout, &[first()], NOW);
-    edge.take_notices();
+    edge.take_log_events();
     edge
 }
 
@@ -103,7 +103,7 @@ fn the_first_tick_fetches_and_a_first_request_that_is_there_before_waits() {
     assert!(matches!(wait.settle(&mut edge, &completed, at(NOW + 1)), Verdict::Forward(_)));
     assert!(is_served(&mut edge, &token(), NOW + 1));
     assert_eq!(
-        edge.take_notices().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        edge.take_log_events().iter().map(ToString::to_string).collect::<Vec<_>>(),
         [r#"the session keys of https://cp.example changed: added ["k1"]"#]
     );
 }
@@ -125,7 +125,7 @@ fn without_any_keys_everybody_is_denied_and_the_edge_goes_on_asking() {
         assert_eq!(refused(verdict_now), Denial::SessionKeysMissing);
         assert_eq!(refused(verdict(&mut edge, &token(), NOW)), Denial::SessionKeysMissing);
         assert!(edge.take_callouts().is_empty());
-        let log_events = edge.take_notices();
+        let log_events = edge.take_log_events();
         assert!(
             matches!(&log_events[..], [LogEvent::KeysNotFetched { left: Left::None, .. }]),
             "{log_events:?}"
@@ -166,6 +166,32 @@ fn an_unknown_key_is_fetched_at_once_and_whoever_named_it_waits() {
         assert!(matches!(wait.settle(&mut edge, &completed, at(NOW + 11)), Verdict::Forward(_)));
     }
     assert!(is_served(&mut edge, &token(), NOW + 11), "the old key, through the overlap");
+}
+
+/// Requests that wait are held in Envoy's memory, and a `kid` is free to forge: the bound is the VM's.
+#[test]
+fn no_more_than_the_bound_wait_for_keys_of_all_issuers_together() {
+    const OTHER: &str = "https://other.example";
+    let mut config = config();
+    let issuers = ["https://cp.example", OTHER].map(|name| {
+        let keys = json!({"cluster": "issuer", "path": "/jwks.json"});
+        json!({"issuer": name, "audiences": ["leasehold-edge"], "keys": keys})
+    });
+    config["session"] = json!({"issuers": issuers});
+    config["destinations"][0]["sessions"] = json!({});
+    let mut edge = edge_of(&config);
+    let tokens = [token(), token_with(|claims| claims["iss"] = json!(OTHER))];
+    let ask = |edge: &mut TrustEdge| {
+        let asked = tokens.iter().cycle().take(2000);
+        let verdicts = asked.map(|token| verdict(edge, token, NOW));
+        verdicts.filter(|verdict| matches!(verdict, Verdict::Wait(_))).count()
+    };
+    assert_eq!(ask(&mut edge), 1024);
+    let callouts = edge.take_callouts();
+    assert_eq!(callouts.len(), 2, "one fetch an issuer");
+    set_comes(&mut edge, &callouts[0], &[first()], NOW);
+    assert!(is_served(&mut edge, &tokens[0], NOW));
+    assert_eq!(ask(&mut edge), 512, "those of the other issuer take the places that are free");
 }
 
 #[test]
@@ -245,7 +271,7 @@ fn keys_that_become_doubtful_are_left_out_of_a_warm_edge_and_told() {
     set_comes(&mut edge, &callout, &[first(), next(), rival], NOW + 331);
     assert_eq!(refused(verdict(&mut edge, &token(), NOW + 332)), UNKNOWN);
     assert!(is_served(&mut edge, &next_token(), NOW + 332));
-    let told: Vec<_> = edge.take_notices().iter().map(ToString::to_string).collect();
+    let told: Vec<_> = edge.take_log_events().iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
         [
@@ -269,7 +295,7 @@ fn a_bad_member_beside_the_same_keys_is_told_once_and_forgets_nobody() {
         now += 331;
         let callout = ticked(&mut edge, now).unwrap();
         set_comes(&mut edge, &callout, &[first(), nameless.clone()], now);
-        let log_events: Vec<_> = edge.take_notices().iter().map(ToString::to_string).collect();
+        let log_events: Vec<_> = edge.take_log_events().iter().map(ToString::to_string).collect();
         assert_eq!(log_events, told);
     }
     assert_eq!(edge.sessions.len(), 1, "whoever was verified stays so");
@@ -287,14 +313,14 @@ fn the_last_good_set_stays_while_the_issuer_is_down_and_not_for_ever() {
         fetches += usize::from(ticked_in_vain(&mut edge, now));
     }
     assert!((40..80).contains(&fetches), "{fetches} fetches in an hour");
-    assert!(edge.take_notices().iter().all(|log_event| !log_event.is_grave()));
+    assert!(edge.take_log_events().iter().all(|log_event| !log_event.is_grave()));
     let token = token_with(|claims| {
         claims["iat"] = json!(NOW + 3590);
         claims["exp"] = json!(NOW + 4000);
     });
     let now = (NOW + 3600..).find(|now| ticked_in_vain(&mut edge, *now)).unwrap();
     assert_eq!(refused(verdict(&mut edge, &token, now)), Denial::SessionKeysStale);
-    assert!(edge.take_notices().iter().all(LogEvent::is_grave));
+    assert!(edge.take_log_events().iter().all(LogEvent::is_grave));
     let (now, callout) =
         (now..).find_map(|now| Some((now, ticked(&mut edge, now)?))).expect("it goes on asking");
     set_comes(&mut edge, &callout, &[first()], now);

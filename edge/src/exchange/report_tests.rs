@@ -182,7 +182,7 @@ fn a_name_that_custody_refuses_is_left_out_and_the_others_are_recorded() {
         });
     }
     assert!(now - began <= PAUSE, "after {} s", now - began);
-    assert_eq!(edge.take_notices(), [LogEvent::SessionNotReported]);
+    assert_eq!(edge.take_log_events(), [LogEvent::SessionNotReported]);
     assert!((1..100).all(|second| ticked(&mut edge, now + second).is_none()));
 }
 

@@ -1,12 +1,14 @@
 //! Reading where a request wants to go, and checking that everybody means the same place.
 
 use crate::policy::denial::Denial;
+use crate::policy::links::GatewayLinks;
 use crate::policy::named_resource::NamedResource;
 use crate::policy::path::Target;
 use crate::policy::posture::{HTTP_PORT, Ingress, Posture};
 use crate::request::Request;
 use lease::{Authority, HTTPS_PORT, Host};
 use std::borrow::Cow;
+use std::rc::Rc;
 
 /// A request's method, upstream and target, canonical.
 #[derive(Clone, Debug)]
@@ -18,6 +20,15 @@ pub struct Head {
     pub named: Vec<NamedResource>,
     /// It wants to become a WebSocket.
     pub websocket: bool,
+    /// How the links of the response become links to the gateway, where they do.
+    pub links: Option<Rc<GatewayLinks>>,
+}
+
+/// Where a request says it wants to go.
+struct Addressed<'a> {
+    authority: Authority,
+    path: Cow<'a, [u8]>,
+    links: Option<Rc<GatewayLinks>>,
 }
 
 // === impl Head ===
@@ -30,8 +41,8 @@ impl Head {
         let method = request.headers.single(":method").and_then(|m| std::str::from_utf8(m).ok());
         let method = method.ok_or(Denial::RequestMalformed)?.to_owned();
         let path = request.headers.single(":path").ok_or(Denial::RequestMalformed)?;
-        let (authority, path) = match ingress.posture {
-            Posture::Explicit => (tunnelled(request)?, path.into()),
+        let Addressed { authority, path, links } = match ingress.posture {
+            Posture::Explicit => Addressed::directly(tunnelled(request)?, path),
             Posture::Gateway => of_gateway(ingress, request, path)?,
         };
         let target = Target::parse(&path).map_err(|_| Denial::PathMalformed)?;
@@ -41,7 +52,7 @@ impl Head {
             "GET" | "HEAD" => Vec::new(),
             _ => NamedResource::all_in(&request.headers, &authority),
         };
-        Ok(Self { authority, method, target, named, websocket })
+        Ok(Self { authority, method, target, named, websocket, links })
     }
 
     /// Is this the request that goes to the upstream under this head? Where it was judged it may have been
@@ -51,6 +62,15 @@ impl Head {
         headers.single(":method") == Some(self.method.as_bytes())
             && headers.single(":path") == Some(&self.target.to_bytes())
             && sent_authority(forwarded, HTTPS_PORT).as_ref() == Ok(&self.authority)
+    }
+}
+
+// === impl Addressed ===
+
+impl<'a> Addressed<'a> {
+    /// By the upstream's own name.
+    fn directly(authority: Authority, path: &'a [u8]) -> Self {
+        Self { authority, path: path.into(), links: None }
     }
 }
 
@@ -82,10 +102,10 @@ fn of_gateway<'a>(
     ingress: &Ingress,
     request: &Request,
     path: &'a [u8],
-) -> Result<(Authority, Cow<'a, [u8]>), Denial> {
+) -> Result<Addressed<'a>, Denial> {
     let as_own = sent_authority(request, HTTP_PORT)?;
     if !ingress.own_authorities.contains(&as_own) {
-        return Ok((sent_authority(request, HTTPS_PORT)?, path.into()));
+        return Ok(Addressed::directly(sent_authority(request, HTTPS_PORT)?, path));
     }
     let rest = path.strip_prefix(b"/").ok_or(Denial::PathMalformed)?;
     let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
@@ -93,11 +113,15 @@ fn of_gateway<'a>(
     let authority =
         Authority::parse(upstream, HTTPS_PORT).map_err(|_| Denial::AuthorityMalformed)?;
     // `http://edge/api.example.com` and `http://edge/api.example.com?q` mean the root of that host.
-    let target = match target.first() {
+    let path = match target.first() {
         Some(b'/') => target.into(),
         _ => [b"/", target].concat().into(),
     };
-    Ok((authority, target))
+    let links = ingress.rewrite_links.map(|scheme| {
+        let gateway = request.headers.single(":authority").unwrap_or_default();
+        Rc::new(GatewayLinks::new(scheme, gateway, upstream, authority.clone()))
+    });
+    Ok(Addressed { authority, path, links })
 }
 
 /// The one upgrade that can be allowed. (Over h2 it is an extended CONNECT, RFC 8441, which Envoy

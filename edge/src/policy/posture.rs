@@ -1,5 +1,6 @@
 //! How guests reach the edge.
 
+use crate::policy::links::LinkScheme;
 use lease::Authority;
 
 /// How guests reach the edge, which is where a request says where it wants to go.
@@ -17,6 +18,8 @@ pub struct Ingress {
     pub posture: Posture,
     /// Names of a gateway itself. For these the first path segment names the upstream.
     pub own_authorities: Vec<Authority>,
+    /// Links of a destination to itself become links to the gateway, with this scheme.
+    pub rewrite_links: Option<LinkScheme>,
 }
 
 /// The default port of `http` (RFC 9110 section 4.2.1).

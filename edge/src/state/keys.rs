@@ -31,6 +31,10 @@ use session::{Refusal, Rules, Session, Verifier};
 /// Verifies with whatever keys are good at the moment.
 pub struct SessionKeys(Vec<KeysOfIssuer>);
 
+/// Requests that wait for keys at once, of whatever issuer. They are held in Envoy's memory, and forging one
+/// is free.
+const MOST_WAITING: usize = 1024;
+
 /// The place of an issuer in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssuerPlace(usize);
@@ -88,6 +92,14 @@ impl SessionKeys {
     /// The fetched keys of one issuer.
     pub fn fetched(&mut self, place: IssuerPlace) -> Option<&mut Fetched> {
         self.0.get_mut(place.0)?.fetched()
+    }
+
+    /// The fetch under way for this issuer, for one more request to wait for; none if there is no fetch, or
+    /// as many wait for keys as may.
+    pub fn join(&mut self, place: IssuerPlace) -> Option<FetchId> {
+        let fetched = self.0.iter_mut().filter_map(KeysOfIssuer::fetched);
+        let waiting: usize = fetched.map(|keys| keys.waiting()).sum();
+        if waiting < MOST_WAITING { self.fetched(place)?.join() } else { None }
     }
 
     /// The issuers whose keys it is time to fetch.

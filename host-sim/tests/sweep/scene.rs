@@ -47,6 +47,8 @@ pub enum Ask {
     Fetched,
     /// A destination without a credential.
     Open,
+    /// As `Get`, by the gateway's name, and links of the response are rewritten.
+    Linked,
     /// A CONNECT.
     Connect,
     /// A request inside a tunnel.
@@ -68,7 +70,7 @@ pub const OWN: &str = "Bearer GUESTS-OWN";
 // === impl Ask ===
 
 impl Ask {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Get,
         Self::Upload,
         Self::Twice,
@@ -77,6 +79,7 @@ impl Ask {
         Self::ForgedEs256,
         Self::Fetched,
         Self::Open,
+        Self::Linked,
         Self::Connect,
         Self::Tunnelled,
         Self::Operation,
@@ -139,6 +142,9 @@ impl Ask {
             Self::Operation => in_header(Request::post("payments.demo.test", "/v1/pay", "seven"))
                 .trailer("x-a", "1"),
             Self::Open => in_header(Request::get("open.demo.test", "/")),
+            Self::Linked => {
+                in_header(Request::get("edge.demo.test:8080", "/models.demo.test/v1/models"))
+            }
             Self::Connect => Request::new("CONNECT", "api.demo.test:443", "")
                 .header("proxy-authorization", bearer),
             Self::Tunnelled => Request::get("api.demo.test", "/repos/acme/x")
@@ -191,7 +197,9 @@ impl Scene {
     }
 
     fn ask_every_worker(&self, host: &mut Host) -> Vec<Outcome> {
-        let upstream = Upstream::answers(200, &[], "hello").after(Duration::from_millis(2));
+        let links =
+            [("location", "https://models.demo.test/a"), ("link", "<//models.demo.test/b>")];
+        let upstream = Upstream::answers(200, &links, "hello").after(Duration::from_millis(2));
         let mut streams = Vec::new();
         for worker in (0..self.workers).flat_map(|n| vec![n; self.ask.at_once()]) {
             let request = self.ask.request(token(self.ask)).upstream(upstream.clone());
@@ -214,6 +222,7 @@ fn policy(ask: Ask) -> &'static str {
     static GATEWAY: OnceLock<String> = OnceLock::new();
     static EXPLICIT: OnceLock<String> = OnceLock::new();
     static FETCHED: OnceLock<String> = OnceLock::new();
+    static LINKED: OnceLock<String> = OnceLock::new();
     match ask {
         _ if ask.is_explicit() => EXPLICIT.get_or_init(|| {
             policy_with("explicit.yaml", |config| {
@@ -223,6 +232,11 @@ fn policy(ask: Ask) -> &'static str {
         Ask::Fetched => FETCHED.get_or_init(|| {
             policy_with("custody.yaml", |config| {
                 config["session"]["keys"] = json!({"cluster": "issuer", "path": "/jwks.json"});
+            })
+        }),
+        Ask::Linked => LINKED.get_or_init(|| {
+            policy_with("custody.yaml", |config| {
+                config["gateway"]["rewrite_links"] = json!("http");
             })
         }),
         _ => GATEWAY.get_or_init(|| policy_with("custody.yaml", |_| {})),

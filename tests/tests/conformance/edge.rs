@@ -212,7 +212,12 @@ fn scripted_answers(acts: &[Act]) -> Result<HashMap<String, ScriptedAnswer>> {
             body: response.body.iter().cloned().map(Into::into).collect(),
         };
         let path = path_of(act)?;
-        scripted_answers.insert(path.split('?').next().unwrap_or_default().to_owned(), answer);
+        let path = path.split('?').next().unwrap_or_default();
+        // A gateway that is called by its own name takes the first segment out.
+        if let Some(end) = path.get(1..).and_then(|path| path.find("/")) {
+            scripted_answers.insert(path[1 + end..].to_owned(), answer.clone());
+        }
+        scripted_answers.insert(path.to_owned(), answer);
     }
     Ok(scripted_answers)
 }

@@ -52,6 +52,7 @@ files! {
     feed: "feed",
     gateway: "gateway",
     issuers: "issuers",
+    links: "links",
     operations: "operations",
     path_syntax: "path-syntax",
     path_syntax_gateway: "path-syntax-gateway",

@@ -14,6 +14,7 @@ mod folding;
 mod git;
 mod inside_addresses;
 mod istio;
+mod links;
 mod mixing;
 mod monitoring;
 mod mutations;

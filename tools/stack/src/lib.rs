@@ -12,6 +12,7 @@ pub mod benchmarks;
 mod builder;
 pub mod built;
 pub mod child;
+pub mod claims;
 pub mod client_packages;
 pub mod clients;
 pub mod custody;

@@ -8,7 +8,7 @@ use wasmparser::{ExportSectionReader, ImportSectionReader, Parser, Payload, Type
 
 /// All that the filter exports (`filter/src/exports.rs`). Envoy enters the VM for each callback that is
 /// there: for every chunk of an answer, for every log line, to be told nothing.
-const EXPORTS: [&str; 12] = [
+const EXPORTS: [&str; 13] = [
     "_initialize",
     "memory",
     "proxy_abi_version_0_2_1",
@@ -20,6 +20,7 @@ const EXPORTS: [&str; 12] = [
     "proxy_on_request_body",
     "proxy_on_request_headers",
     "proxy_on_request_trailers",
+    "proxy_on_response_headers",
     "proxy_on_tick",
 ];
 

@@ -184,22 +184,6 @@ pub fn grants_for(policy: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// Claims that meet the conditions of every destination: for each claim named, an array of all the
-/// values that would do.
-pub fn claims_for(policy: &Value) -> Value {
-    let mut claims = serde_json::Map::new();
-    for destination in destinations(policy) {
-        let conditions = destination.pointer("/sessions/claims").and_then(Value::as_object);
-        for (name, values) in conditions.into_iter().flatten() {
-            let claim = claims.entry(name.clone()).or_insert_with(|| json!([]));
-            if let (Some(claim), Some(values)) = (claim.as_array_mut(), values.as_array()) {
-                claim.extend(values.iter().cloned());
-            }
-        }
-    }
-    Value::Object(claims)
-}
-
 /// The handles a policy names, in its order.
 pub fn handles(policy: &Value) -> Vec<String> {
     let named = destinations(policy).filter_map(|destination| {
@@ -285,7 +269,6 @@ mod tests {
         for_all["destinations"][0]["sessions"] = json!({});
         let issuer = &for_all["session"]["issuer"];
         assert_eq!(grants_for(&for_all)[0]["claims"], json!({"iss": [issuer]}));
-        assert_eq!(claims_for(&policy), json!({"team": ["demo"]}));
         assert_eq!(handles(&policy), ["demo-api"]);
         assert_eq!(
             complete(&policy, &Sessions::generate().unwrap(), "explicit")["custody"]["cluster"],

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use stack::built::Built;
 use stack::guest_environment::guest_environment;
 use stack::origin::{Origin, fingerprint};
+use stack::sessions::SUBJECT;
 use stack::{Stack, Way, policy};
 
 /// What somebody needs who wants to be a guest, or to look at what runs.
@@ -44,8 +45,10 @@ impl UpNotes {
     pub fn of(stack: &Stack, written: Option<&Value>) -> Result<Self> {
         let demo = policy::demo();
         let policy = written.unwrap_or(&demo);
-        let claims = policy::claims_for(policy);
-        let keys_are_ours = policy.pointer("/session/keys").is_none();
+        let claims = stack::claims::claims_for(policy);
+        let keys_are_ours = ["/session/keys", "/session/issuers"]
+            .iter()
+            .all(|field| policy.pointer(field).is_none());
         let session = keys_are_ours.then(|| stack.mint(&claims)).transpose()?;
         let guest_ca = stack.guest_ca().map(|path| path.display().to_string());
         let handles = if written.is_some() { policy::handles(policy) } else { Vec::new() };
@@ -179,14 +182,20 @@ fn mint_command(stack: &Stack, claims: &Value) -> Result<String> {
     let program = shown(&Built::find()?.program("session-jwt")?);
     let key = shown(&stack.folder().join("session.key"));
     let sessions = stack.sessions();
+    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or(SUBJECT);
     let mut command = format!(
         "{program} mint --key {key} --iss {} --aud {} --sub {} --ttl 1h",
         sessions.issuer(),
         sessions.audience(),
-        stack::sessions::SUBJECT,
+        quoted(subject),
     );
     for (name, value) in claims.as_object().into_iter().flatten() {
-        let _ = write!(command, " --claim '{name}={value}'");
+        let argument = match (name.as_str(), value) {
+            ("sub", _) => continue,
+            ("jti", Value::String(jti)) => format!(" --jti {}", quoted(jti)),
+            _ => format!(" --claim {}", quoted(&format!("{name}={value}"))),
+        };
+        command.push_str(&argument);
     }
     Ok(command)
 }
@@ -195,6 +204,15 @@ fn mint_command(stack: &Stack, claims: &Value) -> Result<String> {
 fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+/// As one word of a shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
+    match text.bytes().all(is_plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 /// The URL of the demo API, if there is one.

@@ -151,14 +151,14 @@ const fn of_session(refusal: Refusal) -> Reason {
     let title = match refusal {
         Refusal::TooLarge => "The session token is over 8 KiB.",
         Refusal::Malformed => "The session token is not a well-formed JWT.",
-        Refusal::Algorithm => "The session token's algorithm is not its key's.",
+        Refusal::Algorithm => "The issuer or the key does not allow the session token's algorithm.",
         Refusal::UnknownKey => "The session token's key is not known.",
         Refusal::Signature => "The session token's signature is wrong.",
         Refusal::Issuer => "The session token is of an issuer that is not known here.",
         Refusal::Audience => "The session token is for another audience.",
         Refusal::Expired => "The session has expired.",
         Refusal::NotYetValid => "The session is not valid yet.",
-        Refusal::Lifetime => "The session token is older than its issuer's tokens may get.",
+        Refusal::Lifetime => "The session token is too old, or its exp is not after its iat.",
         Refusal::Claims(_) | Refusal::Name | Refusal::Required => {
             "The session token lacks a claim, or has one that does not fit."
         }

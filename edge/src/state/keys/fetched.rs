@@ -50,7 +50,12 @@ impl Fetched {
         self.schedule.is_due(now)
     }
 
-    /// The fetch under way, for one more request to wait for; [`Denial`] if there is room for no more.
+    /// How many requests wait for the fetch under way.
+    pub fn waiting(&self) -> usize {
+        self.schedule.waiting()
+    }
+
+    /// The fetch under way, for one more request to wait for; none if there is no fetch.
     pub fn join(&mut self) -> Option<FetchId> {
         self.schedule.join()
     }

@@ -9,8 +9,6 @@ use std::time::Duration;
 pub const UNKNOWN_KID_PAUSE: Duration = Duration::from_secs(10);
 /// The first try after a failure, and the longest wait between two.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// Requests that wait for one fetch. They are held in Envoy's memory, and forging one is free.
-const MOST_WAITING: u32 = 1024;
 
 /// One fetch at a time: by the clock, and on demand. Times are the steady clock's.
 pub struct Schedule {
@@ -24,7 +22,7 @@ pub struct Schedule {
 
 struct UnderWay {
     fetch: FetchId,
-    waiting: u32,
+    waiting: usize,
 }
 
 // === impl Schedule ===
@@ -52,11 +50,16 @@ impl Schedule {
         self.under_way = Some(UnderWay { fetch, waiting: 0 });
     }
 
+    /// How many wait for the fetch under way.
+    pub fn waiting(&self) -> usize {
+        self.under_way.as_ref().map_or(0, |own| own.waiting)
+    }
+
     /// One more waits for the fetch under way.
     pub fn join(&mut self) -> Option<FetchId> {
         let UnderWay { fetch, waiting } = self.under_way.as_mut()?;
         *waiting += 1;
-        (*waiting <= MOST_WAITING).then_some(*fetch)
+        Some(*fetch)
     }
 
     pub fn succeeded(&mut self, now: Now, rng: &mut Rng) {
@@ -137,13 +140,15 @@ mod tests {
     }
 
     #[test]
-    fn so_many_wait_and_no_more() {
-        let (mut schedule, fetch, _) = schedule();
+    fn each_that_waits_is_counted_until_its_fetch_ends() {
+        let (mut schedule, fetch, mut rng) = schedule();
         assert_eq!(schedule.join(), None, "nothing is under way");
         schedule.begin(fetch);
-        let waiting = (0..2000).filter(|_| schedule.join() == Some(fetch)).count();
-        assert_eq!(waiting, 1024);
-        schedule.begin(fetch);
-        assert_eq!(schedule.join(), Some(fetch));
+        for waiting in 0..3 {
+            assert_eq!(schedule.waiting(), waiting);
+            assert_eq!(schedule.join(), Some(fetch));
+        }
+        schedule.succeeded(at(1), &mut rng);
+        assert_eq!(schedule.waiting(), 0);
     }
 }
