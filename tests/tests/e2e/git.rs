@@ -7,7 +7,7 @@ use std::process::Command;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use stack::origin::OriginSettings;
+use stack::origin::{OriginSettings, Repositories};
 use stack::policy::ORIGIN_PORT;
 use stack::{Credential, Stack};
 use tests::scene::{API, SECRET, Scene};
@@ -36,7 +36,7 @@ fn scene(repositories: &Path, credential: Credential) -> Scene {
         "credential": {"handle": "git"},
     }]});
     let mut origin = OriginSettings::new([API]);
-    origin.repositories = Some(repositories.to_owned());
+    origin.repositories = Some(Repositories { folder: repositories.to_owned(), below: "git" });
     Scene::start(Stack::builder().policy(policy).origin(origin).credential(credential))
 }
 

@@ -51,8 +51,8 @@ pub struct OriginSettings {
     pub tls_versions: &'static [&'static SupportedProtocolVersion],
     /// Where it listens; 0 takes a free port.
     pub port: u16,
-    /// A folder of bare repositories, served to git below `/git/`.
-    pub repositories: Option<PathBuf>,
+    /// Bare repositories, served to git.
+    pub repositories: Option<Repositories>,
 }
 
 /// A running origin; it ends, with all its connections, when it is dropped.
@@ -62,6 +62,14 @@ pub struct Origin {
     events: Events,
     scripted_answers: ScriptedAnswers,
     serving: JoinHandle<()>,
+}
+
+/// A folder of bare repositories.
+#[derive(Clone, Debug)]
+pub struct Repositories {
+    pub folder: PathBuf,
+    /// The first segment of their paths.
+    pub below: &'static str,
 }
 
 // === impl OriginSettings ===

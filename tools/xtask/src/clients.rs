@@ -4,6 +4,7 @@
 mod answers;
 mod catalog;
 mod guest;
+mod policies;
 mod table;
 
 use std::process::ExitCode;
@@ -16,25 +17,16 @@ use clap::Args;
 use serde_json::json;
 use stack::client_packages::ClientPackages;
 use stack::clients::Clients as Runtimes;
-use stack::origin::{OriginSettings, Seen};
-use stack::policy::{ORIGIN_PORT, OTHER_HOST};
+use stack::origin::{OriginSettings, Repositories, Seen};
 use stack::progress::Progress;
-use stack::{Credential, Stack, StackBuilder, hex};
+use stack::{Stack, StackBuilder, hex};
 
 use crate::cargo;
 use crate::command;
 use crate::interrupt::Interrupt;
 use catalog::Client;
-use guest::Guest;
+use guest::{Guest, Hosts};
 use table::{Row, Verdict};
-
-/// The API that the guests may call.
-const API: &str = "api.demo.test";
-/// Repositories, whose server rejects a bearer token, as GitHub does.
-const GIT: &str = "git.demo.test";
-const HANDLE: &str = "clients";
-const GIT_HANDLE: &str = "clients-git";
-const GIT_USER: &str = "x-access-token";
 
 #[derive(Args)]
 pub struct Clients {
@@ -76,21 +68,14 @@ impl Clients {
         let secret = hex(24)?;
         let folder = tempfile::tempdir().context("a folder for the guests")?;
         let repositories = answers::repositories(folder.path())?;
-        let mut origin = OriginSettings::new([API, GIT]);
-        origin.repositories = Some(repositories);
-        let stack = Stack::builder()
-            .policy(policy())
-            .origin(origin)
-            .credential(Credential::bearer(HANDLE, &secret))
-            .credential(Credential::with(
-                GIT_HANDLE,
-                &["--type", "basic", "--user", GIT_USER],
-                &secret,
-            ))
-            .refuse_in_tunnel()
-            .start_telling(&mut progress)?;
-        let [authority, _] = authorities(&stack)?;
-        answers::script(stack.origin()?, &authority, &runtimes, folder.path())?;
+        let policy = policies::all()?;
+        let mut origin = OriginSettings::new(policies::hosts(&policy));
+        origin.repositories = Some(Repositories { folder: repositories, below: "acme" });
+        let builder = Stack::builder().policy(policy).origin(origin).refuse_in_tunnel();
+        let credentials = policies::credentials(&secret)?.into_iter();
+        let stack =
+            credentials.fold(builder, StackBuilder::credential).start_telling(&mut progress)?;
+        answers::script(stack.origin()?, &runtimes, folder.path())?;
         let mut rows = Vec::new();
         for client in &clients {
             if interrupt.wait(Duration::ZERO) {
@@ -144,53 +129,34 @@ impl Clients {
     }
 }
 
-/// Two destinations on which everything is allowed: the clients are tried, not the policy.
-fn policy() -> serde_json::Value {
-    let destination = |host: &str, handle: &str| {
-        json!({
-            "name": handle,
-            "hosts": [host],
-            "ports": [ORIGIN_PORT],
-            "allow": [{
-                "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-                "paths": ["/**"],
-                "upgrades": ["websocket"],
-            }],
-            "sessions": {"claims": {"team": ["demo"]}},
-            "credential": {"handle": handle},
-        })
-    };
-    json!({"destinations": [destination(API, HANDLE), destination(GIT, GIT_HANDLE)]})
-}
-
-/// Of the API and of the repositories.
-fn authorities(stack: &Stack) -> Result<[String; 2]> {
-    let port = stack.origin()?.port();
-    Ok([API, GIT].map(|host| format!("{host}:{port}")))
-}
-
-/// An allowed call, which must arrive with the lease, and the same call of a host that is not listed.
+/// An allowed call, which must arrive, and the same call of a host that is not listed, which must not. What arrives at
+/// a destination with a credential holds the lease.
 fn row(guest: &Guest<'_>, stack: &Stack, secret: &str) -> Result<Row> {
     let origin = stack.origin()?;
     let before = origin.requests().len();
-    let [api, git] = authorities(stack)?;
-    let allowed = guest.call(stack, &api, &git)?;
-    let basic = STANDARD.encode(format!("{GIT_USER}:{secret}"));
-    let leases = [format!("Bearer {secret}"), format!("Basic {basic}")];
-    let is_leased = |seen: &Seen| {
-        leases.iter().any(|lease| seen.authorization().as_deref() == Some(lease.as_bytes()))
-    };
+    let allowed = guest.call(stack, Hosts::Named { port: origin.port() })?;
     let arrived = origin.requests();
-    let leased = arrived.iter().skip(before).any(is_leased);
-    let before = arrived.len();
-    let denied = guest.call(stack, OTHER_HOST, OTHER_HOST)?;
-    if origin.requests().len() > before {
+    let came = arrived.get(before..).unwrap_or_default();
+    let is_without_lease =
+        |seen: &Seen| policies::takes_credential(&seen.host) && !holds(seen, secret);
+    let denied = guest.call(stack, Hosts::Unlisted)?;
+    if origin.requests().len() > arrived.len() {
         bail!("a denied request of {} arrived", guest.client.name);
     }
-    let verdict = match (allowed.is_success, leased) {
-        (true, true) => Verdict::Works,
-        (_, false) => Verdict::NotArrived,
-        (false, true) => Verdict::Fails,
+    let verdict = if came.is_empty() || came.iter().any(is_without_lease) {
+        Verdict::NotArrived
+    } else if allowed.is_success {
+        Verdict::Works
+    } else {
+        Verdict::Fails
     };
     Ok(Row::new(guest.client, guest.version.clone(), verdict, allowed, denied))
+}
+
+/// As it is, or within Basic credentials.
+fn holds(seen: &Seen, secret: &str) -> bool {
+    let basic = STANDARD.encode(format!("{}:{secret}", policies::GIT_USER));
+    let is_lease =
+        |value: &[u8]| value.ends_with(secret.as_bytes()) || value.ends_with(basic.as_bytes());
+    seen.headers().any(|(_, value)| is_lease(value))
 }

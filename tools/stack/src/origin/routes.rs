@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +20,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Events, Record, ScriptedAnswers, Seen, git};
+use super::{Events, Record, Repositories, ScriptedAnswers, Seen, git};
 
 /// The pieces a download is sent in.
 const PIECE: usize = 64 * 1024;
@@ -69,12 +68,12 @@ pub(super) fn router(
     record: Arc<Record>,
     events: Events,
     scripted_answers: ScriptedAnswers,
-    repositories: Option<PathBuf>,
+    repositories: Option<Repositories>,
 ) -> Router {
     let routes = match repositories {
-        Some(root) => Router::new().route(
-            "/git/{*path}",
-            any(move |Path(path): Path<String>, request| git::serve(root.clone(), path, request)),
+        Some(Repositories { folder, below }) => Router::new().route(
+            &format!("/{below}/{{*path}}"),
+            any(move |Path(path): Path<String>, request| git::serve(folder.clone(), path, request)),
         ),
         None => Router::new(),
     };

@@ -21,7 +21,7 @@ const JSON: &str = "application/json";
 ///
 /// # Errors
 /// The packages cannot be made.
-pub fn script(origin: &Origin, authority: &str, runtimes: &Runtimes, folder: &Path) -> Result<()> {
+pub fn script(origin: &Origin, runtimes: &Runtimes, folder: &Path) -> Result<()> {
     let mut answers = HashMap::new();
     for (path, body) in apis() {
         answers.insert(path.to_owned(), answer(JSON, body.to_string()));
@@ -30,11 +30,12 @@ pub fn script(origin: &Origin, authority: &str, runtimes: &Runtimes, folder: &Pa
     if !made.status.success() {
         bail!("packages.py: {}", String::from_utf8_lossy(&made.stderr).trim());
     }
-    let base = format!("https://{authority}");
-    answers.extend(of_pip(&read(folder, "demo.whl")?));
-    answers.extend(of_npm(&base, &read(folder, "demo.tgz")?));
-    answers.extend(of_cargo(&base, &read(folder, "demo.crate")?));
+    let at = |host: &str| format!("https://{host}:{}", origin.port());
+    answers.extend(of_pypi(&at("files.pythonhosted.org"), &read(folder, "demo.whl")?));
+    answers.extend(of_npm(&at("registry.npmjs.org"), &read(folder, "demo.tgz")?));
+    answers.extend(of_crates(&at("static.crates.io"), &read(folder, "demo.crate")?));
     answers.extend(of_containers());
+    answers.extend(of_debian());
     origin.scripted_answers().replace(answers);
     Ok(())
 }
@@ -49,7 +50,7 @@ fn answer(content_type: &str, body: impl Into<Vec<u8>>) -> ScriptedAnswer {
 }
 
 /// APIs that answer in JSON.
-fn apis() -> [(&'static str, Value); 8] {
+fn apis() -> [(&'static str, Value); 10] {
     let usage = json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2});
     let choice = json!({
         "index": 0,
@@ -76,7 +77,9 @@ fn apis() -> [(&'static str, Value); 8] {
         ("/v1/messages", message),
         ("/v1beta/models/m:generateContent", generated),
         ("/api/auth.test", json!({"ok": true, "user": "guest"})),
-        ("/user", json!({"login": "guest", "id": 1, "url": "https://api.demo.test/user"})),
+        ("/repos/acme/site", json!({"id": 1, "name": "site", "full_name": "acme/site"})),
+        ("/api/v4/projects/acme%2Fsite", json!({"id": 1, "name": "site"})),
+        ("/rest/api/3/issue/ACME-1", json!({"id": "1", "key": "ACME-1", "fields": {}})),
         ("/version/", version.clone()),
         ("/version", version),
         // AWS's JSON protocol has one path for every operation.
@@ -85,19 +88,20 @@ fn apis() -> [(&'static str, Value); 8] {
 }
 
 /// The simple index (PEP 503).
-fn of_pip(wheel: &[u8]) -> [(String, ScriptedAnswer); 2] {
+fn of_pypi(files: &str, wheel: &[u8]) -> [(String, ScriptedAnswer); 2] {
     let file = "leasehold_demo-1.0.0-py3-none-any.whl";
     let digest = base16ct::lower::encode_string(&Sha256::digest(wheel));
-    let page = format!("<!DOCTYPE html><a href=\"/files/{file}#sha256={digest}\">{file}</a>");
+    let page =
+        format!("<!DOCTYPE html><a href=\"{files}/packages/{file}#sha256={digest}\">{file}</a>");
     [
         ("/simple/leasehold-demo/".to_owned(), answer("text/html", page)),
-        (format!("/files/{file}"), answer("application/octet-stream", wheel)),
+        (format!("/packages/{file}"), answer("application/octet-stream", wheel)),
     ]
 }
 
 /// The registry's document of a package.
 fn of_npm(base: &str, archive: &[u8]) -> [(String, ScriptedAnswer); 2] {
-    let path = "/npm/leasehold-demo/-/leasehold-demo-1.0.0.tgz";
+    let path = "/leasehold-demo/-/leasehold-demo-1.0.0.tgz";
     let integrity = format!("sha512-{}", STANDARD.encode(Sha512::digest(archive)));
     let version = json!({
         "name": "leasehold-demo",
@@ -109,21 +113,21 @@ fn of_npm(base: &str, archive: &[u8]) -> [(String, ScriptedAnswer); 2] {
         "time": {"1.0.0": "2026-01-01T00:00:00.000Z"},
     });
     [
-        ("/npm/leasehold-demo".to_owned(), answer(JSON, document.to_string())),
+        ("/leasehold-demo".to_owned(), answer(JSON, document.to_string())),
         (path.to_owned(), answer("application/octet-stream", archive)),
     ]
 }
 
 /// A sparse index.
-fn of_cargo(base: &str, archive: &[u8]) -> [(String, ScriptedAnswer); 3] {
-    let config = json!({"dl": format!("{base}/crates")});
+fn of_crates(files: &str, archive: &[u8]) -> [(String, ScriptedAnswer); 3] {
+    let config = json!({"dl": format!("{files}/crates")});
     let digest = base16ct::lower::encode_string(&Sha256::digest(archive));
     let entry = json!({
         "name": "leasehold-demo", "vers": "1.0.0", "deps": [], "cksum": digest, "features": {}, "yanked": false,
     });
     [
-        ("/index/config.json".to_owned(), answer(JSON, config.to_string())),
-        ("/index/le/as/leasehold-demo".to_owned(), answer("text/plain", format!("{entry}\n"))),
+        ("/config.json".to_owned(), answer(JSON, config.to_string())),
+        ("/le/as/leasehold-demo".to_owned(), answer("text/plain", format!("{entry}\n"))),
         (
             "/crates/leasehold-demo/1.0.0/download".to_owned(),
             answer("application/octet-stream", archive),
@@ -143,18 +147,34 @@ fn of_containers() -> [(String, ScriptedAnswer); 2] {
         json!({"schemaVersion": 2, "mediaType": kind, "config": empty, "layers": [empty]});
     [
         ("/v2/".to_owned(), answer(JSON, "{}")),
-        ("/v2/site/manifests/latest".to_owned(), answer(kind, manifest.to_string())),
+        ("/v2/library/alpine/manifests/latest".to_owned(), answer(kind, manifest.to_string())),
     ]
 }
 
-/// A package that depends on the crate of the index at `base`, for Cargo.
+/// An archive of Debian packages, without one.
+fn of_debian() -> [(String, ScriptedAnswer); 3] {
+    let empty = base16ct::lower::encode_string(&Sha256::digest(b""));
+    let release = format!(
+        "Suite: stable\nCodename: stable\nComponents: main\nArchitectures: amd64 arm64 all\n\
+         Date: Thu, 01 Jan 2026 00:00:00 UTC\nSHA256:\n {empty} 0 main/binary-amd64/Packages\n \
+         {empty} 0 main/binary-arm64/Packages\n {empty} 0 main/binary-all/Packages\n"
+    );
+    let unsigned = ScriptedAnswer { status: 404, headers: Vec::new(), body: Vec::new() };
+    let below = "/debian/dists/stable";
+    [
+        (format!("{below}/InRelease"), unsigned.clone()),
+        (format!("{below}/Release.gpg"), unsigned),
+        (format!("{below}/Release"), answer("text/plain", release)),
+    ]
+}
+
+/// A package that depends on a crate of the registry `api`, for Cargo.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn cargo_project(folder: &Path, base: &str) -> Result<()> {
+pub fn cargo_project(folder: &Path) -> Result<()> {
     let manifest = "[package]\nname = \"guest\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\
                     [dependencies]\nleasehold-demo = { version = \"1.0.0\", registry = \"api\" }\n[workspace]\n";
-    let config = format!("[registries.api]\nindex = \"sparse+{base}/index/\"\n[net]\nretry = 0\n");
     let write = |path: &str, text: &str| {
         let path = folder.join(path);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -162,7 +182,7 @@ pub fn cargo_project(folder: &Path, base: &str) -> Result<()> {
     };
     write("Cargo.toml", manifest)
         .and_then(|()| write("src/lib.rs", ""))
-        .and_then(|()| write(".cargo/config.toml", &config))
+        .and_then(|()| write(".cargo/config.toml", "[net]\nretry = 0\n"))
         .context("a package for Cargo")
 }
 
@@ -173,7 +193,7 @@ pub fn cargo_project(folder: &Path, base: &str) -> Result<()> {
 pub fn repositories(folder: &Path) -> Result<PathBuf> {
     let (work, served) = (folder.join("work"), folder.join("repositories"));
     fs::create_dir_all(&work).and_then(|()| fs::create_dir_all(&served))?;
-    let bare = served.join("site.git");
+    let bare = served.join("site");
     let name = ["-c", "user.name=guest", "-c", "user.email=guest@example.com"];
     let commit = ["commit", "--quiet", "--allow-empty", "--message", "one"];
     let clone = ["clone", "--quiet", "--bare", "."];

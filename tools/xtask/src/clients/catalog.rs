@@ -1,5 +1,7 @@
 //! The clients, as `catalog.yaml` lists them.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
@@ -9,6 +11,11 @@ use serde::Deserialize;
 pub struct Client {
     #[serde(rename = "client")]
     pub name: String,
+    /// The ready policy that it runs under.
+    pub policy: Option<String>,
+    /// Variables that it needs beyond the environment of every guest, with placeholders.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
     /// Packages of the Python package index.
     #[serde(default)]
     pub python: Vec<String>,

@@ -14,6 +14,7 @@ use stack::built::Built;
 use stack::client_packages::{ClientPackages, node_version};
 use stack::clients::Clients as Runtimes;
 use stack::guest_environment::guest_environment;
+use stack::policy::OTHER_HOST;
 use stack::progress::Step;
 
 use super::answers;
@@ -33,6 +34,15 @@ pub struct Guest<'c> {
     modules: Option<PathBuf>,
     scripts: PathBuf,
     libraries: Option<OsString>,
+}
+
+/// Where the requests of a run go.
+#[derive(Clone, Copy)]
+pub enum Hosts {
+    /// To the host that the catalog names, on the port of the origin.
+    Named { port: u16 },
+    /// To a host that is not listed.
+    Unlisted,
 }
 
 /// What came of one run.
@@ -93,20 +103,20 @@ impl<'c> Guest<'c> {
         Ok(guest)
     }
 
-    /// Calls the API at `authority`, or the repositories at `git`.
+    /// Runs the client once. On `hosts` depends where its requests go.
     ///
     /// # Errors
     /// The program is nowhere.
-    pub fn call(&self, stack: &Stack, authority: &str, git: &str) -> Result<Call> {
+    pub fn call(&self, stack: &Stack, hosts: Hosts) -> Result<Call> {
         let folder = tempfile::tempdir().context("a folder for a guest")?;
-        let (base, git) = (format!("https://{authority}"), format!("https://{git}/git"));
-        answers::cargo_project(folder.path(), &base)?;
+        answers::cargo_project(folder.path())?;
         let ca = stack.guest_ca().context("a stack of the explicit posture")?.display().to_string();
         let session = stack.mint(&serde_json::json!({"team": "demo"}))?;
-        let values =
-            [("{base}", &*base), ("{git}", &git), ("{authority}", authority), ("{ca}", &ca)];
-        let mut command = self.command(&self.client.run, &values, folder.path())?;
+        let filled = |text: &String| hosts.fill(&text.replace("{ca}", &ca));
+        let arguments: Vec<_> = self.client.run.iter().map(filled).collect();
+        let mut command = self.command(&arguments, folder.path())?;
         command.envs(guest_environment(&stack.proxy_url(&session), &ca));
+        command.envs(self.client.env.iter().map(|(name, value)| (name, filled(value))));
         run(&mut command, folder.path())
     }
 
@@ -115,23 +125,19 @@ impl<'c> Guest<'c> {
             return Ok(());
         }
         let home = tempfile::tempdir().context("a folder for a guest")?;
-        let call = run(&mut self.command(&self.client.prepare, &[], home.path())?, home.path())?;
+        let call = run(&mut self.command(&self.client.prepare, home.path())?, home.path())?;
         if !call.is_success {
             bail!("{}: {}", self.client.prepare.join(" "), call.output.trim());
         }
         Ok(())
     }
 
-    /// A program with the environment that every guest has, and with the values of placeholders.
-    fn command(&self, run: &[String], values: &[(&str, &str)], home: &Path) -> Result<Command> {
-        let folders = [&self.scripts, home].map(|folder| folder.display().to_string());
-        let [scripts, folder] = &folders;
-        let values =
-            values.iter().copied().chain([("{scripts}", &**scripts), ("{folder}", folder)]);
-        let replaced = |argument: &String| {
-            values.clone().fold(argument.clone(), |text, (name, value)| text.replace(name, value))
-        };
-        let arguments: Vec<_> = run.iter().map(replaced).collect();
+    /// A program with the environment that every guest has.
+    fn command(&self, run: &[String], home: &Path) -> Result<Command> {
+        let [scripts, folder] = [&self.scripts, home].map(|folder| folder.display().to_string());
+        let filled =
+            |text: &String| text.replace("{scripts}", &scripts).replace("{folder}", &folder);
+        let arguments: Vec<_> = run.iter().map(filled).collect();
         let (program, arguments) = arguments.split_first().context("a client without a program")?;
         let mut command = Command::new(self.program(program)?);
         let system = env::var_os("PATH").unwrap_or_default();
@@ -186,7 +192,7 @@ impl<'c> Guest<'c> {
     fn find_version(&self) -> Result<String> {
         let home = tempfile::tempdir().context("a folder for a guest")?;
         let printed = |arguments: &[String]| -> Result<String> {
-            Ok(run(&mut self.command(arguments, &[], home.path())?, home.path())?.output)
+            Ok(run(&mut self.command(arguments, home.path())?, home.path())?.output)
         };
         if !self.client.version.is_empty() {
             return Ok(version_in(&printed(&self.client.version)?).unwrap_or_default());
@@ -201,6 +207,36 @@ impl<'c> Guest<'c> {
         let ask = format!("import importlib.metadata; print(importlib.metadata.version('{name}'))");
         let output = printed(&["python".to_owned(), "-c".to_owned(), ask])?;
         version_in(&output).with_context(|| format!("no version of {name}: {output}"))
+    }
+}
+
+// === impl Hosts ===
+
+impl Hosts {
+    /// `text` with a URL for each `{at:HOST}`, and an authority for each `{host:HOST}`.
+    fn fill(self, text: &str) -> String {
+        let mut pieces = text.split('{');
+        let mut filled = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let scheme = |(kind, host)| match kind {
+                "at" => Some(("https://", host)),
+                "host" => Some(("", host)),
+                _ => None,
+            };
+            let place = piece.split_once('}').and_then(|(name, rest)| {
+                let (scheme, host) = name.split_once(':').and_then(scheme)?;
+                Some(format!("{scheme}{}{rest}", self.authority(host)))
+            });
+            filled += &place.unwrap_or_else(|| format!("{{{piece}"));
+        }
+        filled
+    }
+
+    fn authority(self, host: &str) -> String {
+        match self {
+            Self::Named { port } => format!("{host}:{port}"),
+            Self::Unlisted => OTHER_HOST.to_owned(),
+        }
     }
 }
 
@@ -263,7 +299,16 @@ fn run(command: &mut Command, folder: &Path) -> Result<Call> {
 
 #[cfg(test)]
 mod tests {
-    use super::version_in;
+    use super::{Hosts, version_in};
+
+    #[test]
+    fn placeholders_become_hosts() {
+        let text = "docker://{host:a.example}/x {at:b.example}/{folder}";
+        let named = Hosts::Named { port: 8443 }.fill(text);
+        assert_eq!(named, "docker://a.example:8443/x https://b.example:8443/{folder}");
+        let unlisted = Hosts::Unlisted.fill("{at:b.example}");
+        assert_eq!(unlisted, "https://other.demo.test");
+    }
 
     #[test]
     fn versions_are_found_in_what_programs_print() {

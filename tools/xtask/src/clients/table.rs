@@ -21,6 +21,7 @@ const SHOWN: usize = 1500;
 /// One client, and what came.
 pub struct Row {
     pub client: String,
+    policy: Option<String>,
     sets: String,
     version: String,
     pub verdict: Verdict,
@@ -55,13 +56,27 @@ impl Row {
         denied: Call,
     ) -> Self {
         let calls = Some([allowed, denied]);
-        Self { client: client.name.clone(), sets: client.sets.clone(), version, verdict, calls }
+        Self {
+            client: client.name.clone(),
+            policy: client.policy.clone(),
+            sets: client.sets.clone(),
+            version,
+            verdict,
+            calls,
+        }
     }
 
     pub fn not_tried(client: &Client, reason: String) -> Self {
         let (version, sets, verdict) =
             (String::new(), client.sets.clone(), Verdict::Missing(reason));
-        Self { client: client.name.clone(), sets, version, verdict, calls: None }
+        Self {
+            client: client.name.clone(),
+            policy: client.policy.clone(),
+            sets,
+            version,
+            verdict,
+            calls: None,
+        }
     }
 
     /// In a few words.
@@ -89,6 +104,7 @@ impl Row {
         let call = |call: &Call| json!({"seconds": call.duration.as_secs_f64(), "output": tail(&call.output)});
         json!({
             "client": self.client,
+            "policy": self.policy,
             "version": self.version,
             "sets": self.sets,
             "verdict": self.verdict.name(),
@@ -106,7 +122,13 @@ impl Row {
             ],
             None => [self.verdict.name().to_owned(), String::new()],
         };
-        format!("| {} | {} | {} | {allowed} | {denied} |", self.client, self.version, self.sets)
+        {
+            let policy = self.policy.as_deref().unwrap_or("all of one host");
+            format!(
+                "| {} | {} | {policy} | {} | {allowed} | {denied} |",
+                self.client, self.version, self.sets
+            )
+        }
     }
 }
 
@@ -170,8 +192,8 @@ pub fn for_people(rows: &[Row]) -> String {
 pub fn write(rows: &[Row]) -> Result<PathBuf> {
     let mut text = format!(
         "Run on {}, in a debug build. \"Works\": the request arrives with the lease, and the client is content.\n\n\
-         | client | version | sets beyond the environment | allowed | a denial shows |\n\
-         | --- | --- | --- | --- | --- |\n",
+         | client | version | policy | sets beyond the environment | allowed | a denial shows |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
         today()?
     );
     rows.iter().for_each(|row| text += &format!("{}\n", row.markdown()));

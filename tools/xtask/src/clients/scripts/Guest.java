@@ -1,4 +1,4 @@
-// A guest on the JVM's own HttpClient: `java Guest.java BASE`. The JVM reads neither the proxy nor the CA of the
+// A guest on the JVM's own HttpClient: `java Guest.java BASE [BYTES]`. With a number it sends so many bytes. The JVM reads neither the proxy nor the CA of the
 // environment, and answers no challenge of a proxy with Basic unless a property permits it. The program sets all three.
 
 import java.io.FileInputStream;
@@ -30,9 +30,13 @@ public class Guest {
             })
             .sslContext(trusting(System.getenv("SSL_CERT_FILE")))
             .build();
-        URI models = URI.create(arguments[0] + "/v1/models");
-        HttpResponse<String> reply =
-            client.send(HttpRequest.newBuilder(models).build(), HttpResponse.BodyHandlers.ofString());
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(arguments[0] + "/v1/models"));
+        if (arguments.length > 1) {
+            byte[] body = new byte[Integer.parseInt(arguments[1])];
+            request.uri(URI.create(arguments[0] + "/upload"));
+            request.POST(HttpRequest.BodyPublishers.ofByteArray(body));
+        }
+        HttpResponse<String> reply = client.send(request.build(), HttpResponse.BodyHandlers.ofString());
         System.out.println(reply.statusCode() + " " + reply.version() + " " + reply.body());
     }
 

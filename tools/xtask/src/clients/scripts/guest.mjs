@@ -59,8 +59,9 @@ const libraries = {
   },
   async octokit() {
     const { Octokit } = await import('@octokit/rest');
-    const reply = await new Octokit({ baseUrl: base, auth: 'placeholder' }).users.getAuthenticated();
-    return reply.data.login;
+    const octokit = new Octokit({ baseUrl: base, auth: 'placeholder' });
+    const reply = await octokit.repos.get({ owner: 'acme', repo: 'site' });
+    return reply.data.full_name;
   },
   async ai() {
     const { generateText } = await import('ai');

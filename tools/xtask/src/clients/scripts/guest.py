@@ -113,7 +113,22 @@ def by_slack():
 def by_github():
     import github
 
-    return github.Github(login_or_token="placeholder", base_url=base).get_user().login
+    client = github.Github(login_or_token="placeholder", base_url=base, retry=None)
+    return client.get_repo("acme/site").full_name
+
+
+def by_gitlab():
+    import gitlab
+
+    return gitlab.Gitlab(base, private_token="placeholder").projects.get("acme/site").name
+
+
+def by_jira():
+    from jira import JIRA
+
+    options = {"rest_api_version": "3"}
+    client = JIRA(base, options=options, token_auth="placeholder", get_server_info=False, max_retries=0)
+    return client.issue("ACME-1").key
 
 
 def by_kubernetes():
