@@ -37,7 +37,7 @@ pub enum Verdict {
     Missing(String),
 }
 
-/// What a user sees of a denial.
+/// What a user sees of a denial, the best first.
 #[derive(Clone, Copy)]
 enum Shown {
     Reason,
@@ -77,6 +77,16 @@ impl Row {
             verdict,
             calls: None,
         }
+    }
+
+    /// Of two runs of one client, the worse one.
+    pub fn or_worse(self, other: Self) -> Self {
+        let badness = |row: &Self| {
+            let [allowed, denied] = row.calls.as_ref()?;
+            let slowest = allowed.duration.max(denied.duration);
+            Some((row.verdict.badness(), Shown::of(denied) as u8, slowest))
+        };
+        if badness(&other) > badness(&self) { other } else { self }
     }
 
     /// In a few words.
@@ -135,6 +145,15 @@ impl Row {
 // === impl Verdict ===
 
 impl Verdict {
+    fn badness(&self) -> u8 {
+        match self {
+            Self::Works => 0,
+            Self::Fails => 1,
+            Self::NotArrived => 2,
+            Self::Missing(_) => 3,
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Works => "works",

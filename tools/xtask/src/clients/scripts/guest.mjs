@@ -11,6 +11,10 @@ const libraries = {
     const reply = await fetch(`${base}/v1/models`);
     return `${reply.status} ${await reply.text()}`;
   },
+  async fetch_sending() {
+    const reply = await fetch(`${base}/upload`, { method: 'POST', body: Buffer.alloc(20 << 20) });
+    return `${reply.status} ${await reply.text()}`;
+  },
   // Node below 24 reads no proxy of the environment: undici's agent does.
   async undici() {
     const { EnvHttpProxyAgent, fetch: get, setGlobalDispatcher } = await import('undici');

@@ -10,6 +10,7 @@ import urllib.request
 library, base = sys.argv[1:]
 MESSAGES = [{"role": "user", "content": "hello"}]
 PROXY = os.environ["HTTPS_PROXY"]
+LARGE = bytes(20 << 20)
 
 
 def by_urllib():
@@ -20,6 +21,13 @@ def by_requests():
     import requests
 
     reply = requests.get(base + "/v1/models", timeout=20)
+    return f"{reply.status_code} {reply.text}"
+
+
+def by_requests_sending():
+    import requests
+
+    reply = requests.post(base + "/upload", data=LARGE, timeout=60)
     return f"{reply.status_code} {reply.text}"
 
 
@@ -44,6 +52,18 @@ def by_httpx(http2=False):
 
 def by_httpx_h2():
     return by_httpx(http2=True)
+
+
+def by_httpx_sending(http2=False):
+    import httpx
+
+    with httpx.Client(http2=http2, timeout=60) as client:
+        reply = client.post(base + "/upload", content=LARGE)
+        return f"{reply.status_code} {reply.http_version} {reply.text}"
+
+
+def by_httpx_h2_sending():
+    return by_httpx_sending(http2=True)
 
 
 def by_aiohttp():
@@ -91,7 +111,7 @@ def by_langchain():
 def by_gemini():
     from google import genai
 
-    options = genai.types.HttpOptions(base_url=base)
+    options = genai.types.HttpOptions(base_url=base, api_version="v1beta")
     client = genai.Client(api_key="placeholder", http_options=options)
     return client.models.generate_content(model="m", contents="hello").text
 
