@@ -190,6 +190,26 @@ async fn json_gives_the_value_and_its_end() {
 }
 
 #[tokio::test]
+async fn formats_of_one_command_differ_each_source_gets_its_own_value() {
+    let workshop = Workshop::new(Store::Sqlite).await;
+    let printed = json!({"a": "key-a", "b": "key-b", "end": now() + 77});
+    let backend = workshop.backend(workshop.script(&format!("echo '{printed}'")));
+    let ask = async |format: Format| {
+        let request = CommandRequest { format, ..plain(Shape::Opaque) };
+        let resolved = ask(&CommandSource::new(Arc::clone(&backend), request)).await.ok().unwrap();
+        (value(&resolved), resolved.expires_at)
+    };
+    let json = |value: &str, end: Option<&str>| {
+        let expires_at = end.map(str::to_owned);
+        Format::Json(JsonFields { value: value.to_owned(), expires_at })
+    };
+    assert_eq!(ask(json("/a", None)).await.0, "key-a");
+    assert_eq!(ask(json("/b", None)).await.0, "key-b");
+    assert_eq!(ask(json("/a", Some("/end"))).await.1, printed["end"].as_u64());
+    assert_eq!(ask(Format::Text).await.0, printed.to_string());
+}
+
+#[tokio::test]
 async fn a_command_that_fails_is_told_without_its_secrets() {
     let workshop = Workshop::new(Store::Sqlite).await;
     for (body, code, told) in [

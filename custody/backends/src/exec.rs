@@ -93,7 +93,7 @@ impl CommandBackend {
         asked: &Asked<'_>,
     ) -> Result<Arc<Token>, BackendFault> {
         let arguments = arguments_of(request, asked);
-        let key = key_of(&arguments, asked);
+        let key = key_of(&arguments, &request.format, asked);
         self.tokens
             .get(key, clock::now(), || {
                 let run = Run { arguments: arguments.clone(), format: request.format.clone() };
@@ -221,7 +221,8 @@ fn arguments_of(request: &CommandRequest, asked: &Asked<'_>) -> Vec<String> {
 }
 
 /// Everything a value depends on.
-fn key_of(arguments: &[String], asked: &Asked<'_>) -> TokenKey {
-    let parts = serde_json::json!([asked.handle.as_str(), asked.actor.as_str(), arguments]);
+fn key_of(arguments: &[String], format: &Format, asked: &Asked<'_>) -> TokenKey {
+    let (handle, actor) = (asked.handle.as_str(), asked.actor.as_str());
+    let parts = serde_json::json!([handle, actor, arguments, format]);
     (owner(asked.actor, asked.handle), Sha256::digest(parts.to_string()).into())
 }
