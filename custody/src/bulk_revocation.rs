@@ -366,11 +366,9 @@ impl BulkRevocation {
 impl Work {
     /// An order of a custody that was killed.
     fn again(order: BulkOrder) -> Self {
-        let BulkOrder { target, revokes_each, by, ordered_at } = order;
-        let (means, action) = match revokes_each {
-            true => (Means::OfEach, TEARDOWN),
-            false => (Means::OfTarget, REVOKE),
-        };
+        let BulkOrder { target, revokes_each, by, action, ordered_at } = order;
+        let means = if revokes_each { Means::OfEach } else { Means::OfTarget };
+        let action = if action == TEARDOWN { TEARDOWN } else { REVOKE };
         let (target_kind, named) = (Some(target.kind()), Some(target.name().to_owned()));
         let order = Order { by, action, target_kind, target: named };
         Self { target, means, order, ordered_at, is_resumed: true }
@@ -385,6 +383,7 @@ impl Work {
             target: self.target.clone(),
             revokes_each: self.means == Means::OfEach,
             by: self.order.by.clone(),
+            action: self.order.action.to_owned(),
             ordered_at: self.ordered_at,
         }
     }

@@ -100,11 +100,6 @@ impl Grants {
         &self.digest
     }
 
-    /// Does a claim name the actor of any grant?
-    pub fn has_actors_by_claim(&self) -> bool {
-        self.iter().any(|grant| grant.actor.named().is_none())
-    }
-
     /// Whose handles are which: what a revoked actor means to an edge. A handle whose actor is in a
     /// claim is nobody's.
     pub fn handles_of_actors(&self) -> BTreeMap<&Actor, BTreeSet<&Handle>> {

@@ -13,6 +13,7 @@ on_both_stores! {
     each_session_leases_the_credential_of_its_own_person,
     a_claim_that_names_nobody_is_denied_with_its_reason,
     a_revoked_person_loses_every_lease_and_the_others_lose_none,
+    reload_removed_the_grant_of_a_revoked_actor_the_edge_still_gets_its_leases,
 }
 
 const HANDLE: &str = "jira";
@@ -147,4 +148,21 @@ async fn a_revoked_person_loses_every_lease_and_the_others_lose_none(store: Stor
     let restored = knock.send(running.admin, "DELETE", path, &[], None).await.unwrap();
     assert_eq!(restored.status, 200, "{}", restored.text());
     assert_eq!(of(&home, &running, "ada").await.status, 200);
+}
+
+async fn reload_removed_the_grant_of_a_revoked_actor_the_edge_still_gets_its_leases(store: Store) {
+    let home = Home::bare(store);
+    home.put(HANDLE, &["--actor", "ada"], "token-of-ada");
+    let grant =
+        "- {handle: jira, actor: ada, destinations: [api.github.com], claims: {team: [build]}}";
+    home.grants(grant);
+    let running = home.serve();
+    let leased = of(&home, &running, "ada").await.json();
+    home.edit(grant, &grant.replace("actor: ada", "actor: bob"));
+    order(&home, &running, "/v1/grants/reload", json!({})).await;
+    let actor = json!({"kind": "actor", "id": "ada"});
+    let revoked = order(&home, &running, "/v1/revocations", actor).await;
+    assert_eq!((&revoked["leases"], &revoked["complete"]), (&json!(1), &json!(true)));
+    let lease_id = leased["lease_id"].as_str().unwrap().to_owned();
+    assert_eq!(told(&home, &running).await, [("lease".to_owned(), lease_id)]);
 }
