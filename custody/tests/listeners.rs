@@ -281,7 +281,7 @@ async fn renewed_tls_files_are_in_force_without_a_restart() {
     });
     closed.await.expect("a connection of the old CA is still served");
 
-    // Files that do not serve change nothing: a broken one, and a CA that would open two doors.
+    // Files that do not serve change nothing: a broken one, and a CA that would let its clients in at two listeners.
     renew(&home, "server.pem", &home.config());
     running.wait_for("failed to read renewed TLS files");
     renew(&home, "server.pem", &next.path("server.pem"));
