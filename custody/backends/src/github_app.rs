@@ -22,7 +22,7 @@ use custody_base::credential::SecretOrigin;
 use custody_base::credential::{Credential, CredentialType, Resolved};
 use custody_base::outbound::{Call, CallFault, Endpoint, Method, Outbound};
 use lease::{Handle, Secret, UnixSeconds};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -67,7 +67,8 @@ pub struct Installation {
 }
 
 /// How a token is written into a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenForm {
     /// For the API.
     #[default]
