@@ -114,15 +114,15 @@ async fn a_claim_that_names_nobody_is_denied_with_its_reason(store: Store) {
 }
 
 async fn order(home: &Home, running: &Running, path: &str, body: Value) -> Value {
-    let (knock, body) = (home.knock_as_operator(), body.to_string().into_bytes());
-    let answer = knock.send(running.admin, "POST", path, &[], Some(&body)).await.unwrap();
+    let (client, body) = (home.operator_client(), body.to_string().into_bytes());
+    let answer = client.send(running.admin, "POST", path, &[], Some(&body)).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
 }
 
 /// What an edge that starts now is told: kind and id of each revocation in force.
 async fn told(home: &Home, running: &Running) -> Vec<(String, String)> {
-    let answer = home.knock().get(running.edge, "/v1/sync?wait=0").await.unwrap();
+    let answer = home.edge_client().get(running.edge, "/v1/sync?wait=0").await.unwrap();
     let changes = answer.json()["changes"].as_array().unwrap().clone();
     let text = |change: &Value, name: &str| change[name].as_str().unwrap().to_owned();
     changes.iter().map(|change| (text(change, "kind"), text(change, "id"))).collect()
@@ -144,8 +144,8 @@ async fn a_revoked_person_loses_every_lease_and_the_others_lose_none(store: Stor
     let lease_id = leased["lease_id"].as_str().unwrap().to_owned();
     assert_eq!(told(&home, &running).await, [("lease".to_owned(), lease_id)]);
     let path = "/v1/revocations/actor/ada";
-    let knock = home.knock_as_operator();
-    let restored = knock.send(running.admin, "DELETE", path, &[], None).await.unwrap();
+    let client = home.operator_client();
+    let restored = client.send(running.admin, "DELETE", path, &[], None).await.unwrap();
     assert_eq!(restored.status, 200, "{}", restored.text());
     assert_eq!(of(&home, &running, "ada").await.status, 200);
 }

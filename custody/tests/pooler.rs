@@ -47,7 +47,7 @@ async fn pooler_keeps_sessions_custody_serves() {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
     let order = json!({"kind": "handle", "id": "github-ci"}).to_string().into_bytes();
-    let operator = home.knock_as_operator();
+    let operator = home.operator_client();
     let revoked = operator.send(running.admin, "POST", "/v1/revocations", &[], Some(&order)).await;
     assert_eq!(revoked.unwrap().json()["leases"], 3);
     assert_eq!(home.lease(&running, &home.request()).await.status, 403);
