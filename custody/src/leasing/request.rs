@@ -15,17 +15,17 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 /// A request of a session that was verified.
-pub(super) struct Claim {
+pub(super) struct AuthenticatedRequest {
     pub request: LeaseRequest,
     pub session: Arc<Session>,
     pub request_id: Option<String>,
     pub now: UnixSeconds,
 }
 
-/// A claim that a grant covers.
-pub(super) struct Case {
-    pub claim: Claim,
-    /// All grants, as they were when it was decided, and the one that covers the claim.
+/// An authenticated request that a grant covers.
+pub(super) struct AdmittedRequest {
+    pub authenticated: AuthenticatedRequest,
+    /// All grants, as they were when it was decided, and the one that covers it.
     pub grants: Arc<Grants>,
     pub grant: Arc<Grant>,
     /// Whose credential it is.
@@ -43,9 +43,9 @@ pub(super) struct Read {
     pub sealed: Snapshot<Option<Row>>,
 }
 
-// === impl Claim ===
+// === impl AuthenticatedRequest ===
 
-impl Claim {
+impl AuthenticatedRequest {
     pub fn entry(&self, event: Event, outcome: Outcome) -> Entry {
         let mut entry = Entry::new(event, outcome);
         entry.session = Some(session_id_of(&self.session));
@@ -61,17 +61,17 @@ impl Claim {
     }
 }
 
-// === impl Case ===
+// === impl AdmittedRequest ===
 
-impl Case {
+impl AdmittedRequest {
     pub fn allowed(&self) -> Entry {
-        let mut entry = self.claim.entry(Event::Lease, Outcome::Allow);
+        let mut entry = self.authenticated.entry(Event::Lease, Outcome::Allow);
         entry.given = Some(self.given());
         entry
     }
 
     pub fn failed(&self, failure: &Failure) -> Entry {
-        let mut entry = self.claim.entry(Event::LeaseFailed, Outcome::Deny);
+        let mut entry = self.authenticated.entry(Event::LeaseFailed, Outcome::Deny);
         let reason = failure.reason();
         (entry.code, entry.reason) = (Some(reason.answer().code()), Some(reason.code()));
         entry.given = Some(self.given());
@@ -79,7 +79,7 @@ impl Case {
     }
 
     pub fn is_single_use(&self) -> bool {
-        self.claim.request.binding == Binding::SingleUse
+        self.authenticated.request.binding == Binding::SingleUse
     }
 
     fn given(&self) -> Given {
