@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::life::Life;
 use super::reason::RefusalReason;
 use crate::grants::{Grant, Grants};
-use custody_audit::entry::{Asked, Given, SessionId};
+use custody_audit::entry::{IssuedLease, RequestedLease, SessionId};
 use custody_audit::{Entry, Event, Outcome};
 use custody_base::actor::Actor;
 use custody_base::snapshot::Snapshot;
@@ -49,7 +49,7 @@ impl AuthenticatedRequest {
     pub fn entry(&self, event: Event, outcome: Outcome) -> Entry {
         let mut entry = Entry::new(event, outcome);
         entry.session = Some(session_id_of(&self.session));
-        entry.asked = Some(Asked::of(&self.request));
+        entry.requested = Some(RequestedLease::of(&self.request));
         entry.request_id.clone_from(&self.request_id);
         entry
     }
@@ -66,7 +66,7 @@ impl AuthenticatedRequest {
 impl AdmittedRequest {
     pub fn allowed(&self) -> Entry {
         let mut entry = self.authenticated.entry(Event::Lease, Outcome::Allow);
-        entry.given = Some(self.given());
+        entry.issued = Some(self.issued());
         entry
     }
 
@@ -74,7 +74,7 @@ impl AdmittedRequest {
         let mut entry = self.authenticated.entry(Event::LeaseFailed, Outcome::Deny);
         let reason = failure.reason();
         (entry.code, entry.reason) = (Some(reason.answer().code()), Some(reason.code()));
-        entry.given = Some(self.given());
+        entry.issued = Some(self.issued());
         entry
     }
 
@@ -82,8 +82,8 @@ impl AdmittedRequest {
         self.authenticated.request.binding == Binding::SingleUse
     }
 
-    fn given(&self) -> Given {
-        Given {
+    fn issued(&self) -> IssuedLease {
+        IssuedLease {
             lease_id: self.lease_id.clone(),
             actor: self.actor.to_string(),
             expires_at: self.life.expires_at,
