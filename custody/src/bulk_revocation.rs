@@ -195,12 +195,12 @@ impl BulkRevocation {
     ) -> Result<UnixSeconds, LedgerFault> {
         let give_up_at = (self.clock)().saturating_add(LEASE_CEILING);
         let mut issued_until = work.issued_until();
-        let mut taking_back = Vec::new();
+        let mut revoking = Vec::new();
         let ended = loop {
             let began = (self.clock)();
             let passed = self.passes(work, issued_until, give_up_at, progress).await;
             match passed {
-                Ok(asked) => taking_back.extend(asked),
+                Ok(asked) => revoking.extend(asked),
                 Err(fault) => {
                     self.joinable().remove(&work.key());
                     break Err(fault);
@@ -212,7 +212,7 @@ impl BulkRevocation {
             issued_until = UnixSeconds::MAX;
         };
         progress.send_modify(|progress| progress.complete = ended.is_ok());
-        for asked in taking_back {
+        for asked in revoking {
             // One that panicked has printed why.
             let _ = asked.await;
         }
@@ -228,7 +228,7 @@ impl BulkRevocation {
         give_up_at: UnixSeconds,
         progress: &watch::Sender<Progress>,
     ) -> Result<Vec<JoinHandle<()>>, LedgerFault> {
-        let mut taking_back = Vec::new();
+        let mut revoking = Vec::new();
         let means: &[Means] = match (work.is_resumed, work.means) {
             (true, Means::OfEach) => &[Means::OfEach, Means::OfTarget],
             (_, Means::OfEach) => &[Means::OfEach],
@@ -246,7 +246,7 @@ impl BulkRevocation {
                 let meant: Vec<_> = meant.map(LeaseRow::source).collect();
                 progress.send_modify(|progress| progress.leases += meant.len() as u64);
                 if is_last(means) {
-                    taking_back.push(self.resolver.take_back(meant));
+                    revoking.push(self.resolver.revoke_all(meant));
                 }
                 let Some(next) = page.next else { break };
                 after = next;
@@ -254,7 +254,7 @@ impl BulkRevocation {
                 tracing::info!(of = ?work.target, leases, "revoked these leases so far");
             }
         }
-        Ok(taking_back)
+        Ok(revoking)
     }
 
     /// Writes down that this custody works on it. The next time comes soon, should it fail.

@@ -6,7 +6,7 @@ mod file;
 mod live;
 
 pub use actor::GrantActor;
-use custody_backends::Narrow;
+use custody_backends::Restriction;
 use custody_base::actor::Actor;
 pub use destination::DestinationPattern;
 pub use file::{GrantsFile, Load, ReloadFault, Reloaded, WrongGrants};
@@ -34,7 +34,7 @@ pub struct Grant {
     /// What it is for, in a word of the operator's; goes into reservations and the audit log.
     pub purpose: Option<String>,
     /// What of the credential's power is given away.
-    pub narrow: Narrow,
+    pub restriction: Restriction,
 }
 
 /// What leases of a grant may be bound to.
@@ -174,7 +174,7 @@ impl Grant {
             actor: _,
             ttl: _,
             purpose: _,
-            narrow: _,
+            restriction: _,
         } = self;
         if *handle != asked.handle {
             return Err(Gap::Handle);

@@ -9,7 +9,7 @@ use custody::bulk_revocation::{BulkRevocation, Means, Progress};
 use custody_audit::entry::Order;
 use custody_audit::{AuditLog, recovery};
 use custody_backends::resolver::Resolver;
-use custody_backends::{Asked, BackendFault, CredentialBackend};
+use custody_backends::{BackendFault, CredentialBackend, CredentialRequest};
 use custody_base::credential::Resolved;
 use custody_ledger::{
     BulkOrder, Change, LeaseFilter, LeaseRow, Ledger, LedgerPlace, Missing, NewLease, Revocation,
@@ -53,11 +53,11 @@ impl CredentialBackend for Back {
         "back"
     }
 
-    fn is_capable(&self, _: &Asked<'_>) -> bool {
+    fn is_capable(&self, _: &CredentialRequest<'_>) -> bool {
         false
     }
 
-    async fn resolve(&self, _: &Asked<'_>) -> Result<Resolved, BackendFault> {
+    async fn resolve(&self, _: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
         Err(BackendFault::Absent)
     }
 

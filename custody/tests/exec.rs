@@ -10,7 +10,9 @@ use custody_backends::exec::{
     CommandBackend, CommandRequest, CommandSource, Format, JsonFields, Program, Variable,
 };
 use custody_backends::sealed::SealedBackend;
-use custody_backends::{Asked, BackendFault, CredentialBackend, MintingStores, Narrow};
+use custody_backends::{
+    BackendFault, CredentialBackend, CredentialRequest, MintingStores, Restriction,
+};
 use custody_base::credential::{Credential, Resolved, Shape};
 use custody_ledger::{Revocation, Target};
 use futures_util::future::join_all;
@@ -92,15 +94,18 @@ fn plain(shape: Shape) -> CommandRequest {
 }
 
 async fn ask(source: &CommandSource) -> Result<Resolved, BackendFault> {
-    let (actor, handle, narrow) = (actor(), handle("llm"), Narrow::default());
-    let asked = Asked::of(&actor, &handle, &narrow, now() + 300);
+    let (actor, handle, restriction) = (actor(), handle("llm"), Restriction::default());
+    let asked = CredentialRequest::of(&actor, &handle, &restriction, now() + 300);
     assert!(source.is_capable(&asked) || source.is_capable(&opaque(&asked)));
     source.resolve(&asked).await
 }
 
-fn opaque<'a>(asked: &Asked<'a>) -> Asked<'a> {
+fn opaque<'a>(asked: &CredentialRequest<'a>) -> CredentialRequest<'a> {
     let kind = Some(custody_base::credential::CredentialType::Opaque);
-    Asked { kind, ..Asked::of(asked.actor, asked.handle, asked.narrow, asked.until) }
+    CredentialRequest {
+        kind,
+        ..CredentialRequest::of(asked.actor, asked.handle, asked.restriction, asked.until)
+    }
 }
 
 fn value(resolved: &Resolved) -> String {

@@ -28,7 +28,7 @@ fn grant(claims: Value) -> Grant {
         ttl: 300,
         binding: GrantedBinding::Session,
         purpose: None,
-        narrow: Narrow::default(),
+        restriction: Restriction::default(),
     }
 }
 

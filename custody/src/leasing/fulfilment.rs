@@ -12,7 +12,7 @@ use custody_audit::Entry;
 use custody_backends::resolver::{
     Answered, AttemptBudget, End, Failure as SourceFailure, Unresolved,
 };
-use custody_backends::{Asked, BackendFault};
+use custody_backends::{BackendFault, CredentialRequest};
 use custody_base::credential::Resolved;
 use custody_base::credential::SecretOrigin;
 use custody_ledger::{Attempt, LeaseRow, Ledger, LedgerFault, NewLease, Recorded};
@@ -57,7 +57,7 @@ impl Leasing {
                     });
                 }
                 Err(failure) => {
-                    self.parts.resolver.take_back([(ready.backend, ready.revocation)]);
+                    self.parts.resolver.revoke_all([(ready.backend, ready.revocation)]);
                     if !matches!(failure, Failure::Stale) {
                         return Err(failure);
                     }
@@ -86,13 +86,13 @@ impl Leasing {
         waiter: &ResponseWaiter<'_>,
     ) -> Result<Ready, Failure> {
         let (grant, request) = (&admitted.grant, &admitted.authenticated.request);
-        let asked = Asked {
+        let asked = CredentialRequest {
             actor: &admitted.actor,
             handle: &grant.handle,
             kind: None,
             destination: Some(&request.destination),
             session: Some(&request.session),
-            narrow: &grant.narrow,
+            restriction: &grant.restriction,
             until: admitted.life.expires_at,
             sealed: Some(&admitted.read.sealed),
         };
@@ -135,7 +135,7 @@ impl Leasing {
                 let reason = RefusalReason::from(&fault);
                 let failure = SourceFailure { backend: backend.clone(), fault };
                 self.sources_failed(admitted, &[failure]);
-                self.parts.resolver.take_back([(backend, resolved.revocation)]);
+                self.parts.resolver.revoke_all([(backend, resolved.revocation)]);
                 Err(Failure::Source(reason))
             }
         }
@@ -192,7 +192,7 @@ impl Leasing {
     /// The lease left the reservation, and whoever asked had hung up by then. Its value goes back.
     pub(super) async fn undelivered(&self, lease: Lease, request_id: Option<String>) {
         let row = self.row_of(&lease.lease_id).await.ok().flatten();
-        self.parts.resolver.take_back(row.map(LeaseRow::source));
+        self.parts.resolver.revoke_all(row.map(LeaseRow::source));
         let mut entry = Entry::lease_undelivered(lease.lease_id);
         entry.request_id = request_id;
         // The writer has logged why it could not be written, and there is nobody to tell.

@@ -5,7 +5,7 @@
 //! is absent. A custody that starts again needs a new wrapped file.
 
 use super::answer::Unwrapped;
-use super::door::{Door, NOTHING, down, judged};
+use super::api::{Api, NOTHING, down, judged};
 use crate::BackendFault;
 use custody_base::files::{FileFault, read_private};
 use custody_base::outbound::{Method, StatusCode};
@@ -37,22 +37,22 @@ impl LoginFiles {
     /// The file cannot be read, or its wrapping token was used or has expired.
     pub(super) async fn read(
         &self,
-        door: &Arc<Door>,
+        api: &Arc<Api>,
         path: &Path,
         is_wrapped: bool,
     ) -> Result<Secret, BackendFault> {
         if !is_wrapped {
             return text_of(path);
         }
-        let (files, door, path) = (self.clone(), Arc::clone(door), path.to_owned());
+        let (files, api, path) = (self.clone(), Arc::clone(api), path.to_owned());
         // OpenBao gives the content once, so custody keeps it even if the caller has given up by then.
-        let unwrapping = under_way::spawn(async move { files.unwrapped(&door, &path).await });
+        let unwrapping = under_way::spawn(async move { files.unwrapped(&api, &path).await });
         unwrapping
             .await
             .unwrap_or_else(|_| Err(BackendFault::Down("the unwrapping panicked".into())))
     }
 
-    async fn unwrapped(&self, door: &Door, path: &Path) -> Result<Secret, BackendFault> {
+    async fn unwrapped(&self, api: &Api, path: &Path) -> Result<Secret, BackendFault> {
         let mut last = self.0.lock().await;
         let token = match (read_private(path), &*last) {
             (Err(fault), Some(last)) if is_absent(&fault) => return Ok(last.content.duplicate()),
@@ -63,7 +63,7 @@ impl LoginFiles {
         {
             return Ok(last.content.duplicate());
         }
-        let content = unwrap(door, path, &token).await?;
+        let content = unwrap(api, path, &token).await?;
         tracing::info!(file = %path.display(), "unwrapped the file at OpenBao");
         *last = Some(Unwrapping { token, content: content.duplicate() });
         Ok(content)
@@ -74,8 +74,8 @@ fn is_absent(fault: &FileFault) -> bool {
     matches!(fault, FileFault::Io { source, .. } if source.kind() == ErrorKind::NotFound)
 }
 
-async fn unwrap(door: &Door, path: &Path, wrapping: &Secret) -> Result<Secret, BackendFault> {
-    let answer = door.knock(Some(wrapping), Method::POST, UNWRAP, &[], NOTHING).await?;
+async fn unwrap(api: &Api, path: &Path, wrapping: &Secret) -> Result<Secret, BackendFault> {
+    let answer = api.send(Some(wrapping), Method::POST, UNWRAP, &[], NOTHING).await?;
     if matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) {
         return Err(BackendFault::Denied(format!(
             "{UNWRAP}: the wrapping token in {} was used or has expired ({}). If custody did not \

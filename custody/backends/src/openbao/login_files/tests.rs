@@ -42,7 +42,7 @@ impl Server {
         let auth = OpenBaoAuth::TokenFile { path: file.clone(), is_wrapped: true };
         let (address, reach) = (Endpoint::parse(&url).unwrap(), Reach::default());
         let settings = OpenBao { address, reach, namespace: None, auth: auth.clone() };
-        let tokens = Tokens::start(Arc::new(Door::new(&settings).unwrap()), auth);
+        let tokens = Tokens::start(Arc::new(Api::new(&settings).unwrap()), auth);
         Login { tokens, file, _folder: folder }
     }
 
