@@ -195,12 +195,12 @@ impl BulkRevocation {
     ) -> Result<UnixSeconds, LedgerFault> {
         let give_up_at = (self.clock)().saturating_add(LEASE_CEILING);
         let mut issued_until = work.issued_until();
-        let mut taking_back = Vec::new();
+        let mut revoking = Vec::new();
         let ended = loop {
             let began = (self.clock)();
             let passed = self.passes(work, issued_until, give_up_at, progress).await;
             match passed {
-                Ok(asked) => taking_back.extend(asked),
+                Ok(asked) => revoking.extend(asked),
                 Err(fault) => {
                     self.joinable().remove(&work.key());
                     break Err(fault);
@@ -212,7 +212,7 @@ impl BulkRevocation {
             issued_until = UnixSeconds::MAX;
         };
         progress.send_modify(|progress| progress.complete = ended.is_ok());
-        for asked in taking_back {
+        for asked in revoking {
             // One that panicked has printed why.
             let _ = asked.await;
         }
@@ -228,7 +228,7 @@ impl BulkRevocation {
         give_up_at: UnixSeconds,
         progress: &watch::Sender<Progress>,
     ) -> Result<Vec<JoinHandle<()>>, LedgerFault> {
-        let mut taking_back = Vec::new();
+        let mut revoking = Vec::new();
         let means: &[Means] = match (work.is_resumed, work.means) {
             (true, Means::OfEach) => &[Means::OfEach, Means::OfTarget],
             (_, Means::OfEach) => &[Means::OfEach],
@@ -246,7 +246,7 @@ impl BulkRevocation {
                 let meant: Vec<_> = meant.map(LeaseRow::source).collect();
                 progress.send_modify(|progress| progress.leases += meant.len() as u64);
                 if is_last(means) {
-                    taking_back.push(self.resolver.take_back(meant));
+                    revoking.push(self.resolver.revoke_all(meant));
                 }
                 let Some(next) = page.next else { break };
                 after = next;
@@ -254,7 +254,7 @@ impl BulkRevocation {
                 tracing::info!(of = ?work.target, leases, "revoked these leases so far");
             }
         }
-        Ok(taking_back)
+        Ok(revoking)
     }
 
     /// Writes down that this custody works on it. The next time comes soon, should it fail.
@@ -366,11 +366,9 @@ impl BulkRevocation {
 impl Work {
     /// An order of a custody that was killed.
     fn again(order: BulkOrder) -> Self {
-        let BulkOrder { target, revokes_each, by, ordered_at } = order;
-        let (means, action) = match revokes_each {
-            true => (Means::OfEach, TEARDOWN),
-            false => (Means::OfTarget, REVOKE),
-        };
+        let BulkOrder { target, revokes_each, by, action, ordered_at } = order;
+        let means = if revokes_each { Means::OfEach } else { Means::OfTarget };
+        let action = if action == TEARDOWN { TEARDOWN } else { REVOKE };
         let (target_kind, named) = (Some(target.kind()), Some(target.name().to_owned()));
         let order = Order { by, action, target_kind, target: named };
         Self { target, means, order, ordered_at, is_resumed: true }
@@ -385,6 +383,7 @@ impl Work {
             target: self.target.clone(),
             revokes_each: self.means == Means::OfEach,
             by: self.order.by.clone(),
+            action: self.order.action.to_owned(),
             ordered_at: self.ordered_at,
         }
     }

@@ -6,7 +6,7 @@ mod file;
 mod live;
 
 pub use actor::GrantActor;
-use custody_backends::Narrow;
+use custody_backends::Restriction;
 use custody_base::actor::Actor;
 pub use destination::DestinationPattern;
 pub use file::{GrantsFile, Load, ReloadFault, Reloaded, WrongGrants};
@@ -34,7 +34,7 @@ pub struct Grant {
     /// What it is for, in a word of the operator's; goes into reservations and the audit log.
     pub purpose: Option<String>,
     /// What of the credential's power is given away.
-    pub narrow: Narrow,
+    pub restriction: Restriction,
 }
 
 /// What leases of a grant may be bound to.
@@ -98,11 +98,6 @@ impl Grants {
     /// SHA-256, lower-case hex; empty if nothing was read.
     pub fn digest(&self) -> &str {
         &self.digest
-    }
-
-    /// Does a claim name the actor of any grant?
-    pub fn has_actors_by_claim(&self) -> bool {
-        self.iter().any(|grant| grant.actor.named().is_none())
     }
 
     /// Whose handles are which: what a revoked actor means to an edge. A handle whose actor is in a
@@ -179,7 +174,7 @@ impl Grant {
             actor: _,
             ttl: _,
             purpose: _,
-            narrow: _,
+            restriction: _,
         } = self;
         if *handle != asked.handle {
             return Err(Gap::Handle);

@@ -24,9 +24,9 @@ pub use issuers::Issuers;
 use remote::Remote;
 pub use remote::{Schedule, UNKNOWN_KID_PAUSE};
 use session::unverified::UnverifiedJwt;
-use session::{KeySet, Rules, Session, UnixSeconds};
-use sessions::Sessions;
+use session::{KeySet, Refusal, Rules, Session, UnixSeconds};
 pub use sessions::VerifyFault;
+use sessions::{Sessions, Token, TokenDigest};
 use source::HttpKeys;
 use std::sync::Arc;
 
@@ -67,11 +67,18 @@ pub struct SessionKeys(Vec<KeysOfIssuer>);
 
 struct KeysOfIssuer {
     rules: Rules,
-    held: Held,
+    keys: Keys,
 }
 
-enum Held {
-    Fixed(Sessions),
+/// Where the keys come from. The client of a remote set is built.
+enum Source {
+    Fixed(KeySet),
+    Remote(HttpKeys, Schedule),
+}
+
+/// The keys, and the sessions that were verified with them.
+enum Keys {
+    Fixed(Box<Sessions>),
     Remote(Remote),
 }
 
@@ -93,25 +100,12 @@ impl SessionKeys {
     pub async fn open(config: SessionRules, metrics: &Arc<Metrics>) -> Result<Self, ReachFault> {
         let mut sources = Vec::new();
         for TrustedIssuer { rules, keys } in config.issuers {
-            let source = match keys {
-                SessionKeySource::Fixed(keys) => Err(keys),
-                SessionKeySource::Remote(remote) => {
-                    let RemoteKeys { url, reach, schedule } = *remote;
-                    Ok((HttpKeys::new(reach.client()?, url), schedule))
-                }
-            };
-            sources.push((rules, source));
+            sources.push((rules, Source::new(keys)?));
         }
         // All at once: an issuer that is silent does not keep the next from being asked.
         let opened = sources.into_iter().map(async |(rules, source)| {
-            let held = match source {
-                Err(keys) => Held::Fixed(Sessions::new(rules.clone(), keys)),
-                Ok((source, schedule)) => {
-                    let metrics = Arc::clone(metrics);
-                    Held::Remote(Remote::start(rules.clone(), source, schedule, metrics).await)
-                }
-            };
-            KeysOfIssuer { rules, held }
+            let keys = source.open(&rules, metrics).await;
+            KeysOfIssuer { rules, keys }
         });
         Ok(Self(join_all(opened).await))
     }
@@ -125,12 +119,55 @@ impl SessionKeys {
         token: &[u8],
         now: UnixSeconds,
     ) -> Result<Arc<Session>, VerifyFault> {
-        let jwt = UnverifiedJwt::read(token)?;
+        let token = Token::new(token);
+        if let Some(found) = self.0.iter().find_map(|own| own.keys.find(&token.digest, now)) {
+            return Ok(found?);
+        }
+        let jwt = UnverifiedJwt::read(token.bytes)?;
         let place = jwt.choose(self.0.iter().map(|own| &own.rules))?;
         let own = self.0.get(place).ok_or(VerifyFault::NoKeys)?;
-        match &own.held {
-            Held::Fixed(sessions) => Ok(sessions.verify(token, now)?),
-            Held::Remote(remote) => remote.verify(token, now).await,
+        match &own.keys {
+            Keys::Fixed(sessions) => Ok(sessions.verify(jwt, token.digest, now)?),
+            Keys::Remote(remote) => remote.verify(token, jwt, now).await,
+        }
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    fn new(keys: SessionKeySource) -> Result<Self, ReachFault> {
+        Ok(match keys {
+            SessionKeySource::Fixed(keys) => Self::Fixed(keys),
+            SessionKeySource::Remote(remote) => {
+                let RemoteKeys { url, reach, schedule } = *remote;
+                Self::Remote(HttpKeys::new(reach.client()?, url), schedule)
+            }
+        })
+    }
+
+    async fn open(self, rules: &Rules, metrics: &Arc<Metrics>) -> Keys {
+        match self {
+            Self::Fixed(keys) => Keys::Fixed(Box::new(Sessions::new(rules.clone(), keys))),
+            Self::Remote(source, schedule) => Keys::Remote(
+                Remote::start(rules.clone(), source, schedule, Arc::clone(metrics)).await,
+            ),
+        }
+    }
+}
+
+// === impl Keys ===
+
+impl Keys {
+    /// As [`Sessions::find`].
+    fn find(
+        &self,
+        digest: &TokenDigest,
+        now: UnixSeconds,
+    ) -> Option<Result<Arc<Session>, Refusal>> {
+        match self {
+            Self::Fixed(sessions) => sessions.find(digest, now),
+            Self::Remote(remote) => remote.find(digest, now),
         }
     }
 }

@@ -9,8 +9,6 @@
 //! was begun is brought to an end, and the audit log says how it ended.
 
 mod admission;
-mod caller;
-mod case;
 mod failure;
 mod fulfilment;
 mod life;
@@ -18,14 +16,15 @@ mod operation;
 mod outcome;
 mod reason;
 mod refused;
+mod request;
 mod reservation;
+mod response_waiter;
 
 use crate::failures::Failures;
 use crate::grants::LiveGrants;
 use crate::keys::SessionKeys;
 use crate::limits::{Buckets, Limits, SessionLimits};
 use crate::metrics::Metrics;
-use caller::Caller;
 use custody_audit::sampling::Sampler;
 use custody_audit::{AuditLog, Entry};
 use custody_backends::resolver::{LAST_LIMIT, PRIMARY_LIMIT, Resolver};
@@ -35,6 +34,7 @@ use custody_ledger::Ledger;
 use lease::{Lease, RefusalCode};
 pub use reason::RefusalReason;
 pub use refused::Refused;
+use response_waiter::ResponseWaiter;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -99,8 +99,8 @@ impl Leasing {
         let deadline = Instant::now() + TIME_LIMIT;
         let leasing = Arc::clone(self);
         under_way::spawn(async move {
-            let caller = Caller::new(&answer, deadline);
-            let decided = leasing.decide(&body, request_id.clone(), &caller).await;
+            let waiter = ResponseWaiter::new(&answer, deadline);
+            let decided = leasing.decide(&body, request_id.clone(), &waiter).await;
             if let Err(Ok(lease)) = answer.send(decided) {
                 leasing.undelivered(lease, request_id).await;
             }
@@ -117,22 +117,22 @@ impl Leasing {
         &self,
         body: &[u8],
         request_id: Option<String>,
-        caller: &Caller<'_>,
+        waiter: &ResponseWaiter<'_>,
     ) -> Result<Lease, Refused> {
         // Who asks, and may they? Nothing is written but denials.
-        let mut case = self.admit(body, request_id).await?;
+        let mut admitted = self.admit(body, request_id).await?;
         // Is this the one time? Nothing has been asked of a backend yet.
-        let hold = self.reserve(&mut case).await?;
+        let guard = self.reserve(&mut admitted).await?;
         // What is going to happen is in the audit log before it happens.
-        if let Err(refused) = self.write(case.allowed()).await {
-            hold.give_up(&*self.parts.ledger).await;
+        if let Err(refused) = self.write(admitted.allowed()).await {
+            guard.give_up(&*self.parts.ledger).await;
             return Err(refused);
         }
-        match self.fulfil(&mut case, &hold, caller).await {
+        match self.fulfil(&mut admitted, &guard, waiter).await {
             Ok(lease) => Ok(lease),
             Err(failure) => {
-                hold.give_up(&*self.parts.ledger).await;
-                self.failed(&case, &failure).await
+                guard.give_up(&*self.parts.ledger).await;
+                self.failed(&admitted, &failure).await
             }
         }
     }

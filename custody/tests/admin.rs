@@ -59,8 +59,8 @@ async fn call(
     body: Option<Value>,
 ) -> Answer {
     let body = body.map(|body| body.to_string().into_bytes());
-    let knock = home.knock_as_operator();
-    knock.send(running.admin, method, path, &[], body.as_deref()).await.unwrap()
+    let client = home.operator_client();
+    client.send(running.admin, method, path, &[], body.as_deref()).await.unwrap()
 }
 
 async fn fine(
@@ -97,9 +97,9 @@ async fn every_operation_is_refused_to_everybody_but_operators() {
             ("an edge", identity(&home, "edge-client")),
             ("another custody's operator", identity(&other, "operator")),
         ] {
-            let mut knock = home.knock_as_operator();
-            knock.identity = identity;
-            let answer = knock.send(running.admin, method, path, &[], body.as_deref()).await;
+            let mut client = home.operator_client();
+            client.identity = identity;
+            let answer = client.send(running.admin, method, path, &[], body.as_deref()).await;
             assert!(answer.is_err(), "{who}: {method} {path}");
         }
     }
@@ -246,8 +246,8 @@ async fn credentials_go_in_and_are_never_shown(store: Store) {
         assert!(!refused.text().contains("canary"), "{}", refused.text());
     }
     let huge = vec![b' '; custody::api::body::LIMIT + 1];
-    let knock = home.knock_as_operator();
-    let refused = knock.send(running.admin, "PUT", path, &[], Some(&huge)).await.unwrap();
+    let client = home.operator_client();
+    let refused = client.send(running.admin, "PUT", path, &[], Some(&huge)).await.unwrap();
     assert_eq!(refused.status, 413);
     let log = fs::read_to_string(home.audit()).unwrap();
     assert!(log.contains("credential_put") && !log.contains(CANARY), "{log}");

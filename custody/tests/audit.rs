@@ -74,7 +74,7 @@ async fn no_record_no_lease(store: Store) {
     request["session"] = "x".into();
     assert_eq!(home.lease(&running, &request).await.status, 401);
     assert_eq!(plain_get(running.health, "/healthz").await.status, 503);
-    assert_eq!(home.knock().get(running.edge, "/healthz").await.unwrap().status, 503);
+    assert_eq!(home.edge_client().get(running.edge, "/healthz").await.unwrap().status, 503);
     fs::rename(&hidden, home.audit()).unwrap();
     assert_eq!(plain_get(running.health, "/healthz").await.status, 200);
     assert_eq!(home.lease(&running, &home.request()).await.status, 200);

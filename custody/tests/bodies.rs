@@ -6,7 +6,7 @@
 mod common;
 
 use axum::body::Body;
-use common::client::{Conversation, Knock, plain_get};
+use common::client::{Conversation, TestClient, plain_get};
 use common::stores::Store;
 use common::workers::WorkersHome;
 use common::{CANARY, Running, custody, now, run};
@@ -230,11 +230,11 @@ impl Scene {
     /// Spoilt bodies at each of these routes, over one connection.
     fn fuzz(
         &self,
-        (address, knock): (SocketAddr, Knock),
+        (address, client): (SocketAddr, TestClient),
         routes: &[Route],
         authorization: impl Fn(&Route) -> Option<String>,
     ) {
-        let opening = Conversation::open(Knock { alpn: b"h2", ..knock }, address);
+        let opening = Conversation::open(TestClient { alpn: b"h2", ..client }, address);
         let conversation = self.runtime.block_on(opening);
         let config =
             ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) };
@@ -281,7 +281,7 @@ impl Scene {
 fn no_body_of_an_edge_breaks_a_route() {
     let scene = Scene::new();
     let home = &scene.workers.home;
-    scene.fuzz((scene.running.edge, home.knock()), &edges(home.request()), |_| None);
+    scene.fuzz((scene.running.edge, home.edge_client()), &edges(home.request()), |_| None);
     scene.is_sound();
 }
 
@@ -289,13 +289,13 @@ fn no_body_of_an_edge_breaks_a_route() {
 fn no_body_of_an_operator_breaks_a_route() {
     let scene = Scene::new();
     let home = &scene.workers.home;
-    scene.fuzz((scene.running.admin, home.knock_as_operator()), &operators(), |_| None);
+    scene.fuzz((scene.running.admin, home.operator_client()), &operators(), |_| None);
     // Some of what was sent was an order; none of it stays.
     scene.runtime.block_on(async {
-        let knock = home.knock_as_operator();
+        let client = home.operator_client();
         let off = Some(&br#"{"on": false}"#[..]);
         let admin = scene.running.admin;
-        let answer = knock.send(admin, "PUT", "/v1/kill-switch", &[], off).await.unwrap();
+        let answer = client.send(admin, "PUT", "/v1/kill-switch", &[], off).await.unwrap();
         assert_eq!(answer.status, 200);
     });
     scene.is_sound();
@@ -305,7 +305,7 @@ fn no_body_of_an_operator_breaks_a_route() {
 fn no_body_of_a_worker_breaks_a_route() {
     let scene = Scene::new();
     let workers_home = &scene.workers;
-    scene.fuzz((scene.running.workers, workers_home.knock()), &workers(), |route| {
+    scene.fuzz((scene.running.workers, workers_home.client()), &workers(), |route| {
         let operation = route.path.rsplit('/').next().unwrap();
         let service = if operation == "teardown" { "*" } else { "s" };
         Some(workers_home.token(&format!("cred.{operation}"), "a", service))

@@ -9,7 +9,7 @@ use custody::bulk_revocation::{BulkRevocation, Means, Progress};
 use custody_audit::entry::Order;
 use custody_audit::{AuditLog, recovery};
 use custody_backends::resolver::Resolver;
-use custody_backends::{Asked, BackendFault, CredentialBackend};
+use custody_backends::{BackendFault, CredentialBackend, CredentialRequest};
 use custody_base::credential::Resolved;
 use custody_ledger::{
     BulkOrder, Change, LeaseFilter, LeaseRow, Ledger, LedgerPlace, Missing, NewLease, Revocation,
@@ -53,11 +53,11 @@ impl CredentialBackend for Back {
         "back"
     }
 
-    fn is_capable(&self, _: &Asked<'_>) -> bool {
+    fn is_capable(&self, _: &CredentialRequest<'_>) -> bool {
         false
     }
 
-    async fn resolve(&self, _: &Asked<'_>) -> Result<Resolved, BackendFault> {
+    async fn resolve(&self, _: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
         Err(BackendFault::Absent)
     }
 
@@ -223,7 +223,7 @@ impl Scene {
 
 fn order() -> Order {
     let (target_kind, target) = (Some("actor"), Some("a".to_owned()));
-    Order { by: "op".into(), action: "cred.teardown", target_kind, target }
+    Order { by: "op".into(), action: "revoke", target_kind, target }
 }
 
 fn of(actor: &str) -> Target {
@@ -267,7 +267,7 @@ async fn a_hundred_thousand_live_leases_end(store: Store) {
     let record = scene.record().await;
     assert_eq!(
         (&record["leases"], &record["action"], &record["outcome"], &record["by"]),
-        (&json!(MANY), &json!("cred.teardown"), &json!("allow"), &json!("op"))
+        (&json!(MANY), &json!("revoke"), &json!("allow"), &json!("op"))
     );
     assert_eq!(scene.taken_back(), MANY);
     let again = scene.bulk.end(of("a"), Means::OfEach, order()).await;
@@ -350,8 +350,8 @@ fn give_long(scene: &Scene, count: u64) {
 async fn leases_end_after_their_custody_was_killed_before_any_did(store: Store) {
     let scene = Scene::new(store).await;
     give_long(&scene, 2500);
-    let (target, by) = (of("a"), "op".to_owned());
-    let kept = BulkOrder { target, revokes_each: true, by, ordered_at: NOW };
+    let (target, by, action) = (of("a"), "op".to_owned(), "revoke".to_owned());
+    let kept = BulkOrder { target, revokes_each: true, by, action, ordered_at: NOW };
     // To take it so leaves it as it is.
     let is_kept =
         async || scene.ledger.real.take_orders(NOW + 10, NOW + 10).await.unwrap() == [kept.clone()];
@@ -364,7 +364,7 @@ async fn leases_end_after_their_custody_was_killed_before_any_did(store: Store) 
     let record = scene.take_up().await;
     assert_eq!(
         (&record["leases"], &record["action"], &record["by"], &record["target"]),
-        (&json!(2500), &json!("cred.teardown"), &json!("op"), &json!("a"))
+        (&json!(2500), &json!("revoke"), &json!("op"), &json!("a"))
     );
     let revoked = scene.ledger.real.revoked().await.unwrap();
     assert_eq!(revoked.len(), 2500);

@@ -13,7 +13,7 @@ use custody::workers::{Parts, Workers, routes};
 use custody_audit::{AuditLog, recovery};
 use custody_backends::resolver::Resolver;
 use custody_backends::sealed::Rotated;
-use custody_backends::{Asked, BackendFault, CredentialBackend};
+use custody_backends::{BackendFault, CredentialBackend, CredentialRequest};
 use custody_base::actor::Actor;
 use custody_base::clock::Clock;
 use custody_base::credential::{Credential, Resolved};
@@ -86,11 +86,11 @@ impl CredentialBackend for Watched {
         "watched"
     }
 
-    fn is_capable(&self, _: &Asked<'_>) -> bool {
+    fn is_capable(&self, _: &CredentialRequest<'_>) -> bool {
         true
     }
 
-    async fn resolve(&self, _: &Asked<'_>) -> Result<Resolved, BackendFault> {
+    async fn resolve(&self, _: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
         self.touch("cred.fetch").await;
         let credential = Credential::Bearer { token: Secret::new("t") };
         let (target, scope, expires_at, made_from) = Default::default();

@@ -41,9 +41,9 @@ impl Cluster {
     /// This request so often, half of it at each replica; every connection is open before the first
     /// byte of any is sent.
     async fn at_once(&self, request: &Value, times: usize) -> Vec<Answer> {
-        let knock = self.home.knock();
+        let client = self.home.edge_client();
         let edges = (0..times).map(|number| self.replicas[number % 2].edge);
-        let streams = join_all(edges.map(|edge| knock.connect(edge))).await;
+        let streams = join_all(edges.map(|edge| client.connect(edge))).await;
         let body = request.to_string();
         let asking = streams.into_iter().map(|stream| {
             let body = Body::from(body.clone());
@@ -63,9 +63,9 @@ impl Cluster {
 
     async fn order(&self, replica: usize, method: &str, path: &str, body: Option<Value>) -> Value {
         let body = body.map(|body| body.to_string().into_bytes());
-        let knock = self.home.knock_as_operator();
+        let client = self.home.operator_client();
         let admin = self.replicas[replica].admin;
-        let answer = knock.send(admin, method, path, &[], body.as_deref()).await.unwrap();
+        let answer = client.send(admin, method, path, &[], body.as_deref()).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()
     }

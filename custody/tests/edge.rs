@@ -28,7 +28,7 @@ const TLS13: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn send(home: &Home, running: &Running, request: Request<Body>) -> Answer {
-    let stream = home.knock().connect(running.edge).await.unwrap();
+    let stream = home.edge_client().connect(running.edge).await.unwrap();
     over_http1(stream, request).await.unwrap()
 }
 
@@ -64,9 +64,9 @@ async fn an_edge_has_one_of_the_names_if_names_are_asked_for() {
         );
         let running = home.serve();
         for versions in [TLS12, TLS13] {
-            let mut knock = home.knock();
-            knock.versions = versions;
-            let answer = knock.get(running.edge, "/healthz").await;
+            let mut client = home.edge_client();
+            client.versions = versions;
+            let answer = client.get(running.edge, "/healthz").await;
             assert_eq!(answer.is_ok_and(|answer| answer.status == 200), welcome, "{names}");
         }
     }

@@ -10,7 +10,9 @@ use custody_backends::exec::{
     CommandBackend, CommandRequest, CommandSource, Format, JsonFields, Program, Variable,
 };
 use custody_backends::sealed::SealedBackend;
-use custody_backends::{Asked, BackendFault, CredentialBackend, MintingStores, Narrow};
+use custody_backends::{
+    BackendFault, CredentialBackend, CredentialRequest, MintingStores, Restriction,
+};
 use custody_base::credential::{Credential, Resolved, Shape};
 use custody_ledger::{Revocation, Target};
 use futures_util::future::join_all;
@@ -92,15 +94,18 @@ fn plain(shape: Shape) -> CommandRequest {
 }
 
 async fn ask(source: &CommandSource) -> Result<Resolved, BackendFault> {
-    let (actor, handle, narrow) = (actor(), handle("llm"), Narrow::default());
-    let asked = Asked::of(&actor, &handle, &narrow, now() + 300);
+    let (actor, handle, restriction) = (actor(), handle("llm"), Restriction::default());
+    let asked = CredentialRequest::of(&actor, &handle, &restriction, now() + 300);
     assert!(source.is_capable(&asked) || source.is_capable(&opaque(&asked)));
     source.resolve(&asked).await
 }
 
-fn opaque<'a>(asked: &Asked<'a>) -> Asked<'a> {
+fn opaque<'a>(asked: &CredentialRequest<'a>) -> CredentialRequest<'a> {
     let kind = Some(custody_base::credential::CredentialType::Opaque);
-    Asked { kind, ..Asked::of(asked.actor, asked.handle, asked.narrow, asked.until) }
+    CredentialRequest {
+        kind,
+        ..CredentialRequest::of(asked.actor, asked.handle, asked.restriction, asked.until)
+    }
 }
 
 fn value(resolved: &Resolved) -> String {
@@ -187,6 +192,26 @@ async fn json_gives_the_value_and_its_end() {
         assert_eq!(fault.code(), code, "{printed}: {fault}");
         assert!(!fault.to_string().contains("canary"), "{fault}");
     }
+}
+
+#[tokio::test]
+async fn formats_of_one_command_differ_each_source_gets_its_own_value() {
+    let workshop = Workshop::new(Store::Sqlite).await;
+    let printed = json!({"a": "key-a", "b": "key-b", "end": now() + 77});
+    let backend = workshop.backend(workshop.script(&format!("echo '{printed}'")));
+    let ask = async |format: Format| {
+        let request = CommandRequest { format, ..plain(Shape::Opaque) };
+        let resolved = ask(&CommandSource::new(Arc::clone(&backend), request)).await.ok().unwrap();
+        (value(&resolved), resolved.expires_at)
+    };
+    let json = |value: &str, end: Option<&str>| {
+        let expires_at = end.map(str::to_owned);
+        Format::Json(JsonFields { value: value.to_owned(), expires_at })
+    };
+    assert_eq!(ask(json("/a", None)).await.0, "key-a");
+    assert_eq!(ask(json("/b", None)).await.0, "key-b");
+    assert_eq!(ask(json("/a", Some("/end"))).await.1, printed["end"].as_u64());
+    assert_eq!(ask(Format::Text).await.0, printed.to_string());
 }
 
 #[tokio::test]

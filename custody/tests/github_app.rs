@@ -11,7 +11,9 @@ use common::shelf::{Shelf, actor, handle, shelf};
 use common::stores::{Store, on_both_stores};
 use custody_backends::github_app::{App, GitHubApp, Installation, InstallationSource, TokenForm};
 use custody_backends::sealed::SealedBackend;
-use custody_backends::{Asked, BackendFault, CredentialBackend, MintingStores, Narrow};
+use custody_backends::{
+    BackendFault, CredentialBackend, CredentialRequest, MintingStores, Restriction,
+};
 use custody_base::credential::{Credential, Resolved, Shape};
 use custody_base::outbound::{Endpoint, Reach};
 use custody_ledger::{Revocation, Target};
@@ -54,8 +56,8 @@ impl House {
         self.shelf.store.put(&actor(), &handle("gh-app-key"), &pem).await.unwrap();
     }
 
-    async fn ask(&self, narrow: &Narrow) -> Result<Resolved, BackendFault> {
-        ask(&self.source, narrow).await
+    async fn ask(&self, restriction: &Restriction) -> Result<Resolved, BackendFault> {
+        ask(&self.source, restriction).await
     }
 
     fn requests(&self) -> Vec<Value> {
@@ -76,9 +78,12 @@ fn replica(peer: &Peer, shelf: &Shelf, installation: u64) -> InstallationSource 
     InstallationSource::new(app, Installation { id: installation, form: TokenForm::Bearer })
 }
 
-async fn ask(source: &InstallationSource, narrow: &Narrow) -> Result<Resolved, BackendFault> {
+async fn ask(
+    source: &InstallationSource,
+    restriction: &Restriction,
+) -> Result<Resolved, BackendFault> {
     let (actor, handle) = (actor(), handle("github-ci"));
-    let asked = Asked::of(&actor, &handle, narrow, now() + 300);
+    let asked = CredentialRequest::of(&actor, &handle, restriction, now() + 300);
     assert!(source.is_capable(&asked));
     source.resolve(&asked).await
 }
@@ -88,29 +93,31 @@ fn token(resolved: &Resolved) -> String {
     String::from_utf8(token.expose().to_vec()).unwrap()
 }
 
-fn narrow(repositories: &[&str], level: &str) -> Narrow {
-    Narrow {
+fn restriction(repositories: &[&str], level: &str) -> Restriction {
+    Restriction {
         repositories: repositories.iter().map(|name| (*name).to_owned()).collect(),
         permissions: [("contents".to_owned(), level.to_owned())].into(),
-        ..Narrow::default()
+        ..Restriction::default()
     }
 }
 
 #[tokio::test]
 async fn a_token_is_narrowed_and_kept_by_its_narrowing() {
     let house = House::new(42).await;
-    let one = narrow(&["x", "y"], "read");
+    let one = restriction(&["x", "y"], "read");
     let all = join_all((0..100).map(|_| house.ask(&one))).await;
     assert!(all.iter().all(|asked| token(asked.as_ref().ok().unwrap()) == "ghs_1"));
     let body = json!({"repositories": ["x", "y"], "permissions": {"contents": "read"}});
     assert_eq!(house.requests(), [body]);
-    let resolved = house.ask(&narrow(&["y", "x"], "read")).await.ok().unwrap();
+    let resolved = house.ask(&restriction(&["y", "x"], "read")).await.ok().unwrap();
     assert_eq!(token(&resolved), "ghs_1", "the order of a grant does not count");
     assert_eq!(resolved.scope, ["contents:read", "metadata:read"]);
     let left = resolved.expires_at.unwrap() - now();
     assert!((3590..=3600).contains(&left), "{left}");
     assert_eq!(resolved.revocation, None);
-    for other in [narrow(&["x"], "read"), narrow(&["x", "y"], "write"), Narrow::default()] {
+    for other in
+        [restriction(&["x"], "read"), restriction(&["x", "y"], "write"), Restriction::default()]
+    {
         assert!(house.ask(&other).await.is_ok());
     }
     assert_eq!(house.requests().len(), 4);
@@ -128,7 +135,7 @@ async fn more_than_was_asked_for_is_not_used() {
     ] {
         let house = House::new(42).await;
         house.github.changes(change.clone());
-        let fault = house.ask(&narrow(&["x"], "read")).await.err().unwrap();
+        let fault = house.ask(&restriction(&["x"], "read")).await.err().unwrap();
         assert_eq!(fault.code(), "credential_unfit", "{change}: {fault}");
     }
 }
@@ -136,13 +143,13 @@ async fn more_than_was_asked_for_is_not_used() {
 #[tokio::test]
 async fn what_github_refuses_is_told_by_its_status_alone() {
     let house = House::new(43).await;
-    let fault = house.ask(&Narrow::default()).await.err().unwrap();
+    let fault = house.ask(&Restriction::default()).await.err().unwrap();
     assert!(fault.to_string().contains("is this an installation of the app?"), "{fault}");
     for (status, code) in [(401, "backend_denied"), (422, "backend_denied"), (502, "backend_down")]
     {
         let house = House::new(42).await;
         house.github.refuses(Some(status));
-        let fault = house.ask(&Narrow::default()).await.err().unwrap();
+        let fault = house.ask(&Restriction::default()).await.err().unwrap();
         assert_eq!(fault.code(), code, "{fault}");
         assert!(!fault.to_string().contains("canary"), "{fault}");
     }
@@ -152,14 +159,14 @@ async fn what_github_refuses_is_told_by_its_status_alone() {
 async fn without_the_right_key_github_is_not_asked_or_says_no() {
     let house = House::new(42).await;
     house.put("canary, no key").await;
-    let fault = house.ask(&Narrow::default()).await.err().unwrap();
+    let fault = house.ask(&Restriction::default()).await.err().unwrap();
     assert_eq!(fault.code(), "credential_unreadable");
     assert!(!fault.to_string().contains("canary") && house.requests().is_empty());
     let other = SigningKey::generate(Algorithm::Rs256, None).unwrap().to_pem().unwrap();
     house.put(&other).await;
-    let fault = house.ask(&narrow(&["x"], "read")).await.err().unwrap();
+    let fault = house.ask(&restriction(&["x"], "read")).await.err().unwrap();
     assert_eq!(fault.code(), "backend_denied");
-    let scoped = Narrow { scopes: vec!["repo".into()], ..Narrow::default() };
+    let scoped = Restriction { scopes: vec!["repo".into()], ..Restriction::default() };
     assert!(matches!(house.ask(&scoped).await, Err(BackendFault::Denied(_))));
     assert_eq!(house.requests().len(), 1);
 }
@@ -170,7 +177,7 @@ async fn tokens_end_on_every_replica_with_their_key_or_a_revocation_that_is_take
     let house = House::on(store, 42).await;
     let other = replica(&house.peer, &house.shelf, 42);
     let replicas = [&house.source, &other];
-    let narrow = Narrow::default();
+    let restriction = Restriction::default();
     let mut leased: Vec<String> = Vec::new();
     let key = handle("gh-app-key");
     for change in ["nothing", "replace", "delete", "wipe", "revoke handle", "revoke actor"] {
@@ -192,16 +199,16 @@ async fn tokens_end_on_every_replica_with_their_key_or_a_revocation_that_is_take
         }
         if matches!(change, "delete" | "wipe") {
             for source in replicas {
-                assert_eq!(ask(source, &narrow).await.err(), Some(BackendFault::Absent));
+                assert_eq!(ask(source, &restriction).await.err(), Some(BackendFault::Absent));
             }
             house.put(&house.pem).await;
             tokio::time::sleep(Duration::from_millis(1100)).await;
         }
         let ended = leased.len();
         for source in replicas {
-            let fresh = token(&ask(source, &narrow).await.ok().unwrap());
+            let fresh = token(&ask(source, &restriction).await.ok().unwrap());
             assert!(!leased.contains(&fresh), "{change}: {fresh} was leased again");
-            assert_eq!(token(&ask(source, &narrow).await.ok().unwrap()), fresh, "it is kept");
+            assert_eq!(token(&ask(source, &restriction).await.ok().unwrap()), fresh, "it is kept");
             leased.push(fresh);
         }
         let begun = std::time::Instant::now();

@@ -6,7 +6,7 @@
 mod inside;
 
 use custody::grants::{Grant, GrantActor, GrantedBinding, Grants, ReloadFault};
-use custody_backends::Narrow;
+use custody_backends::Restriction;
 use inside::stores::Store;
 use inside::{Inside, START};
 use lease::{Authority, Binding, fingerprint};
@@ -88,9 +88,9 @@ impl Spec {
             binding: [GrantedBinding::Session, GrantedBinding::SingleUse, GrantedBinding::Any]
                 [usize::from(self.binding)],
             purpose: None,
-            narrow: Narrow {
+            restriction: Restriction {
                 scopes: self.scopes.iter().map(|scope| format!("s{scope}")).collect(),
-                ..Narrow::default()
+                ..Restriction::default()
             },
         }
     }
@@ -160,7 +160,7 @@ fn minted_is_within_requested_is_within_granted() {
         prop_assert_eq!(&question.handle, &format!("c{}", asked.handle));
         prop_assert_eq!(&question.actor, &format!("owner-of-c{}", asked.handle));
         prop_assert_eq!(question.destination.as_deref(), Some(&*format!("h{}.example:443", asked.host)));
-        prop_assert_eq!(&question.narrow, &spec.grant().narrow);
+        prop_assert_eq!(&question.restriction, &spec.grant().restriction);
         prop_assert!(question.until <= START + spec.ttl.min(asked.left));
         // Given to the edge: no more than that.
         let lease = lease::Lease::decode(answer.body.as_bytes()).unwrap();
@@ -184,7 +184,7 @@ async fn a_scope_wider_than_granted_is_no_lease() {
         assert_eq!(inside.lease(&request).await.status, status, "{scope:?}");
     }
     assert_eq!(inside.last_record()["reason"], "credential_unfit");
-    assert_eq!(inside.sources.asked.lock().unwrap()[0].narrow.scopes, ["read", "list"]);
+    assert_eq!(inside.sources.asked.lock().unwrap()[0].restriction.scopes, ["read", "list"]);
 }
 
 #[tokio::test]

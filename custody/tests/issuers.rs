@@ -150,8 +150,8 @@ async fn grants_match_claims_of_the_issuer_they_name() {
     let other = Other::new(Store::Sqlite, ", required_claims: {team: ['*']}").await;
     let inside = &other.inside;
     let all = "iss: [i, k], team: [build]";
-    let narrow = "iss: [k], sub: ['repo:acme/*:ref:refs/heads/main'], /kubernetes.io/n: [7]";
-    inside.edit(all, narrow);
+    let restriction = "iss: [k], sub: ['repo:acme/*:ref:refs/heads/main'], /kubernetes.io/n: [7]";
+    inside.edit(all, restriction);
     inside.file.reload("test").await.unwrap();
     let changes = |sub: &str| json!({"sub": sub, "kubernetes.io": {"n": 7}, "team": "x"});
     let main = "repo:acme/site:ref:refs/heads/main";
@@ -161,7 +161,7 @@ async fn grants_match_claims_of_the_issuer_they_name() {
     same["iss"] = json!("i");
     assert_eq!(other.lease_of(other.token(&inside.key, &same)).await.0, 403);
     // A grant that names none is an error, also when it comes later.
-    inside.edit(narrow, "team: [build]");
+    inside.edit(restriction, "team: [build]");
     let fault = inside.file.reload("test").await.unwrap_err().to_string();
     assert!(fault.contains("grants[0].claims: names no issuer"), "{fault}");
     assert_eq!(other.lease(&changes(main)).await.0, 200, "the old ones stay");

@@ -54,7 +54,7 @@ fn request(home: &Home, name: &str) -> Value {
 
 /// One request; `None` if custody died before it answered.
 async fn ask(home: &Home, running: &Running, request: &Value) -> Option<(u16, Value)> {
-    let stream = home.knock().connect(running.edge).await.ok()?;
+    let stream = home.edge_client().connect(running.edge).await.ok()?;
     let body = Body::from(request.to_string());
     let answer = over_http1(stream, post(body)).await.ok()?;
     Some((answer.status, answer.json()))
@@ -75,8 +75,8 @@ async fn revoke(home: &Home, running: &Running, done: &Acknowledged, round: u64)
     for number in 0.. {
         let id = format!("gone-{round}-{number}");
         let order = json!({"kind": "session", "id": id}).to_string().into_bytes();
-        let knock = home.knock_as_operator();
-        let sent = knock.send(running.admin, "POST", "/v1/revocations", &[], Some(&order)).await;
+        let client = home.operator_client();
+        let sent = client.send(running.admin, "POST", "/v1/revocations", &[], Some(&order)).await;
         let Ok(answer) = sent else { return };
         assert_eq!(answer.status, 200, "{}", answer.text());
         done.revoked.lock().unwrap().insert(id);
@@ -110,8 +110,8 @@ async fn check(home: &Home, running: &Running, done: &Acknowledged, since: usize
         assert_eq!((status, &answer["code"]), (409, &json!("replay_rejected")), "{id}");
     }
     let path = "/v1/revocations";
-    let knock = home.knock_as_operator();
-    let answer = knock.send(running.admin, "GET", path, &[], None).await.unwrap().json();
+    let client = home.operator_client();
+    let answer = client.send(running.admin, "GET", path, &[], None).await.unwrap().json();
     let listed = answer["revocations"].as_array().unwrap();
     let listed: BTreeSet<_> = listed.iter().map(|one| one["id"].as_str().unwrap()).collect();
     for id in &*done.revoked.lock().unwrap() {
@@ -152,8 +152,8 @@ const LEASES: usize = 30_000;
 
 /// The leases that are revoked.
 async fn revoked(home: &Home, running: &Running) -> usize {
-    let knock = home.knock_as_operator();
-    let answer = knock.send(running.admin, "GET", "/v1/revocations", &[], None).await.unwrap();
+    let client = home.operator_client();
+    let answer = client.send(running.admin, "GET", "/v1/revocations", &[], None).await.unwrap();
     answer.json()["revocations"].as_array().unwrap().len()
 }
 
@@ -173,9 +173,9 @@ async fn a_teardown_that_is_cut_off_goes_on(store: Store) {
     let bearer = format!("Bearer {token}");
     let (headers, body) =
         ([("authorization", bearer.as_str())], json!({"actor": "ada"}).to_string());
-    let (pid, knock) = (running.child.id().to_string(), workers.knock());
+    let (pid, client) = (running.child.id().to_string(), workers.client());
     let path = "/v1/cred/teardown";
-    let order = knock.send(running.workers, "POST", path, &headers, Some(body.as_bytes()));
+    let order = client.send(running.workers, "POST", path, &headers, Some(body.as_bytes()));
     let killing = async {
         let begin = Instant::now();
         while revoked(home, &running).await == 0 {

@@ -61,11 +61,11 @@ async fn a_granted_session_gets_a_lease(store: Store) {
 async fn the_edges_own_encoder_over_http2() {
     let home = Home::new(Store::Sqlite);
     let running = home.serve();
-    let mut knock = home.knock();
-    knock.alpn = b"h2";
+    let mut client = home.edge_client();
+    client.alpn = b"h2";
     let request = LeaseRequest::decode(home.request().to_string().as_bytes()).unwrap();
     let body = request.encode().unwrap().to_vec();
-    let stream = knock.connect(running.edge).await.unwrap();
+    let stream = client.connect(running.edge).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let answer = over_http2(stream, post(Body::from(body))).await.unwrap();
     assert_lease(&answer, "authorization", &format!("Bearer {CANARY}"));

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn flood(home: &Home, running: &Running, count: usize) -> Vec<Answer> {
     let mut asking = JoinSet::new();
     for _ in 0..count {
-        let stream = home.knock().connect(running.edge).await.unwrap();
+        let stream = home.edge_client().connect(running.edge).await.unwrap();
         let request = post(Body::from(home.request().to_string()));
         asking.spawn(async { over_http1(stream, request).await.unwrap() });
     }

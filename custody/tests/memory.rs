@@ -35,9 +35,9 @@ enum Edge {
 
 impl Edge {
     async fn connect(sources: &Sources, running: &Running, alpn: &'static [u8]) -> Self {
-        let mut knock = sources.home.knock();
-        knock.alpn = alpn;
-        let stream = TokioIo::new(knock.connect(running.edge).await.unwrap());
+        let mut client = sources.home.edge_client();
+        client.alpn = alpn;
+        let stream = TokioIo::new(client.connect(running.edge).await.unwrap());
         if alpn == b"h2" {
             let (edge, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
             tokio::spawn(connection);
@@ -68,7 +68,7 @@ async fn an_idle_custody_holds_no_long_lived_secret() {
     let sources = Sources::start().await;
     let running = sources.home.serve();
     let stored = canary("stored");
-    let operator = sources.home.knock_as_operator();
+    let operator = sources.home.operator_client();
     let body = json!({"type": "bearer", "token": stored}).to_string();
     let path = "/v1/credentials/default/stored";
     let put = operator.send(running.admin, "PUT", path, &[], Some(body.as_bytes())).await.unwrap();

@@ -24,7 +24,8 @@ use custody_backends::oauth::{
 };
 use custody_backends::sealed::SealedBackend;
 use custody_backends::{
-    Asked, BackendFault, CredentialBackend, LongLived, MintingStores, Narrow, StoredSecret,
+    BackendFault, CredentialBackend, CredentialRequest, LongLived, MintingStores, Restriction,
+    StoredSecret,
 };
 use custody_base::actor::Actor;
 use custody_base::credential::{Credential, Resolved, Shape};
@@ -116,24 +117,27 @@ fn exchanges() -> TokenRequest {
     TokenRequest { grant: Grant::TokenExchange, ..client_credentials() }
 }
 
-fn narrow(scopes: &[&str]) -> Narrow {
+fn restriction(scopes: &[&str]) -> Restriction {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    Narrow { scopes, ..Narrow::default() }
+    Restriction { scopes, ..Restriction::default() }
 }
 
 async fn ask_for(
     source: &OAuthSource,
-    narrow: &Narrow,
+    restriction: &Restriction,
     session: Option<&Secret>,
 ) -> Result<Resolved, BackendFault> {
     let (actor, handle) = (actor(), handle("corp-api"));
-    let asked = Asked { session, ..Asked::of(&actor, &handle, narrow, now() + 300) };
+    let asked = CredentialRequest {
+        session,
+        ..CredentialRequest::of(&actor, &handle, restriction, now() + 300)
+    };
     assert!(source.is_capable(&asked));
     source.resolve(&asked).await
 }
 
 async fn ask(source: &OAuthSource) -> Result<Resolved, BackendFault> {
-    ask_for(source, &Narrow::default(), None).await
+    ask_for(source, &Restriction::default(), None).await
 }
 
 fn token(resolved: &Resolved) -> String {
@@ -255,17 +259,18 @@ async fn scopes_never_grow_and_every_narrowing_has_its_own_token() {
     assert_eq!(last["scope"], "read write");
     assert_eq!((&*last["resource"], &*last["audience"]), ("https://api.example/a", "api"));
     assert_eq!(all.target.as_deref(), Some("https://api.example/a"));
-    let less = ask_for(&source, &narrow(&["read"]), None).await.ok().unwrap();
+    let less = ask_for(&source, &restriction(&["read"]), None).await.ok().unwrap();
     assert_eq!(house.authority.last()["scope"], "read");
     assert_ne!(token(&all), token(&less));
     assert_eq!(less.scope, ["read"]);
-    let again = ask_for(&source, &narrow(&["read"]), None).await.ok().unwrap();
+    let again = ask_for(&source, &restriction(&["read"]), None).await.ok().unwrap();
     assert_eq!((token(&again), house.authority.asked()), (token(&less), 2));
     // More than the credential has, or what OAuth cannot narrow: the server is not even asked.
-    for narrow in
-        [narrow(&["read", "admin"]), Narrow { repositories: vec!["x".into()], ..Narrow::default() }]
-    {
-        let fault = ask_for(&source, &narrow, None).await.err().unwrap();
+    for restriction in [
+        restriction(&["read", "admin"]),
+        Restriction { repositories: vec!["x".into()], ..Restriction::default() },
+    ] {
+        let fault = ask_for(&source, &restriction, None).await.err().unwrap();
         assert!(matches!(fault, BackendFault::Denied(_)), "{fault}");
     }
     assert_eq!(house.authority.asked(), 2);
@@ -296,8 +301,8 @@ async fn a_rotated_refresh_token_is_stored_before_the_access_token_is_used(store
     let house = House::new(store).await;
     let source = house.source(refreshes());
     for round in 1..=5 {
-        let narrow = narrow(&[&format!("scope-{round}")]);
-        let resolved = ask_for(&source, &narrow, None).await.ok().unwrap();
+        let restriction = restriction(&[&format!("scope-{round}")]);
+        let resolved = ask_for(&source, &restriction, None).await.ok().unwrap();
         assert_eq!(token(&resolved), format!("access-user-{round}"));
         assert_eq!(Some(house.stored().await), house.authority.inner().refresh.clone());
     }
@@ -310,9 +315,9 @@ async fn a_rotated_refresh_token_is_stored_before_the_access_token_is_used(store
 async fn two_replicas_never_spend_one_refresh_token_twice(store: Store) {
     let house = House::new(store).await;
     let replicas = [house.source(refreshes()), house.source(refreshes())];
-    let narrows: Vec<_> = (0..10).map(|at| narrow(&[&format!("scope-{at}")])).collect();
+    let narrows: Vec<_> = (0..10).map(|at| restriction(&[&format!("scope-{at}")])).collect();
     let asks = replicas.iter().flat_map(|source| narrows.iter().map(move |n| (source, n)));
-    let all = join_all(asks.map(|(source, narrow)| ask_for(source, narrow, None))).await;
+    let all = join_all(asks.map(|(source, restriction)| ask_for(source, restriction, None))).await;
     assert!(all.iter().all(Result::is_ok), "{:?}", all.iter().find_map(|one| one.as_ref().err()));
     assert_eq!((house.authority.asked(), house.authority.inner().reused), (20, 0));
     assert_eq!(Some(house.stored().await), house.authority.inner().refresh.clone());
@@ -327,10 +332,10 @@ async fn a_rotation_that_cannot_be_stored_releases_nothing_and_is_not_lost(store
     assert_eq!((house.stored().await, house.authority.asked()), (REFRESH.to_owned(), 1));
     // Still not: then nothing is spent either.
     house.secrets.failures.store(3, Ordering::SeqCst);
-    assert!(ask_for(&source, &narrow(&["a"]), None).await.is_err());
+    assert!(ask_for(&source, &restriction(&["a"]), None).await.is_err());
     assert_eq!(house.authority.asked(), 1);
     // The store is back: what it is owed comes first, and the server sees no thief.
-    let resolved = ask_for(&source, &narrow(&["b"]), None).await.ok().unwrap();
+    let resolved = ask_for(&source, &restriction(&["b"]), None).await.ok().unwrap();
     assert_eq!(token(&resolved), "access-user-2");
     assert_eq!(house.authority.inner().reused, 0);
     assert_eq!(Some(house.stored().await), house.authority.inner().refresh.clone());
@@ -344,7 +349,7 @@ async fn a_refresh_token_that_somebody_put_in_between_is_the_one_that_counts(sto
     let consent = "refresh-of-a-new-consent";
     house.authority.inner().refresh = Some(consent.into());
     house.put("corp-refresh", consent).await;
-    assert!(ask_for(&source, &narrow(&["a"]), None).await.is_ok());
+    assert!(ask_for(&source, &restriction(&["a"]), None).await.is_ok());
     assert_eq!((house.authority.asked(), house.authority.inner().reused), (2, 0));
 }
 
@@ -361,14 +366,14 @@ async fn sessions_are_exchanged_each_for_a_token_of_its_own() {
         Secret::new(key.sign(&claims).unwrap())
     };
     let (one, other) = (session("one"), session("other"));
-    let narrow = Narrow::default();
+    let restriction = Restriction::default();
     for (session, wanted) in
         [(&one, "access-one-1"), (&other, "access-other-2"), (&one, "access-one-1")]
     {
-        let resolved = ask_for(&source, &narrow, Some(session)).await.ok().unwrap();
+        let resolved = ask_for(&source, &restriction, Some(session)).await.ok().unwrap();
         assert_eq!(token(&resolved), wanted);
     }
-    let forged = ask_for(&source, &narrow, Some(&Secret::new("a.b.c"))).await.err().unwrap();
+    let forged = ask_for(&source, &restriction, Some(&Secret::new("a.b.c"))).await.err().unwrap();
     assert_eq!(forged.to_string(), "the backend refuses: invalid_grant (status 400)");
     assert!(matches!(ask(&source).await, Err(BackendFault::Denied(_))));
 }

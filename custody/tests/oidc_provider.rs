@@ -12,7 +12,9 @@ use custody_backends::oauth::{
     TokenRequest,
 };
 use custody_backends::sealed::SealedBackend;
-use custody_backends::{Asked, BackendFault, CredentialBackend, LongLived, MintingStores, Narrow};
+use custody_backends::{
+    BackendFault, CredentialBackend, CredentialRequest, LongLived, MintingStores, Restriction,
+};
 use custody_base::credential::{Credential, Resolved, Shape};
 use custody_base::outbound::Reach;
 use lease::Secret;
@@ -140,8 +142,8 @@ fn asks(grant: Grant, scopes: &[&str]) -> TokenRequest {
 }
 
 async fn ask(source: &OAuthSource) -> Result<Resolved, BackendFault> {
-    let (actor, handle, narrow) = (actor(), handle("corp-api"), Narrow::default());
-    source.resolve(&Asked::of(&actor, &handle, &narrow, now() + 300)).await
+    let (actor, handle, restriction) = (actor(), handle("corp-api"), Restriction::default());
+    source.resolve(&CredentialRequest::of(&actor, &handle, &restriction, now() + 300)).await
 }
 
 fn token(resolved: &Resolved) -> String {

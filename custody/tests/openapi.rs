@@ -125,8 +125,8 @@ async fn admin_answers(workers: &WorkersHome, running: &Running, described: &Des
     home.lease(running, &home.request()).await;
     for (method, path, real, body) in admin_calls() {
         let sent = body.as_ref().map(|body| body.to_string().into_bytes());
-        let knock = home.knock_as_operator();
-        let answer = knock.send(running.admin, method, &real, &[], sent.as_deref()).await.unwrap();
+        let client = home.operator_client();
+        let answer = client.send(running.admin, method, &real, &[], sent.as_deref()).await.unwrap();
         described.holds(method, path, &answer);
         // What is taken is described, and what is described too narrowly would show here.
         if let Some(body) = body.filter(|_| answer.status == 200) {
@@ -134,9 +134,9 @@ async fn admin_answers(workers: &WorkersHome, running: &Running, described: &Des
         }
     }
     home.edit("grants:", "grants: 1\nx:");
-    let knock = home.knock_as_operator();
+    let client = home.operator_client();
     let path = "/v1/grants/reload";
-    let answer = knock.send(running.admin, "POST", path, &[], None).await.unwrap();
+    let answer = client.send(running.admin, "POST", path, &[], None).await.unwrap();
     assert_eq!(answer.status, 422, "{}", answer.text());
     described.holds("POST", path, &answer);
 }
@@ -203,8 +203,11 @@ async fn edge_answers(workers: &WorkersHome, running: &Running, described: &Desc
         ("GET", "/healthz", "/healthz", None),
     ] {
         let sent = body.as_ref().map(|body| body.to_string().into_bytes());
-        let answer =
-            home.knock().send(running.edge, method, real, &[], sent.as_deref()).await.unwrap();
+        let answer = home
+            .edge_client()
+            .send(running.edge, method, real, &[], sent.as_deref())
+            .await
+            .unwrap();
         described.holds(method, path, &answer);
         if let Some(body) = body.filter(|_| answer.status < 300) {
             assert!(described.allows(method, path, &body), "{method} {path} {body}");

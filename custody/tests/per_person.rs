@@ -13,6 +13,7 @@ on_both_stores! {
     each_session_leases_the_credential_of_its_own_person,
     a_claim_that_names_nobody_is_denied_with_its_reason,
     a_revoked_person_loses_every_lease_and_the_others_lose_none,
+    reload_removed_the_grant_of_a_revoked_actor_the_edge_still_gets_its_leases,
 }
 
 const HANDLE: &str = "jira";
@@ -113,15 +114,15 @@ async fn a_claim_that_names_nobody_is_denied_with_its_reason(store: Store) {
 }
 
 async fn order(home: &Home, running: &Running, path: &str, body: Value) -> Value {
-    let (knock, body) = (home.knock_as_operator(), body.to_string().into_bytes());
-    let answer = knock.send(running.admin, "POST", path, &[], Some(&body)).await.unwrap();
+    let (client, body) = (home.operator_client(), body.to_string().into_bytes());
+    let answer = client.send(running.admin, "POST", path, &[], Some(&body)).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
 }
 
 /// What an edge that starts now is told: kind and id of each revocation in force.
 async fn told(home: &Home, running: &Running) -> Vec<(String, String)> {
-    let answer = home.knock().get(running.edge, "/v1/sync?wait=0").await.unwrap();
+    let answer = home.edge_client().get(running.edge, "/v1/sync?wait=0").await.unwrap();
     let changes = answer.json()["changes"].as_array().unwrap().clone();
     let text = |change: &Value, name: &str| change[name].as_str().unwrap().to_owned();
     changes.iter().map(|change| (text(change, "kind"), text(change, "id"))).collect()
@@ -143,8 +144,25 @@ async fn a_revoked_person_loses_every_lease_and_the_others_lose_none(store: Stor
     let lease_id = leased["lease_id"].as_str().unwrap().to_owned();
     assert_eq!(told(&home, &running).await, [("lease".to_owned(), lease_id)]);
     let path = "/v1/revocations/actor/ada";
-    let knock = home.knock_as_operator();
-    let restored = knock.send(running.admin, "DELETE", path, &[], None).await.unwrap();
+    let client = home.operator_client();
+    let restored = client.send(running.admin, "DELETE", path, &[], None).await.unwrap();
     assert_eq!(restored.status, 200, "{}", restored.text());
     assert_eq!(of(&home, &running, "ada").await.status, 200);
+}
+
+async fn reload_removed_the_grant_of_a_revoked_actor_the_edge_still_gets_its_leases(store: Store) {
+    let home = Home::bare(store);
+    home.put(HANDLE, &["--actor", "ada"], "token-of-ada");
+    let grant =
+        "- {handle: jira, actor: ada, destinations: [api.github.com], claims: {team: [build]}}";
+    home.grants(grant);
+    let running = home.serve();
+    let leased = of(&home, &running, "ada").await.json();
+    home.edit(grant, &grant.replace("actor: ada", "actor: bob"));
+    order(&home, &running, "/v1/grants/reload", json!({})).await;
+    let actor = json!({"kind": "actor", "id": "ada"});
+    let revoked = order(&home, &running, "/v1/revocations", actor).await;
+    assert_eq!((&revoked["leases"], &revoked["complete"]), (&json!(1), &json!(true)));
+    let lease_id = leased["lease_id"].as_str().unwrap().to_owned();
+    assert_eq!(told(&home, &running).await, [("lease".to_owned(), lease_id)]);
 }

@@ -24,7 +24,7 @@ async fn a_request_in_flight_is_answered_after_the_signal(store: Store) {
     for (name, is_renewed) in [("TERM", false), ("INT", false), ("TERM", true)] {
         let home = Home::new(store);
         let mut running = home.serve();
-        let mut stream = home.knock().connect(running.edge).await.unwrap();
+        let mut stream = home.edge_client().connect(running.edge).await.unwrap();
         let body = home.request().to_string();
         let (first, rest) = body.split_at(body.len() / 2);
         let head = format!(
@@ -62,10 +62,10 @@ async fn a_request_in_flight_is_answered_after_the_signal(store: Store) {
 async fn idle_connections_do_not_hold_it_up() {
     let home = Home::new(Store::Sqlite);
     let running = home.serve();
-    let mut knock = home.knock();
-    let _idle_http1 = knock.connect(running.edge).await.unwrap();
-    knock.alpn = b"h2";
-    let stream = knock.connect(running.edge).await.unwrap();
+    let mut client = home.edge_client();
+    let _idle_http1 = client.connect(running.edge).await.unwrap();
+    client.alpn = b"h2";
+    let stream = client.connect(running.edge).await.unwrap();
     let answer = over_http2(stream, post(Body::from(home.request().to_string()))).await.unwrap();
     assert_eq!(answer.status, 200);
     let address = running.edge;

@@ -220,7 +220,7 @@ async fn revoked_handles_and_actors_and_the_kill_switch_stop_fetching(store: Sto
     let workers = WorkersHome::new(store);
     let running = workers.home.serve();
     stored(&workers, &running, "a", "s", bearer()).await;
-    let operator = workers.home.knock_as_operator();
+    let operator = workers.home.operator_client();
     for (method, path, body, code) in [
         ("PUT", "/v1/kill-switch", json!({"on": true}), "kill_switch"),
         ("PUT", "/v1/kill-switch", json!({"on": false}), ""),
@@ -266,15 +266,15 @@ async fn a_worker_gets_in_at_its_own_door_only() {
     let headers = [("authorization", bearer.as_str())];
     let body = Some(&b"{}"[..]);
     for address in [running.admin, running.edge] {
-        let answer = workers.knock().send(address, "GET", "/healthz", &[], None).await;
+        let answer = workers.client().send(address, "GET", "/healthz", &[], None).await;
         assert!(answer.is_err(), "{address}");
     }
-    for knock in [home.knock_as_operator(), home.knock()] {
-        let answer = knock.send(running.workers, "POST", "/v1/cred/fetch", &headers, body).await;
+    for client in [home.operator_client(), home.edge_client()] {
+        let answer = client.send(running.workers, "POST", "/v1/cred/fetch", &headers, body).await;
         assert!(answer.is_err(), "a token is not enough");
     }
     // Without the section, and on the listener of operators, there is no such path.
-    let operator = home.knock_as_operator();
+    let operator = home.operator_client();
     let answer = operator.send(running.admin, "POST", "/v1/cred/fetch", &headers, body).await;
     assert_eq!(answer.unwrap().status, 404);
 }

@@ -1,7 +1,7 @@
 //! An audit record is one line that reads back, and a line that was changed is none.
 
 use custody_audit::chain::{self, Head, LineFault};
-use custody_audit::entry::{Asked, Entry, Event, Outcome, SessionId};
+use custody_audit::entry::{Entry, Event, Outcome, RequestedLease, SessionId};
 use lease::Binding;
 
 const TIME: &str = "2026-01-02T03:04:05.678Z";
@@ -32,7 +32,7 @@ fn check_entry(text: &str) {
         jwt_id: Some(text.to_owned()),
         session_id: text.to_owned(),
     });
-    entry.asked = Some(Asked {
+    entry.requested = Some(RequestedLease {
         handle: text.to_owned(),
         destination: text.to_owned(),
         method: text.to_owned(),

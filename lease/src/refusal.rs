@@ -18,8 +18,8 @@ pub enum RefusalCode {
     RateLimited,
     /// The audit sink, the store or the backend is not there.
     Unavailable,
-    /// Custody has no session keys that are fresh enough. An edge without this code takes any 503 for an
-    /// outage.
+    /// Custody has no keys of the token's issuer that are fresh enough. An edge without this code takes any
+    /// 503 for an outage.
     SessionKeysUnavailable,
 }
 
@@ -76,7 +76,9 @@ impl RefusalCode {
                 "The session or the handle is leased too often; see `Retry-After`."
             }
             Self::Unavailable => "Custody, its ledger or the source of the credential fails now.",
-            Self::SessionKeysUnavailable => "Custody has no session keys that are fresh enough.",
+            Self::SessionKeysUnavailable => {
+                "Custody has no keys of the token's issuer that are fresh enough."
+            }
         }
     }
 

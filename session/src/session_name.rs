@@ -39,6 +39,9 @@ struct NameVisitor;
 // === impl SessionName ===
 
 impl SessionName {
+    /// Between the issuer and its own name of the session.
+    pub const SEPARATOR: char = SEPARATOR;
+
     /// The whole name. `signed` is header and payload, as they were sent.
     pub(crate) fn of(
         &self,

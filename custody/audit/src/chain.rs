@@ -157,13 +157,13 @@ fn hash_of(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Asked, Event, Outcome};
+    use crate::entry::{Event, Outcome, RequestedLease};
 
     #[test]
     fn a_line_as_documented() {
         let mut lines = Vec::new();
         let mut entry = Entry::new(Event::Lease, Outcome::Deny);
-        entry.asked = Some(Asked {
+        entry.requested = Some(RequestedLease {
             handle: "h".into(),
             destination: "a.example:443".into(),
             method: "GET".into(),

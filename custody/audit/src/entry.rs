@@ -80,9 +80,9 @@ pub struct Entry {
     #[serde(flatten)]
     pub session: Option<SessionId>,
     #[serde(flatten)]
-    pub asked: Option<Asked>,
+    pub requested: Option<RequestedLease>,
     #[serde(flatten)]
-    pub given: Option<Given>,
+    pub issued: Option<IssuedLease>,
     #[serde(flatten)]
     pub ended: Option<Ended>,
     #[serde(flatten)]
@@ -123,9 +123,9 @@ pub struct SessionId {
     pub session_id: String,
 }
 
-/// What was asked for.
+/// The requested lease.
 #[derive(Clone, Debug, Serialize)]
-pub struct Asked {
+pub struct RequestedLease {
     pub handle: String,
     pub destination: String,
     pub method: String,
@@ -134,9 +134,9 @@ pub struct Asked {
     pub binding: lease::Binding,
 }
 
-/// What was given.
+/// The issued lease.
 #[derive(Clone, Debug, Serialize)]
-pub struct Given {
+pub struct IssuedLease {
     pub lease_id: String,
     pub actor: String,
     /// At most; the credential may end sooner.
@@ -223,8 +223,8 @@ impl Entry {
             code: None,
             reason: None,
             session: None,
-            asked: None,
-            given: None,
+            requested: None,
+            issued: None,
             ended: None,
             reload: None,
             order: None,
@@ -246,9 +246,9 @@ impl Entry {
     }
 }
 
-// === impl Asked ===
+// === impl RequestedLease ===
 
-impl Asked {
+impl RequestedLease {
     pub fn of(request: &lease::LeaseRequest) -> Self {
         Self {
             handle: request.handle.to_string(),

@@ -104,7 +104,7 @@ impl<'a> Ocsf<'a> {
             Outcome::Deny => 2,
             Outcome::Note => 99,
         };
-        let (asked, order) = (entry.asked.as_ref(), entry.order.as_ref());
+        let (requested, order) = (entry.requested.as_ref(), entry.order.as_ref());
         let subject = entry
             .session
             .as_ref()
@@ -118,8 +118,8 @@ impl<'a> Ocsf<'a> {
             status_id,
             metadata: METADATA,
             actor_id: subject.or(order.map(|order| order.by.as_str())),
-            resource: asked
-                .map(|asked| format!("{}@{}", asked.handle, asked.destination))
+            resource: requested
+                .map(|requested| format!("{}@{}", requested.handle, requested.destination))
                 .or_else(|| order.and_then(resource_of)),
             action: order.map_or(action, |order| order.action),
         }
@@ -168,7 +168,7 @@ impl From<Severity> for u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Asked, SessionId};
+    use crate::entry::{RequestedLease, SessionId};
     use serde_json::json;
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
             jwt_id: Some("j".into()),
             session_id: "s".into(),
         });
-        entry.asked = Some(Asked {
+        entry.requested = Some(RequestedLease {
             handle: "github-ci".into(),
             destination: "api.github.com:443".into(),
             method: "GET".into(),

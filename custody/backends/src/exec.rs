@@ -15,7 +15,7 @@ mod program;
 
 use super::live_tokens::{Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
-use super::{Asked, BackendFault, CredentialBackend, LongLived, MintingStores};
+use super::{BackendFault, CredentialBackend, CredentialRequest, LongLived, MintingStores};
 use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_base::clock;
@@ -90,10 +90,10 @@ impl CommandBackend {
     async fn value(
         self: &Arc<Self>,
         request: &CommandRequest,
-        asked: &Asked<'_>,
+        asked: &CredentialRequest<'_>,
     ) -> Result<Arc<Token>, BackendFault> {
         let arguments = arguments_of(request, asked);
-        let key = key_of(&arguments, asked);
+        let key = key_of(&arguments, &request.format, asked);
         self.tokens
             .get(key, clock::now(), || {
                 let run = Run { arguments: arguments.clone(), format: request.format.clone() };
@@ -182,13 +182,13 @@ impl CredentialBackend for CommandSource {
         &self.backend.name
     }
 
-    fn is_capable(&self, asked: &Asked<'_>) -> bool {
+    fn is_capable(&self, asked: &CredentialRequest<'_>) -> bool {
         let kind = self.request.shape.kind();
         asked.kind.map_or(kind.is_headers(), |asked| asked == kind)
     }
 
-    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
-        asked.narrow.refuse()?;
+    async fn resolve(&self, asked: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
+        asked.restriction.refuse()?;
         let token = self.backend.value(&self.request, asked).await?;
         let shaped = self.request.shape.with(token.secret.duplicate());
         let credential = shaped.map_err(|fault| BackendFault::Unreadable(fault.to_string()))?;
@@ -214,14 +214,15 @@ impl CredentialBackend for CommandSource {
     }
 }
 
-fn arguments_of(request: &CommandRequest, asked: &Asked<'_>) -> Vec<String> {
+fn arguments_of(request: &CommandRequest, asked: &CredentialRequest<'_>) -> Vec<String> {
     let (actor, handle) = (asked.actor.as_str(), asked.handle.as_str());
     let fill = |text: &String| text.replace("{actor}", actor).replace("{handle}", handle);
     request.arguments.iter().map(fill).collect()
 }
 
 /// Everything a value depends on.
-fn key_of(arguments: &[String], asked: &Asked<'_>) -> TokenKey {
-    let parts = serde_json::json!([asked.handle.as_str(), asked.actor.as_str(), arguments]);
+fn key_of(arguments: &[String], format: &Format, asked: &CredentialRequest<'_>) -> TokenKey {
+    let (handle, actor) = (asked.handle.as_str(), asked.actor.as_str());
+    let parts = serde_json::json!([handle, actor, arguments, format]);
     (owner(asked.actor, asked.handle), Sha256::digest(parts.to_string()).into())
 }

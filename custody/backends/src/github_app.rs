@@ -13,7 +13,10 @@ mod answer;
 
 use super::live_tokens::{self, Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
-use super::{Asked, BackendFault, CredentialBackend, LongLived, MintingStores, Narrow, rs256};
+use super::{
+    BackendFault, CredentialBackend, CredentialRequest, LongLived, MintingStores, Restriction,
+    rs256,
+};
 use answer::Minted;
 use async_trait::async_trait;
 use custody_base::actor::Actor;
@@ -22,7 +25,7 @@ use custody_base::credential::SecretOrigin;
 use custody_base::credential::{Credential, CredentialType, Resolved};
 use custody_base::outbound::{Call, CallFault, Endpoint, Method, Outbound};
 use lease::{Handle, Secret, UnixSeconds};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -67,7 +70,8 @@ pub struct Installation {
 }
 
 /// How a token is written into a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenForm {
     /// For the API.
     #[default]
@@ -83,9 +87,9 @@ pub struct InstallationSource {
 }
 
 /// One request on its way: its own copy of everything, because it outlives who asked.
-struct Errand {
+struct MintRequest {
     installation: u64,
-    narrow: Narrow,
+    restriction: Restriction,
 }
 
 /// The body of the request. An empty list would be refused by GitHub; one that is left out means all.
@@ -121,22 +125,22 @@ impl GitHubApp {
     async fn token(
         self: &Arc<Self>,
         installation: u64,
-        asked: &Asked<'_>,
+        asked: &CredentialRequest<'_>,
     ) -> Result<Arc<Token>, BackendFault> {
-        if !asked.narrow.scopes.is_empty() {
+        if !asked.restriction.scopes.is_empty() {
             let what = "the grant narrows to scopes, which GitHub Apps have not";
             return Err(BackendFault::Denied(what.into()));
         }
         let key = key_of(installation, asked);
         self.tokens
             .get(key, clock::now(), || {
-                let errand = Errand { installation, narrow: asked.narrow.clone() };
-                Arc::clone(self).mint(errand)
+                let mint = MintRequest { installation, restriction: asked.restriction.clone() };
+                Arc::clone(self).mint(mint)
             })
             .await
     }
 
-    async fn mint(self: Arc<Self>, errand: Errand) -> Result<Token, BackendFault> {
+    async fn mint(self: Arc<Self>, mint: MintRequest) -> Result<Token, BackendFault> {
         let now = clock::now();
         let (actor, handle) = &self.private_key;
         let stored = self.secrets.read(actor, handle).await?;
@@ -144,21 +148,21 @@ impl GitHubApp {
         let (actor, handle) = (actor.clone(), handle.clone());
         let minted_from = vec![SecretOrigin { actor, handle, origin: stored.origin }];
         drop(stored);
-        let call = self.call(&errand, &jwt)?;
+        let call = self.call(&mint, &jwt)?;
         let answer = self.outbound.send(call).await?;
-        let Minted { secret, scope, expires_at } = answer::read(&answer, &errand.narrow, now)?;
+        let Minted { secret, scope, expires_at } = answer::read(&answer, &mint.restriction, now)?;
         let ended = AtomicBool::default();
         Ok(Token { secret, scope, minted_at: now, expires_at, minted_from, ended })
     }
 
-    fn call(&self, errand: &Errand, jwt: &Secret) -> Result<Call, CallFault> {
-        let installation = errand.installation.to_string();
+    fn call(&self, mint: &MintRequest, jwt: &Secret) -> Result<Call, CallFault> {
+        let installation = mint.installation.to_string();
         let path = ["app", "installations", &installation, "access_tokens"];
         Call::post(&self.api.below(path))
             .header("accept", "application/vnd.github+json")?
             .header("x-github-api-version", API_VERSION)?
             .bearer(jwt)?
-            .json(&Wanted::of(&errand.narrow))
+            .json(&Wanted::of(&mint.restriction))
     }
 }
 
@@ -194,7 +198,7 @@ impl CredentialBackend for InstallationSource {
         &self.app.name
     }
 
-    fn is_capable(&self, asked: &Asked<'_>) -> bool {
+    fn is_capable(&self, asked: &CredentialRequest<'_>) -> bool {
         let own = match self.installation.form {
             TokenForm::Bearer => CredentialType::Bearer,
             TokenForm::Basic => CredentialType::Basic,
@@ -202,7 +206,7 @@ impl CredentialBackend for InstallationSource {
         asked.kind.is_none_or(|kind| kind == own)
     }
 
-    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
+    async fn resolve(&self, asked: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
         let token = self.app.token(self.installation.id, asked).await?;
         let secret = token.secret.duplicate();
         Ok(Resolved {
@@ -233,8 +237,8 @@ impl CredentialBackend for InstallationSource {
 // === impl Wanted ===
 
 impl<'a> Wanted<'a> {
-    fn of(narrow: &'a Narrow) -> Self {
-        Self { repositories: &narrow.repositories, permissions: &narrow.permissions }
+    fn of(restriction: &'a Restriction) -> Self {
+        Self { repositories: &restriction.repositories, permissions: &restriction.permissions }
     }
 }
 
@@ -244,8 +248,8 @@ fn app_claims(app_id: &str, now: UnixSeconds) -> Value {
 }
 
 /// Everything a token depends on. JSON keeps the parts apart; the order of the grant does not count.
-fn key_of(installation: u64, asked: &Asked<'_>) -> TokenKey {
-    let Narrow { scopes: _, repositories, permissions } = asked.narrow;
+fn key_of(installation: u64, asked: &CredentialRequest<'_>) -> TokenKey {
+    let Restriction { scopes: _, repositories, permissions } = asked.restriction;
     let mut repositories = repositories.clone();
     repositories.sort();
     let (handle, actor) = (asked.handle.as_str(), asked.actor.as_str());
@@ -265,12 +269,13 @@ mod tests {
 
     #[test]
     fn what_is_asked() {
-        let mut narrow = Narrow::default();
-        let wanted = |narrow: &Narrow| serde_json::to_value(Wanted::of(narrow)).unwrap();
-        assert_eq!(wanted(&narrow), json!({}));
-        narrow.repositories = vec!["x".into()];
-        narrow.permissions = [("contents".to_owned(), "read".to_owned())].into();
+        let mut restriction = Restriction::default();
+        let wanted =
+            |restriction: &Restriction| serde_json::to_value(Wanted::of(restriction)).unwrap();
+        assert_eq!(wanted(&restriction), json!({}));
+        restriction.repositories = vec!["x".into()];
+        restriction.permissions = [("contents".to_owned(), "read".to_owned())].into();
         let both = json!({"repositories": ["x"], "permissions": {"contents": "read"}});
-        assert_eq!(wanted(&narrow), both);
+        assert_eq!(wanted(&restriction), both);
     }
 }

@@ -44,13 +44,13 @@ pub trait CredentialBackend: Send + Sync + 'static {
 
     /// Could it answer this, as far as it can tell without asking anybody? A capable backend that
     /// then denies or fails ends the search: nothing falls through to the next.
-    fn is_capable(&self, asked: &Asked<'_>) -> bool;
+    fn is_capable(&self, asked: &CredentialRequest<'_>) -> bool;
 
     /// The credential.
     ///
     /// # Errors
     /// [`BackendFault`]; the edge is told "unavailable" whichever it is.
-    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault>;
+    async fn resolve(&self, asked: &CredentialRequest<'_>) -> Result<Resolved, BackendFault>;
 
     /// Takes a credential back, as far as that is possible. It has nobody to report to: a lease
     /// that cannot be revoked at its source still ends by itself. Failures go to the log.
@@ -71,7 +71,7 @@ pub trait CredentialBackend: Send + Sync + 'static {
 }
 
 /// What is asked of a backend.
-pub struct Asked<'a> {
+pub struct CredentialRequest<'a> {
     /// Whose credential.
     pub actor: &'a Actor,
     pub handle: &'a Handle,
@@ -82,7 +82,7 @@ pub struct Asked<'a> {
     /// The Session JWT, for backends that exchange it (RFC 8693).
     pub session: Option<&'a Secret>,
     /// What of the credential's power the grant gives away.
-    pub narrow: &'a Narrow,
+    pub restriction: &'a Restriction,
     /// When the lease shall end. A backend that can, makes its credential end with it.
     pub until: UnixSeconds,
     /// What the sealed store had for it when the lease was admitted; `None` if nobody looked.
@@ -91,7 +91,7 @@ pub struct Asked<'a> {
 
 /// The part of a credential's power that a grant gives away. Empty: all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Narrow {
+pub struct Restriction {
     /// OAuth 2 scopes (RFC 6749 section 3.3).
     pub scopes: Vec<String>,
     /// GitHub repositories, by name, without owner.
@@ -138,24 +138,24 @@ impl From<CallFault> for BackendFault {
     }
 }
 
-// === impl Asked ===
+// === impl CredentialRequest ===
 
-impl<'a> Asked<'a> {
+impl<'a> CredentialRequest<'a> {
     /// Any credential that is made of headers, for nobody in particular.
     pub fn of(
         actor: &'a Actor,
         handle: &'a Handle,
-        narrow: &'a Narrow,
+        restriction: &'a Restriction,
         until: UnixSeconds,
     ) -> Self {
         let (kind, destination, session, sealed) = (None, None, None, None);
-        Self { actor, handle, kind, destination, session, narrow, until, sealed }
+        Self { actor, handle, kind, destination, session, restriction, until, sealed }
     }
 }
 
-// === impl Narrow ===
+// === impl Restriction ===
 
-impl Narrow {
+impl Restriction {
     pub fn is_empty(&self) -> bool {
         let Self { scopes, repositories, permissions } = self;
         scopes.is_empty() && repositories.is_empty() && permissions.is_empty()

@@ -19,7 +19,7 @@ mod scope;
 
 use super::live_tokens::{self, Changes, Issuer, LiveTokens};
 use super::tokens::{Token, TokenKey, owner};
-use super::{Asked, BackendFault, CredentialBackend, LongLived, MintingStores};
+use super::{BackendFault, CredentialBackend, CredentialRequest, LongLived, MintingStores};
 use answer::{ACCESS_TOKEN, Access, Expected, Granted, JWT};
 use async_trait::async_trait;
 pub use client::{BasicEncoding, Client, ClientAuth};
@@ -81,7 +81,7 @@ pub struct OAuthSource {
 }
 
 /// One request on its way: its own copy of everything, because it outlives who asked.
-struct Errand {
+struct MintRequest {
     request: TokenRequest,
     actor: Actor,
     /// Narrowed.
@@ -119,13 +119,13 @@ impl AuthorizationServer {
     async fn token(
         self: &Arc<Self>,
         request: &TokenRequest,
-        asked: &Asked<'_>,
+        asked: &CredentialRequest<'_>,
     ) -> Result<Arc<Token>, BackendFault> {
-        if !asked.narrow.repositories.is_empty() || !asked.narrow.permissions.is_empty() {
+        if !asked.restriction.repositories.is_empty() || !asked.restriction.permissions.is_empty() {
             let what = "the grant narrows to repositories or permissions, which OAuth 2 has not";
             return Err(BackendFault::Denied(what.into()));
         }
-        let scopes = scope::narrowed(&request.scopes, &asked.narrow.scopes)?;
+        let scopes = scope::narrowed(&request.scopes, &asked.restriction.scopes)?;
         let session = match (&request.grant, asked.session) {
             (Grant::TokenExchange, None) => {
                 let what = "there is no session to exchange";
@@ -137,60 +137,60 @@ impl AuthorizationServer {
         let key = key_of(request, asked, &scopes, session);
         self.tokens
             .get(key, clock::now(), || {
-                let errand = Errand {
+                let mint = MintRequest {
                     request: request.clone(),
                     actor: asked.actor.clone(),
                     scopes: scopes.clone(),
-                    is_narrowed: !asked.narrow.scopes.is_empty(),
+                    is_narrowed: !asked.restriction.scopes.is_empty(),
                     session: session.map(Secret::duplicate),
                     until: asked.until,
                 };
-                Arc::clone(self).mint(errand)
+                Arc::clone(self).mint(mint)
             })
             .await
     }
 
-    async fn mint(self: Arc<Self>, errand: Errand) -> Result<Token, BackendFault> {
+    async fn mint(self: Arc<Self>, mint: MintRequest) -> Result<Token, BackendFault> {
         // Before the clock of the token starts, and before a refresh token is locked.
         self.endpoints.token(&self.outbound).await?;
-        match &errand.request.grant {
+        match &mint.request.grant {
             Grant::ClientCredentials => {
-                self.ask(&errand, &[("grant_type", b"client_credentials")]).await?.0
+                self.ask(&mint, &[("grant_type", b"client_credentials")]).await?.0
             }
             Grant::TokenExchange => {
-                let session = errand.session.as_ref().map_or(&b""[..], Secret::expose);
+                let session = mint.session.as_ref().map_or(&b""[..], Secret::expose);
                 let fields: [(&str, &[u8]); 4] = [
                     ("grant_type", TOKEN_EXCHANGE.as_bytes()),
                     ("subject_token", session),
                     ("subject_token_type", JWT.as_bytes()),
                     ("requested_token_type", ACCESS_TOKEN.as_bytes()),
                 ];
-                self.ask(&errand, &fields).await?.0
+                self.ask(&mint, &fields).await?.0
             }
             Grant::RefreshToken { handle } => {
                 let spend = async |refresh: &Secret| {
                     let fields: [(&str, &[u8]); 2] =
                         [("grant_type", b"refresh_token"), ("refresh_token", refresh.expose())];
-                    self.ask(&errand, &fields).await
+                    self.ask(&mint, &fields).await
                 };
-                self.rotation.spend(&errand.actor, handle, spend).await
+                self.rotation.spend(&mint.actor, handle, spend).await
             }
         }
     }
 
     /// One token request: the grant's own fields, what is wanted, and who asks. Of an answer that
     /// says yes: the access token, if it is fit, and the next refresh token.
-    async fn ask(&self, errand: &Errand, grant: &[(&str, &[u8])]) -> Spent {
+    async fn ask(&self, mint: &MintRequest, grant: &[(&str, &[u8])]) -> Spent {
         let endpoint = self.endpoints.token(&self.outbound).await?;
-        let scope = errand.scopes.join(" ");
+        let scope = mint.scopes.join(" ");
         let mut fields = grant.to_vec();
         if !scope.is_empty() {
             fields.push(("scope", scope.as_bytes()));
         }
-        for resource in &errand.request.resources {
+        for resource in &mint.request.resources {
             fields.push(("resource", resource.as_bytes()));
         }
-        if let Some(audience) = &errand.request.audience {
+        if let Some(audience) = &mint.request.audience {
             fields.push(("audience", audience.as_bytes()));
         }
         let now = clock::now();
@@ -199,14 +199,14 @@ impl AuthorizationServer {
         let minted_from = minted_from.into_iter().collect();
         let call = proof.on(Call::post(&endpoint), fields)?;
         let answer = self.outbound.send(call).await?;
-        let is_exchanged = errand.request.grant == Grant::TokenExchange;
+        let is_exchanged = mint.request.grant == Grant::TokenExchange;
         let expected = Expected { is_exchanged, lifetime: self.lifetime };
         let Granted { access, refresh } = answer::read(&answer, expected)?;
         let token = access.and_then(|Access { token: secret, life, scope }| {
-            let minted = scope::checked(scope, &errand.scopes, errand.is_narrowed)?;
-            self.warn_of_extra(&errand.actor, &minted.extra);
+            let minted = scope::checked(scope, &mint.scopes, mint.is_narrowed)?;
+            self.warn_of_extra(&mint.actor, &minted.extra);
             let scope = minted.all;
-            let expires_at = life.map_or(errand.until, |life| now.saturating_add(life));
+            let expires_at = life.map_or(mint.until, |life| now.saturating_add(life));
             let ended = AtomicBool::default();
             Ok(Token { secret, scope, minted_at: now, expires_at, minted_from, ended })
         });
@@ -261,11 +261,11 @@ impl CredentialBackend for OAuthSource {
         &self.server.name
     }
 
-    fn is_capable(&self, asked: &Asked<'_>) -> bool {
+    fn is_capable(&self, asked: &CredentialRequest<'_>) -> bool {
         asked.kind.is_none_or(|kind| kind == CredentialType::Bearer)
     }
 
-    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
+    async fn resolve(&self, asked: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
         let token = self.server.token(&self.request, asked).await?;
         let TokenRequest { resources, audience, .. } = &self.request;
         Ok(Resolved {
@@ -293,7 +293,7 @@ impl CredentialBackend for OAuthSource {
 /// Everything a token depends on. Each part with its length, so that no two lists look alike.
 fn key_of(
     request: &TokenRequest,
-    asked: &Asked<'_>,
+    asked: &CredentialRequest<'_>,
     scopes: &[String],
     session: Option<&Secret>,
 ) -> TokenKey {
@@ -316,7 +316,7 @@ fn key_of(
     part(session.map_or(&b""[..], Secret::expose));
     part(audience.as_deref().unwrap_or_default().as_bytes());
     // A token with extra scopes is none for a grant that narrows.
-    part(if asked.narrow.scopes.is_empty() { b"" } else { b"narrowed" });
+    part(if asked.restriction.scopes.is_empty() { b"" } else { b"narrowed" });
     for list in [scopes, resources.as_slice()] {
         part(&(list.len() as u64).to_be_bytes());
         list.iter().for_each(|entry| part(entry.as_bytes()));

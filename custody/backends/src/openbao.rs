@@ -5,9 +5,9 @@
 //! their own redirects; of OpenBao's API custody needs seven calls.
 
 mod answer;
+mod api;
 mod client;
 mod denials;
-mod door;
 mod login_files;
 mod settings;
 mod source;

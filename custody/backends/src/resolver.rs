@@ -8,11 +8,11 @@
 //! behind the lease's or the ceiling. A backend that panics or hangs has failed, and no more.
 
 mod attempts;
-mod taking_back;
+mod bulk_revoke;
 
 pub use attempts::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 
-use crate::{Asked, BackendFault, CredentialBackend};
+use crate::{BackendFault, CredentialBackend, CredentialRequest};
 use custody_base::actor::Actor;
 use custody_base::clock::{self, Clock};
 use custody_base::credential::{CredentialType, Resolved};
@@ -41,7 +41,7 @@ pub struct Resolver {
     sources: BTreeMap<Handle, Sources>,
     clock: Clock,
     /// How many values of a backend may be taken back at once, by its name.
-    taking_back: Mutex<HashMap<String, Arc<Semaphore>>>,
+    revoking: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 /// Where a handle's credential comes from.
@@ -57,7 +57,7 @@ pub struct Answered {
     /// [`CredentialBackend::name`]; with `resolved.revocation` it is what [`Resolver::revoke`] takes.
     pub backend: String,
     pub resolved: Resolved,
-    /// In the future, and neither behind [`Asked::until`] nor further off than the ceiling.
+    /// In the future, and neither behind [`CredentialRequest::until`] nor further off than the ceiling.
     pub expires_at: UnixSeconds,
     /// What failed before, for whoever is to be told.
     pub failures: Vec<Failure>,
@@ -102,7 +102,7 @@ impl Resolver {
         registered: Vec<Arc<dyn CredentialBackend>>,
         sources: BTreeMap<Handle, Sources>,
     ) -> Self {
-        Self { registered, sources, clock: clock::system(), taking_back: Mutex::default() }
+        Self { registered, sources, clock: clock::system(), revoking: Mutex::default() }
     }
 
     /// With another clock than the machine's.
@@ -116,7 +116,7 @@ impl Resolver {
     /// [`Unresolved`], with every attempt that was made.
     pub async fn resolve(
         &self,
-        asked: &Asked<'_>,
+        asked: &CredentialRequest<'_>,
         budget: &dyn AttemptBudget,
     ) -> Result<Answered, Unresolved> {
         let mut failures = Vec::new();
@@ -195,7 +195,7 @@ impl Resolver {
     /// Who is asked, in this order. A backend that panics over the question is not asked.
     fn candidates(
         &self,
-        asked: &Asked<'_>,
+        asked: &CredentialRequest<'_>,
         failures: &mut Vec<Failure>,
     ) -> Vec<&Arc<dyn CredentialBackend>> {
         let mut is_capable = |backend: &Arc<dyn CredentialBackend>| {
@@ -217,7 +217,7 @@ impl Resolver {
     async fn attempt(
         &self,
         backend: &Arc<dyn CredentialBackend>,
-        asked: &Asked<'_>,
+        asked: &CredentialRequest<'_>,
         limit: Duration,
     ) -> Result<(Resolved, UnixSeconds), BackendFault> {
         let resolving = AssertUnwindSafe(backend.resolve(asked)).catch_unwind();
@@ -246,14 +246,14 @@ fn panicked() -> BackendFault {
 /// The end of the lease of this credential.
 fn fit(
     resolved: &Resolved,
-    asked: &Asked<'_>,
+    asked: &CredentialRequest<'_>,
     now: UnixSeconds,
 ) -> Result<UnixSeconds, BackendFault> {
     let kind = resolved.credential.kind();
     if asked.kind.map_or(!kind.is_headers(), |asked| asked != kind) {
         return Err(BackendFault::Unfit("it is of another type than was asked for"));
     }
-    let granted = &asked.narrow.scopes;
+    let granted = &asked.restriction.scopes;
     if !granted.is_empty() && !resolved.scope.iter().all(|scope| granted.contains(scope)) {
         return Err(BackendFault::Unfit("its scope is wider than what was granted"));
     }

@@ -8,7 +8,7 @@ use axum::routing::post;
 use custody::config::{Config, Protection};
 use custody::metrics::Metrics;
 use custody::server::listener::Listener;
-use custody_audit::entry::{Asked, Given, SessionId};
+use custody_audit::entry::{IssuedLease, RequestedLease, SessionId};
 use custody_audit::{AuditLog, Entry, Event, Outcome, recovery};
 use custody_base::tls;
 use lease::LeaseRequest;
@@ -84,8 +84,8 @@ async fn nothing(State(audit): State<AuditLog>, body: Body) -> Bytes {
         jwt_id: Some("jti-1".into()),
         session_id: "jti-1".into(),
     });
-    entry.asked = Some(Asked::of(&request));
-    entry.given = Some(Given {
+    entry.requested = Some(RequestedLease::of(&request));
+    entry.issued = Some(IssuedLease {
         lease_id: "lse_AAAAAAAAAAAAAAAAAAAAAA".into(),
         actor: "default".into(),
         expires_at: 1_800_000_000,

@@ -1,7 +1,7 @@
 //! A client that asks as fast as it is answered.
 
 use crate::common::Home;
-use crate::common::client::Knock;
+use crate::common::client::TestClient;
 use crate::numbers::{at, median, micros};
 use axum::body::{Body, Bytes, to_bytes};
 use hyper::Request;
@@ -33,7 +33,7 @@ impl Measured {
     pub async fn round(&mut self, home: &Home, connections: usize, length: Duration) {
         let mut clients = Vec::new();
         for _ in 0..connections {
-            clients.push(client(&home.knock(), self.address).await);
+            clients.push(client(&home.edge_client(), self.address).await);
         }
         let (begin, end) = (Instant::now() + WARM_UP, Instant::now() + WARM_UP + length);
         let ask = |client| tokio::spawn(ask(client, self.body.clone(), begin, end));
@@ -80,8 +80,8 @@ impl Measured {
     }
 }
 
-pub async fn client(knock: &Knock, address: SocketAddr) -> SendRequest<Body> {
-    let stream = knock.connect(address).await.unwrap();
+pub async fn client(client: &TestClient, address: SocketAddr) -> SendRequest<Body> {
+    let stream = client.connect(address).await.unwrap();
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender

@@ -20,8 +20,8 @@ const GOAL: f64 = 100.0;
 pub async fn measure() -> String {
     let home = Home::bare(Store::Sqlite);
     let running = home.serve();
-    let mut edge = client(&home.knock(), running.edge).await;
-    let mut operator = client(&home.knock_as_operator(), running.admin).await;
+    let mut edge = client(&home.edge_client(), running.edge).await;
+    let mut operator = client(&home.operator_client(), running.admin).await;
     let mut known = hear(&mut edge, "").await;
     let mut delays = Vec::with_capacity(REVOCATIONS);
     for number in 0..REVOCATIONS {

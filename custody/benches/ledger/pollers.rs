@@ -84,7 +84,7 @@ pub async fn measure(store: Store, cores: Cores, rows: u64, pollers: usize) -> S
     // Dropped before custody ends, and the edges with it.
     let mut edges = JoinSet::new();
     for _ in 0..pollers {
-        let edge = client(home.knock().connect(running.edge).await.unwrap()).await;
+        let edge = client(home.edge_client().connect(running.edge).await.unwrap()).await;
         edges.spawn(poll(edge, heard.clone()));
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -95,7 +95,7 @@ pub async fn measure(store: Store, cores: Cores, rows: u64, pollers: usize) -> S
             let handles = 0..200_u64;
             let list = |handle| format!("/v1/leases?all=true&limit=10000&handle=handle-{handle}");
             let paths: Vec<_> = handles.map(list).chain(["/v1/sessions".to_owned()]).collect();
-            let connecting = home.knock_as_operator();
+            let connecting = home.operator_client();
             let address = running.admin;
             tokio::spawn(async move {
                 let stream = connecting.connect(address).await.unwrap();
@@ -160,7 +160,7 @@ async fn revoke_all(
 }
 
 async fn operator(home: &Home, admin: SocketAddr) -> SendRequest<Body> {
-    client(home.knock_as_operator().connect(admin).await.unwrap()).await
+    client(home.operator_client().connect(admin).await.unwrap()).await
 }
 
 async fn client(

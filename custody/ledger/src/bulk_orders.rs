@@ -14,6 +14,8 @@ pub struct BulkOrder {
     pub revokes_each: bool,
     /// Who ordered it.
     pub by: String,
+    /// The command, as the audit log has it.
+    pub action: String,
     /// Leases that were issued later are not meant.
     pub ordered_at: UnixSeconds,
 }

@@ -18,6 +18,7 @@ mod leases;
 mod listener;
 mod locks;
 mod notices;
+mod pooler;
 mod reservations;
 mod revocations;
 
@@ -46,9 +47,10 @@ impl PostgresLedger {
     /// Connects, and brings the tables up to date. Replicas may start at the same time.
     ///
     /// # Errors
-    /// The database does not answer, refuses us, or is not ours.
+    /// The database does not answer, refuses us, is not ours, or is behind a pooler of transactions.
     pub async fn open(place: &PostgresPlace, missing: Missing) -> Result<Self, ConnectFault> {
         let connector = Connector::new(place)?;
+        pooler::refuse(&connector).await?;
         layout::migrate(&connector, missing).await?;
         let pool = connector.pool(place.connections)?;
         let feed = connector.pool(FEED_CONNECTIONS)?;

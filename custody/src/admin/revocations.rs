@@ -116,6 +116,16 @@ pub async fn restore(
     Ok(ok(&Restored { kind, id: id.to_owned() }))
 }
 
+/// An edge learns of a revoked actor by the handles that the grants give it. A handle whose actor is in a
+/// claim is also that of others, and a reload may have removed a grant that live leases come from. So an
+/// edge learns of each lease of an actor.
+const fn means_of(target: &Target) -> Means {
+    match target {
+        Target::Actor(_) => Means::OfEach,
+        Target::Session(_) | Target::Lease(_) | Target::Handle(_) => Means::OfTarget,
+    }
+}
+
 fn shown(revocation: &Revocation) -> RevocationShown {
     let Revocation { target, at, until, by } = revocation;
     let (kind, id) = spelled(target);
@@ -140,19 +150,10 @@ impl Admin {
         self.ledger.revoke(&revocation).await?;
         // No lease is written from here on, so those that are live are all.
         let target = revocation.target.clone();
-        let means = self.means_of(&target);
+        let means = means_of(&target);
         let ended = self.bulk_revocation.end(target, means, order.clone()).await;
         let Progress { leases, complete } = ended;
         Ok(Revoked { revocation: shown(&revocation), leases, complete })
-    }
-
-    /// An edge learns of a revoked actor by its handles. A handle whose actor is in a claim is also
-    /// that of others, so an edge learns of each lease.
-    fn means_of(&self, target: &Target) -> Means {
-        match target {
-            Target::Actor(_) if self.grants.current().has_actors_by_claim() => Means::OfEach,
-            _ => Means::OfTarget,
-        }
     }
 
     /// The time at which custody may drop a revocation that names no end; see the module.

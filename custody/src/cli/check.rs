@@ -12,6 +12,7 @@ use custody_audit::recovery::verify;
 use custody_backends::sealed::root_key::RootKey;
 use custody_backends::sealed::{NewKey, SealWith, SealedStore};
 use custody_backends::settings::SourceOf;
+use custody_base::actor::Actor;
 use custody_base::files::check_writable;
 use custody_ledger::Missing;
 use lease::Handle;
@@ -76,7 +77,7 @@ fn check_store(config: &Config, faults: &mut Vec<String>) {
         {
             faults.push(format!("store.root_key: {fault}"));
         } else {
-            for (at, handle) in stored(config) {
+            for (at, handle, _) in stored(config) {
                 faults.push(format!(
                     "grants[{at}].handle: {handle}: the store is empty; fix: custody cred put"
                 ));
@@ -95,24 +96,21 @@ fn check_store(config: &Config, faults: &mut Vec<String>) {
 }
 
 async fn check_grants(config: &Config, store: &SealedStore, faults: &mut Vec<String>) {
-    for (at, handle) in stored(config) {
-        let Some(grant) = config.grants.iter().nth(at) else { continue };
-        // Whose credentials there should be, only sessions show.
-        let Some(actor) = grant.actor.named() else { continue };
+    for (at, handle, actor) in stored(config) {
         if let Err(fault) = store.resolve(actor, handle).await {
             faults.push(format!("grants[{at}].handle: {handle} of actor {actor}: {fault}"));
         }
     }
 }
 
-/// The grants whose credential should be in the sealed store, by their place.
-fn stored(config: &Config) -> impl Iterator<Item = (usize, &Handle)> {
-    let sealed = |handle: &Handle| match config.credentials.0.get(handle) {
+/// Handle and actor of each grant whose credential should be in the sealed store, with the grant's place. A
+/// grant that takes its actor from a claim is not among them: only a session shows which actor that is.
+fn stored(config: &Config) -> impl Iterator<Item = (usize, &Handle, &Actor)> {
+    let is_sealed = |handle: &Handle| match config.credentials.0.get(handle) {
         Some(sources) => sources.primary.of == SourceOf::Sealed,
         None => true,
     };
     let grants = config.grants.iter().enumerate();
-    let named = grants.filter(|(_, grant)| grant.actor.named().is_some());
-    let handles = named.map(|(at, grant)| (at, &grant.handle));
-    handles.filter(move |(_, handle)| sealed(handle))
+    let named = grants.filter_map(|(at, grant)| Some((at, &grant.handle, grant.actor.named()?)));
+    named.filter(move |(_, handle, _)| is_sealed(handle))
 }

@@ -2,7 +2,7 @@
 
 use super::fault::Faults;
 use crate::grants::{DestinationPattern, Grant, GrantActor, GrantedBinding, Grants};
-use custody_backends::Narrow;
+use custody_backends::Restriction;
 use custody_base::actor::Actor;
 use lease::{Handle, LEASE_CEILING, LEASE_DEFAULT};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ struct RawGrant {
     binding: GrantedBinding,
     purpose: Option<String>,
     #[serde(default)]
-    narrow: RawNarrow,
+    narrow: RawRestriction,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ struct RawActor {
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct RawNarrow {
+struct RawRestriction {
     scopes: Vec<String>,
     repositories: Vec<String>,
     permissions: BTreeMap<String, String>,
@@ -101,7 +101,7 @@ fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {
         );
     }
     let purpose = read_purpose(path, raw.purpose, faults);
-    let narrow = read_narrow(path, raw.narrow, faults);
+    let restriction = read_restriction(path, raw.narrow, faults);
     let methods = match methods {
         None => None,
         Some(methods) => Some(methods?),
@@ -115,7 +115,7 @@ fn read_one(path: &str, raw: RawGrant, faults: &mut Faults) -> Option<Grant> {
         ttl: ttl?,
         binding: raw.binding,
         purpose: purpose?,
-        narrow: narrow?,
+        restriction: restriction?,
     })
 }
 
@@ -152,8 +152,8 @@ fn read_purpose(path: &str, text: Option<String>, faults: &mut Faults) -> Option
 }
 
 /// An empty entry would be the same as none, and none is all of the credential's power.
-fn read_narrow(path: &str, raw: RawNarrow, faults: &mut Faults) -> Option<Narrow> {
-    let RawNarrow { scopes, repositories, permissions } = raw;
+fn read_restriction(path: &str, raw: RawRestriction, faults: &mut Faults) -> Option<Restriction> {
+    let RawRestriction { scopes, repositories, permissions } = raw;
     let before = faults.0.len();
     // RFC 6749 section 3.3: visible ASCII but for the quotation mark and the backslash.
     let scope = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\');
@@ -175,7 +175,7 @@ fn read_narrow(path: &str, raw: RawNarrow, faults: &mut Faults) -> Option<Narrow
             faults.add(format!("{path}.narrow.permissions.{of}"), message);
         }
     }
-    (faults.0.len() == before).then_some(Narrow { scopes, repositories, permissions })
+    (faults.0.len() == before).then_some(Restriction { scopes, repositories, permissions })
 }
 
 fn read_destinations(

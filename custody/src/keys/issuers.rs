@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use session::{Rules, SessionName};
 use std::sync::Arc;
 
-/// The rules of every issuer. A session's name begins with its issuer and `#`.
+/// The rules of every issuer. A session's name begins with its issuer and [`SessionName::SEPARATOR`].
 #[derive(Clone, Debug)]
 pub struct Issuers(Arc<[Rules]>);
 
@@ -24,11 +24,14 @@ impl Issuers {
             return Ok(id);
         }
         match &*self.0 {
-            [only] => Ok(format!("{}#{id}", only.issuer)),
+            [only] => Ok(format!("{}{}{id}", only.issuer, SessionName::SEPARATOR)),
             several => {
                 let issuers: Vec<_> = several.iter().map(|rules| rules.issuer.as_str()).collect();
                 let issuers = issuers.join(", ");
-                Err(format!("begins with no issuer; write ISSUER#ID, of the issuers {issuers}"))
+                let separator = SessionName::SEPARATOR;
+                Err(format!(
+                    "begins with no issuer; write ISSUER{separator}ID, of the issuers {issuers}"
+                ))
             }
         }
     }
@@ -61,7 +64,8 @@ impl Issuers {
 
     fn of_name(&self, name: &str) -> Option<&Rules> {
         self.0.iter().find(|rules| {
-            name.strip_prefix(rules.issuer.as_str()).is_some_and(|rest| rest.starts_with('#'))
+            name.strip_prefix(rules.issuer.as_str())
+                .is_some_and(|rest| rest.starts_with(SessionName::SEPARATOR))
         })
     }
 }

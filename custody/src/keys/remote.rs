@@ -1,6 +1,6 @@
 //! A key set that one task fetches and everybody reads.
 
-use super::sessions::{Sessions, VerifyFault};
+use super::sessions::{Sessions, Token, TokenDigest, VerifyFault};
 use super::source::KeySource;
 use crate::metrics::Metrics;
 use custody_base::clock;
@@ -29,7 +29,6 @@ pub struct Schedule {
 }
 
 pub(super) struct Remote {
-    rules: Rules,
     keep: Duration,
     published: watch::Receiver<Published>,
     wanted: Arc<Notify>,
@@ -77,7 +76,7 @@ impl Remote {
         let wanted = Arc::new(Notify::new());
         let fetching = Fetching {
             source,
-            rules: rules.clone(),
+            rules,
             schedule,
             metrics,
             publish,
@@ -88,26 +87,41 @@ impl Remote {
         let fetching = tokio::spawn(fetching.run()).abort_handle();
         // Fails only if the task panicked; then there are no keys, and nobody is believed.
         let _ = published.wait_for(|published| published.fetches > 0).await;
-        Self { rules, keep: schedule.keep, published, wanted, fetching }
+        Self { keep: schedule.keep, published, wanted, fetching }
     }
 
+    /// As [`Sessions::find`].
+    pub fn find(
+        &self,
+        digest: &TokenDigest,
+        now: UnixSeconds,
+    ) -> Option<Result<Arc<Session>, Refusal>> {
+        self.current().0?.find(digest, now)
+    }
+
+    /// Verifies a token that claims to be of this issuer. May wait for one fetch.
     pub async fn verify(
         &self,
-        token: &[u8],
+        token: Token<'_>,
+        jwt: UnverifiedJwt<'_>,
         now: UnixSeconds,
     ) -> Result<Arc<Session>, VerifyFault> {
+        let names_a_key = jwt.names_a_key();
         let (sessions, fetches) = self.current();
-        let first = verify_with(sessions, token, now);
+        let first = verify_with(sessions, jwt, token.digest, now);
         let lacks_key =
             matches!(first, Err(VerifyFault::NoKeys | VerifyFault::Refused(Refusal::UnknownKey)));
-        if !lacks_key || !self.is_worth_a_fetch(token) {
+        if !(lacks_key && names_a_key && self.may_fetch()) {
             return first;
         }
         self.wanted.notify_one();
         let mut published = self.published.clone();
         let fetched = published.wait_for(|published| published.fetches > fetches);
         match timeout(PATIENCE, fetched).await {
-            Ok(Ok(_)) => verify_with(self.current().0, token, now),
+            Ok(Ok(_)) => {
+                let jwt = UnverifiedJwt::read(token.bytes)?;
+                verify_with(self.current().0, jwt, token.digest, now)
+            }
             Ok(Err(_)) | Err(_) => first,
         }
     }
@@ -119,13 +133,9 @@ impl Remote {
         (good.map(|good| Arc::clone(&good.sessions)), published.fetches)
     }
 
-    /// It names a key, claims to be of our issuer, and the pause is over.
-    fn is_worth_a_fetch(&self, token: &[u8]) -> bool {
-        if self.published.borrow().ended_at.elapsed() < UNKNOWN_KID_PAUSE {
-            return false;
-        }
-        UnverifiedJwt::read(token)
-            .is_ok_and(|jwt| jwt.names_a_key() && jwt.choose([&self.rules]).is_ok())
+    /// The pause after the last fetch is over.
+    fn may_fetch(&self) -> bool {
+        self.published.borrow().ended_at.elapsed() >= UNKNOWN_KID_PAUSE
     }
 }
 
@@ -137,10 +147,11 @@ impl Drop for Remote {
 
 fn verify_with(
     sessions: Option<Arc<Sessions>>,
-    token: &[u8],
+    jwt: UnverifiedJwt<'_>,
+    digest: TokenDigest,
     now: UnixSeconds,
 ) -> Result<Arc<Session>, VerifyFault> {
-    Ok(sessions.ok_or(VerifyFault::NoKeys)?.verify(token, now)?)
+    Ok(sessions.ok_or(VerifyFault::NoKeys)?.verify(jwt, digest, now)?)
 }
 
 // === impl Fetching ===

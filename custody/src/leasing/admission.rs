@@ -1,9 +1,9 @@
 //! Who asks, and may they? Everything that is decided before anything is reserved.
 
-use super::case::{Case, Claim, Read};
 use super::life::Life;
 use super::operation::unchanged;
 use super::reason::RefusalReason;
+use super::request::{AdmittedRequest, AuthenticatedRequest, Read};
 use super::{Leasing, Refused};
 use crate::grants::{Covering, Grant, Grants};
 use crate::limits::Buckets;
@@ -27,7 +27,7 @@ impl Leasing {
         &self,
         body: &[u8],
         request_id: Option<String>,
-    ) -> Result<Case, Refused> {
+    ) -> Result<AdmittedRequest, Refused> {
         let request = LeaseRequest::decode(body).map_err(|_| RefusalCode::BadRequest)?;
         let now = (self.parts.clock)();
         let session = match self.parts.keys.verify(request.session.expose(), now).await {
@@ -36,66 +36,77 @@ impl Leasing {
                 return Err(self.session_refused(fault.into(), request_id).await);
             }
         };
-        let claim = Claim { request, session, request_id, now };
+        let authenticated = AuthenticatedRequest { request, session, request_id, now };
         self.within(
             self.per_session.as_ref(),
-            claim.session.id(),
+            authenticated.session.id(),
             RefusalReason::SessionRate,
-            &claim,
+            &authenticated,
         )
         .await?;
-        let ends = self.session_ends(&claim).await?;
-        let (grants, Covering { grant, actor, .. }) = self.granted(&claim).await?;
-        if let Err(reason) = unchanged(&claim.request) {
-            return Err(self.deny(&claim, reason).await);
+        let ends = self.session_ends(&authenticated).await?;
+        let (grants, Covering { grant, actor, .. }) = self.granted(&authenticated).await?;
+        if let Err(reason) = unchanged(&authenticated.request) {
+            return Err(self.deny(&authenticated, reason).await);
         }
-        let read = self.stands(&claim, &grant, &actor).await?;
+        let read = self.stands(&authenticated, &grant, &actor).await?;
         self.within(
             self.per_handle.as_ref(),
             grant.handle.as_str(),
             RefusalReason::HandleRate,
-            &claim,
+            &authenticated,
         )
         .await?;
         let lease_id = dated_id("lse").map_err(|_| RefusalCode::Unavailable)?;
         let life = Life::new(now, grant.ttl, ends);
-        Ok(Case { claim, grants, grant, actor, lease_id, life, read })
+        Ok(AdmittedRequest { authenticated, grants, grant, actor, lease_id, life, read })
     }
 
     /// When the session ends, by its own word and by the absolute limit.
-    async fn session_ends(&self, claim: &Claim) -> Result<UnixSeconds, Refused> {
-        let own = claim.session.expires_at();
-        match self.parts.session_limits.end(&claim.session, claim.now) {
+    async fn session_ends(
+        &self,
+        authenticated: &AuthenticatedRequest,
+    ) -> Result<UnixSeconds, Refused> {
+        let own = authenticated.session.expires_at();
+        match self.parts.session_limits.end(&authenticated.session, authenticated.now) {
             Ok(end) => Ok(end.map_or(own, |end| end.min(own))),
-            Err(over) => Err(self.deny(claim, over.into()).await),
+            Err(over) => Err(self.deny(authenticated, over.into()).await),
         }
     }
 
-    async fn granted(&self, claim: &Claim) -> Result<(Arc<Grants>, Covering), Refused> {
+    async fn granted(
+        &self,
+        authenticated: &AuthenticatedRequest,
+    ) -> Result<(Arc<Grants>, Covering), Refused> {
         let grants = self.parts.grants.current();
-        match grants.covering(&claim.session, &claim.request) {
+        match grants.covering(&authenticated.session, &authenticated.request) {
             Ok(covering) => Ok((grants, covering)),
-            Err(gap) => Err(self.deny(claim, RefusalReason::Gap(gap)).await),
+            Err(gap) => Err(self.deny(authenticated, RefusalReason::Gap(gap)).await),
         }
     }
 
     /// Nothing is revoked, and the session is awake. What the sealed store has for it comes with the
     /// answer.
-    async fn stands(&self, claim: &Claim, grant: &Grant, actor: &Actor) -> Result<Read, Refused> {
+    async fn stands(
+        &self,
+        authenticated: &AuthenticatedRequest,
+        grant: &Grant,
+        actor: &Actor,
+    ) -> Result<Read, Refused> {
         let asked_at = tokio::time::Instant::now();
-        let access_state = match self.access_state(&claim.session, grant, actor).await {
+        let access_state = match self.access_state(&authenticated.session, grant, actor).await {
             Ok(access_state) => access_state,
             Err(fault) => {
                 tracing::error!(%fault, "failed to reach the ledger: custody issues no lease until it can");
-                return Err(self.deny(claim, RefusalReason::Ledger).await);
+                return Err(self.deny(authenticated, RefusalReason::Ledger).await);
             }
         };
         if let Some(blocker) = access_state.blocker() {
-            return Err(self.deny(claim, RefusalReason::Blocked(blocker)).await);
+            return Err(self.deny(authenticated, RefusalReason::Blocked(blocker)).await);
         }
-        if self.parts.session_limits.is_idle(access_state.last_seen, claim.now) {
-            self.end_idle(claim).await;
-            return Err(self.deny(claim, RefusalReason::SessionIdle).await);
+        if self.parts.session_limits.is_idle(access_state.last_seen, authenticated.now) {
+            self.end_idle(authenticated).await;
+            return Err(self.deny(authenticated, RefusalReason::SessionIdle).await);
         }
         Ok(Read::of(access_state, asked_at))
     }
@@ -112,11 +123,11 @@ impl Leasing {
 
     /// Tells the edges, through the feed. That it failed is no reason to say yes: the next request
     /// of the session comes by here again.
-    async fn end_idle(&self, claim: &Claim) {
+    async fn end_idle(&self, authenticated: &AuthenticatedRequest) {
         let revocation = Revocation {
-            target: Target::Session(claim.session.id().to_owned()),
-            at: claim.now,
-            until: Some(claim.session.expires_at().max(claim.now) + DAY),
+            target: Target::Session(authenticated.session.id().to_owned()),
+            at: authenticated.now,
+            until: Some(authenticated.session.expires_at().max(authenticated.now) + DAY),
             by: "idle".into(),
         };
         if let Err(fault) = self.parts.ledger.revoke(&revocation).await {
@@ -131,14 +142,14 @@ impl Leasing {
         buckets: Option<&Buckets>,
         key: &str,
         reason: RefusalReason,
-        claim: &Claim,
+        authenticated: &AuthenticatedRequest,
     ) -> Result<(), Refused> {
         let now = Instant::now();
         let Some(Err(wait)) = buckets.map(|buckets| buckets.take(key, now)) else {
             return Ok(());
         };
         if let Some(suppressed) = self.limited.admit(now) {
-            let mut entry = claim.denied(reason);
+            let mut entry = authenticated.denied(reason);
             entry.suppressed = Some(suppressed);
             self.write(entry).await?;
         }
@@ -146,8 +157,12 @@ impl Leasing {
     }
 
     /// The denial is in the log before it is told.
-    pub(super) async fn deny(&self, claim: &Claim, reason: RefusalReason) -> Refused {
-        match self.write(claim.denied(reason)).await {
+    pub(super) async fn deny(
+        &self,
+        authenticated: &AuthenticatedRequest,
+        reason: RefusalReason,
+    ) -> Refused {
+        match self.write(authenticated.denied(reason)).await {
             Ok(()) => reason.answer().into(),
             Err(refused) => refused,
         }

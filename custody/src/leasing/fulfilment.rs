@@ -1,18 +1,18 @@
 //! A granted, reserved and audited request gets its credential.
 
-use super::caller::Caller;
-use super::case::{Case, Read};
 use super::failure::Failure;
 use super::life::Life;
 use super::reason::RefusalReason;
-use super::reservation::Hold;
+use super::request::{AdmittedRequest, Read};
+use super::reservation::ReservationGuard;
+use super::response_waiter::ResponseWaiter;
 use super::{Leasing, Refused};
 use async_trait::async_trait;
 use custody_audit::Entry;
 use custody_backends::resolver::{
     Answered, AttemptBudget, End, Failure as SourceFailure, Unresolved,
 };
-use custody_backends::{Asked, BackendFault};
+use custody_backends::{BackendFault, CredentialRequest};
 use custody_base::credential::Resolved;
 use custody_base::credential::SecretOrigin;
 use custody_ledger::{Attempt, LeaseRow, Ledger, LedgerFault, NewLease, Recorded};
@@ -40,37 +40,39 @@ impl Leasing {
     /// for again.
     pub(super) async fn fulfil(
         &self,
-        case: &mut Case,
-        hold: &Hold,
-        caller: &Caller<'_>,
+        admitted: &mut AdmittedRequest,
+        guard: &ReservationGuard,
+        waiter: &ResponseWaiter<'_>,
     ) -> Result<Lease, Failure> {
         for _ in 0..MOST_TRIES {
-            let ready = self.obtain(case, hold, caller).await?;
-            match self.let_go(case, hold, &ready, caller).await {
+            let ready = self.obtain(admitted, guard, waiter).await?;
+            match self.commit(admitted, guard, &ready, waiter).await {
                 Ok(()) => {
                     return Ok(Lease {
-                        lease_id: case.lease_id.clone(),
+                        lease_id: admitted.lease_id.clone(),
                         expires_at: ready.life.expires_at,
                         renew_after: ready.life.renew_after(),
                         headers: ready.headers,
-                        binding: case.claim.request.binding,
+                        binding: admitted.authenticated.request.binding,
                     });
                 }
                 Err(failure) => {
-                    self.parts.resolver.take_back([(ready.backend, ready.revocation)]);
+                    self.parts.resolver.revoke_all([(ready.backend, ready.revocation)]);
                     if !matches!(failure, Failure::Stale) {
                         return Err(failure);
                     }
                 }
             }
-            case.read = self.read_again(case).await?;
+            admitted.read = self.read_again(admitted).await?;
         }
         Err(Failure::Stale)
     }
 
-    async fn read_again(&self, case: &Case) -> Result<Read, Failure> {
+    async fn read_again(&self, admitted: &AdmittedRequest) -> Result<Read, Failure> {
         let asked_at = Instant::now();
-        let access_state = self.access_state(&case.claim.session, &case.grant, &case.actor).await?;
+        let access_state = self
+            .access_state(&admitted.authenticated.session, &admitted.grant, &admitted.actor)
+            .await?;
         match access_state.blocker() {
             Some(blocker) => Err(Failure::Revoked(RefusalReason::Blocked(blocker))),
             None => Ok(Read::of(access_state, asked_at)),
@@ -79,46 +81,46 @@ impl Leasing {
 
     async fn obtain(
         &self,
-        case: &Case,
-        hold: &Hold,
-        caller: &Caller<'_>,
+        admitted: &AdmittedRequest,
+        guard: &ReservationGuard,
+        waiter: &ResponseWaiter<'_>,
     ) -> Result<Ready, Failure> {
-        let (grant, request) = (&case.grant, &case.claim.request);
-        let asked = Asked {
-            actor: &case.actor,
+        let (grant, request) = (&admitted.grant, &admitted.authenticated.request);
+        let asked = CredentialRequest {
+            actor: &admitted.actor,
             handle: &grant.handle,
             kind: None,
             destination: Some(&request.destination),
             session: Some(&request.session),
-            narrow: &grant.narrow,
-            until: case.life.expires_at,
-            sealed: Some(&case.read.sealed),
+            restriction: &grant.restriction,
+            until: admitted.life.expires_at,
+            sealed: Some(&admitted.read.sealed),
         };
-        let budget = WhileWaiting { hold, ledger: &*self.parts.ledger, caller };
+        let budget = WhileWaiting { guard, ledger: &*self.parts.ledger, waiter };
         let resolving = self.parts.resolver.resolve(&asked, &budget);
-        match tokio::time::timeout_at(caller.deadline(), resolving).await {
+        match tokio::time::timeout_at(waiter.deadline(), resolving).await {
             Ok(Ok(answered)) => {
-                self.sources_failed(case, &answered.failures);
-                self.ready(case, answered)
+                self.sources_failed(admitted, &answered.failures);
+                self.ready(admitted, answered)
             }
             Ok(Err(unresolved)) => {
-                self.sources_failed(case, &unresolved.failures);
-                Err(failure_of(unresolved, caller))
+                self.sources_failed(admitted, &unresolved.failures);
+                Err(failure_of(unresolved, waiter))
             }
             Err(_elapsed) => Err(Failure::CallerGone),
         }
     }
 
-    fn sources_failed(&self, case: &Case, failures: &[SourceFailure]) {
+    fn sources_failed(&self, admitted: &AdmittedRequest, failures: &[SourceFailure]) {
         for failure in failures {
-            self.parts.failures.report(&case.actor, &case.grant.handle, failure);
+            self.parts.failures.report(&admitted.actor, &admitted.grant.handle, failure);
         }
     }
 
     /// Headers, and a life within the credential's own.
-    fn ready(&self, case: &Case, answered: Answered) -> Result<Ready, Failure> {
+    fn ready(&self, admitted: &AdmittedRequest, answered: Answered) -> Result<Ready, Failure> {
         let Answered { backend, resolved, expires_at, failures: _ } = answered;
-        let life = case.life.within(Some(expires_at), (self.parts.clock)());
+        let life = admitted.life.within(Some(expires_at), (self.parts.clock)());
         let headers = resolved.credential.headers();
         match (life, headers) {
             (Some(life), Ok(headers)) => {
@@ -132,8 +134,8 @@ impl Leasing {
                 };
                 let reason = RefusalReason::from(&fault);
                 let failure = SourceFailure { backend: backend.clone(), fault };
-                self.sources_failed(case, &[failure]);
-                self.parts.resolver.take_back([(backend, resolved.revocation)]);
+                self.sources_failed(admitted, &[failure]);
+                self.parts.resolver.revoke_all([(backend, resolved.revocation)]);
                 Err(Failure::Source(reason))
             }
         }
@@ -142,24 +144,26 @@ impl Leasing {
     /// The last checks, the ledger's own record, and the reservation's release. The ledger decides
     /// in one transaction whether anything forbids the lease, however short a time the source took. The
     /// lease leaves right after it.
-    async fn let_go(
+    async fn commit(
         &self,
-        case: &Case,
-        hold: &Hold,
+        admitted: &AdmittedRequest,
+        guard: &ReservationGuard,
         ready: &Ready,
-        caller: &Caller<'_>,
+        waiter: &ResponseWaiter<'_>,
     ) -> Result<(), Failure> {
-        let (claim, grant) = (&case.claim, &case.grant);
+        let (authenticated, grant) = (&admitted.authenticated, &admitted.grant);
         let grants = self.parts.grants.current();
-        if !Arc::ptr_eq(&grants, &case.grants)
-            && !grants.covering(&claim.session, &claim.request).is_ok_and(|now| now.grant == *grant)
+        if !Arc::ptr_eq(&grants, &admitted.grants)
+            && !grants
+                .covering(&authenticated.session, &authenticated.request)
+                .is_ok_and(|now| now.grant == *grant)
         {
             return Err(Failure::Revoked(RefusalReason::GrantsChanged));
         }
-        if !caller.is_waiting() {
+        if !waiter.is_waiting() {
             return Err(Failure::CallerGone);
         }
-        let (row, as_of, hold) = (&row(case, ready), case.read.as_of, hold.reservation());
+        let (row, as_of, hold) = (&row(admitted, ready), admitted.read.as_of, guard.reservation());
         let lease = NewLease { row, as_of, made_from: &ready.made_from, hold };
         match self.parts.ledger.record(&lease).await? {
             Recorded::Written => Ok(()),
@@ -169,22 +173,26 @@ impl Leasing {
         }
     }
 
-    pub(super) async fn failed(&self, case: &Case, failure: &Failure) -> Result<Lease, Refused> {
+    pub(super) async fn failed(
+        &self,
+        admitted: &AdmittedRequest,
+        failure: &Failure,
+    ) -> Result<Lease, Refused> {
         match failure {
             Failure::Source(_) => {}
-            Failure::CallerGone => tracing::debug!(lease_id = case.lease_id, "nobody waits"),
+            Failure::CallerGone => tracing::debug!(lease_id = admitted.lease_id, "nobody waits"),
             other => {
-                tracing::warn!(lease_id = case.lease_id, fault = %other, "failed to issue a lease")
+                tracing::warn!(lease_id = admitted.lease_id, fault = %other, "failed to issue a lease")
             }
         }
-        self.write(case.failed(failure)).await?;
+        self.write(admitted.failed(failure)).await?;
         Err(failure.reason().answer().into())
     }
 
     /// The lease left the reservation, and whoever asked had hung up by then. Its value goes back.
     pub(super) async fn undelivered(&self, lease: Lease, request_id: Option<String>) {
         let row = self.row_of(&lease.lease_id).await.ok().flatten();
-        self.parts.resolver.take_back(row.map(LeaseRow::source));
+        self.parts.resolver.revoke_all(row.map(LeaseRow::source));
         let mut entry = Entry::lease_undelivered(lease.lease_id);
         entry.request_id = request_id;
         // The writer has logged why it could not be written, and there is nobody to tell.
@@ -192,47 +200,47 @@ impl Leasing {
     }
 }
 
-fn failure_of(unresolved: Unresolved, caller: &Caller<'_>) -> Failure {
+fn failure_of(unresolved: Unresolved, waiter: &ResponseWaiter<'_>) -> Failure {
     let last = unresolved.failures.last().map(|failure| RefusalReason::from(&failure.fault));
     match unresolved.end {
         End::Ledger(fault) => fault.into(),
         End::Exhausted => Failure::Exhausted,
-        End::Lost if !caller.is_waiting() => Failure::CallerGone,
+        End::Lost if !waiter.is_waiting() => Failure::CallerGone,
         End::Lost => Failure::Lost,
         End::Failed => Failure::Source(last.unwrap_or(RefusalReason::NoBackendAvailable)),
         End::NoBackendAvailable(_) => Failure::Source(RefusalReason::NoBackendAvailable),
     }
 }
 
-/// The attempts that a hold has left, as long as somebody waits for them.
+/// The attempts that a reservation has left, as long as somebody waits for them.
 struct WhileWaiting<'a> {
-    hold: &'a Hold,
+    guard: &'a ReservationGuard,
     ledger: &'a dyn Ledger,
-    caller: &'a Caller<'a>,
+    waiter: &'a ResponseWaiter<'a>,
 }
 
 #[async_trait]
 impl AttemptBudget for WhileWaiting<'_> {
     async fn spend(&self) -> Result<Attempt, LedgerFault> {
-        if self.caller.is_waiting() {
-            self.hold.spend(self.ledger).await
+        if self.waiter.is_waiting() {
+            self.guard.spend(self.ledger).await
         } else {
             Ok(Attempt::Lost)
         }
     }
 }
 
-fn row(case: &Case, ready: &Ready) -> LeaseRow {
-    let (claim, grant) = (&case.claim, &case.grant);
+fn row(admitted: &AdmittedRequest, ready: &Ready) -> LeaseRow {
+    let (authenticated, grant) = (&admitted.authenticated, &admitted.grant);
     LeaseRow {
-        lease_id: case.lease_id.clone(),
-        session: claim.session.id().to_owned(),
-        subject: claim.session.subject().unwrap_or_default().to_owned(),
-        actor: case.actor.clone(),
+        lease_id: admitted.lease_id.clone(),
+        session: authenticated.session.id().to_owned(),
+        subject: authenticated.session.subject().unwrap_or_default().to_owned(),
+        actor: admitted.actor.clone(),
         handle: grant.handle.clone(),
-        destination: claim.request.destination.to_string(),
-        binding: claim.request.binding,
-        issued_at: claim.now,
+        destination: authenticated.request.destination.to_string(),
+        binding: authenticated.request.binding,
+        issued_at: authenticated.now,
         expires_at: ready.life.expires_at,
         backend: ready.backend.clone(),
         revocation: ready.revocation.clone(),

@@ -51,20 +51,20 @@ pub enum RefusalReason {
 // === impl RefusalReason ===
 
 impl RefusalReason {
-    /// Every reason, in the order of the checks; for the table in the documentation.
+    /// Every reason, in the order of the stages; for the table in the documentation.
     pub const ALL: [Self; 46] = [
         Self::Session(Refusal::TooLarge),
         Self::Session(Refusal::Malformed),
-        Self::Session(Refusal::Algorithm),
-        Self::Session(Refusal::UnknownKey),
-        Self::Session(Refusal::Signature),
         Self::Session(Refusal::Issuer),
+        Self::SessionKeysUnavailable,
+        Self::Session(Refusal::UnknownKey),
+        Self::Session(Refusal::Algorithm),
+        Self::Session(Refusal::Signature),
+        Self::Session(Refusal::Claims("")),
         Self::Session(Refusal::Audience),
+        Self::Session(Refusal::Lifetime),
         Self::Session(Refusal::Expired),
         Self::Session(Refusal::NotYetValid),
-        Self::Session(Refusal::Lifetime),
-        Self::Session(Refusal::Claims("")),
-        Self::SessionKeysUnavailable,
         Self::SessionRate,
         Self::SessionAuthTime,
         Self::SessionAbsolute,

@@ -1,8 +1,8 @@
 //! What a request holds while it works: nothing but a count, or a reservation in the ledger.
 
-use super::case::Case;
 use super::operation;
 use super::reason::RefusalReason;
+use super::request::AdmittedRequest;
 use super::{Leasing, Refused, TIME_LIMIT};
 use custody_backends::resolver::{AttemptBudget, InMemory, MOST_ATTEMPTS};
 use custody_base::names::fresh_id;
@@ -15,14 +15,14 @@ const SLACK: u64 = 5;
 /// renewed within its session.
 const DAY: u64 = 24 * 60 * 60;
 
-pub(super) enum Hold {
+pub(super) enum ReservationGuard {
     /// A lease bound to its session may be had any number of times; attempts are counted here.
     Session(InMemory),
-    Operation(Held),
+    Operation(OpenReservation),
 }
 
 /// An open reservation. Whoever drops it without a word leaves it to its `held_until`.
-pub(super) struct Held {
+pub(super) struct OpenReservation {
     key: [u8; 32],
     holder: String,
 }
@@ -30,52 +30,57 @@ pub(super) struct Held {
 // === impl Leasing ===
 
 impl Leasing {
-    /// A single-use request has its operation reserved, once, on all replicas. The case gets the
+    /// A single-use request has its operation reserved, once, on all replicas. The request gets the
     /// lease id that the reservation has had from the first.
-    pub(super) async fn reserve(&self, case: &mut Case) -> Result<Hold, Refused> {
-        if !case.is_single_use() {
-            return Ok(Hold::Session(InMemory::default()));
+    pub(super) async fn reserve(
+        &self,
+        admitted: &mut AdmittedRequest,
+    ) -> Result<ReservationGuard, Refused> {
+        if !admitted.is_single_use() {
+            return Ok(ReservationGuard::Session(InMemory::default()));
         }
         let ledger = &*self.parts.ledger;
-        let reservation = reservation(case)?;
-        let held = Held { key: reservation.key, holder: reservation.holder.clone() };
+        let reservation = reservation(admitted)?;
+        let held = OpenReservation { key: reservation.key, holder: reservation.holder.clone() };
         match ledger.open(&reservation).await {
             Ok(Opened::Held { lease_id, attempts: _ }) => {
-                case.lease_id = lease_id;
-                Ok(Hold::Operation(held))
+                admitted.lease_id = lease_id;
+                Ok(ReservationGuard::Operation(held))
             }
-            Ok(Opened::Replayed) => Err(self.deny(&case.claim, RefusalReason::Replay).await),
+            Ok(Opened::Replayed) => {
+                Err(self.deny(&admitted.authenticated, RefusalReason::Replay).await)
+            }
             Err(fault) => {
                 tracing::error!(%fault, "failed to reach the ledger: custody issues no lease until it can");
                 // It may have been opened all the same.
-                Hold::Operation(held).give_up(ledger).await;
-                Err(self.deny(&case.claim, RefusalReason::Ledger).await)
+                ReservationGuard::Operation(held).give_up(ledger).await;
+                Err(self.deny(&admitted.authenticated, RefusalReason::Ledger).await)
             }
         }
     }
 }
 
-fn reservation(case: &Case) -> Result<Reservation, RefusalCode> {
-    let (claim, now) = (&case.claim, case.claim.now);
+fn reservation(admitted: &AdmittedRequest) -> Result<Reservation, RefusalCode> {
+    let (authenticated, now) = (&admitted.authenticated, admitted.authenticated.now);
     let holder = fresh_id("hld").map_err(|_| RefusalCode::Unavailable)?;
     Ok(Reservation {
-        key: operation::key(&claim.session, &claim.request),
-        lease_id: case.lease_id.clone(),
-        session: claim.session.id().to_owned(),
-        handle: case.grant.handle.clone(),
-        destination: claim.request.destination.to_string(),
-        purpose: case.grant.purpose.clone().unwrap_or_default(),
+        key: operation::key(&authenticated.session, &authenticated.request),
+        lease_id: admitted.lease_id.clone(),
+        session: authenticated.session.id().to_owned(),
+        handle: admitted.grant.handle.clone(),
+        destination: authenticated.request.destination.to_string(),
+        purpose: admitted.grant.purpose.clone().unwrap_or_default(),
         budget: MOST_ATTEMPTS,
         holder,
         now,
         held_until: now + TIME_LIMIT.as_secs() + SLACK,
-        keep_until: claim.session.expires_at().max(now) + DAY,
+        keep_until: authenticated.session.expires_at().max(now) + DAY,
     })
 }
 
-// === impl Hold ===
+// === impl ReservationGuard ===
 
-impl Hold {
+impl ReservationGuard {
     /// Counts an attempt before it is made; of an operation durably, so that a crash refunds none.
     pub async fn spend(&self, ledger: &dyn Ledger) -> Result<Attempt, LedgerFault> {
         match self {

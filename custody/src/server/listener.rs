@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 pub struct Listener {
     socket: TcpListener,
     tls: Acceptors,
-    door: Arc<BoundListener>,
+    connections: Arc<ConnectionHandler>,
 }
 
 /// The connections that were let in by the same TLS files.
@@ -37,7 +37,7 @@ struct Generation {
 }
 
 /// The parts that every connection of a listener shares.
-struct BoundListener {
+struct ConnectionHandler {
     routes: Router,
     http: auto::Builder<TokioExecutor>,
     metrics: Arc<Metrics>,
@@ -99,7 +99,8 @@ impl Listener {
     ) -> Self {
         let metrics = Arc::clone(metrics);
         let refused = Sampler::new(Instant::now());
-        Self { socket, tls, door: Arc::new(BoundListener { routes, http, metrics, refused }) }
+        let connections = Arc::new(ConnectionHandler { routes, http, metrics, refused });
+        Self { socket, tls, connections }
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
@@ -110,7 +111,7 @@ impl Listener {
     /// every connection that was let in by TLS files which are in force no more.
     pub async fn serve(mut self, mut stop: watch::Receiver<bool>) {
         let mut generation = Generation::new();
-        let concurrency_limits = Arc::new(Semaphore::new(CONNECTIONS));
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let (stream, place) = tokio::select! {
                 biased;
@@ -120,13 +121,14 @@ impl Listener {
                     under_way::spawn(std::mem::replace(&mut generation, Generation::new()).end());
                     continue;
                 }
-                accepted = accept(&self.socket, &concurrency_limits) => match accepted {
+                accepted = accept(&self.socket, &places) => match accepted {
                     Some(accepted) => accepted,
                     None => continue,
                 },
             };
             let tls = self.tls.as_ref().map(|tls| tls.borrow().clone());
-            let served = Arc::clone(&self.door).serve(stream, tls, generation.graceful.watcher());
+            let served =
+                Arc::clone(&self.connections).serve(stream, tls, generation.graceful.watcher());
             let mut cut = generation.cut.subscribe();
             tokio::spawn(async move {
                 tokio::select! {
@@ -175,9 +177,9 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 async fn accept(
     socket: &TcpListener,
-    concurrency_limits: &Arc<Semaphore>,
+    places: &Arc<Semaphore>,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(concurrency_limits).acquire_owned().await.ok()?;
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
     match socket.accept().await {
         Ok((stream, _peer)) => Some((stream, place)),
         Err(error) => {
@@ -188,9 +190,9 @@ async fn accept(
     }
 }
 
-// === impl BoundListener ===
+// === impl ConnectionHandler ===
 
-impl BoundListener {
+impl ConnectionHandler {
     async fn serve(self: Arc<Self>, stream: TcpStream, tls: Option<TlsAcceptor>, watcher: Watcher) {
         // Small answers, waited for: nothing to gain from holding them back.
         let _ = stream.set_nodelay(true);

@@ -1,4 +1,4 @@
-//! The sockets custody listens on, and who is let in at each.
+//! The sockets custody listens on, and how each is secured.
 
 use super::StartFault;
 use super::protection::Protected;
@@ -7,7 +7,7 @@ use crate::config::Config;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
-/// Every door, open: bound, and nobody served yet.
+/// All listeners: bound, and not serving yet.
 pub struct Listeners {
     pub edge: BoundListener,
     pub admin: Option<BoundListener>,

@@ -13,7 +13,7 @@ pub(super) struct Protected {
     workers: Option<TlsFiles>,
 }
 
-/// The keys of the doors.
+/// The TLS acceptors of the listeners.
 #[derive(Default)]
 pub(super) struct ListenerAcceptors {
     pub(super) edge: Option<TlsAcceptor>,
@@ -50,7 +50,7 @@ impl Protected {
     /// guests talk to, a worker's in many.
     pub(super) fn read_acceptors(&self) -> Result<ListenerAcceptors, StartFault> {
         let [edge, admin, workers] = self.each();
-        let read_acceptors = ListenerAcceptors {
+        let acceptors = ListenerAcceptors {
             edge: acceptor(edge, tls::TLS12_AND_13, StartFault::EdgeTls)?,
             admin: acceptor(admin, tls::TLS13_ONLY, StartFault::AdminTls)?,
             workers: acceptor(workers, tls::TLS13_ONLY, StartFault::WorkersTls)?,
@@ -58,7 +58,7 @@ impl Protected {
         ensure_disjoint_cas(("edge", edge), admin, StartFault::AdminTls)?;
         ensure_disjoint_cas(("edge", edge), workers, StartFault::WorkersTls)?;
         ensure_disjoint_cas(("admin", admin), workers, StartFault::WorkersTls)?;
-        Ok(read_acceptors)
+        Ok(acceptors)
     }
 }
 

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use custody_audit::Entry;
 use custody_backends::resolver::{Answered, Failure, InMemory, Unresolved};
-use custody_backends::{Asked, BackendFault, Narrow};
+use custody_backends::{BackendFault, CredentialRequest, Restriction};
 use custody_base::actor::Actor;
 use custody_base::credential::CredentialType;
 use custody_base::names::fresh_id;
@@ -105,7 +105,7 @@ impl Workers {
         match body {
             Ok(body) => Ok((row, body)),
             Err(fault) => {
-                self.parts.resolver.take_back([row.source()]);
+                self.parts.resolver.revoke_all([row.source()]);
                 Err(Refusal::unavailable("credential_unreadable", fault.to_string()))
             }
         }
@@ -120,9 +120,10 @@ impl Workers {
         admitted: &Admitted,
     ) -> Result<(Answered, LeaseRow), Refusal> {
         let budget = InMemory::default();
-        let (narrow, until) = (Narrow::default(), (self.parts.clock)().saturating_add(ttl));
-        let asked = Asked::of(&order.actor, &order.service, &narrow, until);
-        let asked = Asked { kind: order.kind, ..asked };
+        let (restriction, until) =
+            (Restriction::default(), (self.parts.clock)().saturating_add(ttl));
+        let asked = CredentialRequest::of(&order.actor, &order.service, &restriction, until);
+        let asked = CredentialRequest { kind: order.kind, ..asked };
         // The budget ends it.
         loop {
             let as_of = self.may_be_used(order).await?;
@@ -139,7 +140,7 @@ impl Workers {
                 Err(fault) => Some(fault.into()),
             };
             // What is not written down could not be torn down.
-            self.parts.resolver.take_back([row.source()]);
+            self.parts.resolver.revoke_all([row.source()]);
             if let Some(refusal) = refusal {
                 return Err(refusal);
             }
@@ -148,7 +149,7 @@ impl Workers {
 
     /// The worker has hung up, so nobody has the value.
     fn undelivered(self: &Arc<Self>, row: &LeaseRow, admitted: &Admitted) {
-        self.parts.resolver.take_back([row.clone().source()]);
+        self.parts.resolver.revoke_all([row.clone().source()]);
         let mut entry = Entry::lease_undelivered(row.lease_id.clone());
         entry.order = Some(admitted.order.clone());
         let audit = self.parts.audit.clone();

@@ -5,7 +5,8 @@ use custody_audit::{AuditLog, recovery};
 use custody_backends::assembly::{Own, assemble};
 use custody_backends::resolver::{Answered, InMemory, Resolver, Unresolved};
 use custody_backends::{
-    Asked, BackendFault, CredentialBackend, LongLived, MintingStores, Narrow, StoredSecret,
+    BackendFault, CredentialBackend, CredentialRequest, LongLived, MintingStores, Restriction,
+    StoredSecret,
 };
 use custody_base::actor::Actor;
 use custody_base::credential::{CredentialType, Resolved};
@@ -153,11 +154,11 @@ impl CredentialBackend for NoStore {
         "sealed"
     }
 
-    fn is_capable(&self, _: &Asked<'_>) -> bool {
+    fn is_capable(&self, _: &CredentialRequest<'_>) -> bool {
         false
     }
 
-    async fn resolve(&self, _: &Asked<'_>) -> Result<Resolved, BackendFault> {
+    async fn resolve(&self, _: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
         Err(BackendFault::Absent)
     }
 
@@ -218,8 +219,9 @@ pub async fn resolve(
 ) -> Result<Answered, Unresolved> {
     let actor: Actor = "default".parse().unwrap();
     let handle = handle.parse().unwrap();
-    let (narrow, until) = (&Narrow::default(), super::now() + 300);
-    let asked = Asked { kind, ..Asked::of(&actor, &handle, narrow, until) };
+    let (restriction, until) = (&Restriction::default(), super::now() + 300);
+    let asked =
+        CredentialRequest { kind, ..CredentialRequest::of(&actor, &handle, restriction, until) };
     resolver.resolve(&asked, &InMemory::default()).await
 }
 

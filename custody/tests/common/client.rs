@@ -21,8 +21,8 @@ use tokio_rustls::client::TlsStream;
 /// All that the admin listener speaks.
 pub const TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
-/// How to knock.
-pub struct Knock {
+/// A client of custody, and how it connects.
+pub struct TestClient {
     pub ca: PathBuf,
     /// Certificate and key.
     pub identity: Option<(PathBuf, PathBuf)>,
@@ -49,9 +49,9 @@ impl Answer {
 }
 
 impl Home {
-    /// As the edge that `custody init` made knocks.
-    pub fn knock(&self) -> Knock {
-        Knock {
+    /// The edge that `custody init` made.
+    pub fn edge_client(&self) -> TestClient {
+        TestClient {
             ca: self.path("ca.pem"),
             identity: Some((self.path("edge-client.pem"), self.path("edge-client.key"))),
             alpn: b"http/1.1",
@@ -59,12 +59,12 @@ impl Home {
         }
     }
 
-    /// As the operator that `custody init` made knocks on the admin listener.
-    pub fn knock_as_operator(&self) -> Knock {
-        Knock {
+    /// The operator that `custody init` made, for the admin listener.
+    pub fn operator_client(&self) -> TestClient {
+        TestClient {
             identity: Some((self.path("operator.pem"), self.path("operator.key"))),
             versions: TLS13,
-            ..self.knock()
+            ..self.edge_client()
         }
     }
 
@@ -73,12 +73,12 @@ impl Home {
     }
 
     pub async fn lease_raw(&self, running: &Running, body: Vec<u8>) -> Answer {
-        let stream = self.knock().connect(running.edge).await.unwrap();
+        let stream = self.edge_client().connect(running.edge).await.unwrap();
         over_http1(stream, post(Body::from(body))).await.unwrap()
     }
 }
 
-impl Knock {
+impl TestClient {
     pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         for ca in CertificateDer::pem_file_iter(&self.ca).unwrap() {
@@ -134,9 +134,9 @@ impl Knock {
 pub struct Conversation(http2::SendRequest<Body>);
 
 impl Conversation {
-    /// Over HTTP/2, which `knock` has to offer.
-    pub async fn open(knock: Knock, address: SocketAddr) -> Self {
-        let stream = TokioIo::new(knock.connect(address).await.unwrap());
+    /// Over HTTP/2, which `client` has to offer.
+    pub async fn open(client: TestClient, address: SocketAddr) -> Self {
+        let stream = TokioIo::new(client.connect(address).await.unwrap());
         let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
         tokio::spawn(connection);
         Self(sender)

@@ -1,6 +1,6 @@
 //! A home with a workers' listener, and an issuer of capability tokens.
 
-use super::client::{Answer, Knock};
+use super::client::{Answer, TestClient};
 use super::stores::Store;
 use super::{Home, Running, now};
 use serde_json::{Value, json};
@@ -35,9 +35,9 @@ health:\n"
         Self { home, issuer, count: AtomicU64::new(0) }
     }
 
-    pub fn knock(&self) -> Knock {
+    pub fn client(&self) -> TestClient {
         let identity = Some((self.home.path("worker.pem"), self.home.path("worker.key")));
-        Knock { identity, ..self.home.knock_as_operator() }
+        TestClient { identity, ..self.home.operator_client() }
     }
 
     /// Claims of a good token.
@@ -67,6 +67,6 @@ health:\n"
     ) -> Answer {
         let path = format!("/v1/cred/{what}");
         let body = Some(body.as_bytes());
-        self.knock().send(running.workers, "POST", &path, headers, body).await.unwrap()
+        self.client().send(running.workers, "POST", &path, headers, body).await.unwrap()
     }
 }

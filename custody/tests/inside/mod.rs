@@ -291,12 +291,12 @@ grants: {grants}\n"
     )
 }
 
-/// One place for every handle, or a primary and a backup for those of [`GRANTS`].
-fn resolver(script: &Arc<Scripted>, concurrency_limits: usize) -> Resolver {
+/// One backend for every handle, or a primary and a backup for those of [`GRANTS`].
+fn resolver(script: &Arc<Scripted>, backends: usize) -> Resolver {
     let primary = Arc::new(Place { number: 0, script: Arc::clone(script) });
     let backup = Arc::new(Place { number: 1, script: Arc::clone(script) });
     let mut sources = BTreeMap::new();
-    if concurrency_limits > 1 {
+    if backends > 1 {
         for handle in ["h", "g", "once", "of-ada"] {
             let pair = Sources { primary: primary.clone(), backup: Some(backup.clone()) };
             sources.insert(handle.parse().unwrap(), pair);

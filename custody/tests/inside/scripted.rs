@@ -1,6 +1,6 @@
 //! Sources that do what the test says.
 
-use custody_backends::{Asked, BackendFault, CredentialBackend, Narrow};
+use custody_backends::{BackendFault, CredentialBackend, CredentialRequest, Restriction};
 use custody_base::actor::Actor;
 use custody_base::credential::{Credential, Resolved};
 use lease::{Handle, Secret};
@@ -27,7 +27,7 @@ pub struct Question {
     pub actor: String,
     pub handle: String,
     pub destination: Option<String>,
-    pub narrow: Narrow,
+    pub restriction: Restriction,
     pub until: u64,
 }
 
@@ -73,11 +73,11 @@ impl CredentialBackend for Place {
         ["place-0", "place-1"][self.number]
     }
 
-    fn is_capable(&self, _: &Asked<'_>) -> bool {
+    fn is_capable(&self, _: &CredentialRequest<'_>) -> bool {
         true
     }
 
-    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
+    async fn resolve(&self, asked: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
         let Self { number: place, script } = self;
         let number = {
             let mut all = script.asked.lock().unwrap();
@@ -86,7 +86,7 @@ impl CredentialBackend for Place {
                 actor: asked.actor.to_string(),
                 handle: asked.handle.to_string(),
                 destination: asked.destination.map(ToString::to_string),
-                narrow: asked.narrow.clone(),
+                restriction: asked.restriction.clone(),
                 until: asked.until,
             });
             all.len()

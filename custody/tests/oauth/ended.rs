@@ -8,7 +8,7 @@ use super::{House, REFRESH, ask, basic, client_credentials, refreshes, token};
 use custody::housekeeping;
 use custody_backends::oauth::{Endpoints, OAuthSource, TokenRequest};
 use custody_backends::resolver::{Resolver, Sources};
-use custody_backends::{Asked, BackendFault, CredentialBackend, Narrow};
+use custody_backends::{BackendFault, CredentialBackend, CredentialRequest, Restriction};
 use custody_base::credential::Resolved;
 use custody_base::outbound::Endpoint;
 use custody_ledger::{LeaseRow, NewLease, Recorded, Revocation, Target};
@@ -165,9 +165,10 @@ async fn record(house: &House, event: &str) -> Value {
 async fn tokens_of_an_actor_end_with_its_teardown_though_their_secret_is_of_another(store: Store) {
     let house = House::new(store).await;
     let replicas = [house.source(client_credentials()), house.source(client_credentials())];
-    let (ada, under, narrow) = ("ada".parse().unwrap(), handle("corp-api"), Narrow::default());
+    let (ada, under, restriction) =
+        ("ada".parse().unwrap(), handle("corp-api"), Restriction::default());
     let lease = async |source: &OAuthSource| {
-        let asked = Asked::of(&ada, &under, &narrow, now() + 300);
+        let asked = CredentialRequest::of(&ada, &under, &restriction, now() + 300);
         token(&source.resolve(&asked).await.ok().unwrap())
     };
     let others = token(&ask(&replicas[0]).await.ok().unwrap());

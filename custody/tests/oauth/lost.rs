@@ -2,7 +2,7 @@
 
 use super::common::authority::Trouble;
 use super::common::stores::{Store, on_both_stores};
-use super::{House, REFRESH, ask, ask_for, narrow, refreshes};
+use super::{House, REFRESH, ask, ask_for, refreshes, restriction};
 use axum::http::StatusCode;
 use custody_backends::BackendFault;
 use serde_json::json;
@@ -30,7 +30,7 @@ async fn a_rotation_whose_answer_is_lost_on_its_way_is_said_to_be_lost(store: St
     }
     house.authority.inner().refresh = Some("consent".into());
     house.put("corp-refresh", "consent").await;
-    assert!(ask_for(&source, &narrow(&["a"]), None).await.is_ok());
+    assert!(ask_for(&source, &restriction(&["a"]), None).await.is_ok());
 }
 
 async fn a_refresh_token_that_the_server_did_not_spend_is_spent_again(store: Store) {
@@ -39,7 +39,7 @@ async fn a_refresh_token_that_the_server_did_not_spend_is_spent_again(store: Sto
     for (scope, status) in [("a", 502), ("b", 429), ("c", 400)] {
         let status = StatusCode::from_u16(status).unwrap();
         house.authority.inner().trouble = Some(Trouble::Answers(status, "busy".into()));
-        assert!(ask_for(&source, &narrow(&[scope]), None).await.is_err());
+        assert!(ask_for(&source, &restriction(&[scope]), None).await.is_err());
     }
     house.authority.inner().trouble = None;
     assert!(ask(&source).await.is_ok());
@@ -49,11 +49,11 @@ async fn a_refresh_token_that_the_server_did_not_spend_is_spent_again(store: Sto
     house.authority.inner().change = json!({"refresh_token": null});
     let current = house.stored().await;
     house.authority.inner().trouble = Some(Trouble::Answers(StatusCode::BAD_GATEWAY, "".into()));
-    assert!(ask_for(&source, &narrow(&["d"]), None).await.is_err());
+    assert!(ask_for(&source, &restriction(&["d"]), None).await.is_err());
     house.authority.inner().trouble = None;
-    assert!(ask_for(&source, &narrow(&["e"]), None).await.is_ok());
+    assert!(ask_for(&source, &restriction(&["e"]), None).await.is_ok());
     assert_eq!(house.stored().await, current);
-    let fault = ask_for(&source, &narrow(&["f"]), None).await.err().unwrap();
+    let fault = ask_for(&source, &restriction(&["f"]), None).await.err().unwrap();
     assert_eq!(fault.code(), "backend_denied", "{fault}");
 }
 
@@ -78,7 +78,7 @@ async fn the_next_refresh_token_beside_an_unfit_access_token_is_stored(store: St
         ("c", json!({"expires_in": 0})),
     ] {
         house.authority.inner().change = change;
-        let fault = ask_for(&source, &narrow(&[scope]), None).await.err().unwrap();
+        let fault = ask_for(&source, &restriction(&[scope]), None).await.err().unwrap();
         assert_eq!(fault.code(), "credential_unfit", "{fault}");
         assert_eq!(Some(house.stored().await), house.authority.inner().refresh.clone());
     }

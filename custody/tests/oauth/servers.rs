@@ -3,7 +3,7 @@
 use super::common::authority::Trouble;
 use super::common::now;
 use super::common::stores::{Store, on_both_stores};
-use super::{House, ask, ask_for, basic_of, client_credentials, narrow, refreshes, token};
+use super::{House, ask, ask_for, basic_of, client_credentials, refreshes, restriction, token};
 use axum::http::StatusCode;
 use custody_backends::oauth::{BasicEncoding, OAuthSource, TokenRequest};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ async fn more_scopes_than_asked_are_used_unless_a_grant_narrows() {
         let resolved = ask(&source).await.unwrap_or_else(|fault| panic!("{scope}: {fault}"));
         assert!(resolved.scope.len() > 1 && resolved.scope[0] == "read", "{:?}", resolved.scope);
         // The token that is kept is not for a grant that narrows to the same scopes.
-        let fault = ask_for(&source, &narrow(&["read"]), None).await.err().unwrap();
+        let fault = ask_for(&source, &restriction(&["read"]), None).await.err().unwrap();
         assert_eq!(fault.code(), "credential_unfit", "{scope}: {fault}");
     }
 }
@@ -72,14 +72,15 @@ async fn a_refusal_with_status_200_is_told_and_spends_nothing(store: Store) {
         let answers = Trouble::Answers(StatusCode::OK, body.to_string());
         house.authority.inner().trouble = Some(answers);
         let fault =
-            ask_for(&house.source(refreshes()), &narrow(&[scope]), None).await.err().unwrap();
+            ask_for(&house.source(refreshes()), &restriction(&[scope]), None).await.err().unwrap();
         assert_eq!(fault.code(), "backend_denied", "{fault}");
         let (text, fix) = (fault.to_string(), "custody cred put corp-refresh --type opaque");
         assert!(text.contains(told) && text.contains(fix) && !text.contains("canary"), "{text}");
     }
     let busy = json!({"ok": false, "error": "ratelimited"}).to_string();
     house.authority.inner().trouble = Some(Trouble::Answers(StatusCode::OK, busy));
-    let fault = ask_for(&house.source(refreshes()), &narrow(&["c"]), None).await.err().unwrap();
+    let fault =
+        ask_for(&house.source(refreshes()), &restriction(&["c"]), None).await.err().unwrap();
     assert_eq!(fault.code(), "backend_down", "{fault}");
     // The server refused, so the refresh token is not in doubt.
     house.authority.inner().trouble = None;

@@ -249,14 +249,14 @@ async fn numbers_are_described_as_they_are_parsed() {
     let limit = described.schema(&parameter("~1v1~1leases/get", "limit"));
     for value in [0, 1, 2, 9999, 10_000, 10_001, u64::from(u32::MAX) + 1] {
         let path = format!("/v1/leases?limit={value}");
-        let knock = workers.home.knock_as_operator();
-        let answer = knock.send(running.admin, "GET", &path, &[], None).await.unwrap();
+        let client = workers.home.operator_client();
+        let answer = client.send(running.admin, "GET", &path, &[], None).await.unwrap();
         assert_eq!(answer.status == 200, limit.is_valid(&json!(value)), "{path}");
     }
     let wait = described.schema(&parameter("~1v1~1sync/get", "wait"));
     for value in [0, 1, SYNC_WAIT_CEILING + 1] {
         let path = format!("/v1/sync?wait={value}");
-        let answer = workers.home.knock().send(running.edge, "GET", &path, &[], None).await;
+        let answer = workers.home.edge_client().send(running.edge, "GET", &path, &[], None).await;
         assert_eq!(answer.unwrap().status == 200, wait.is_valid(&json!(value)), "{path}");
     }
     let ttl = described.schema(&member("FetchOrder", "ttl"));

@@ -2,7 +2,7 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "every test file uses a part of it")]
 
 use custody_ledger::{Ledger, LedgerPlace, Missing, PostgresPlace};
-use stack::postgres::Postgres;
+use stack::postgres::{PgBouncer, PoolMode, Postgres, RunningPgBouncer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,6 +83,12 @@ impl Database {
 
     pub fn run(&self, statement: &str) {
         self.server.sql(NAME, statement).unwrap();
+    }
+
+    /// A PgBouncer in front of it.
+    pub fn pgbouncer(&self, mode: PoolMode) -> RunningPgBouncer {
+        let pgbouncer = PgBouncer::locate_or_fetch(&|line| eprintln!("{line}")).unwrap();
+        pgbouncer.start(self._folder.path(), &self.server, mode).unwrap()
     }
 
     pub fn place(&self) -> PostgresPlace {

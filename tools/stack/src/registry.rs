@@ -1,40 +1,30 @@
 //! A real registry on loopback, and a real client for it, for the tests of what is pushed to one:
 //! Debian's `docker-registry` (CNCF Distribution) and `skopeo`.
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::child::Running;
-use crate::fetched::debian::Unpacked;
-use crate::fetched::{self, on_path};
+use crate::fetched::debian::Packaged;
 use crate::ports;
 
 const START: Duration = Duration::from_secs(20);
 
 /// The programs, wherever they come from.
 pub struct Registry {
-    registry: Program,
-    skopeo: Program,
+    registry: Packaged,
+    skopeo: Packaged,
 }
 
 /// A registry that runs until it is dropped, with nothing in it.
 pub struct RunningRegistry {
-    skopeo: Program,
+    skopeo: Packaged,
     address: SocketAddr,
     _running: Running,
-}
-
-#[derive(Clone)]
-struct Program {
-    path: PathBuf,
-    /// `LD_LIBRARY_PATH`, where the libraries were fetched too.
-    libraries: Option<OsString>,
 }
 
 // === impl Registry ===
@@ -45,8 +35,8 @@ impl Registry {
     /// # Errors
     /// There is no such program and no apt to fetch it with.
     pub fn fetch(on_progress: &dyn Fn(&str)) -> Result<Self> {
-        let registry = Program::locate_or_fetch("docker-registry", on_progress)?;
-        Ok(Self { registry, skopeo: Program::locate_or_fetch("skopeo", on_progress)? })
+        let fetch = |name| Packaged::locate_or_fetch(name, &format!("usr/bin/{name}"), on_progress);
+        Ok(Self { registry: fetch("docker-registry")?, skopeo: fetch("skopeo")? })
     }
 
     /// Starts it with its files and its log in `folder`.
@@ -105,27 +95,5 @@ impl RunningRegistry {
             bail!("skopeo copy {from} {to}: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(())
-    }
-}
-
-// === impl Program ===
-
-impl Program {
-    fn locate_or_fetch(name: &'static str, on_progress: &dyn Fn(&str)) -> Result<Self> {
-        if let Some(path) = on_path(name) {
-            return Ok(Self { path, libraries: None });
-        }
-        let fetch = || {
-            let unpacked = Unpacked::fetch(name, &fetched::folder(name)?, on_progress)?;
-            let libraries = Some(unpacked.libraries()?);
-            anyhow::Ok(Self { path: unpacked.path("usr/bin").join(name), libraries })
-        };
-        fetch().with_context(|| format!("cannot fetch {name} from Debian's packages; install it"))
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.path);
-        command.envs(self.libraries.iter().map(|folders| ("LD_LIBRARY_PATH", folders)));
-        command
     }
 }

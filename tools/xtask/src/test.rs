@@ -10,7 +10,7 @@ use stack::dev_tools::{DevProgram, DevTool};
 use stack::envoy::EnvoyBinary;
 use stack::oidc_provider::OidcProvider;
 use stack::openbao::BaoBinary;
-use stack::postgres::PostgresPrograms;
+use stack::postgres::{PgBouncer, PostgresPrograms};
 use stack::progress::Progress;
 use stack::promtool::Promtool;
 use stack::registry::Registry;
@@ -25,7 +25,7 @@ use crate::nextest::{self, Count, Profile};
 use crate::sweep;
 
 /// The steps besides the checks of [`lint`].
-const STEPS: usize = 14;
+const STEPS: usize = 15;
 const STEPS_FAST: usize = 2;
 
 /// Integration tests that are as quick as unit tests: no program of others, no module, no listener.
@@ -131,6 +131,7 @@ fn fetch_all(progress: &mut Progress) -> Result<()> {
     run_fetch(progress, "OpenBao", BaoBinary::locate_or_fetch, |one| version(one.version()))?;
     let postgres = PostgresPrograms::locate_or_fetch;
     run_fetch(progress, "PostgreSQL", postgres, |one| version(one.version()))?;
+    run_fetch(progress, "PgBouncer", PgBouncer::locate_or_fetch, no_remark)?;
     run_fetch(progress, "wrk", Wrk::locate_or_fetch, no_remark)?;
     run_fetch(progress, "promtool", Promtool::locate_or_fetch, no_remark)?;
     run_fetch(progress, "a registry (docker-registry, skopeo)", Registry::fetch, no_remark)?;

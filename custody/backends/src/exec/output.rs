@@ -2,13 +2,14 @@
 
 use crate::BackendFault;
 use lease::{Secret, UnixSeconds};
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::UNIX_EPOCH;
 
 /// How a command writes the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Format {
     /// The whole output, without the line ends at its end.
     Text,
@@ -16,7 +17,7 @@ pub enum Format {
 }
 
 /// Where the parts are, as JSON pointers (RFC 6901).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct JsonFields {
     pub value: String,
     /// Unix seconds, or a time as RFC 3339 writes it.
@@ -82,7 +83,7 @@ impl Node {
             let part = part.replace("~1", "/").replace("~0", "~");
             node = match node {
                 Self::Map(fields) => fields.get(&part)?,
-                Self::List(items) => items.get(part.parse::<usize>().ok()?)?,
+                Self::List(items) => items.get(index(&part)?)?,
                 Self::Text(_) | Self::Number(_) | Self::Other => return None,
             };
         }
@@ -97,6 +98,12 @@ impl Node {
             Self::List(_) | Self::Map(_) | Self::Other => None,
         }
     }
+}
+
+/// RFC 6901 section 4: digits without a leading zero.
+fn index(text: &str) -> Option<usize> {
+    let index = text.parse::<usize>().ok()?;
+    (index.to_string() == text).then_some(index)
 }
 
 /// `1767225600`, `2026-01-01T00:00:00Z`, `2026-01-01T02:00:00.123+02:00`. A time without a zone could be
@@ -237,6 +244,8 @@ mod tests {
             (r#"{"a": "canary"}"#, "/b", None),
             (r#"{"a": "canary"}"#, "/a/b", None),
             (r#"{"a": ["canary"]}"#, "/a/1", None),
+            (r#"{"a": ["canary"]}"#, "/a/00", None),
+            (r#"{"a": ["canary"]}"#, "/a/+0", None),
             (r#"{"a": ["canary"]}"#, "/a", None),
             (r#"{"a": ""}"#, "/a", None),
             (r#"{"a": "canary"}"#, "/a", Some("/end")),

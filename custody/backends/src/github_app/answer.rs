@@ -1,6 +1,6 @@
 //! What GitHub says it minted, held against what was asked.
 
-use crate::{BackendFault, Narrow};
+use crate::{BackendFault, Restriction};
 use custody_base::outbound::{Answer, StatusCode, secret};
 use lease::{Secret, UnixSeconds};
 use serde::Deserialize;
@@ -39,7 +39,7 @@ const LEVELS: [&str; 3] = ["read", "write", "admin"];
 /// token with more power than was asked for, or without a life.
 pub(super) fn read(
     answer: &Answer,
-    asked: &Narrow,
+    asked: &Restriction,
     now: UnixSeconds,
 ) -> Result<Minted, BackendFault> {
     if answer.status != StatusCode::CREATED {
@@ -130,11 +130,11 @@ mod tests {
         }
     }
 
-    fn asked() -> Narrow {
-        Narrow {
+    fn asked() -> Restriction {
+        Restriction {
             repositories: vec!["x".into(), "Y".into()],
             permissions: [("contents".to_owned(), "write".to_owned())].into(),
-            ..Narrow::default()
+            ..Restriction::default()
         }
     }
 

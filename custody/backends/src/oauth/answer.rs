@@ -55,48 +55,52 @@ pub(super) struct Expected {
 /// RFC 8693 section 3: what the subject token is, and what we want.
 pub(super) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
-const INVALID_GRANT: &str = "invalid_grant";
-/// `invalid_grant`, and what GitHub and Slack call it.
-const NO_GRANT: [&str; 5] =
-    [INVALID_GRANT, "bad_refresh_token", "invalid_refresh_token", "token_expired", "token_revoked"];
-/// Other codes of GitHub and Slack.
-const OF_VENDORS: [&str; 10] = [
-    "incorrect_client_credentials",
-    "unverified_user_email",
-    "invalid_client_id",
-    "bad_client_secret",
-    "invalid_auth",
-    "invalid_grant_type",
-    "ratelimited",
-    "fatal_error",
-    "internal_error",
-    "service_unavailable",
-];
-/// Codes of a server that cannot answer now.
-const BUSY: [&str; 6] = [
-    "temporarily_unavailable",
-    "server_error",
-    "ratelimited",
-    "fatal_error",
-    "internal_error",
-    "service_unavailable",
-];
 /// `Bearer`, and what Slack calls its bearer tokens.
 const BEARER: [&str; 3] = ["bearer", "bot", "user"];
-/// Codes of RFC 6749 section 5.2, RFC 8707 and RFC 8693 (`invalid_target`), RFC 9449 and the two of
-/// RFC 6749 section 4.1.2.1 that servers also use here. Another code could be any text at all.
-const REGISTERED: [&str; 11] = [
-    "invalid_request",
-    "invalid_client",
-    INVALID_GRANT,
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "invalid_target",
-    "invalid_dpop_proof",
-    "access_denied",
-    "server_error",
-    "temporarily_unavailable",
+
+/// What follows from an error code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Means {
+    /// The refresh token is not good: it was used before, or it ended or was revoked.
+    InvalidGrant,
+    /// The server cannot answer now.
+    Busy,
+    Refusal,
+}
+
+/// The error codes that custody repeats in its log. Any other could hold any text.
+const CODES: [(&str, Means); 25] = [
+    // RFC 6749 section 5.2.
+    ("invalid_request", Means::Refusal),
+    ("invalid_client", Means::Refusal),
+    ("invalid_grant", Means::InvalidGrant),
+    ("unauthorized_client", Means::Refusal),
+    ("unsupported_grant_type", Means::Refusal),
+    ("invalid_scope", Means::Refusal),
+    // RFC 8707 section 2, RFC 8693 section 2.2.2.
+    ("invalid_target", Means::Refusal),
+    // RFC 9449 section 5.
+    ("invalid_dpop_proof", Means::Refusal),
+    // RFC 6749 section 4.1.2.1; servers also use them here.
+    ("access_denied", Means::Refusal),
+    ("server_error", Means::Busy),
+    ("temporarily_unavailable", Means::Busy),
+    // GitHub.
+    ("bad_refresh_token", Means::InvalidGrant),
+    ("incorrect_client_credentials", Means::Refusal),
+    ("unverified_user_email", Means::Refusal),
+    // Slack.
+    ("invalid_refresh_token", Means::InvalidGrant),
+    ("token_expired", Means::InvalidGrant),
+    ("token_revoked", Means::InvalidGrant),
+    ("invalid_client_id", Means::Refusal),
+    ("bad_client_secret", Means::Refusal),
+    ("invalid_auth", Means::Refusal),
+    ("invalid_grant_type", Means::Refusal),
+    ("ratelimited", Means::Busy),
+    ("fatal_error", Means::Busy),
+    ("internal_error", Means::Busy),
+    ("service_unavailable", Means::Busy),
 ];
 
 /// # Errors
@@ -180,25 +184,28 @@ fn life(expires_in: &Value, lifetime: Option<u64>) -> Result<Option<u64>, Backen
 /// Does the server say that the refresh token is not good: spent, expired or revoked?
 pub(super) fn is_invalid_grant(fault: &BackendFault) -> bool {
     let BackendFault::Denied(text) = fault else { return false };
-    NO_GRANT.iter().any(|code| text.split(' ').next() == Some(code))
+    let code = text.split(' ').next().unwrap_or_default();
+    known(code).is_some_and(|(_, means)| means == Means::InvalidGrant)
+}
+
+fn known(code: &str) -> Option<(&'static str, Means)> {
+    CODES.into_iter().find(|(known, _)| *known == code)
 }
 
 fn refused(answer: &Answer) -> BackendFault {
     let status = answer.status;
     let code = answer.json::<RawRefused>().ok().map(|refused| refused.error);
-    let code = code.as_deref().map(|code| {
-        let mut all = REGISTERED.iter().chain(&NO_GRANT).chain(&OF_VENDORS);
-        let known = all.find(|known| **known == code);
-        known.copied().unwrap_or("a code that is not registered")
-    });
+    let code = code
+        .as_deref()
+        .map(|code| known(code).unwrap_or(("a code that is not registered", Means::Refusal)));
     let text = match code {
-        Some(code) => format!("{code} (status {})", status.as_u16()),
+        Some((code, _)) => format!("{code} (status {})", status.as_u16()),
         None => format!("status {}", status.as_u16()),
     };
     if status.is_redirection() {
         return BackendFault::Down(format!("{text}; redirects are not followed"));
     }
-    let is_busy = code.is_some_and(|code| BUSY.contains(&code));
+    let is_busy = code.is_some_and(|(_, means)| means == Means::Busy);
     let is_refusal = status.is_client_error() || status == StatusCode::OK;
     if is_busy || status == StatusCode::TOO_MANY_REQUESTS || !is_refusal {
         return BackendFault::Down(text);

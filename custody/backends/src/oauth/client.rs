@@ -7,6 +7,7 @@ use custody_base::names::fresh_id;
 use custody_base::outbound::{Call, CallFault};
 use form_urlencoded::byte_serialize;
 use lease::{Handle, Secret, UnixSeconds};
+use serde::Deserialize;
 use serde_json::json;
 
 /// RFC 7523 section 2.2.
@@ -35,12 +36,14 @@ pub enum ClientAuth {
 }
 
 /// How id and secret are written into Basic credentials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BasicEncoding {
     /// Form-encoded, as RFC 6749 section 2.3.1 demands.
     #[default]
     Form,
     /// As they are, for servers that do not decode them.
+    #[serde(rename = "none")]
     Plain,
 }
 

@@ -1,6 +1,6 @@
 //! Calls to one OpenBao server, logged in.
 
-use super::door::{Door, forbidden, judged};
+use super::api::{Api, forbidden, judged};
 use super::settings::OpenBao;
 use super::token::{Refusal, Token, Tokens};
 use crate::BackendFault;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// dropped.
 pub struct Client {
     name: String,
-    door: Arc<Door>,
+    api: Arc<Api>,
     tokens: Arc<Tokens>,
 }
 
@@ -29,9 +29,9 @@ impl Client {
     /// # Errors
     /// A TLS file does not serve.
     pub fn new(name: &str, settings: &OpenBao) -> Result<Self, ClientFault> {
-        let door = Arc::new(Door::new(settings)?);
-        let tokens = Tokens::start(Arc::clone(&door), settings.auth.clone());
-        Ok(Self { name: name.to_owned(), door, tokens })
+        let api = Arc::new(Api::new(settings)?);
+        let tokens = Tokens::start(Arc::clone(&api), settings.auth.clone());
+        Ok(Self { name: name.to_owned(), api, tokens })
     }
 
     pub fn name(&self) -> &str {
@@ -52,7 +52,7 @@ impl Client {
         body: Option<&B>,
     ) -> Result<Granted, BackendFault> {
         let token = self.tokens.current().await?;
-        let answer = self.door.knock(Some(&token.value), method.clone(), path, query, body).await?;
+        let answer = self.api.send(Some(&token.value), method.clone(), path, query, body).await?;
         if answer.status != StatusCode::FORBIDDEN {
             return self.granted(answer, token, path);
         }
@@ -65,7 +65,7 @@ impl Client {
             }
             Err(fault) => return Err(fault),
         };
-        let answer = self.door.knock(Some(&token.value), method.clone(), path, query, body).await?;
+        let answer = self.api.send(Some(&token.value), method.clone(), path, query, body).await?;
         if answer.status == StatusCode::FORBIDDEN {
             self.tokens.note_denial(&token, path);
             return Err(denial(""));

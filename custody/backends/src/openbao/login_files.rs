@@ -1,23 +1,32 @@
-//! The files that custody logs in with. What a file holds may be response-wrapped: then it is a token
-//! that OpenBao exchanges for the content, once.
+//! The files that custody logs in with. The content of a file may be response-wrapped: the file then has a
+//! token that OpenBao exchanges for the content, once.
 //!
-//! Custody keeps what it unwrapped in memory, and uses it for as long as the file stays the same. A custody
-//! that is started again needs a new wrapped file.
+//! Custody keeps the unwrapped content in memory. It uses that content while the file has the same text, or
+//! is absent. A custody that starts again needs a new wrapped file.
 
 use super::answer::Unwrapped;
-use super::door::{Door, NOTHING, down, judged};
+use super::api::{Api, NOTHING, down, judged};
 use crate::BackendFault;
-use custody_base::files::{FileFault, Stamp, read_private};
+use custody_base::files::{FileFault, read_private};
 use custody_base::outbound::{Method, StatusCode};
+use custody_base::under_way;
 use lease::Secret;
+use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 const UNWRAP: &str = "sys/wrapping/unwrap";
 
-/// What was unwrapped, and the state of the file it came from.
-#[derive(Default)]
-pub(super) struct LoginFiles(Mutex<Option<(Stamp, Secret)>>);
+/// The unwrapped content. The lock is held over a call, so that custody sends no wrapping token twice.
+#[derive(Clone, Default)]
+pub(super) struct LoginFiles(Arc<Mutex<Option<Unwrapping>>>);
+
+/// A wrapping token, and what OpenBao gave for it.
+struct Unwrapping {
+    token: Secret,
+    content: Secret,
+}
 
 // === impl LoginFiles ===
 
@@ -28,34 +37,45 @@ impl LoginFiles {
     /// The file cannot be read, or its wrapping token was used or has expired.
     pub(super) async fn read(
         &self,
-        door: &Door,
+        api: &Arc<Api>,
         path: &Path,
         is_wrapped: bool,
     ) -> Result<Secret, BackendFault> {
         if !is_wrapped {
             return text_of(path);
         }
-        // The state first: a file that changes in between is read once too often.
-        let stamp = Stamp::of([path]);
-        let kept = self.kept().as_ref().filter(|(of, _)| *of == stamp).map(|(_, s)| s.duplicate());
-        if let Some(kept) = kept {
-            return Ok(kept);
-        }
-        let secret = unwrap(door, path).await?;
-        tracing::info!(file = %path.display(), "unwrapped the file at OpenBao");
-        *self.kept() = Some((stamp, secret.duplicate()));
-        Ok(secret)
+        let (files, api, path) = (self.clone(), Arc::clone(api), path.to_owned());
+        // OpenBao gives the content once, so custody keeps it even if the caller has given up by then.
+        let unwrapping = under_way::spawn(async move { files.unwrapped(&api, &path).await });
+        unwrapping
+            .await
+            .unwrap_or_else(|_| Err(BackendFault::Down("the unwrapping panicked".into())))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<(Stamp, Secret)>> {
-        // It is replaced as a whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn unwrapped(&self, api: &Api, path: &Path) -> Result<Secret, BackendFault> {
+        let mut last = self.0.lock().await;
+        let token = match (read_private(path), &*last) {
+            (Err(fault), Some(last)) if is_absent(&fault) => return Ok(last.content.duplicate()),
+            (read, _) => word(path, &read.map_err(unreadable)?)?,
+        };
+        if let Some(last) = &*last
+            && last.token.expose() == token.expose()
+        {
+            return Ok(last.content.duplicate());
+        }
+        let content = unwrap(api, path, &token).await?;
+        tracing::info!(file = %path.display(), "unwrapped the file at OpenBao");
+        *last = Some(Unwrapping { token, content: content.duplicate() });
+        Ok(content)
     }
 }
 
-async fn unwrap(door: &Door, path: &Path) -> Result<Secret, BackendFault> {
-    let wrapping = text_of(path)?;
-    let answer = door.knock(Some(&wrapping), Method::POST, UNWRAP, &[], NOTHING).await?;
+fn is_absent(fault: &FileFault) -> bool {
+    matches!(fault, FileFault::Io { source, .. } if source.kind() == ErrorKind::NotFound)
+}
+
+async fn unwrap(api: &Api, path: &Path, wrapping: &Secret) -> Result<Secret, BackendFault> {
+    let answer = api.send(Some(wrapping), Method::POST, UNWRAP, &[], NOTHING).await?;
     if matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) {
         return Err(BackendFault::Denied(format!(
             "{UNWRAP}: the wrapping token in {} was used or has expired ({}). If custody did not \
@@ -73,8 +93,11 @@ async fn unwrap(door: &Door, path: &Path) -> Result<Secret, BackendFault> {
 }
 
 pub(super) fn text_of(path: &Path) -> Result<Secret, BackendFault> {
-    let fault = |fault: FileFault| BackendFault::Unreadable(fault.to_string());
-    let bytes = read_private(path).map_err(fault)?;
+    let bytes = read_private(path).map_err(unreadable)?;
+    word(path, &bytes)
+}
+
+fn word(path: &Path, bytes: &[u8]) -> Result<Secret, BackendFault> {
     let text = Secret::new(bytes.trim_ascii());
     let fine = !text.expose().is_empty() && text.expose().iter().all(u8::is_ascii_graphic);
     if fine {
@@ -83,3 +106,10 @@ pub(super) fn text_of(path: &Path) -> Result<Secret, BackendFault> {
         Err(BackendFault::Unreadable(format!("{}: is not one word of text", path.display())))
     }
 }
+
+fn unreadable(fault: FileFault) -> BackendFault {
+    BackendFault::Unreadable(fault.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,10 @@
 //! One handle's credential at OpenBao: a KV value, or what a dynamic engine makes.
 
 use super::answer::{Field, FieldMap, KvRead, Leased};
+use super::api::{NOTHING, down};
 use super::client::Client;
-use super::door::{NOTHING, down};
 use super::settings::{Fields, OpenBaoSource, SecretPath};
-use crate::{Asked, BackendFault, CredentialBackend};
+use crate::{BackendFault, CredentialBackend, CredentialRequest};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -97,13 +97,13 @@ impl CredentialBackend for Source {
         self.client.name()
     }
 
-    fn is_capable(&self, asked: &Asked<'_>) -> bool {
+    fn is_capable(&self, asked: &CredentialRequest<'_>) -> bool {
         let kind = self.fields.kind();
         asked.kind.map_or(kind.is_headers(), |asked| asked == kind)
     }
 
-    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
-        asked.narrow.refuse()?;
+    async fn resolve(&self, asked: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
+        asked.restriction.refuse()?;
         match &self.at {
             SecretPath::KvOne { mount, path } => self.read_kv_one(mount, path).await,
             SecretPath::Kv { mount, path, version } => self.read_kv(mount, path, *version).await,

@@ -2,8 +2,8 @@
 //! dead. One login at a time, and at most one a second.
 
 use super::answer::{Auth, LoggedIn, LookedUp};
+use super::api::{Api, NOTHING, allowed, down, judged};
 use super::denials::{Denials, policy_line};
-use super::door::{Door, NOTHING, allowed, down, judged};
 use super::login_files::{LoginFiles, text_of};
 use super::settings::OpenBaoAuth;
 use crate::BackendFault;
@@ -43,7 +43,7 @@ pub(super) struct Token {
 }
 
 pub(super) struct Tokens {
-    door: Arc<Door>,
+    api: Arc<Api>,
     auth: OpenBaoAuth,
     files: LoginFiles,
     current: RwLock<Option<Arc<Token>>>,
@@ -85,11 +85,11 @@ struct JwtLogin<'a> {
 // === impl Tokens ===
 
 impl Tokens {
-    pub(super) fn start(door: Arc<Door>, auth: OpenBaoAuth) -> Arc<Self> {
+    pub(super) fn start(api: Arc<Api>, auth: OpenBaoAuth) -> Arc<Self> {
         let (current, changed, denials) = (RwLock::default(), Arc::default(), Denials::default());
         let login = Mutex::new(Pace { next: Instant::now(), pause: PAUSE, fault: None });
         let files = LoginFiles::default();
-        let tokens = Arc::new(Self { door, auth, files, current, login, changed, denials });
+        let tokens = Arc::new(Self { api, auth, files, current, login, changed, denials });
         tokio::spawn(keep(Arc::downgrade(&tokens)));
         tokens
     }
@@ -145,8 +145,7 @@ impl Tokens {
 
     /// `true`: the token is alive. `false` says nothing: it may be dead, or lack a policy for it.
     async fn can_look_up(&self, token: &Token) -> Result<bool, BackendFault> {
-        let answer =
-            self.door.knock(Some(&token.value), Method::GET, LOOK_UP, &[], NOTHING).await?;
+        let answer = self.api.send(Some(&token.value), Method::GET, LOOK_UP, &[], NOTHING).await?;
         match answer.status {
             StatusCode::FORBIDDEN => Ok(false),
             _ => judged(answer, LOOK_UP).map(|_| true),
@@ -213,7 +212,7 @@ impl Tokens {
         match &self.auth {
             OpenBaoAuth::AppRole { mount, role_id_file, secret_id_file, is_wrapped } => {
                 let role_id = text_of(role_id_file)?;
-                let secret_id = self.files.read(&self.door, secret_id_file, *is_wrapped).await?;
+                let secret_id = self.files.read(&self.api, secret_id_file, *is_wrapped).await?;
                 let body = AppRoleLogin { role_id: of(&role_id)?, secret_id: of(&secret_id)? };
                 self.present(&format!("auth/{mount}/login"), &body).await
             }
@@ -228,7 +227,7 @@ impl Tokens {
 
     async fn present(&self, path: &str, body: &impl Serialize) -> Result<Token, BackendFault> {
         let asked = Instant::now();
-        let answer = self.door.knock(None, Method::POST, path, &[], Some(body)).await?;
+        let answer = self.api.send(None, Method::POST, path, &[], Some(body)).await?;
         let answer = judged(answer, path)?;
         let LoggedIn { auth } = answer.json().map_err(|fault| down(path, &fault))?;
         tracing::info!(path, seconds = auth.lease_duration, "logged in at OpenBao");
@@ -240,11 +239,10 @@ impl Tokens {
         // The state first: a file that changes in between is read once too often.
         let file = Some(Stamp::of([path]));
         let asked = Instant::now();
-        let value = self.files.read(&self.door, path, is_wrapped).await?;
+        let value = self.files.read(&self.api, path, is_wrapped).await?;
         let mut token = Token::new(value, asked);
         token.file = file;
-        let answer =
-            self.door.knock(Some(&token.value), Method::GET, LOOK_UP, &[], NOTHING).await?;
+        let answer = self.api.send(Some(&token.value), Method::GET, LOOK_UP, &[], NOTHING).await?;
         if answer.status == StatusCode::FORBIDDEN {
             // Its first call shows which it is.
             tracing::warn!(file = %path.display(),
@@ -262,7 +260,7 @@ impl Tokens {
     async fn renew(&self, token: &Token) -> Result<Token, BackendFault> {
         let (asked, body) = (Instant::now(), serde_json::json!({}));
         let answer =
-            self.door.knock(Some(&token.value), Method::POST, RENEW, &[], Some(&body)).await?;
+            self.api.send(Some(&token.value), Method::POST, RENEW, &[], Some(&body)).await?;
         let answer = allowed(answer, &Method::POST, RENEW)?;
         let LoggedIn { auth } = answer.json().map_err(|fault| down(RENEW, &fault))?;
         let mut renewed = Token::of(auth, asked);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Narrow;
+use crate::Restriction;
 use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_base::credential::Credential;
@@ -32,11 +32,11 @@ impl CredentialBackend for Scripted {
         &self.name
     }
 
-    fn is_capable(&self, _: &Asked<'_>) -> bool {
+    fn is_capable(&self, _: &CredentialRequest<'_>) -> bool {
         self.capable.expect("a backend that panics over the question")
     }
 
-    async fn resolve(&self, _: &Asked<'_>) -> Result<Resolved, BackendFault> {
+    async fn resolve(&self, _: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
         self.asked.lock().unwrap().push("resolve");
         match &self.act {
             Act::Gives { expires_at, kind } => Ok(Resolved {
@@ -92,8 +92,9 @@ async fn ask(
     budget: &dyn AttemptBudget,
 ) -> Result<Answered, Unresolved> {
     let (actor, handle): (Actor, Handle) = ("a".parse().unwrap(), "h".parse().unwrap());
-    let narrow = Narrow::default();
-    let asked = Asked { kind, ..Asked::of(&actor, &handle, &narrow, until) };
+    let restriction = Restriction::default();
+    let asked =
+        CredentialRequest { kind, ..CredentialRequest::of(&actor, &handle, &restriction, until) };
     resolver.resolve(&asked, budget).await
 }
 

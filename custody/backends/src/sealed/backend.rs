@@ -2,7 +2,7 @@
 
 use super::SealedStore;
 use crate::settings::SEALED;
-use crate::{Asked, BackendFault, CredentialBackend, LongLived, StoredSecret};
+use crate::{BackendFault, CredentialBackend, CredentialRequest, LongLived, StoredSecret};
 use async_trait::async_trait;
 use custody_base::actor::Actor;
 use custody_base::credential::SecretOrigin;
@@ -20,12 +20,12 @@ impl CredentialBackend for SealedBackend {
     }
 
     /// What is in it nobody knows without looking.
-    fn is_capable(&self, _: &Asked<'_>) -> bool {
+    fn is_capable(&self, _: &CredentialRequest<'_>) -> bool {
         true
     }
 
-    async fn resolve(&self, asked: &Asked<'_>) -> Result<Resolved, BackendFault> {
-        asked.narrow.refuse()?;
+    async fn resolve(&self, asked: &CredentialRequest<'_>) -> Result<Resolved, BackendFault> {
+        asked.restriction.refuse()?;
         let (credential, origin) = self.credential(asked).await?;
         let (actor, handle) = (asked.actor.clone(), asked.handle.clone());
         let made_from = vec![SecretOrigin { actor, handle, origin }];
@@ -41,8 +41,11 @@ impl SealedBackend {
     /// Of the row that was read with the session's standing, if that was only just now, and its origin.
     /// One that does not open may have been sealed anew since, so it is read once more. One that was
     /// replaced since is found by the ledger when it records the lease.
-    async fn credential(&self, asked: &Asked<'_>) -> Result<(Credential, u64), BackendFault> {
-        let Asked { actor, handle, .. } = asked;
+    async fn credential(
+        &self,
+        asked: &CredentialRequest<'_>,
+    ) -> Result<(Credential, u64), BackendFault> {
+        let CredentialRequest { actor, handle, .. } = asked;
         if let Some(row) = asked.sealed.and_then(Snapshot::if_fresh) {
             let row = row.clone().ok_or(BackendFault::Absent)?;
             let origin = row.origin;
@@ -85,7 +88,7 @@ impl LongLived for SealedBackend {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Narrow;
+    use crate::Restriction;
     use crate::sealed::{NewKey, SealWith, Sealing, root_key::RootKey};
     use custody_ledger::{Envelopes, Missing, Row, SqliteLedger};
     use tokio::time::{Duration, Instant};
@@ -122,9 +125,9 @@ mod tests {
         /// What is leased if `row` was read this long ago.
         async fn leased(&self, row: Option<Row>, age: Duration) -> Result<Vec<u8>, BackendFault> {
             let snapshot = Snapshot::new(row, Instant::now().checked_sub(age).unwrap());
-            let narrow = Narrow::default();
-            let asked = Asked::of(&self.actor, &self.handle, &narrow, 0);
-            let asked = Asked { sealed: Some(&snapshot), ..asked };
+            let restriction = Restriction::default();
+            let asked = CredentialRequest::of(&self.actor, &self.handle, &restriction, 0);
+            let asked = CredentialRequest { sealed: Some(&snapshot), ..asked };
             let resolved = self.backend.resolve(&asked).await?;
             Ok(resolved.credential.secret().expose().to_vec())
         }

@@ -27,13 +27,14 @@ impl Peer {
     fn of_certificate(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let alternatives = certificate.subject_alternative_name().ok()?;
-        let name_restricted = alternatives.into_iter().flat_map(|names| &names.value.general_names);
+        let alternative_names =
+            alternatives.into_iter().flat_map(|names| &names.value.general_names);
         let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-        name_restricted.filter_map(text_of).chain(common).find_map(Self::name_restricted)
+        alternative_names.filter_map(text_of).chain(common).find_map(Self::from_text)
     }
 
     /// `None` if the text is empty.
-    pub fn name_restricted(text: &str) -> Option<Self> {
+    pub fn from_text(text: &str) -> Option<Self> {
         let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
         let text: String = text.chars().map(printable).take(LONGEST).collect();
         (!text.is_empty()).then(|| Self(text.into()))
@@ -95,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_name_is_one_line_and_not_endless() {
-        assert_eq!(Peer::name_restricted("a\nb").unwrap().name(), "a\u{fffd}b");
-        assert_eq!(Peer::name_restricted(&"x".repeat(5000)).unwrap().name().len(), LONGEST);
-        assert_eq!(Peer::name_restricted(""), None);
+        assert_eq!(Peer::from_text("a\nb").unwrap().name(), "a\u{fffd}b");
+        assert_eq!(Peer::from_text(&"x".repeat(5000)).unwrap().name().len(), LONGEST);
+        assert_eq!(Peer::from_text(""), None);
     }
 }

@@ -15,17 +15,18 @@ impl BulkOrders for PostgresLedger {
         order: &BulkOrder,
         busy_until: UnixSeconds,
     ) -> Result<(), LedgerFault> {
-        let BulkOrder { target, revokes_each, by, ordered_at } = order;
+        let BulkOrder { target, revokes_each, by, action, ordered_at } = order;
         let (ordered_at, busy_until) = (number(*ordered_at), number(busy_until));
         let statement = "INSERT INTO bulk_order
-                (kind, name, revokes_each, by_whom, ordered_at, busy_until)
-             VALUES ($1, $2, $3, $4, $5, $6)
+                (kind, name, revokes_each, by_whom, action, ordered_at, busy_until)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (kind, name, revokes_each) DO UPDATE
                 SET by_whom = excluded.by_whom,
+                    action = excluded.action,
                     ordered_at = greatest(bulk_order.ordered_at, excluded.ordered_at),
                     busy_until = greatest(bulk_order.busy_until, excluded.busy_until)";
         let values: Values<'_> =
-            &[&target.kind(), &target.name(), revokes_each, by, &ordered_at, &busy_until];
+            &[&target.kind(), &target.name(), revokes_each, by, action, &ordered_at, &busy_until];
         let call = self.call().await?;
         call.execute(statement, values).await?;
         call.finish();
@@ -38,7 +39,7 @@ impl BulkOrders for PostgresLedger {
         busy_until: UnixSeconds,
     ) -> Result<Vec<BulkOrder>, LedgerFault> {
         let statement = "UPDATE bulk_order SET busy_until = $2 WHERE busy_until <= $1
-             RETURNING kind, name, revokes_each, by_whom, ordered_at";
+             RETURNING kind, name, revokes_each, by_whom, action, ordered_at";
         let call = self.call().await?;
         let rows = call.rows(statement, &[&number(now), &number(busy_until)]).await?;
         call.finish();
@@ -63,6 +64,7 @@ fn read(row: &Row) -> Result<BulkOrder, LedgerFault> {
         target: Target::read(get::<&str>(row, 0)?, get(row, 1)?)?,
         revokes_each: get(row, 2)?,
         by: get(row, 3)?,
-        ordered_at: unsigned(get(row, 4)?)?,
+        action: get(row, 4)?,
+        ordered_at: unsigned(get(row, 5)?)?,
     })
 }

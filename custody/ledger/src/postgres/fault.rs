@@ -20,6 +20,13 @@ pub enum ConnectFault {
     Newer { found: i64, known: i64 },
     #[error(": the database has tables of another program; give the ledger a database of its own")]
     Foreign,
+    /// `LISTEN` hears nothing.
+    #[error(
+        ": a connection pooler in front of the database, such as PgBouncer, gives each transaction \
+         another connection: LISTEN, session settings and prepared statements do not work; \
+         fix: connect to PostgreSQL itself, or set pool_mode = session"
+    )]
+    Pooled,
 }
 
 /// No answer.

@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// Each brings the layout of its position to the next one. One that was released never changes.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("tables.sql"),
     include_str!("record_lease.sql"),
     include_str!("credential_origin.sql"),
     include_str!("indexes.sql"),
     include_str!("lease_conditions.sql"),
     include_str!("bulk_orders.sql"),
+    include_str!("bulk_order_action.sql"),
 ];
 
 /// "LHld": the advisory lock of whoever changes the tables.

@@ -14,18 +14,19 @@ impl BulkOrders for SqliteLedger {
         order: &BulkOrder,
         busy_until: UnixSeconds,
     ) -> Result<(), LedgerFault> {
-        let BulkOrder { target, revokes_each, by, ordered_at } = order.clone();
+        let BulkOrder { target, revokes_each, by, action, ordered_at } = order.clone();
         let statement = "INSERT INTO bulk_order
-                (kind, name, revokes_each, by_whom, ordered_at, busy_until)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                (kind, name, revokes_each, by_whom, action, ordered_at, busy_until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (kind, name, revokes_each) DO UPDATE
                 SET by_whom = excluded.by_whom,
+                    action = excluded.action,
                     ordered_at = max(bulk_order.ordered_at, excluded.ordered_at),
                     busy_until = max(bulk_order.busy_until, excluded.busy_until)";
         self.writer
             .write(WriteOptions::DURABLE, move |connection| {
                 let (kind, name) = (target.kind(), target.name());
-                let values = (kind, name, revokes_each, by, ordered_at, busy_until);
+                let values = (kind, name, revokes_each, by, action, ordered_at, busy_until);
                 connection.prepare_cached(statement)?.execute(values)?;
                 Ok(())
             })
@@ -38,15 +39,20 @@ impl BulkOrders for SqliteLedger {
         busy_until: UnixSeconds,
     ) -> Result<Vec<BulkOrder>, LedgerFault> {
         let statement = "UPDATE bulk_order SET busy_until = ?2 WHERE busy_until <= ?1
-             RETURNING kind, name, revokes_each, by_whom, ordered_at";
+             RETURNING kind, name, revokes_each, by_whom, action, ordered_at";
         let take = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(statement)?;
             let mut rows = statement.query((now, busy_until))?;
             let mut orders = Vec::new();
             while let Some(row) = rows.next()? {
                 let target = Target::read(&row.get::<_, String>(0)?, row.get(1)?)?;
-                let (revokes_each, by, ordered_at) = (row.get(2)?, row.get(3)?, row.get(4)?);
-                orders.push(BulkOrder { target, revokes_each, by, ordered_at });
+                orders.push(BulkOrder {
+                    target,
+                    revokes_each: row.get(2)?,
+                    by: row.get(3)?,
+                    action: row.get(4)?,
+                    ordered_at: row.get(5)?,
+                });
             }
             Ok(orders)
         };

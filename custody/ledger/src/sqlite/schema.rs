@@ -8,12 +8,13 @@ const APPLICATION: i64 = 0x4c48_6c64;
 
 /// Each brings the layout of its position to the next one; `PRAGMA user_version` counts those that
 /// were applied. One that was released never changes.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("tables.sql"),
     include_str!("credential_origin.sql"),
     include_str!("indexes.sql"),
     include_str!("lease_conditions.sql"),
     include_str!("bulk_orders.sql"),
+    include_str!("bulk_order_action.sql"),
 ];
 
 /// Applies what is missing, in one transaction.

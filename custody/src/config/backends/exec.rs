@@ -153,8 +153,10 @@ fn check_texts(path: &str, texts: &[String], first: usize, faults: &mut Faults) 
 }
 
 fn check_pointer(path: &str, text: &str, faults: &mut Faults) {
-    if !text.is_empty() && !text.starts_with('/') {
-        faults.add(path, "is a JSON pointer, as in /token or /status/token");
+    // RFC 6901 section 3: `~0` is a tilde and `~1` a slash.
+    let is_escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    if !(text.is_empty() || text.starts_with('/')) || !is_escaped {
+        faults.add(path, "is a JSON pointer, as in /token or /a~1b (~0 is a tilde, ~1 a slash)");
     }
 }
 

@@ -33,15 +33,7 @@ enum RawAppId {
 struct RawSource {
     installation: u64,
     #[serde(rename = "as", default)]
-    form: RawForm,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RawForm {
-    #[default]
-    Bearer,
-    Basic,
+    form: TokenForm,
 }
 
 /// GitHub's own.
@@ -70,9 +62,5 @@ pub(super) fn read(
 
 pub(super) fn read_source(path: &str, value: Value, faults: &mut Faults) -> Option<Installation> {
     let RawSource { installation: id, form } = faults.section(path, Some(value))?;
-    let form = match form {
-        RawForm::Bearer => TokenForm::Bearer,
-        RawForm::Basic => TokenForm::Basic,
-    };
     Some(Installation { id, form })
 }

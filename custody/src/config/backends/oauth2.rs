@@ -24,15 +24,8 @@ struct RawOAuth2 {
     client_secret: Option<RawOwnSecret>,
     private_key: Option<RawOwnSecret>,
     key_id: Option<String>,
-    basic_encoding: Option<RawEncoding>,
+    basic_encoding: Option<BasicEncoding>,
     lifetime: Option<String>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RawEncoding {
-    Form,
-    None,
 }
 
 /// As RFC 7591 section 2 calls them.
@@ -97,17 +90,13 @@ fn read_encoding(path: &str, raw: &RawOAuth2, faults: &mut Faults) -> BasicEncod
     if raw.basic_encoding.is_some() && raw.auth_method != RawMethod::ClientSecretBasic {
         faults.add(&field, "goes with auth_method: client_secret_basic only");
     }
-    match raw.basic_encoding {
-        None | Some(RawEncoding::Form) => BasicEncoding::Form,
-        Some(RawEncoding::None) => {
-            // RFC 7617 section 2: the first colon ends the user name.
-            if raw.client_id.contains(|c: char| c == ':' || c.is_control()) {
-                faults
-                    .add(&field, "none cannot send a client_id with a colon or control character");
-            }
-            BasicEncoding::Plain
-        }
+    let encoding = raw.basic_encoding.unwrap_or_default();
+    // RFC 7617 section 2: the first colon ends the user name.
+    let is_split = |c: char| c == ':' || c.is_control();
+    if encoding == BasicEncoding::Plain && raw.client_id.contains(is_split) {
+        faults.add(&field, "none cannot send a client_id with a colon or control character");
     }
+    encoding
 }
 
 fn read_place(

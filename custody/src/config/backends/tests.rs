@@ -300,6 +300,9 @@ fn what_a_command_lacks_is_named() {
         ("basic, user: x", "api_key, header: host", "credentials.b.primary.header: "),
         ("type: basic, user: x", "type: header_set", "credentials.b.primary.type: is bearer"),
         ("value: /a/b", "value: a", "credentials.b.primary.json.value: is a JSON pointer"),
+        ("value: /a/b", "value: /a~2b", "credentials.b.primary.json.value: is a JSON pointer"),
+        ("value: /a/b", "value: /a~", "credentials.b.primary.json.value: is a JSON pointer"),
+        ("value: /a/b", "value: /a~~0", "credentials.b.primary.json.value: is a JSON pointer"),
         ("value: /a/b, ", "", "credentials.b.primary.json: missing field"),
         ("expires_at: /end", "expires_at: end", "credentials.b.primary.json.expires_at: is a J"),
     ] {

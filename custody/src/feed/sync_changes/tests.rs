@@ -1,6 +1,6 @@
 use super::*;
 use crate::grants::{Grant, GrantActor, GrantedBinding};
-use custody_backends::Narrow;
+use custody_backends::Restriction;
 use custody_base::actor::Actor;
 
 fn grants(of: &[(&str, &str)]) -> Grants {
@@ -13,7 +13,7 @@ fn grants(of: &[(&str, &str)]) -> Grants {
         ttl: 300,
         binding: GrantedBinding::Any,
         purpose: None,
-        narrow: Narrow::default(),
+        restriction: Restriction::default(),
     };
     Grants::new(of.iter().map(grant).collect(), String::new())
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::keys::{Keys, KeysOfIssuer, SessionKeys};
 use async_trait::async_trait;
 use serde_json::json;
 use session::Algorithm;
@@ -53,8 +54,10 @@ impl Issuer {
         self.0.lock().unwrap().fetches
     }
 
-    async fn start(&self) -> Remote {
-        Remote::start(Rules::new("i", "a"), self.clone(), SCHEDULE, Arc::default()).await
+    async fn start(&self) -> SessionKeys {
+        let rules = Rules::new("i", "a");
+        let remote = Remote::start(rules.clone(), self.clone(), SCHEDULE, Arc::default()).await;
+        SessionKeys(vec![KeysOfIssuer { rules, keys: Keys::Remote(remote) }])
     }
 }
 
@@ -72,7 +75,7 @@ fn token_of(key: &SigningKey, issuer: &str) -> String {
     key.sign(&claims).unwrap()
 }
 
-async fn code(remote: &Remote, key: &SigningKey) -> &'static str {
+async fn code(remote: &SessionKeys, key: &SigningKey) -> &'static str {
     refusal(remote.verify(token(key).as_bytes(), NOW).await)
 }
 

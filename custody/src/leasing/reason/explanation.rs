@@ -36,7 +36,7 @@ const fn of_session(refusal: Refusal) -> (&'static str, &'static str) {
         Refusal::TooLarge => "The token is over 8 KiB, or its header over 1 KiB.",
         Refusal::Malformed => "The token is not a well-formed JWT.",
         Refusal::Algorithm => "`alg` is not the algorithm that the key is pinned to.",
-        Refusal::UnknownKey => "`kid` is missing, or names no usable key of `session.keys`.",
+        Refusal::UnknownKey => "`kid` is missing, or names no usable key of the token's issuer.",
         Refusal::Signature => "The signature does not match the key that `kid` names.",
         Refusal::Issuer => "`iss` is not an issuer of the configuration.",
         Refusal::Audience => "`aud` names no audience of the issuer.",
@@ -55,8 +55,8 @@ const fn of_session(refusal: Refusal) -> (&'static str, &'static str) {
 const fn of_limits(reason: RefusalReason) -> (&'static str, &'static str) {
     match reason {
         RefusalReason::SessionKeysUnavailable => (
-            "Custody has fetched no session keys yet, or the last good set is older than `keep`.",
-            "Check the URL of `session.keys`; custody's log has the cause. Custody retries by itself.",
+            "Custody has fetched no keys of the token's issuer yet, or the last good set is older than `keep`.",
+            "Check the issuer's `keys.url`; custody's log has the cause. Custody retries by itself.",
         ),
         RefusalReason::SessionAuthTime => (
             "`session.absolute` is set, and the token has no usable `auth_time`.",
@@ -187,8 +187,8 @@ const fn of_source(reason: RefusalReason) -> (&'static str, &'static str) {
             ("The backend does not answer.", "Check the backend and the network to it.")
         }
         RefusalReason::CommandFailed => (
-            "The command of the backend failed, took too long, or wrote no usable credential.",
-            "Run the command by hand as custody's user; custody's log has its exit status.",
+            "The command did not start, exited with an error, took too long, or wrote more than 64 KiB.",
+            "Run the command by hand as custody's user; custody's log has its exit status and error text.",
         ),
         RefusalReason::RefreshTokenLost => (
             "The issuer replaced the refresh token, and custody does not have the next one.",
@@ -203,8 +203,9 @@ const fn of_source(reason: RefusalReason) -> (&'static str, &'static str) {
             "Compare `credentials` with `backends` in the configuration.",
         ),
         _ => (
-            "The backend gave a credential with no lifetime left, or with more than it may have.",
-            "Check the lifetimes at the backend, and the clocks.",
+            "The source's credential has ended, has a wrong type or too wide a scope, or lacks a part that the \
+             configuration names.",
+            "Custody's log names the part. Compare the source's answer with the configuration; check the clocks.",
         ),
     }
 }

@@ -3,19 +3,27 @@
 //! update` and leaves the machine's lists of packages alone. It takes the packages from where the machine
 //! takes its own, and checks their signatures as always.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{OnProgress, on_path, once, step};
+use super::{OnProgress, folder, on_path, once, step};
 
 /// Programs and libraries below one folder, laid out as in `/`.
 #[derive(Clone, Debug)]
 pub(crate) struct Unpacked {
     root: PathBuf,
+}
+
+/// A program of a Debian package.
+#[derive(Clone, Debug)]
+pub(crate) struct Packaged {
+    path: PathBuf,
+    /// `LD_LIBRARY_PATH`, where the libraries were fetched too.
+    libraries: Option<OsString>,
 }
 
 /// apt, with its state in a folder of ours.
@@ -62,6 +70,45 @@ impl Unpacked {
             }
         }
         std::env::join_paths(folders).context("a target folder whose path holds no colon")
+    }
+}
+
+// === impl Packaged ===
+
+impl Packaged {
+    /// The program from the `PATH`, else from `path` in `package`, unpacked once under `target/` (parallel
+    /// callers wait for one another).
+    ///
+    /// # Errors
+    /// There is no such program, and no apt to fetch it with.
+    pub fn locate_or_fetch(package: &str, path: &str, on_progress: OnProgress) -> Result<Self> {
+        let (_, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if let Some(path) = on_path(name) {
+            return Ok(Self { path, libraries: None });
+        }
+        let fetch = || {
+            let unpacked = Unpacked::fetch(package, &folder(package)?, on_progress)?;
+            let libraries = Some(unpacked.libraries()?);
+            anyhow::Ok(Self { path: unpacked.path(path), libraries })
+        };
+        fetch().with_context(|| {
+            format!("cannot fetch {package} from Debian's packages; install {name}")
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The program with the libraries it needs, ready for arguments.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.envs(self.environment());
+        command
+    }
+
+    pub fn environment(&self) -> Option<(&OsStr, &OsStr)> {
+        self.libraries.as_deref().map(|libraries| (OsStr::new("LD_LIBRARY_PATH"), libraries))
     }
 }
 

@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 pub async fn an_order_that_nobody_works_on_is_taken_up_once(home: Arc<dyn Home>) {
     let (ledger, replica) = (home.open().await, home.open().await);
-    let (by, ordered_at) = ("op".to_owned(), NOW);
-    let target = Target::Actor(actor("a"));
-    let each = BulkOrder { target, revokes_each: true, by, ordered_at };
+    let each = BulkOrder {
+        target: Target::Actor(actor("a")),
+        revokes_each: true,
+        by: "op".to_owned(),
+        action: "revoke".to_owned(),
+        ordered_at: NOW,
+    };
     let of_target = BulkOrder { revokes_each: false, ..each.clone() };
     let other = BulkOrder { target: session("s"), ..of_target.clone() };
     for order in [&each, &of_target, &other] {

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::life::Life;
 use super::reason::RefusalReason;
 use crate::grants::{Grant, Grants};
-use custody_audit::entry::{Asked, Given, SessionId};
+use custody_audit::entry::{IssuedLease, RequestedLease, SessionId};
 use custody_audit::{Entry, Event, Outcome};
 use custody_base::actor::Actor;
 use custody_base::snapshot::Snapshot;
@@ -15,17 +15,17 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 /// A request of a session that was verified.
-pub(super) struct Claim {
+pub(super) struct AuthenticatedRequest {
     pub request: LeaseRequest,
     pub session: Arc<Session>,
     pub request_id: Option<String>,
     pub now: UnixSeconds,
 }
 
-/// A claim that a grant covers.
-pub(super) struct Case {
-    pub claim: Claim,
-    /// All grants, as they were when it was decided, and the one that covers the claim.
+/// An authenticated request that a grant covers.
+pub(super) struct AdmittedRequest {
+    pub authenticated: AuthenticatedRequest,
+    /// All grants, as they were when it was decided, and the one that covers it.
     pub grants: Arc<Grants>,
     pub grant: Arc<Grant>,
     /// Whose credential it is.
@@ -43,13 +43,13 @@ pub(super) struct Read {
     pub sealed: Snapshot<Option<Row>>,
 }
 
-// === impl Claim ===
+// === impl AuthenticatedRequest ===
 
-impl Claim {
+impl AuthenticatedRequest {
     pub fn entry(&self, event: Event, outcome: Outcome) -> Entry {
         let mut entry = Entry::new(event, outcome);
         entry.session = Some(session_id_of(&self.session));
-        entry.asked = Some(Asked::of(&self.request));
+        entry.requested = Some(RequestedLease::of(&self.request));
         entry.request_id.clone_from(&self.request_id);
         entry
     }
@@ -61,29 +61,29 @@ impl Claim {
     }
 }
 
-// === impl Case ===
+// === impl AdmittedRequest ===
 
-impl Case {
+impl AdmittedRequest {
     pub fn allowed(&self) -> Entry {
-        let mut entry = self.claim.entry(Event::Lease, Outcome::Allow);
-        entry.given = Some(self.given());
+        let mut entry = self.authenticated.entry(Event::Lease, Outcome::Allow);
+        entry.issued = Some(self.issued());
         entry
     }
 
     pub fn failed(&self, failure: &Failure) -> Entry {
-        let mut entry = self.claim.entry(Event::LeaseFailed, Outcome::Deny);
+        let mut entry = self.authenticated.entry(Event::LeaseFailed, Outcome::Deny);
         let reason = failure.reason();
         (entry.code, entry.reason) = (Some(reason.answer().code()), Some(reason.code()));
-        entry.given = Some(self.given());
+        entry.issued = Some(self.issued());
         entry
     }
 
     pub fn is_single_use(&self) -> bool {
-        self.claim.request.binding == Binding::SingleUse
+        self.authenticated.request.binding == Binding::SingleUse
     }
 
-    fn given(&self) -> Given {
-        Given {
+    fn issued(&self) -> IssuedLease {
+        IssuedLease {
             lease_id: self.lease_id.clone(),
             actor: self.actor.to_string(),
             expires_at: self.life.expires_at,

@@ -14,7 +14,7 @@ impl Resolver {
     /// Asks the backends to take back what they gave: each by its name, and with what it knows the
     /// value by. It is best-effort, and what cannot be taken back still ends by itself. The task ends
     /// when every backend has been asked; nobody has to wait for it.
-    pub fn take_back(
+    pub fn revoke_all(
         self: &Arc<Self>,
         given: impl IntoIterator<Item = (String, Option<String>)>,
     ) -> JoinHandle<()> {
@@ -36,7 +36,7 @@ impl Resolver {
 
     /// A backend that hangs keeps only its own values waiting.
     fn turns(&self, backend: &str) -> Arc<Semaphore> {
-        let mut turns = self.taking_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.revoking.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Semaphore::new(AT_ONCE));
         turns.entry(backend.to_owned()).or_insert_with(new).clone()
     }

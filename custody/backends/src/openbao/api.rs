@@ -9,8 +9,8 @@ use custody_base::outbound::{
 use lease::Secret;
 use serde::Serialize;
 
-/// The server itself: calls with whatever token.
-pub(super) struct Door {
+/// The API of a server; each call names its token.
+pub(super) struct Api {
     outbound: Outbound,
     api: Endpoint,
     namespace: Option<String>,
@@ -19,9 +19,9 @@ pub(super) struct Door {
 /// What is sent with a call that sends nothing.
 pub(super) const NOTHING: Option<&()> = None;
 
-// === impl Door ===
+// === impl Api ===
 
-impl Door {
+impl Api {
     pub(super) fn new(settings: &OpenBao) -> Result<Self, ReachFault> {
         Ok(Self {
             outbound: settings.reach.client()?,
@@ -31,7 +31,7 @@ impl Door {
     }
 
     /// One call, whatever its status.
-    pub(super) async fn knock<B: Serialize>(
+    pub(super) async fn send<B: Serialize>(
         &self,
         token: Option<&Secret>,
         method: Method,

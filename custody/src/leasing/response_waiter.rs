@@ -6,14 +6,14 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// Is anybody still waiting? Asked before each step that cannot be taken back.
-pub(super) struct Caller<'a> {
+pub(super) struct ResponseWaiter<'a> {
     answer: &'a oneshot::Sender<Result<Lease, Refused>>,
     deadline: Instant,
 }
 
-// === impl Caller ===
+// === impl ResponseWaiter ===
 
-impl<'a> Caller<'a> {
+impl<'a> ResponseWaiter<'a> {
     pub fn new(answer: &'a oneshot::Sender<Result<Lease, Refused>>, deadline: Instant) -> Self {
         Self { answer, deadline }
     }

@@ -20,9 +20,9 @@ async fn the_edge_gets_in_over_both_versions_and_protocols() {
     let running = home.serve();
     for versions in [TLS12, TLS13] {
         for alpn in [&b"h2"[..], b"http/1.1"] {
-            let mut knock = home.knock();
-            (knock.versions, knock.alpn) = (versions, alpn);
-            let stream = knock.connect(running.edge).await.unwrap();
+            let mut client = home.edge_client();
+            (client.versions, client.alpn) = (versions, alpn);
+            let stream = client.connect(running.edge).await.unwrap();
             assert_eq!(stream.get_ref().1.alpn_protocol(), Some(alpn));
             let request = post(Body::from(home.request().to_string()));
             let answer = match alpn {
@@ -49,13 +49,13 @@ async fn nobody_else_gets_in() {
             ("with a server's certificate", identity(&home, "server")),
             ("with the CA's own", identity(&home, "ca")),
         ] {
-            let mut knock = home.knock();
-            (knock.identity, knock.versions) = (identity, versions);
-            assert!(knock.get(running.edge, "/healthz").await.is_err(), "{who}");
+            let mut client = home.edge_client();
+            (client.identity, client.versions) = (identity, versions);
+            assert!(client.get(running.edge, "/healthz").await.is_err(), "{who}");
         }
-        let mut knock = home.knock();
-        knock.versions = versions;
-        assert_eq!(knock.get(running.edge, "/healthz").await.unwrap().status, 200);
+        let mut client = home.edge_client();
+        client.versions = versions;
+        assert_eq!(client.get(running.edge, "/healthz").await.unwrap().status, 200);
     }
     let page = plain_get(running.health, "/metrics").await.text();
     assert!(page.contains("leasehold_custody_handshake_failures_total 8\n"), "{page}");
@@ -66,9 +66,9 @@ async fn nobody_else_gets_in() {
 async fn the_edge_does_not_believe_another_custody() {
     let (home, other) = (Home::new(Store::Sqlite), Home::bare(Store::Sqlite));
     let running = home.serve();
-    let mut knock = home.knock();
-    knock.ca = other.path("ca.pem");
-    assert!(knock.connect(running.edge).await.is_err());
+    let mut client = home.edge_client();
+    client.ca = other.path("ca.pem");
+    assert!(client.connect(running.edge).await.is_err());
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn plain_http_on_the_tls_port_is_no_conversation() {
 async fn each_listener_has_its_own_routes() {
     let home = Home::new(Store::Sqlite);
     let running = home.serve();
-    let edge = async |path: &str| home.knock().get(running.edge, path).await.unwrap().status;
+    let edge = async |path: &str| home.edge_client().get(running.edge, path).await.unwrap().status;
     assert_eq!(edge("/healthz").await, 200);
     assert_eq!(edge("/metrics").await, 404);
     assert_eq!(edge("/v1/leases").await, 405);
@@ -225,15 +225,15 @@ async fn only_operators_reach_the_admin_listener() {
         ("another custody's operator", identity(&other, "operator")),
         ("the operators' CA", identity(&home, "operator-ca")),
     ] {
-        let mut knock = home.knock_as_operator();
-        knock.identity = identity;
-        assert!(knock.get(running.admin, "/v1/status").await.is_err(), "{who}");
+        let mut client = home.operator_client();
+        client.identity = identity;
+        assert!(client.get(running.admin, "/v1/status").await.is_err(), "{who}");
     }
-    let mut knock = home.knock_as_operator();
-    assert_eq!(knock.get(running.admin, "/v1/status").await.unwrap().status, 200);
-    assert!(knock.get(running.edge, "/healthz").await.is_err(), "no operator is an edge");
-    knock.versions = TLS12;
-    assert!(knock.connect(running.admin).await.is_err(), "TLS 1.2");
+    let mut client = home.operator_client();
+    assert_eq!(client.get(running.admin, "/v1/status").await.unwrap().status, 200);
+    assert!(client.get(running.edge, "/healthz").await.is_err(), "no operator is an edge");
+    client.versions = TLS12;
+    assert!(client.connect(running.admin).await.is_err(), "TLS 1.2");
 }
 
 #[tokio::test]
@@ -260,9 +260,9 @@ fn renew(home: &Home, name: &str, from: &std::path::Path) {
 async fn renewed_tls_files_are_in_force_without_a_restart() {
     let (home, next) = (Home::new(Store::Sqlite), Home::bare(Store::Sqlite));
     let mut running = home.serve();
-    let mut old = home.knock();
+    let mut old = home.edge_client();
     (old.alpn, old.ca) = (b"h2", next.path("ca.pem"));
-    let mut first = home.knock();
+    let mut first = home.edge_client();
     first.alpn = b"h2";
     let open = Conversation::open(first, running.edge).await;
     let ask = || Request::get("https://custody.internal/healthz").body(Body::empty()).unwrap();
@@ -272,7 +272,7 @@ async fn renewed_tls_files_are_in_force_without_a_restart() {
         renew(&home, name, &next.path(name));
     }
     running.wait_for("loaded renewed TLS files");
-    assert_eq!(next.knock().get(running.edge, "/healthz").await.unwrap().status, 200);
+    assert_eq!(next.edge_client().get(running.edge, "/healthz").await.unwrap().status, 200);
     assert!(old.get(running.edge, "/healthz").await.is_err(), "a certificate of the old CA");
     let closed = tokio::time::timeout(std::time::Duration::from_secs(20), async {
         while open.ask(ask()).await.is_ok() {
@@ -281,16 +281,16 @@ async fn renewed_tls_files_are_in_force_without_a_restart() {
     });
     closed.await.expect("a connection of the old CA is still served");
 
-    // Files that do not serve change nothing: a broken one, and a CA that would open two doors.
+    // Files that do not serve change nothing: a broken one, and a CA that would let its clients in at two listeners.
     renew(&home, "server.pem", &home.config());
     running.wait_for("failed to read renewed TLS files");
     renew(&home, "server.pem", &next.path("server.pem"));
     running.wait_for("loaded renewed TLS files");
     renew(&home, "operator-ca.pem", &next.path("ca.pem"));
     running.wait_for("whoever may call there could call here");
-    assert_eq!(next.knock().get(running.edge, "/healthz").await.unwrap().status, 200);
-    assert!(next.knock().get(running.admin, "/v1/status").await.is_err());
-    let mut operator = home.knock_as_operator();
+    assert_eq!(next.edge_client().get(running.edge, "/healthz").await.unwrap().status, 200);
+    assert!(next.edge_client().get(running.admin, "/v1/status").await.is_err());
+    let mut operator = home.operator_client();
     operator.ca = next.path("ca.pem");
     assert_eq!(operator.get(running.admin, "/v1/status").await.unwrap().status, 200);
     assert!(running.child.try_wait().unwrap().is_none());
