@@ -1,8 +1,8 @@
 //! The plugin configuration as it is written: one JSON object, read whole or not at all.
 //!
 //! Shape and meaning are checked section by section, so that one run shows every mistake. No message
-//! repeats a value but host and path patterns, which are policy and no secret. What is written here
-//! becomes a policy in `compile.rs`.
+//! repeats a value but host and path patterns, which are policy and no secret. `compile.rs`
+//! makes a policy of it.
 
 pub mod bind;
 pub mod carrier;

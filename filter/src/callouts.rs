@@ -1,7 +1,7 @@
 //! The callouts in flight: which token is whose, and until when.
 //!
-//! A callout belongs to its root, not to the stream that wanted it: Envoy answers it also when that
-//! stream is gone, and the answer still serves whoever else waits. One whose answer never comes is
+//! A callout belongs to its root, not to the stream that wanted it. Envoy answers it also when that
+//! stream is gone, and the answer still serves other streams that wait. One whose answer never comes is
 //! given up by the root's tick.
 
 use crate::host::{self, Failed};
@@ -20,7 +20,7 @@ const SLACK: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Callouts {
     in_flight: BTreeMap<u32, InFlight>,
-    /// Root, time to give up, token: what is overdue stands first.
+    /// Root, time to give up, token: the overdue ones come first.
     by_end: BTreeSet<(u32, Duration, u32)>,
 }
 
@@ -32,7 +32,7 @@ pub struct InFlight {
     give_up: Duration,
 }
 
-/// A response; wiped, since it may be a lease. A `status` that is no number is 0.
+/// A response; wiped, since it may be a lease. A `status` that is not a number is 0.
 pub struct Received {
     status: u16,
     body: Zeroizing<Vec<u8>>,
@@ -89,7 +89,7 @@ impl Callouts {
         purposes.any(|purpose| purpose != Purpose::Sync)
     }
 
-    /// The root is gone, or configured anew, and with it everything it asked for.
+    /// The root is gone, or has a new configuration, and its callouts are void.
     pub fn forget(&mut self, root: u32) {
         while let Some(&own) = self.by_end.range(until(root, Duration::MAX)).next() {
             self.by_end.remove(&own);

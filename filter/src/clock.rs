@@ -4,7 +4,7 @@ use edge::Now;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Reads the steady clock at each event, and the wall clock at each tick of the root: so a moment
-/// costs one host call, and the wall clock is at most a tick behind whoever sets it.
+/// costs one host call, and a change of the wall clock arrives within a tick.
 pub struct Clock {
     started: Instant,
     set_at: Instant,

@@ -1,9 +1,9 @@
 //! Every context of the VM, and which of them an event is for.
 //!
 //! An event for a context that is not there (any more) changes nothing, or denies. An answer goes to
-//! whoever waits for its token, [as the root](crate::callouts); to act on a stream then, or in a tick,
-//! it has to be made the effective context first, and the host may refuse that. What could not be said
-//! to a stream is said again at the next tick.
+//! the streams that wait for its token, [as the root](crate::callouts). To act on a stream then, or in a tick,
+//! the filter has to make it the effective context first, and the host may reject that. The filter sends a reply
+//! that failed again at the next tick.
 
 use crate::callouts::{Callouts, InFlight, Received};
 use crate::flow::{Flow, Step};
@@ -74,7 +74,7 @@ impl Dispatch {
         }
     }
 
-    /// Says in the log what a configuration means for the others of its policy.
+    /// Logs what a configuration means for the others of its policy.
     fn note_version(&self, id: u32) {
         let Some(own) = self.roots.get(&id) else { return };
         let Some(version) = own.version() else { return };
@@ -120,7 +120,7 @@ impl Dispatch {
         self.roots.get(&stream.root()).is_some_and(Root::is_for_attempts)
     }
 
-    /// A request behind the router. Who judged it, in the same VM, has its lease; without a ticket it
+    /// A request behind the router. The root that judged it, in the same VM, has its lease; without a ticket it
     /// needs none.
     fn attempt(&mut self, id: u32) -> Flow {
         match self.streams.change(id, Stream::find_ticket) {
@@ -163,7 +163,7 @@ impl Dispatch {
         }
     }
 
-    /// What a body callback comes to in which a request may get its verdict.
+    /// The result of a body callback in which a request may get its verdict.
     fn reading(&mut self, id: u32, event: impl FnOnce(&mut Stream, &mut Root) -> Step) -> Flow {
         match self.step(id, event) {
             Some(flow @ (Flow::Continue | Flow::Discard)) => flow,
@@ -282,14 +282,14 @@ impl Dispatch {
         }
     }
 
-    /// A callout is over. What it brought is kept whether or not anybody still waits for it.
+    /// A callout is over. The root keeps its result also if no stream waits for it any more.
     fn over(&mut self, root: u32, purpose: Purpose, answer: Answer<'_>) {
         if let Some(root) = self.roots.get_mut(&root) {
             root.answered(purpose, answer);
         }
     }
 
-    /// What follows from an event: callouts, and whoever has waited long enough has its turn.
+    /// Does what follows from an event: sends callouts, and settles streams whose wait is over.
     fn flush(&mut self, id: u32) {
         self.become_root(id);
         self.send_callouts(id);

@@ -1,7 +1,7 @@
 //! The callbacks: what Envoy calls, passed on to the [`Dispatch`].
 //!
-//! Envoy skips a callback that a module does not export, so only what the filter needs stands here:
-//! of a response its headers, no log. Contexts are numbers of the host's.
+//! Envoy skips a callback that a module does not export, so this file has only those that the
+//! filter needs: of a response its headers, no log. Contexts are numbers of the host's.
 #![allow(unsafe_code)]
 
 use crate::dispatch::Dispatch;
@@ -28,7 +28,7 @@ fn dispatch<T>(otherwise: T, event: impl FnOnce(&mut Dispatch) -> T) -> T {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
-/// Room for what the host hands over; [`host`](crate::host) takes it as a `Vec` of this very size.
+/// Memory for a value of the host; [`host`](crate::host) takes it as a `Vec` of this very size.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     match Layout::array::<u8>(size) {
@@ -69,7 +69,7 @@ extern "C" fn proxy_on_request_trailers(stream: u32, _: usize) -> Flow {
     dispatch(Flow::StopIteration, |dispatch| dispatch.request_trailers(stream))
 }
 
-/// Responses pass whatever happens: a denial ends a request before there is one.
+/// Responses always pass: a denial ends a request before there is one.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(stream: u32, _: usize, _: bool) -> Flow {
     dispatch((), |dispatch| dispatch.response_headers(stream));

@@ -1,4 +1,4 @@
-//! What the host knows of a request, beside its body.
+//! The host's facts about a request, besides its body.
 
 use crate::host::{self, Failed};
 use crate::root::Root;
@@ -12,12 +12,12 @@ const CONNECT_SESSION: &str = "filter_state\0leasehold.connect_session";
 /// The code of its denial, where the CONNECT opened a tunnel without a session.
 const CONNECT_REFUSAL: &str = "filter_state\0leasehold.connect_refusal";
 const SERVER_NAME: &str = "connection\0requested_server_name";
-/// What the filter in front of the router has left there.
+/// The ticket that the filter in front of the router wrote there.
 const TICKET: &str = "filter_state\0wasm.leasehold.ticket";
 const RESPONSE_CODE: &str = "response\0code";
 const RESPONSE_DETAILS: &str = "response\0code_details";
 
-/// What `root` judges a request by. Each fact is a host call, so none is asked for that decides nothing.
+/// The facts by which `root` judges a request. Each is a host call, so the filter reads only those that decide.
 ///
 /// `end`: nothing follows the headers.
 pub fn request(end: bool, root: &Root) -> Result<Request, Failed> {
@@ -38,7 +38,7 @@ fn tunnel() -> Result<Option<Tunnel>, Failed> {
     Ok(Some(Tunnel { authority, proxy_authorization, refusal, sni }))
 }
 
-/// Who judged a request, and under which number: `ROOT.NUMBER`. `None`: it needs no lease.
+/// The root that judged a request, and its number there: `ROOT.NUMBER`. `None`: it needs no lease.
 pub fn ticket() -> Result<Option<(u32, Ticket)>, Failed> {
     let Some(text) = host::property(TICKET)? else { return Ok(None) };
     let parts = std::str::from_utf8(&text).ok().and_then(|text| text.split_once('.'));
@@ -46,7 +46,7 @@ pub fn ticket() -> Result<Option<(u32, Ticket)>, Failed> {
     ticket.map(Some).ok_or(Failed::INTERNAL)
 }
 
-/// The response's status; 0 if there was none, or it is not told.
+/// The response's status; 0 if there was none, or the host does not return it.
 pub fn status() -> u16 {
     // Envoy's integers are 8 bytes, little endian.
     let bytes = told(RESPONSE_CODE).and_then(|bytes| bytes.try_into().ok());
@@ -63,7 +63,7 @@ pub fn details() -> Vec<u8> {
     told(RESPONSE_DETAILS).unwrap_or_default()
 }
 
-/// A property of a request that is over; what the host does not tell is not known.
+/// A property of a request that is over; `None` if the host does not return it.
 fn told(property: &str) -> Option<Vec<u8>> {
     host::property(property).ok().flatten()
 }

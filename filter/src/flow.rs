@@ -1,4 +1,4 @@
-//! What follows from an event of a request, and what its callback tells Envoy.
+//! The next step after an event of a request, and the answer of its callback to Envoy.
 
 use edge::exchange::Wait;
 
@@ -18,7 +18,7 @@ pub enum Flow {
     Discard = 3,
 }
 
-/// What follows from an event.
+/// The next step after an event.
 pub enum Step {
     Forward,
     /// Its body is wanted.
@@ -36,7 +36,7 @@ pub enum Step {
 // === impl Step ===
 
 impl Step {
-    /// What it means for a piece of a body, and, but for [`Self::Discard`], for headers.
+    /// The answer to Envoy for a piece of a body, and, but for [`Self::Discard`], for headers.
     pub fn flow(&self) -> Flow {
         match self {
             Self::Forward => Flow::Continue,

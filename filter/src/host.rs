@@ -1,8 +1,8 @@
 //! The host calls, each checked.
 //!
 //! The SDK's own wrappers panic on a status they do not expect, and a panic fails the VM. These
-//! return the status instead, so that the caller can deny one request and go on. What a guest sent is
-//! bytes here, never a `String`.
+//! return the status instead, so that the caller can deny one request and go on. The input of a
+//! guest is bytes here, never a `String`.
 //!
 //! Shapes and statuses: proxy-wasm ABI 0.2.1.
 #![allow(unsafe_code)]
@@ -20,7 +20,7 @@ pub struct Failed(pub u32);
 // === impl Failed ===
 
 impl Failed {
-    /// Also how the host says that there is no such cluster.
+    /// Also the host's status for a cluster that it does not have.
     pub const BAD_ARGUMENT: Self = Self(2);
     pub const INTERNAL: Self = Self(10);
 }
@@ -121,7 +121,7 @@ fn checked(status: u32) -> Result<(), Failed> {
     if status == OK { Ok(()) } else { Err(Failed(status)) }
 }
 
-/// Runs a call that hands over a buffer. `None` where the host has no such thing.
+/// Runs a call that returns a buffer. `None` where the host has no such thing.
 fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Option<Vec<u8>>, Failed> {
     let (mut bytes, mut size) = (null_mut(), 0);
     let status = call(&mut bytes, &mut size);
@@ -142,7 +142,7 @@ pub fn buffer(buffer: BufferType, max_size: usize) -> Result<Option<Vec<u8>>, Fa
     buffer_from(buffer, 0, max_size)
 }
 
-/// At most `max_size` bytes of a buffer that stand behind its first `start`.
+/// At most `max_size` bytes of a buffer, after its first `start` bytes.
 pub fn buffer_from(
     buffer: BufferType,
     start: usize,

@@ -1,6 +1,6 @@
 //! The proxy-wasm adapter: Envoy's events in, the edge's verdicts out.
 //!
-//! Everything that decides lives in `edge`. What is left is small enough to read in one sitting:
+//! Everything that decides lives in `edge`. The rest is small enough to read in one sitting:
 //!
 //! - [`exports`] and [`host`]: the ABI, from Envoy to us and from us to Envoy. The only files that touch
 //!   memory the host shares with us;
@@ -12,7 +12,7 @@
 //! - [`waiting`]: the held streams;
 //! - [`streams`]: all of them, and whose body is late;
 //! - [`stream`]: one request;
-//! - [`facts`]: what the host knows of a request;
+//! - [`facts`]: the host's facts about a request;
 //! - [`flow`]: what becomes of a request after a callback;
 //! - [`headers`]: changes of headers;
 //! - [`metrics`]: a counter a decision;

@@ -1,4 +1,4 @@
-//! A counter a decision, and how old the news are, in Envoy's stats under `wasmcustom.`.
+//! A counter a decision, and the age of custody's last update, in Envoy's stats under `wasmcustom.`.
 
 use crate::host;
 use abi::types::MetricType;
@@ -62,7 +62,7 @@ impl Metrics {
         }
     }
 
-    /// How long ago custody was last heard of.
+    /// The age of custody's last update.
     pub fn record_revocations_age(&self, age: Duration) {
         if let Some(id) = self.revocations_age {
             let _ = host::record(id, age.as_secs());

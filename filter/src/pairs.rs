@@ -29,7 +29,7 @@ fn take_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
 }
 
-/// Where a text stands that a NUL has to follow.
+/// The place of a text that a NUL has to follow.
 fn terminated(bytes: &[u8], start: usize, size: usize) -> Option<Range<usize>> {
     let end = start.checked_add(size)?;
     (bytes.get(end) == Some(&0)).then_some(start..end)

@@ -13,13 +13,13 @@ pub fn refuse_unknown() {
     send(&denied);
 }
 
-/// An attempt of nobody knows what.
+/// An attempt whose request is not known.
 pub fn refuse(failed: Failed) {
     let denied = internal(failed);
     send(&denied);
 }
 
-/// A host call failed in the middle of a decision, so there is none.
+/// A host call failed in the middle of a decision, so the filter denies.
 pub fn internal(Failed(status): Failed) -> Denied {
     log::error!("leasehold: a host call returned status {status}");
     Denied::new(Denial::Internal, &Request::default())

@@ -93,7 +93,7 @@ impl Root {
         self.clock.now()
     }
 
-    /// The attribute that says where a request came to, if sessions are bound by one.
+    /// The attribute that names the place a request came to, if sessions are bound by one.
     pub fn place(&self) -> Option<&str> {
         self.edge.as_ref()?.place()
     }
@@ -177,7 +177,7 @@ impl Root {
         self.waiting.give_up();
     }
 
-    /// A callout is over; whoever waited for it is [next](Self::next_settled).
+    /// A callout is over; the streams that waited for it are [next](Self::next_settled).
     pub fn answered(&mut self, purpose: Purpose, answer: Answer<'_>) {
         let now = self.now();
         let Some(edge) = &mut self.edge else { return };
@@ -237,7 +237,7 @@ impl Root {
         self.ticked_at
     }
 
-    /// Sees to it that whoever has an answer gets it soon. `is_late`: so does whoever is late.
+    /// Sets a short period while streams have an answer and had no turn yet. `is_late`: the same for late streams.
     pub fn set_tick_period(&mut self, is_late: bool) {
         let hurry = is_late || self.waiting.has_completed();
         if hurry == self.hurried {

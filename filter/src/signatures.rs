@@ -1,11 +1,10 @@
 //! Signatures, checked by the host: Envoy's BoringSSL is far faster than the same in here.
 //!
 //! The foreign function `verify_signature` takes a `VerifySignatureArguments` and answers with a
-//! `VerifySignatureResult` (Envoy, `source/extensions/common/wasm/ext/verify_signature.proto`). Only its
-//! one spelling of yes is a yes, and only its one reason for no is a no. Everything else says nothing, and
-//! the signature is checked in here: a host without the function, one that forbids it
-//! (`capability_restriction_config`), another answer than Envoy's. That costs time, and neither lets a
-//! forgery in nor keeps an honest guest out.
+//! `VerifySignatureResult` (Envoy, `source/extensions/common/wasm/ext/verify_signature.proto`). Only one
+//! answer accepts a signature, and only one rejects it. With any other answer the filter checks the signature
+//! itself, and so with a host that lacks or forbids (`capability_restriction_config`) the function. That costs
+//! time, and neither lets a forgery in nor keeps an honest guest out.
 
 use crate::host;
 use edge::{Said, Signatures, Signed};

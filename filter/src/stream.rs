@@ -21,7 +21,7 @@ use std::time::Duration;
 /// A stream and the phase its exchange is in.
 pub struct Stream {
     id: u32,
-    /// Who judges it.
+    /// The root that judges it.
     root: u32,
     phase: Phase,
     /// The lease it took along.
@@ -56,9 +56,9 @@ enum Held {
 
 /// The filter state that the RBAC filter behind us demands: `wasm.leasehold.permit`.
 const PERMIT: &str = "leasehold.permit";
-/// The code of a denial that a CONNECT's tunnel tells; filter state `wasm.leasehold.refusal`.
+/// The code of the denial in a CONNECT's tunnel; filter state `wasm.leasehold.refusal`.
 const REFUSAL: &str = "leasehold.refusal";
-/// Who judged a request, and under which number; filter state `wasm.leasehold.ticket`.
+/// The root that judged a request, and its number there; filter state `wasm.leasehold.ticket`.
 const TICKET: &str = "leasehold.ticket";
 
 // === impl Stream ===
@@ -105,11 +105,11 @@ impl Stream {
         }
     }
 
-    /// Looks whether it is an attempt of a request that needs a lease, and then belongs to who judged
-    /// that.
+    /// Looks whether it is an attempt of a request that needs a lease. It then belongs to the root that
+    /// judged that request.
     ///
     /// # Errors
-    /// The host does not say, or what it says is no ticket.
+    /// The host call fails, or returns something other than a ticket.
     pub fn find_ticket(&mut self) -> Result<bool, Failed> {
         let Some((root, ticket)) = facts::ticket()? else {
             self.phase = Phase::Forwarded;
@@ -119,7 +119,7 @@ impl Stream {
         Ok(true)
     }
 
-    /// Its credential is due. Who judged it has it.
+    /// Its credential is due. The root that judged the request has it.
     pub fn attempt(&mut self, root: &mut Root) -> Step {
         self.phase = Phase::Denied;
         let headers = host::headers(MapType::HttpRequestHeaders);
@@ -136,7 +136,7 @@ impl Stream {
         }
     }
 
-    /// What becomes of a body and of trailers: they move only behind headers that were let through.
+    /// The flow of a body and of trailers: they move only behind headers that were let through.
     /// `None` where they are [read](Self::request_body).
     pub fn request_flow(&self) -> Option<Flow> {
         match self.phase {
@@ -252,7 +252,7 @@ impl Stream {
         }
     }
 
-    /// Refuses the request: counted, logged, told.
+    /// Denies the request: counts and logs the denial, and sends the reply.
     pub fn deny(&mut self, denied: Denied, root: &mut Root) -> Step {
         reply::note(&denied, root);
         self.say(denied)
@@ -269,7 +269,7 @@ impl Stream {
         Step::Discard
     }
 
-    /// The host lets go of it. What it says about the response is for the lease that the request used.
+    /// The host ends the stream. The edge learns of the response for the lease that the request used.
     pub fn end(&mut self, root: &mut Root) {
         if let Phase::Held = self.phase {
             root.leave(self.id);
@@ -350,8 +350,8 @@ impl Stream {
         Step::Forward
     }
 
-    /// Strip, inject, leave the permit, resume: in this order. Whatever fails on the way leaves the request
-    /// where it is, refused.
+    /// Strip, inject, leave the permit, resume: in this order. A host call that fails on the way denies the
+    /// request.
     fn forward(&mut self, forwarded: &Forwarded, held: Held, root: &mut Root) -> Step {
         let permit_kind = forwarded.permit_kind();
         self.usage = forwarded.usage().cloned();
@@ -380,7 +380,7 @@ impl Stream {
     }
 }
 
-/// What the net behind the filter demands. Nothing else writes it.
+/// Writes the permit that the net behind the filter demands. Nothing else writes it.
 fn leave_permit(kind: PermitKind) -> Result<(), Failed> {
     host::set_property(PERMIT, kind.as_str())
 }

@@ -1,7 +1,7 @@
 //! Every stream of the VM, and whose body is late.
 //!
-//! A guest decides how many streams it opens, and for how long. So no event walks over all of them: what a
-//! tick looks for stands in order.
+//! A guest decides how many streams it opens, and for how long. So no event walks over all of them: the
+//! deadlines that a tick looks for are in order.
 
 use crate::stream::Stream;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! The held streams: whose fetch is under way, and whose has completed.
 //!
 //! A guest decides how many streams it opens and resets, so every operation costs the logarithm of the number
-//! of held streams, whatever their order. No fetch keeps the streams of another one waiting: those that have
+//! of held streams, in any order of them. No fetch keeps the streams of another one waiting: those that have
 //! completed take turns, a stream each.
 
 use edge::exchange::Wait;
@@ -16,7 +16,7 @@ pub struct Waiting {
     streams: BTreeMap<u32, Wait>,
     /// None is empty.
     groups: BTreeMap<FetchId, Group>,
-    /// Whose turn it is next. Groups whose streams have all left may stand in it.
+    /// Whose turn it is next. It may hold groups whose streams have all left.
     completed: VecDeque<FetchId>,
     /// Nothing will come for these.
     given_up: BTreeSet<u32>,
@@ -41,7 +41,7 @@ impl Waiting {
         self.streams.insert(stream, wait);
     }
 
-    /// What had come for it, and it did not get any more.
+    /// Returns the result that the stream waited for and did not get.
     pub fn leave(&mut self, stream: u32) -> Option<Rc<CompletedFetch>> {
         let wait = self.streams.remove(&stream)?;
         if self.given_up.remove(&stream) {
@@ -91,7 +91,7 @@ impl Waiting {
         !self.completed.is_empty() || !self.given_up.is_empty()
     }
 
-    /// What has come for its fetch.
+    /// The result of its fetch, if that has completed.
     fn leave_group(&mut self, fetch: FetchId, stream: u32) -> Option<Rc<CompletedFetch>> {
         let group = self.groups.get_mut(&fetch)?;
         group.streams.remove(&stream);

@@ -44,6 +44,26 @@ pub(super) fn errors_with(change: impl FnOnce(&mut Value)) -> Vec<String> {
 }
 
 #[test]
+fn rewritten_links_need_a_name_and_a_scheme_of_the_gateway() {
+    let with = |gateway: Value| {
+        errors_with(|config| {
+            config["posture"] = json!("gateway");
+            config["gateway"] = gateway;
+        })
+    };
+    let own = json!(["edge.internal:8080"]);
+    assert_eq!(with(json!({"authorities": own, "rewrite_links": "https"})), [""; 0]);
+    assert_eq!(
+        with(json!({"rewrite_links": "http"})),
+        ["gateway.rewrite_links: needs gateway.authorities, the names that links get"]
+    );
+    for scheme in [json!("ftp"), json!(true)] {
+        let errors = with(json!({"authorities": own, "rewrite_links": scheme}));
+        assert!(errors[0].starts_with("gateway.rewrite_links: "), "{errors:?}");
+    }
+}
+
+#[test]
 fn a_good_configuration_and_its_defaults() {
     let policy = Config::read(good().to_string().as_bytes()).unwrap();
     assert_eq!(policy.ingress.posture, Posture::Explicit);

@@ -28,7 +28,7 @@ pub struct CredentialConfig {
     pub max_body: Option<usize>,
 }
 
-/// What a lease is good for.
+/// The requests that a lease is valid for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -36,7 +36,7 @@ pub enum LeaseBinding {
     /// Every request of the session to this destination, until the lease ends.
     #[default]
     Session,
-    /// One request; custody is asked each time, and told how it ended.
+    /// One request. The edge asks custody each time, and reports the outcome.
     SingleUse,
 }
 

@@ -19,7 +19,7 @@ pub struct CustodyConfig {
     /// How long a request waits for its lease, from 10 ms to 30 s. Default: 2 s.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
-    /// How the edge hears of revocations; `off` for not at all.
+    /// How the edge polls custody for revocations; `off`: it does not poll.
     #[serde(default)]
     pub sync: SyncSetting,
 }

@@ -23,12 +23,12 @@ pub struct DestinationConfig {
     /// Default: 443.
     #[serde(default = "default_ports")]
     pub ports: Vec<u16>,
-    /// What may be asked; a request passes if one of the rules fits it.
+    /// The rules for requests; a request passes if one of them matches.
     pub allow: Vec<AllowConfig>,
     /// Which sessions may; all valid ones if absent.
     #[serde(default)]
     pub sessions: SessionsConfig,
-    /// What is injected; nothing if absent.
+    /// The credential that the edge injects; none if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<CredentialConfig>,
 }
@@ -43,31 +43,31 @@ pub struct AllowConfig {
     /// Globs over the canonical path without the query: `*` within a segment, `**` for any number of
     /// segments.
     pub paths: Vec<String>,
-    /// What the paths may have that servers disagree about; nothing if absent. Name what this server
+    /// Spellings of paths that some servers read in another way; none if absent. Name those that this server
     /// keeps as part of a segment. It is matched there by `*`, and forwarded as it was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path_syntax: Vec<PathSyntaxConfig>,
-    /// What parameters of the query must be, by name. The others do not matter.
+    /// Conditions on parameters of the query, by name. Other parameters do not matter.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "super::unique::map"
     )]
     pub query: BTreeMap<String, ConditionConfig>,
-    /// What headers must be, by name in lower case. The others do not matter.
+    /// Conditions on headers, by name in lower case. Other headers do not matter.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "super::unique::map"
     )]
     pub headers: BTreeMap<String, ConditionConfig>,
-    /// What such a request may turn its connection into; nothing if absent. What flows through an
-    /// upgraded connection is not judged, so on some APIs a GET that upgrades can do more than read.
+    /// The protocols that such a request may upgrade to; none if absent. The edge does not judge the
+    /// traffic of an upgraded connection, so on some APIs a GET that upgrades can do more than read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upgrades: Vec<Upgrade>,
 }
 
-/// What a rule expects of a parameter or of a header.
+/// A condition of a rule on a parameter or on a header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "expected a list of values, or one of the words present and absent")]
@@ -77,7 +77,7 @@ pub enum ConditionConfig {
     OneOf(Vec<String>),
 }
 
-/// What a rule expects, without a value.
+/// A condition without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is wrong with a configuration: each line a field and what to do about it.
+/// The errors of a configuration: each line names a field and the fix.
 ///
 /// Shows as `destinations[2].hosts[0]: "*.com" covers a public suffix`, a line a fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

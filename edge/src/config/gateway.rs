@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a gateway tells a base-URL request from one that names its upstream.
+/// The names of a gateway, and the links to it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

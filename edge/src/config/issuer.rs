@@ -12,10 +12,10 @@ use session::{Algorithm, ClaimConditions, LIFETIME_DEFAULT, Rules, SessionName};
 pub struct IssuerConfig {
     /// The `iss` of its tokens (RFC 7519 section 4.1.1), byte for byte.
     pub issuer: String,
-    /// What `aud` must be or hold (RFC 7519 section 4.1.3); one of these.
+    /// The values of which `aud` must be or hold one (RFC 7519 section 4.1.3).
     pub audiences: Vec<String>,
     pub keys: KeysConfig,
-    /// What its tokens may be signed with: `EdDSA`, `ES256`, `RS256`. Default: all three.
+    /// The algorithms of its tokens: `EdDSA`, `ES256`, `RS256`. Default: all three.
     #[serde(default = "default_algorithms")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub algorithms: Vec<Algorithm>,
@@ -23,13 +23,13 @@ pub struct IssuerConfig {
     /// Default: 1 h. Longer than an hour, a leaked token is good for longer.
     #[serde(default = "default_max_lifetime")]
     pub max_lifetime: Span,
-    /// What names a session: a claim, a list of claims (each a text), or `token_digest`, with which each
+    /// The name of a session: a claim, a list of claims (each a text), or `token_digest`, with which each
     /// token is a session. Default: `sid` where a token has it, else `jti`; then a token needs `jti` and
-    /// `sub`. Custody must say the same.
+    /// `sub`. Custody must have the same `id`.
     #[serde(default, skip_serializing_if = "is_default")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<OneOrMany>"))]
     pub id: SessionName,
-    /// What a token must say besides, as in `destinations[].sessions.claims`.
+    /// Further conditions on the claims of a token, as in `destinations[].sessions.claims`.
     #[serde(default, skip_serializing_if = "ClaimConditions::is_empty")]
     #[cfg_attr(
         feature = "schema",

@@ -17,7 +17,7 @@ pub enum KeysConfig {
     Fetched(FetchedKeys),
 }
 
-/// Keys that stand in the configuration.
+/// Keys in the configuration itself.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
@@ -31,15 +31,15 @@ pub struct InlineKeys {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub struct FetchedKeys {
-    /// The name of the Envoy cluster that reaches whoever publishes the issuer's keys.
+    /// The name of the Envoy cluster that reaches the publisher of the issuer's keys.
     pub cluster: String,
     /// The path of the JWK Set there: of the issuer's `jwks_uri`.
     pub path: String,
     /// The `:authority` of the callout. Default: the host of the issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
-    /// Between two fetches, give or take a tenth, 1 s to 1 h. A key that is taken out of the set is
-    /// believed that much longer at most. Default: 5 m.
+    /// Between two fetches, give or take a tenth, 1 s to 1 h. A removed key is
+    /// valid that much longer at most. Default: 5 m.
     #[cfg_attr(feature = "schema", schemars(default = "default_refresh"))]
     pub refresh: Span,
     /// How long the last good set stays while no fetch succeeds, 1 m to 7 d. Default: 24 h.
@@ -64,8 +64,7 @@ struct Fields {
     timeout: Option<Span>,
 }
 
-/// As in custody. Later than an hour, a key that was taken out would be believed for longer than a
-/// session lives.
+/// As in custody. With more than an hour, a removed key would be valid for longer than a session lives.
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 const KEEP: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3600);
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(30);

@@ -32,7 +32,7 @@ pub struct SessionConfig {
     /// How far clocks may differ when `nbf` and `iat` are read; at most five minutes. A session's end has no leeway.
     #[serde(default = "default_leeway")]
     pub leeway: Span,
-    /// Where the token may stand, in this order. Default: `proxy-authorization` in the explicit
+    /// Where the edge looks for the token, in this order. Default: `proxy-authorization` in the explicit
     /// posture; the header `x-leasehold-session`, `authorization`, then the header `x-api-key` in the gateway
     /// posture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,11 +45,11 @@ pub struct SessionConfig {
 /// The issuers, whichever way they were written.
 pub(crate) struct Issuers {
     pub list: Vec<IssuerConfig>,
-    /// They stand in the section itself.
+    /// They are in the section itself.
     is_short: bool,
 }
 
-/// How many issuers the section names, whatever else is in it.
+/// The issuers that the section lists; all else in it is ignored.
 #[derive(Deserialize)]
 struct WrittenIssuers {
     issuers: Vec<IgnoredAny>,

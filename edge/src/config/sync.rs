@@ -1,4 +1,4 @@
-//! `custody.sync`: hearing of revocations.
+//! `custody.sync`: updates about revocations.
 
 use super::errors::ConfigErrors;
 use super::span::Span;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// Whether and how the edge hears of revocations.
+/// Whether and how the edge polls custody for revocations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
@@ -32,11 +32,11 @@ pub enum Off {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SyncConfig {
-    /// How long custody may hold back an answer that has no news, 1 s to 30 s. Default: 20 s.
+    /// How long custody may hold back an answer without a change, 1 s to 30 s. Default: 20 s.
     #[serde(default = "default_wait")]
     pub wait: Span,
-    /// What needs a credential is denied when custody was last heard of longer ago than this: at least
-    /// `wait` and 10 s, at most 5 m. Default: 30 s.
+    /// The edge denies requests that need a credential when custody's last update is older than this: at
+    /// least `wait` and 10 s, at most 5 m. Default: 30 s.
     #[serde(default = "default_max_staleness")]
     pub max_staleness: Span,
 }
@@ -83,7 +83,7 @@ impl SyncSetting {
     }
 }
 
-/// By hand, so that what is wrong inside the object is told and not only that nothing fits.
+/// By hand, so that an error names the wrong field and not only the enum.
 impl<'de> Deserialize<'de> for SyncSetting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Setting;

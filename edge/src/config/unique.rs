@@ -1,4 +1,4 @@
-//! Objects in which every name stands once.
+//! Objects in which every name occurs once.
 //!
 //! serde keeps the last of two members with one name. The other would be lost without a word, and with it
 //! a condition that somebody wrote.
@@ -15,7 +15,7 @@ struct UniqueVisitor<V>(PhantomData<V>);
 /// A map by name.
 ///
 /// # Errors
-/// A name stands twice; the error says which.
+/// A name occurs twice; the error names it.
 pub(super) fn map<'de, D, V>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
 where
     D: Deserializer<'de>,
@@ -27,7 +27,7 @@ where
 /// Any value; none for `null`.
 ///
 /// # Errors
-/// A name stands twice in one object, at any depth; the error says which.
+/// A name occurs twice in one object, at any depth; the error names it.
 pub(super) fn value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     let value = session::strict_json::value(deserializer)?;
     Ok((!value.is_null()).then_some(value))

@@ -1,8 +1,8 @@
 //! A newer configuration of the same policy judges in place of this one, also for the connections of a
 //! listener that drains.
 //!
-//! Requests that were admitted before are finished here, and the sessions in use are reported. Then the root rests: it has no timer and polls
-//! nobody, and forgets what it had cached. It resumes when the newer configuration is gone first.
+//! This root finishes the requests that it admitted before, and reports the sessions in use. Then it is idle: it
+//! has no timer, polls nobody, and has dropped its caches. It resumes if the newer configuration ends first.
 
 use super::{Root, Superseded, TICK, seeded};
 use crate::host::{self, Failed};

@@ -9,7 +9,7 @@ use stack::built::Built;
 use crate::prose::{self, Form, Sentence};
 
 /// The sources whose English is checked. A crate is added when its texts keep the rules.
-const COVERED: [&str; 20] = [
+const COVERED: [&str; 23] = [
     "custody/base/src",
     "custody/src/admin",
     "custody/src/admin.rs",
@@ -28,6 +28,9 @@ const COVERED: [&str; 20] = [
     "custody/src/server.rs",
     "custody/src/workers",
     "custody/src/workers.rs",
+    "edge/src/config",
+    "edge/src/config.rs",
+    "filter/src",
     "lease/src",
     "session-jwt/src",
 ];

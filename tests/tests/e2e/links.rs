@@ -21,7 +21,7 @@ fn scene(gateway: &Value) -> Scene {
     let answer = |status, headers: &[(&str, String)], body: &str| ScriptedAnswer {
         status,
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-        body: vec![body.to_owned().into()],
+        body: vec![body.as_bytes().to_vec().into()],
     };
     let style = "</style.css>; rel=preload".to_owned();
     let page = |number: u32| {

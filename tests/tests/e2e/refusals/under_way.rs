@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use http::{Method, Request};
+use serde_json::json;
 use tests::guest;
 use tests::reply::Reply;
-use tests::scene::{API, Scene};
+use tests::scene::{API, Scene, builder};
 use tests::wire::Wire;
 
 const DENIED: (u16, &str) = (403, "path_not_allowed");
@@ -113,4 +114,41 @@ fn a_client_that_asks_first_gets_the_verdict_and_no_100() {
     let mut start = [0; 12];
     wire.read_exact(&mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 100", "of the destination");
+}
+
+/// While the edge waits for custody, Envoy reads as much of a body as it keeps. A denial that follows is read by
+/// clients whose body has gone by then, that send it over h2, or that ask before they send.
+#[test]
+fn a_denial_of_custody_reaches_clients_that_still_have_to_read() {
+    let destinations = ["api.demo.test:$ORIGIN_PORT"];
+    let grants = vec![
+        json!({"handle": "other", "destinations": destinations, "claims": {"team": ["demo"]}}),
+    ];
+    let scene = Scene::start(builder().grants(grants));
+    let post = |lines: &str| head(&scene, lines).replace("/v2/files", "/v1/messages");
+    let kept = || {
+        let mut request = post("Content-Length: 200000\r\n").into_bytes();
+        request.resize(request.len() + 200_000, b'x');
+        scene.inside(API, request)
+    };
+    let over_h2 = || {
+        let uri = format!("https://{}/v1/messages", scene.at(API));
+        let request = Request::builder().method(Method::POST).uri(uri).body(())?;
+        scene.http2(API)?.request(request, &vec![b'x'; LARGE], None)
+    };
+    let asks = || {
+        let lines = format!("Expect: 100-continue\r\nContent-Length: {LARGE}\r\n");
+        scene.inside(API, post(&lines))
+    };
+    for _ in 0..5 {
+        for (case, reply) in [("kept", kept()), ("h2", over_h2()), ("asks", asks())] {
+            let reply = reply.unwrap_or_else(|error| panic!("{case}: {error:#}"));
+            assert_eq!(
+                (reply.status, reply.reason().as_deref()),
+                (403, Some("custody_refused")),
+                "{case}"
+            );
+        }
+    }
+    assert_eq!(scene.arrived(), 0);
 }
