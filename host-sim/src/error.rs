@@ -1,5 +1,6 @@
 //! Why a module does not run.
 
+use crate::limits::MemoryLimit;
 use std::path::PathBuf;
 use thiserror::Error;
 use wasmtime::{Trap, WasmBacktrace};
@@ -72,8 +73,16 @@ pub struct Failure {
 pub enum Cause {
     #[error("trapped: {0}")]
     Trap(String),
-    #[error("ran for more than {0} instructions, as an endless loop would")]
+    #[error(
+        "used up its {0} instructions, as an endless loop would: if it needs more, raise --fuel (Builder::fuel)"
+    )]
     Fuel(u64),
+    /// A trap after the memory that the guest asked for was refused.
+    #[error(
+        "trapped: {trap}, after {asked} bytes of memory were refused: it may have {limit}, raise --memory \
+         (Builder::memory)"
+    )]
+    Memory { trap: String, asked: usize, limit: usize },
     /// Envoy's process ends, and not the VM alone.
     #[error("crashes Envoy 1.40: {0}")]
     Crash(String),
@@ -96,6 +105,16 @@ impl Failure {
         let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
         let named = frames.unwrap_or_default().iter().filter_map(|frame| frame.func_name());
         Self { callback, cause, frames: named.take(5).map(demangle).collect() }
+    }
+}
+
+impl Failure {
+    /// With what the guest had asked for in vain.
+    pub(crate) fn under(mut self, limit: &MemoryLimit) -> Self {
+        if let (Cause::Trap(trap), Some(asked)) = (&self.cause, limit.refused) {
+            self.cause = Cause::Memory { trap: trap.clone(), asked, limit: limit.bytes };
+        }
+        self
     }
 }
 

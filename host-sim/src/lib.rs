@@ -30,6 +30,7 @@ mod exchange;
 mod faults;
 mod headers;
 mod host;
+mod limits;
 mod message;
 mod module;
 mod outcome;

@@ -154,7 +154,8 @@ impl Vm {
                 if self.failed.is_some() { Err(()) } else { Ok(value) }
             }
             Err(error) => {
-                self.fail(Failure::new(name, self.fuel, &error));
+                let failure = Failure::new(name, self.fuel, &error);
+                self.fail(failure.under(&self.store.data().limits));
                 Err(())
             }
         }

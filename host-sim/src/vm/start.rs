@@ -2,12 +2,13 @@
 
 use super::{CallbackResult, Callbacks, ContextKind, Plugin, Root, Stage, Vm, VmSetup, VmState};
 use crate::error::{Cause, Error, Failure};
+use crate::limits::MemoryLimit;
 use crate::simulation::Simulation;
 use crate::stats::MetricIds;
 use crate::transcript::TranscriptEvent;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use wasmtime::{Export, Store, StoreLimitsBuilder, UnknownImportError};
+use wasmtime::{Export, Store, UnknownImportError};
 
 // === impl Vm ===
 
@@ -35,7 +36,8 @@ impl Vm {
             if error.is::<UnknownImportError>() {
                 return Error::Link(error.to_string());
             }
-            let failure = Box::new(Failure::new("instantiation", setup.fuel, &error));
+            let failure = Failure::new("instantiation", setup.fuel, &error);
+            let failure = Box::new(failure.under(&store.data().limits));
             Error::Start { vm: vm_name(number), failure, log: logged(&setup.simulation.borrow()) }
         })?;
         let callbacks = Callbacks::of(&instance, &mut store, setup.version())?;
@@ -155,7 +157,7 @@ impl VmState {
             is_linked: false,
             allocator: None,
             failed_under_call: None,
-            limits: StoreLimitsBuilder::new().memory_size(setup.memory).build(),
+            limits: MemoryLimit { bytes: setup.memory, refused: None },
         }
     }
 }

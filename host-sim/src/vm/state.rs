@@ -2,13 +2,14 @@
 
 use super::{Context, ContextKind, Root, VmIdentity};
 use crate::error::Failure;
+use crate::limits::MemoryLimit;
 use crate::message::Direction;
 use crate::simulation::SharedSimulation;
 use crate::stats::MetricIds;
 use crate::stream::{Connection, HttpStream, LocalReply};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use wasmtime::{Memory, StoreLimits, TypedFunc};
+use wasmtime::{Memory, TypedFunc};
 
 /// What the guest is doing, which decides what it may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub(crate) struct VmState {
     pub allocator: Option<(&'static str, TypedFunc<(u32,), u32>)>,
     /// How the allocator ended the VM under a host call of the running callback.
     pub failed_under_call: Option<Failure>,
-    pub limits: StoreLimits,
+    pub limits: MemoryLimit,
 }
 
 // === impl VmState ===
