@@ -1,4 +1,4 @@
-//! The host functions of proxy-wasm ABI 0.2.0 and 0.2.1, one file a family.
+//! The host functions of proxy-wasm ABI 0.1.0, 0.2.0 and 0.2.1, one file a family.
 //!
 //! Each reads its arguments from guest memory, checks, acts, and writes its results back. The
 //! statuses are Envoy's.
@@ -31,18 +31,18 @@ use wasmtime::{Engine, Linker, Result};
 /// None that a module can cause: names are defined once.
 pub(crate) fn linker(engine: &Engine, version: AbiVersion) -> Result<Linker<VmState>> {
     let mut linker = Linker::new(engine);
-    buffers::register(&mut linker)?;
+    buffers::register(&mut linker, version)?;
     contexts::register(&mut linker)?;
     foreign::register(&mut linker)?;
     grpc::register(&mut linker)?;
-    headers::register(&mut linker)?;
+    headers::register(&mut linker, version)?;
     http_call::register(&mut linker)?;
     logs::register(&mut linker, version)?;
     metrics::register(&mut linker)?;
     properties::register(&mut linker)?;
     queues::register(&mut linker)?;
     shared_data::register(&mut linker)?;
-    streams::register(&mut linker)?;
+    streams::register(&mut linker, version)?;
     timers::register(&mut linker)?;
     wasi::register(&mut linker)?;
     Ok(linker)

@@ -18,6 +18,7 @@ pub struct Builder {
     plugins: Vec<Rc<Plugin>>,
     chain: Vec<String>,
     workers: usize,
+    has_main_thread: bool,
     fuel: u64,
     memory: usize,
     simulation: Simulation,
@@ -38,6 +39,7 @@ impl Builder {
             plugins: Vec::new(),
             chain: Vec::new(),
             workers: 1,
+            has_main_thread: false,
             fuel: FUEL,
             memory: MEMORY,
             simulation,
@@ -60,6 +62,13 @@ impl Builder {
     /// Worker threads, each with its own VMs; 1 unless told otherwise.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// With the VMs of Envoy's main thread, which see no request, but tick and call out. Their numbers follow
+    /// those of the workers' VMs. Without them unless told otherwise.
+    pub fn main_thread(mut self, is_there: bool) -> Self {
+        self.has_main_thread = is_there;
         self
     }
 
@@ -131,7 +140,12 @@ impl Builder {
             }
         }
         let mut groups: Vec<VmGroup> = setups.into_iter().map(VmGroup::new).collect();
-        let mut number = 0;
+        let mut number = self.workers * groups.len();
+        for group in groups.iter_mut().filter(|_| self.has_main_thread) {
+            number += 1;
+            group.main = Some(Vm::start(&group.setup, number)?);
+        }
+        number = 0;
         for _ in 0..self.workers {
             for group in &mut groups {
                 number += 1;

@@ -4,6 +4,7 @@ mod cost;
 mod exit;
 mod inspect;
 mod run;
+mod settings;
 mod stdout;
 mod test;
 
@@ -22,7 +23,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Sends one request through a filter and shows what becomes of it.
-    Run(run::Run),
+    Run(Box<run::Run>),
     /// Plays cases; a line each, and what differs.
     Test(test::Test),
     /// Shows what a module is made of and what it needs of its host.

@@ -33,6 +33,8 @@ pub struct Host {
 pub(crate) struct VmGroup {
     pub setup: VmSetup,
     pub vms: Vec<Vm>,
+    /// Of the main thread.
+    pub main: Option<Vm>,
 }
 
 /// Where a stream, or one filter of its chain, is.
@@ -64,11 +66,12 @@ impl Host {
         let begins = if unfinished { HalfStream::beginning } else { HalfStream::arriving };
         let mut half = begins(message);
         let plugins = self.plugins_for(plugin.as_deref());
+        let now = self.now();
         let mut places = Vec::with_capacity(plugins.len());
         for (number, (group, root)) in plugins.iter().enumerate() {
             let position = ChainPosition { number, last: number + 1 == plugins.len() };
             let (half, properties) = (std::mem::take(&mut half), Rc::clone(&properties));
-            let stream = HttpStream::new(id, position, half, upstream.clone(), properties);
+            let stream = HttpStream::new(id, now, position, half, upstream.clone(), properties);
             let worker = worker % self.groups.get(*group).map_or(1, |group| group.vms.len().max(1));
             self.reload_if_due(*group, worker);
             let Some(vm) = self.vm(*group, worker) else { continue };
@@ -133,8 +136,8 @@ impl Host {
                 let mut simulation = self.simulation.borrow_mut();
                 simulation.now = simulation.now.max(due.at);
             }
-            let mut vms = self.groups.iter_mut().flat_map(|group| &mut group.vms);
-            if let Some(vm) = vms.find(|vm| vm.number() == due.vm) {
+            let mut groups = self.groups.iter_mut();
+            if let Some(vm) = groups.find_map(|group| group.of_number(due.vm)) {
                 vm.happen(due.event);
             }
             self.hand_over();
@@ -258,20 +261,20 @@ impl Host {
 
     /// Bytes of linear memory, all VMs together.
     pub fn memory(&self) -> usize {
-        let vms = self.groups.iter().flat_map(|group| &group.vms);
+        let vms = self.groups.iter().flat_map(VmGroup::all);
         vms.filter_map(|vm| Some(vm.store.data().memory?.data_size(&vm.store))).sum()
     }
 
     /// VMs that have failed and not been replaced.
     pub fn failed_vms(&self) -> usize {
-        self.groups.iter().flat_map(|group| &group.vms).filter(|vm| vm.failed.is_some()).count()
+        self.groups.iter().flat_map(VmGroup::all).filter(|vm| vm.failed.is_some()).count()
     }
 
     /// Looks for what nobody will ever end, and returns everything a well-behaved module would not
     /// have done.
     pub fn finish(&mut self) -> Vec<Violation> {
         let mut leaks = Vec::new();
-        for vm in self.groups.iter().flat_map(|group| &group.vms) {
+        for vm in self.groups.iter().flat_map(VmGroup::all) {
             for (id, context) in &vm.store.data().contexts {
                 match &context.kind {
                     ContextKind::Http(stream) => leaks.extend(never_resumed(stream)),
@@ -292,7 +295,7 @@ impl Host {
     /// A fresh VM in place of a failed one, where the policy and the back-off allow it.
     fn reload_if_due(&mut self, group: usize, worker: usize) {
         let now = self.now();
-        let Some(VmGroup { setup, vms }) = self.groups.get_mut(group) else { return };
+        let Some(VmGroup { setup, vms, .. }) = self.groups.get_mut(group) else { return };
         let Some(vm) = vms.get_mut(worker) else { return };
         let policy = setup.plugins.first().map(|plugin| plugin.fail_policy);
         if let (Some(FailPolicy::Reload { backoff }), Some(_)) = (policy, &vm.failed)
@@ -328,7 +331,19 @@ impl Host {
 
 impl VmGroup {
     pub fn new(setup: VmSetup) -> Self {
-        Self { setup, vms: Vec::new() }
+        Self { setup, vms: Vec::new(), main: None }
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Vm> {
+        self.vms.iter().chain(&self.main)
+    }
+
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Vm> {
+        self.vms.iter_mut().chain(&mut self.main)
+    }
+
+    fn of_number(&mut self, number: usize) -> Option<&mut Vm> {
+        self.all_mut().find(|vm| vm.number() == number)
     }
 }
 

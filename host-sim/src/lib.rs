@@ -1,6 +1,6 @@
 //! A proxy-wasm host to test filters on.
 //!
-//! It does what Envoy does, status by status (proxy-wasm ABI 0.2.1 and 0.2.0), with everything around
+//! It does what Envoy does, status by status (proxy-wasm ABI 0.2.1, 0.2.0 and 0.1.0), with everything around
 //! the module scripted: the clock, the upstream, the answers to callouts, the faults.
 //!
 //! ```
@@ -30,6 +30,7 @@ mod exchange;
 mod faults;
 mod headers;
 mod host;
+mod limits;
 mod message;
 mod module;
 mod outcome;

@@ -1,5 +1,7 @@
 //! A compiled module, and what can be told of it without running it.
 
+mod features;
+
 use crate::error::Error;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,6 +13,7 @@ use wasmtime::{Config, Engine, ExternType};
 /// Which version of the ABI a module was built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AbiVersion {
+    V0_1_0,
     V0_2_0,
     V0_2_1,
 }
@@ -41,10 +44,13 @@ pub struct Symbol {
 impl Module {
     /// Compiles a module from its binary or its text.
     pub fn new(bytes: &[u8]) -> Result<Self, Error> {
-        let compiled = wasmtime::Module::new(engine(), bytes).map_err(|error| {
+        let binary = wat::parse_bytes(bytes).map_err(|error| {
             let text = error.to_string();
             Error::NotWasm(text.lines().next().unwrap_or_default().to_owned())
         })?;
+        let compiled = wasmtime::Module::new(engine(), features::unshared(&binary));
+        let compiled = compiled.map_err(|error| features::refusal(&binary, &error))?;
+        features::check_exports(&compiled)?;
         // Envoy asks for functions: a global of that name counts for nothing.
         let functions = compiled.exports().filter(|export| export.ty().func().is_some());
         let exports: BTreeSet<&str> = functions.map(|export| export.name()).collect();
@@ -53,12 +59,12 @@ impl Module {
         } else if exports.contains("proxy_abi_version_0_2_0") {
             AbiVersion::V0_2_0
         } else if exports.contains("proxy_abi_version_0_1_0") {
-            return Err(Error::OldAbi("0.1.0"));
+            AbiVersion::V0_1_0
         } else {
             return Err(Error::NoAbi);
         };
         drop(exports);
-        let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+        let digest = ring::digest::digest(&ring::digest::SHA256, &binary);
         let digest = digest.as_ref().first_chunk::<32>().copied().unwrap_or_default();
         Ok(Self(Arc::new(Inner { compiled, abi, digest, size: bytes.len() })))
     }
@@ -114,6 +120,7 @@ fn engine() -> &'static Engine {
     ENGINE.get_or_init(|| {
         let mut config = Config::new();
         config.consume_fuel(true);
+        config.wasm_exceptions(true).wasm_gc(true).wasm_function_references(true);
         // These settings are valid on every machine wasmtime supports; the default is the fallback.
         Engine::new(&config).unwrap_or_default()
     })
@@ -146,6 +153,7 @@ impl Symbol {
 impl fmt::Display for AbiVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::V0_1_0 => "0.1.0",
             Self::V0_2_0 => "0.2.0",
             Self::V0_2_1 => "0.2.1",
         })

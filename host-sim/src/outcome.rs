@@ -49,9 +49,9 @@ impl Outcome {
         let held = |half: &HalfStream| half.is_held() && !half.complete;
         let properties = first.map(|stream| stream.properties.borrow().clone());
         Self {
-            upstream: last.and_then(|stream| stream.request.passed.clone()),
+            upstream: last.and_then(|stream| stream.request.passed.clone()).map(Message::framed),
             upstream_complete: last.is_some_and(|stream| stream.request.complete),
-            received: first.and_then(|stream| stream.response.passed.clone()),
+            received: first.and_then(|stream| stream.response.passed.clone()).map(Message::framed),
             reply: links.iter().find_map(|stream| stream.reply.clone()),
             reset: links.iter().any(|stream| stream.stream_end == Some(StreamEnd::Reset)),
             held: !over

@@ -19,7 +19,7 @@ impl Host {
         let identity = plugin.identity();
         let group = self.groups.iter_mut().find(|group| *group.setup.identity == identity);
         let group = group.ok_or_else(|| Error::NoPlugin(plugin.name.clone()))?;
-        for vm in &mut group.vms {
+        for vm in group.all_mut() {
             let root = vm.start_plugin(&plugin)?;
             vm.roots.push(root);
         }
@@ -31,9 +31,9 @@ impl Host {
     /// Envoy by then.
     pub fn retire(&mut self, name: &str) {
         let Some((group, index)) = self.find_plugin(Some(name)) else { return };
-        let Some(VmGroup { setup, vms }) = self.groups.get_mut(group) else { return };
-        setup.plugins.remove(index);
-        for vm in vms {
+        let Some(group) = self.groups.get_mut(group) else { return };
+        group.setup.plugins.remove(index);
+        for vm in group.all_mut() {
             let root = vm.roots.remove(index);
             vm.end_root(root);
         }
@@ -42,7 +42,7 @@ impl Host {
 
     /// Shuts every VM down: `on_done` and `on_delete` for each root context.
     pub fn shutdown(&mut self) {
-        for vm in self.groups.iter_mut().flat_map(|group| &mut group.vms) {
+        for vm in self.groups.iter_mut().flat_map(VmGroup::all_mut) {
             for root in vm.roots.clone() {
                 vm.end_root(root);
             }

@@ -17,5 +17,5 @@ pub(crate) use half_stream::{HalfStream, IterationState};
 pub(crate) use http::HttpStream;
 pub(crate) use id::StreamEnd;
 pub use id::StreamId;
-pub(crate) use local_reply::BODY_LIMIT;
 pub use local_reply::LocalReply;
+pub(crate) use local_reply::{BODY_LIMIT, grpc_status_of};

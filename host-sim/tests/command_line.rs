@@ -197,7 +197,7 @@ fn mistakes_have_a_line_and_a_code_each() {
             "case \"with the header\": the module exports no allocator",
         ),
         ("refuse.wat", "good.yaml", 7, "case \"with the header\": canary VM: proxy_on_configure "),
-        ("loop.wat", "good.yaml", 8, "case \"with the header\": canary VM: _initialize ran for "),
+        ("loop.wat", "good.yaml", 8, "case \"with the header\": canary VM: _initialize used up "),
     ] {
         let output = desk.sim(&["test", filter, cases]);
         let text = String::from_utf8(output.stderr).unwrap();

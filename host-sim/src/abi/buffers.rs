@@ -1,6 +1,7 @@
 //! Buffers: bodies, connection bytes, configurations, answers to callouts.
 
-use super::call::{Call, ENV, EarlyReturn, GuestCaller, OutPointer, run};
+use super::call::{Call, ENV, GuestCaller, OutPointer, run};
+use crate::module::AbiVersion;
 use crate::status::Status;
 use crate::vm::{ContextKind, VmState};
 use std::borrow::Cow;
@@ -20,11 +21,23 @@ enum Buffer {
     CallData,
 }
 
-pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
+pub(super) fn register(linker: &mut Linker<VmState>, version: AbiVersion) -> Result<()> {
+    if version == AbiVersion::V0_1_0 {
+        linker.func_wrap(ENV, "proxy_get_configuration", configuration)?;
+    }
     linker.func_wrap(ENV, "proxy_get_buffer_bytes", get)?;
     linker.func_wrap(ENV, "proxy_get_buffer_status", status)?;
     linker.func_wrap(ENV, "proxy_set_buffer_bytes", set)?;
     Ok(())
+}
+
+/// ABI 0.1.0: the plugin's configuration where it is to be had, and elsewhere the VM's.
+fn configuration(guest: GuestCaller<'_>, address: u32, size: u32) -> Result<u32> {
+    run(guest, "proxy_get_configuration", |call| {
+        let of_plugin = contents(call, Buffer::PluginConfiguration).map(Cow::into_owned);
+        let bytes = of_plugin.unwrap_or_else(|| call.state().identity.vm_configuration.clone());
+        call.give(&bytes, OutPointer { address, size })
+    })
 }
 
 /// Past the end: Ok, and nothing is given.
@@ -48,7 +61,7 @@ fn get(
             Some(slice) if !slice.is_empty() => call.give(slice, OutPointer { address, size }),
             _ => {
                 call.write_u32(address, 0)?;
-                Ok(call.write_u32(size, 0)?)
+                call.write_u32(size, 0)
             }
         }
     })
@@ -59,7 +72,7 @@ fn status(guest: GuestCaller<'_>, buffer: u32, length: u32, flags: u32) -> Resul
         let buffer = kind(call, buffer)?;
         let bytes = contents(call, buffer).ok_or(Status::NotFound)?.len();
         call.write_u32(length, u32::try_from(bytes).unwrap_or(u32::MAX))?;
-        Ok(call.write_u32(flags, 0)?)
+        call.write_u32(flags, 0)
     })
 }
 
@@ -78,7 +91,7 @@ fn set(
         call.number("start", start);
         call.number("length", length);
         if contents(call, buffer).is_none() {
-            return Err(Status::NotFound.into());
+            return Err(Status::NotFound);
         }
         let bytes = call.bytes("bytes", address, size)?;
         let target = writable(call.state(), buffer).ok_or(Status::BadArgument)?;
@@ -89,16 +102,16 @@ fn set(
         } else if start >= target.len() {
             target.extend(bytes);
         } else {
-            return Err(Status::BadArgument.into());
+            return Err(Status::BadArgument);
         }
         Ok(())
     })
 }
 
-fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Buffer, EarlyReturn> {
+fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Buffer, Status> {
     call.number("buffer", code);
     let index = usize::try_from(code).map_err(|_| Status::BadArgument)?;
-    Ok(Buffer::ALL.get(index).copied().ok_or(Status::BadArgument)?)
+    Buffer::ALL.get(index).copied().ok_or(Status::BadArgument)
 }
 
 /// The buffer as the guest may read it now. A body, bytes of a connection, or a gRPC message that is

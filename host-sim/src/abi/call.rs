@@ -1,12 +1,12 @@
 //! One host call: may it be made now, what are its arguments, what does it return.
 
-use crate::error::Cause;
+use crate::error::{Cause, Failure};
 use crate::simulation::Simulation;
 use crate::status::Status;
 use crate::transcript::{Arg, ArgValue, Returned, TranscriptEvent};
 use crate::vm::{Stage, VmState};
 use std::cell::RefMut;
-use wasmtime::{AsContextMut, Caller, Extern, Memory, Result};
+use wasmtime::{AsContextMut, Caller, Memory, Result, Trap};
 
 /// Where the proxy-wasm functions are imported from.
 pub(super) const ENV: &str = "env";
@@ -17,19 +17,14 @@ pub(super) struct Call<'a> {
     pub function: &'static str,
     args: Vec<Arg>,
     records: bool,
-}
-
-/// Why a host call stops early.
-pub(super) enum EarlyReturn {
-    Status(Status),
-    /// The guest's allocator trapped under the call.
-    Trap(wasmtime::Error),
+    /// The guest pointed to a memory that is not there.
+    has_no_memory: bool,
 }
 
 /// The running guest, as wasmtime hands it to a host function.
 pub(super) type GuestCaller<'a> = Caller<'a, VmState>;
 
-pub(super) type CallResult = std::result::Result<(), EarlyReturn>;
+pub(super) type CallResult = std::result::Result<(), Status>;
 
 /// A place in guest memory where a result's address, or a number, is written.
 #[derive(Clone, Copy)]
@@ -46,15 +41,11 @@ pub(super) fn run(
 ) -> Result<u32> {
     let mut call = Call::begin(caller, function)?;
     let outcome = match call.ordered_fault() {
-        Some(status) => Err(EarlyReturn::Status(status)),
+        Some(status) => Err(status),
         None => act(&mut call),
     };
-    let status = match outcome {
-        Ok(()) => Status::Ok,
-        Err(EarlyReturn::Status(status)) => status,
-        Err(EarlyReturn::Trap(error)) => return Err(error),
-    };
-    call.end(Returned::Status(status));
+    let status = outcome.err().unwrap_or(Status::Ok);
+    call.end(Returned::Status(status))?;
     Ok(status.code())
 }
 
@@ -69,7 +60,7 @@ pub(super) fn run_wasi(
         Some(status) => status.code(),
         None => act(&mut call).err().unwrap_or(0),
     };
-    call.end(Returned::Errno(errno));
+    call.end(Returned::Errno(errno))?;
     Ok(errno)
 }
 
@@ -86,7 +77,7 @@ impl<'a> Call<'a> {
             return Err(wasmtime::Error::new(Cause::Forbidden { function, stage }));
         }
         let records = caller.data().simulation.borrow().transcript.records_calls();
-        Ok(Self { caller, function, args: Vec::new(), records })
+        Ok(Self { caller, function, args: Vec::new(), records, has_no_memory: false })
     }
 
     fn ordered_fault(&mut self) -> Option<Status> {
@@ -96,15 +87,21 @@ impl<'a> Call<'a> {
         simulation.faults.answer(function, nth)
     }
 
-    fn end(self, status: Returned) {
+    /// # Errors
+    /// Envoy does not live to see the end of the call.
+    fn end(self, status: Returned) -> Result<()> {
+        if let Some(crash) = self.crash() {
+            return Err(wasmtime::Error::new(crash));
+        }
         if !self.records {
-            return;
+            return Ok(());
         }
         let state = self.caller.data();
         let (vm, context) = (state.number, state.subject());
         let what =
             TranscriptEvent::HostCall { function: self.function, context, args: self.args, status };
         state.simulation.borrow_mut().write(vm, what);
+        Ok(())
     }
 
     pub fn state(&mut self) -> &mut VmState {
@@ -136,7 +133,7 @@ impl<'a> Call<'a> {
         name: &'static str,
         address: u32,
         size: u32,
-    ) -> std::result::Result<Vec<u8>, EarlyReturn> {
+    ) -> std::result::Result<Vec<u8>, Status> {
         let bytes = self.read(address, size)?;
         if self.records {
             self.args.push(Arg { name, value: ArgValue::Bytes(bytes.clone()) });
@@ -149,7 +146,7 @@ impl<'a> Call<'a> {
         name: &'static str,
         address: u32,
         size: u32,
-    ) -> std::result::Result<String, EarlyReturn> {
+    ) -> std::result::Result<String, Status> {
         Ok(String::from_utf8_lossy(&self.bytes(name, address, size)?).into_owned())
     }
 
@@ -187,29 +184,43 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    fn allocate(&mut self, size: usize) -> std::result::Result<u32, EarlyReturn> {
-        let unavailable = EarlyReturn::Status(Status::InvalidMemoryAccess);
-        let Some(allocator) = self.state().allocator.clone() else { return Err(unavailable) };
-        let size = u32::try_from(size).map_err(|_| Status::InvalidMemoryAccess)?;
+    /// A trap in the allocator ends the VM, but the callback that is running first comes to its end.
+    fn allocate(&mut self, size: usize) -> std::result::Result<u32, Status> {
+        let unavailable = Status::InvalidMemoryAccess;
+        let (name, allocator) = self.state().allocator.clone().ok_or(unavailable)?;
+        let size = u32::try_from(size).map_err(|_| unavailable)?;
         let stage = std::mem::replace(&mut self.state().stage, Stage::Allocating);
         let allocated = allocator.call(self.caller.as_context_mut(), (size,));
         self.state().stage = stage;
         match allocated {
             Ok(0) => Err(unavailable),
             Ok(address) => Ok(address),
-            Err(error) => Err(EarlyReturn::Trap(error)),
+            Err(error) => {
+                // Without fuel the callback itself ends at its next instruction.
+                if error.downcast_ref::<Trap>() != Some(&Trap::OutOfFuel) {
+                    let failure = Failure::new(name, 0, &error);
+                    self.write_down(TranscriptEvent::VmFailed { failure: failure.clone() });
+                    self.state().failed_under_call = Some(failure);
+                }
+                Err(unavailable)
+            }
         }
     }
 
+    /// Envoy ends where there is none; [`Self::end`] does so here.
     fn memory(&mut self) -> std::result::Result<Memory, Status> {
-        if let Some(memory) = self.caller.data().memory {
-            return Ok(memory);
-        }
-        // Only the module's start function runs before the memory is known.
-        match self.caller.get_export("memory") {
-            Some(Extern::Memory(memory)) => Ok(memory),
-            _ => Err(Status::InvalidMemoryAccess),
-        }
+        let memory = self.caller.data().memory;
+        self.has_no_memory |= memory.is_none();
+        memory.ok_or(Status::InvalidMemoryAccess)
+    }
+
+    /// Envoy has nowhere to look for what the guest points to.
+    fn crash(&self) -> Option<Cause> {
+        let why = match self.caller.data().is_linked {
+            true => "the module exports no memory, and calls",
+            false => "before the module's start section has ended, it calls",
+        };
+        self.has_no_memory.then(|| Cause::Crash(format!("{why} {}", self.function)))
     }
 }
 
@@ -234,15 +245,7 @@ fn to_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-// === impl EarlyReturn ===
-
-impl From<Status> for EarlyReturn {
-    fn from(status: Status) -> Self {
-        Self::Status(status)
-    }
-}
-
 /// What a function that answers with a status has to say.
 pub(super) fn done(status: Status) -> CallResult {
-    if status == Status::Ok { Ok(()) } else { Err(EarlyReturn::Status(status)) }
+    if status == Status::Ok { Ok(()) } else { Err(status) }
 }

@@ -18,7 +18,7 @@ fn set_effective(guest: Caller<'_, VmState>, context: u32) -> Result<u32> {
         call.number("context", context);
         let state = call.state();
         if context != 0 && !state.contexts.contains_key(&context) {
-            return Err(Status::BadArgument.into());
+            return Err(Status::BadArgument);
         }
         state.effective = context;
         Ok(())
@@ -31,7 +31,7 @@ fn done(guest: Caller<'_, VmState>) -> Result<u32> {
         let state = call.state();
         let (id, root) = state.subject_root().ok_or(Status::NotFound)?;
         if !std::mem::take(&mut root.done_pending) {
-            return Err(Status::NotFound.into());
+            return Err(Status::NotFound);
         }
         state.deferred.push_back(Deferred::Delete { context: id });
         Ok(())

@@ -52,7 +52,7 @@ fn call_foreign(
             "set_envoy_filter_state" => set_filter_state(call, &argument)?,
             "clear_route_cache" => clear_route_cache(call),
             "declare_property" => declare_property(call, &argument)?,
-            _ => return Err(Status::NotFound.into()),
+            _ => return Err(Status::NotFound),
         };
         hand_over(call, &result, address, size)
     })

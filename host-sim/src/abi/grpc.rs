@@ -1,6 +1,6 @@
 //! gRPC callouts: unary calls and streams, owned by the root context.
 
-use super::call::{Call, ENV, EarlyReturn, GuestCaller, run};
+use super::call::{Call, ENV, GuestCaller, run};
 use crate::events::Event;
 use crate::pairs;
 use crate::protobuf;
@@ -43,7 +43,7 @@ fn grpc_call(
         call.number("timeout", timeout);
         let timeout = (timeout > 0).then(|| Duration::from_millis(u64::from(timeout)));
         let token = begin(call, request, false, timeout)?;
-        Ok(call.write_u32(out, token)?)
+        call.write_u32(out, token)
     })
 }
 
@@ -65,7 +65,7 @@ fn grpc_stream(
         let (method, metadata) = ((method, method_size), (metadata, metadata_size));
         let request = opening(call, target, service, method, metadata)?;
         let token = begin(call, request, true, None)?;
-        Ok(call.write_u32(out, token)?)
+        call.write_u32(out, token)
     })
 }
 
@@ -76,7 +76,7 @@ fn opening(
     service: (u32, u32),
     method: (u32, u32),
     metadata: (u32, u32),
-) -> std::result::Result<GrpcRequest, EarlyReturn> {
+) -> std::result::Result<GrpcRequest, Status> {
     let target = call.bytes("target", target.0, target.1)?;
     Ok(GrpcRequest {
         cluster: cluster(call, &target)?,
@@ -95,7 +95,7 @@ fn send(guest: GuestCaller<'_>, token: u32, address: u32, size: u32, end: u32) -
         let message = call.bytes("message", address, size)?;
         let (_, root) = call.state().subject_root().ok_or(Status::NotFound)?;
         if token % 4 != 2 {
-            return Err(Status::BadArgument.into());
+            return Err(Status::BadArgument);
         }
         let pending = root.grpc.get_mut(&token).ok_or(Status::NotFound)?;
         pending.sent.push(message);

@@ -1,8 +1,9 @@
 //! Header maps: of requests, responses, and answers to callouts.
 
-use super::call::{Call, CallResult, ENV, EarlyReturn, GuestCaller, OutPointer, run};
+use super::call::{Call, CallResult, ENV, GuestCaller, OutPointer, run};
 use crate::headers::HeaderMap;
 use crate::message::Direction;
+use crate::module::AbiVersion;
 use crate::pairs;
 use crate::status::Status;
 use crate::strict::Violation;
@@ -23,10 +24,14 @@ enum Map {
     CalloutTrailers,
 }
 
-pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
+pub(super) fn register(linker: &mut Linker<VmState>, version: AbiVersion) -> Result<()> {
     linker.func_wrap(ENV, "proxy_get_header_map_pairs", pairs_of)?;
     linker.func_wrap(ENV, "proxy_get_header_map_size", size_of)?;
-    linker.func_wrap(ENV, "proxy_get_header_map_value", value_of)?;
+    if version == AbiVersion::V0_1_0 {
+        linker.func_wrap(ENV, "proxy_get_header_map_value", value_or_nothing_of)?;
+    } else {
+        linker.func_wrap(ENV, "proxy_get_header_map_value", value_of)?;
+    }
     linker.func_wrap(ENV, "proxy_set_header_map_pairs", set_pairs)?;
     linker.func_wrap(ENV, "proxy_add_header_map_value", add)?;
     linker.func_wrap(ENV, "proxy_replace_header_map_value", replace)?;
@@ -50,7 +55,7 @@ fn size_of(guest: GuestCaller<'_>, map: u32, size: u32) -> Result<u32> {
         let map = kind(call, map)?;
         let bytes = readable(call, map).map(HeaderMap::byte_size);
         let bytes = bytes.ok_or_else(|| unavailable(call, map))?;
-        Ok(call.write_u32(size, u32::try_from(bytes).unwrap_or(u32::MAX))?)
+        call.write_u32(size, u32::try_from(bytes).unwrap_or(u32::MAX))
     })
 }
 
@@ -64,12 +69,39 @@ fn value_of(
     size: u32,
 ) -> Result<u32> {
     run(guest, "proxy_get_header_map_value", |call| {
-        let map = kind(call, map)?;
-        let name = named(map, call.text("name", name, name_size)?);
-        let found = readable(call, map).map(|map| map.get(&name).map(<[u8]>::to_vec));
-        let value = found.ok_or_else(|| unavailable(call, map))?.ok_or(Status::NotFound)?;
+        let value = first_value(call, map, name, name_size)?;
         call.give(&value, OutPointer { address, size })
     })
+}
+
+/// ABI 0.1.0: a header that is absent is an empty one.
+fn value_or_nothing_of(
+    guest: GuestCaller<'_>,
+    map: u32,
+    name: u32,
+    name_size: u32,
+    address: u32,
+    size: u32,
+) -> Result<u32> {
+    run(guest, "proxy_get_header_map_value", |call| {
+        let value = match first_value(call, map, name, name_size) {
+            Err(Status::NotFound) => Vec::new(),
+            value => value?,
+        };
+        call.give(&value, OutPointer { address, size })
+    })
+}
+
+fn first_value(
+    call: &mut Call<'_>,
+    map: u32,
+    name: u32,
+    name_size: u32,
+) -> std::result::Result<Vec<u8>, Status> {
+    let map = kind(call, map)?;
+    let name = named(map, call.text("name", name, name_size)?);
+    let found = readable(call, map).map(|map| map.get(&name).map(<[u8]>::to_vec));
+    found.ok_or_else(|| unavailable(call, map))?.ok_or(Status::NotFound)
 }
 
 /// A malformed list is an empty one: all headers are gone, and the status is Ok.
@@ -122,9 +154,9 @@ fn remove(guest: GuestCaller<'_>, map: u32, name: u32, size: u32) -> Result<u32>
     })
 }
 
-fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Map, EarlyReturn> {
+fn kind(call: &mut Call<'_>, code: u32) -> std::result::Result<Map, Status> {
     call.number("map", code);
-    Ok(Map::from_code(code).ok_or(Status::BadArgument)?)
+    Map::from_code(code).ok_or(Status::BadArgument)
 }
 
 /// In a request, `host` is another name of `:authority`.
@@ -176,7 +208,7 @@ fn change(call: &mut Call<'_>, map: Map, edit: impl FnOnce(&mut HeaderMap)) -> C
         }
     }
     note_access(call, map);
-    Err(Status::BadArgument.into())
+    Err(Status::BadArgument)
 }
 
 fn unavailable(call: &mut Call<'_>, map: Map) -> Status {

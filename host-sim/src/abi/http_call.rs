@@ -48,7 +48,7 @@ fn http_call(
         }
         let token = send(call, CalloutRequest { cluster, message, timeout })?;
         call.number("gives", token);
-        Ok(call.write_u32(out, token)?)
+        call.write_u32(out, token)
     })
 }
 

@@ -24,7 +24,7 @@ fn define(guest: GuestCaller<'_>, kind: u32, name: u32, size: u32, out: u32) -> 
         call.simulation().stats.define(kind, &name);
         let id = call.state().metrics.define(kind, name);
         call.number("gives", id);
-        Ok(call.write_u32(out, id)?)
+        call.write_u32(out, id)
     })
 }
 
@@ -54,6 +54,6 @@ fn get(guest: GuestCaller<'_>, id: u32, out: u32) -> Result<u32> {
         let state = call.state();
         let simulation = Rc::clone(&state.simulation);
         let value = simulation.borrow().stats.get(&state.metrics, id)?;
-        Ok(call.write_u64(out, value)?)
+        call.write_u64(out, value)
     })
 }

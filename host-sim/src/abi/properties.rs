@@ -1,11 +1,14 @@
 //! Properties: attributes of a stream and its filter state.
 
+mod exchange;
+mod surroundings;
+mod value;
+
 use super::call::{ENV, GuestCaller, OutPointer, run};
-use crate::attributes::{self, AttributeBytes};
-use crate::headers::HeaderMap;
+use crate::attributes::AttributeBytes;
 use crate::status::Status;
-use crate::stream::HttpStream;
 use crate::vm::{ContextKind, VmState};
+use value::AttributeValue;
 use wasmtime::{Linker, Result};
 
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
@@ -18,7 +21,7 @@ fn get(guest: GuestCaller<'_>, path: u32, path_size: u32, address: u32, size: u3
     run(guest, "proxy_get_property", |call| {
         let path = call.bytes("path", path, path_size)?;
         if path.is_empty() {
-            return Err(Status::SerializationFailure.into());
+            return Err(Status::SerializationFailure);
         }
         let value = value_of(call.state(), &path)?;
         call.give(&value, OutPointer { address, size })
@@ -43,23 +46,15 @@ fn set(guest: GuestCaller<'_>, path: u32, path_size: u32, value: u32, size: u32)
             Some(ContextKind::Connection(connection)) => {
                 connection.properties.set_by_guest(&path, value, read_only)
             }
-            _ => return Err(Status::NotFound.into()),
+            _ => return Err(Status::NotFound),
         };
-        if is_set { Ok(()) } else { Err(Status::BadArgument.into()) }
+        if is_set { Ok(()) } else { Err(Status::BadArgument) }
     })
 }
 
 /// Attributes whose value is a map, which Envoy does not serialise.
-const MAPS: [&str; 8] = [
-    "connection",
-    "destination",
-    "filter_state",
-    "request",
-    "response",
-    "source",
-    "upstream",
-    "xds",
-];
+const MAPS: [&str; 7] =
+    ["connection", "destination", "filter_state", "request", "response", "source", "upstream"];
 
 /// What was scripted, then what Envoy knows, then what the guest set itself.
 fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, Status> {
@@ -74,7 +69,7 @@ fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, St
     }
     let text = std::str::from_utf8(path).map_err(|_| Status::NotFound)?;
     // The maps of Envoy's own, as a whole.
-    if properties.is_some() && MAPS.contains(&text) {
+    if properties.is_some() && MAPS.contains(&text) || text == "xds" {
         return Err(Status::SerializationFailure);
     }
     match properties.as_ref().and_then(|properties| properties.attribute(text)) {
@@ -82,123 +77,55 @@ fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, St
         Some(AttributeBytes::Unserialisable) => return Err(Status::SerializationFailure),
         None => {}
     }
-    let known = match text.split_once('\0') {
-        Some(("request", attribute)) => {
-            state.http(subject).and_then(|stream| of_request(stream, attribute))
-        }
-        Some(("response", attribute)) => {
-            state.http(subject).and_then(|stream| of_response(stream, attribute))
-        }
-        // A map without pairs.
-        Some(("metadata", "filter_metadata")) if properties.is_some() => Some(vec![0; 4]),
-        Some(_) => state.http(subject).and_then(|_| of_surroundings(text)),
-        // A message without fields.
-        None if properties.is_some() && text == "metadata" => Some(Vec::new()),
-        None => of_plugin(state, text),
+    let known = match of_plugin(state, text).or_else(|| surroundings::of_node(text)) {
+        Some(value) => Some(value),
+        None => of_context(state, subject, text)?,
     };
     let own = || {
         // Of a path in segments only the first is looked for, as an attribute.
         let properties = properties.as_ref().filter(|_| !text.contains('\0'))?;
         properties.set_under(text)
     };
+    let known = known.map(AttributeValue::into_bytes);
     known.or_else(|| own().map(<[u8]>::to_vec)).ok_or(Status::NotFound)
 }
 
-fn of_plugin(state: &mut VmState, name: &str) -> Option<Vec<u8>> {
+/// What Envoy knows of a stream or a connection.
+fn of_context(
+    state: &VmState,
+    subject: u32,
+    path: &str,
+) -> std::result::Result<Option<AttributeValue>, Status> {
+    let stream = match state.contexts.get(&subject).map(|context| &context.kind) {
+        Some(ContextKind::Http(stream)) => stream,
+        Some(ContextKind::Connection(_)) => return Ok(surroundings::of_connection(path)),
+        _ => return Ok(None),
+    };
+    let now = state.simulation.borrow().now;
+    if let Some(attribute) = path.strip_prefix("upstream\0") {
+        return Ok(surroundings::of_upstream(stream, attribute));
+    }
+    let of_upstream_host =
+        path.starts_with("xds\0upstream_host_") || path == "upstream_filter_state";
+    if of_upstream_host && surroundings::has_upstream(stream) {
+        return Err(Status::SerializationFailure);
+    }
+    Ok(match path.split_once('\0') {
+        Some(("request", attribute)) => exchange::of_request(stream, attribute, now),
+        Some(("response", attribute)) => exchange::of_response(stream, attribute),
+        Some(("metadata", "filter_metadata")) => Some(AttributeValue::EmptyMap),
+        None if path == "metadata" => Some(AttributeValue::empty_message()),
+        _ => surroundings::of_connection(path).or_else(|| surroundings::of_route(path)),
+    })
+}
+
+fn of_plugin(state: &mut VmState, name: &str) -> Option<AttributeValue> {
     let vm_id = state.identity.vm_id.clone();
     let (_, root) = state.subject_root()?;
     match name {
-        "plugin_name" => Some(root.plugin.name.clone().into_bytes()),
-        "plugin_root_id" => Some(root.plugin.root_id.clone().into_bytes()),
-        "plugin_vm_id" => Some(vm_id.into_bytes()),
+        "plugin_name" => Some(AttributeValue::text(root.plugin.name.as_str())),
+        "plugin_root_id" => Some(AttributeValue::text(root.plugin.root_id.as_str())),
+        "plugin_vm_id" => Some(AttributeValue::text(vm_id)),
         _ => None,
     }
-}
-
-/// Derived from the headers while they are there, and from what has come of the body.
-fn of_request(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
-    let half = &stream.request;
-    let size = half.passed.as_ref().map_or(0, |passed| passed.body.len()) + half.body.len();
-    match attribute {
-        "size" => return Some(integer(size)),
-        "total_size" => return Some(integer(size + half.headers.byte_size())),
-        _ => {}
-    }
-    if !(half.visible.headers || stream.logging) {
-        return None;
-    }
-    let header = |name: &str| half.headers.get(name).map(<[u8]>::to_vec);
-    let path = || header(":path").unwrap_or_default();
-    let split = |path: &[u8]| path.iter().position(|b| *b == b'?');
-    match attribute {
-        "method" => header(":method"),
-        "host" => header(":authority"),
-        "scheme" => header(":scheme"),
-        "path" => header(":path"),
-        "url_path" => {
-            let mut path = path();
-            path.truncate(split(&path).unwrap_or(path.len()));
-            Some(path)
-        }
-        "query" => {
-            let path = path();
-            Some(split(&path).and_then(|at| path.get(at + 1..)).unwrap_or_default().to_vec())
-        }
-        "id" => header("x-request-id"),
-        "referer" => header("referer"),
-        "useragent" => header("user-agent"),
-        "headers" => Some(attributes::of_headers(&half.headers)),
-        _ => in_map(attribute, "headers", &half.headers),
-    }
-}
-
-/// Maps that are not there yet are empty.
-fn of_response(stream: &HttpStream, attribute: &str) -> Option<Vec<u8>> {
-    let half = &stream.response;
-    let size = || half.passed.as_ref().map_or(0, |passed| passed.body.len()) + half.body.len();
-    match attribute {
-        "code" => {
-            let code: i64 = half.headers.text(":status")?.parse().ok()?;
-            Some(code.to_le_bytes().to_vec())
-        }
-        "code_details" => {
-            half.headers.get(":status")?;
-            let reply = stream.reply.as_ref().map(|reply| reply.details.as_str());
-            Some(reply.unwrap_or("via_upstream").into())
-        }
-        "flags" => Some(integer(0)),
-        "size" => Some(integer(size())),
-        "headers" => Some(attributes::of_headers(&half.headers)),
-        "trailers" => Some(attributes::of_headers(&half.trailers)),
-        _ => in_map(attribute, "headers", &half.headers)
-            .or_else(|| in_map(attribute, "trailers", &half.trailers)),
-    }
-}
-
-/// `headers NUL name`: all values of it, as one.
-fn in_map(attribute: &str, map: &str, headers: &HeaderMap) -> Option<Vec<u8>> {
-    let (own, name) = attribute.split_once('\0')?;
-    let values: Vec<_> = headers.all(name).filter(|_| own == map).collect();
-    (!values.is_empty()).then(|| values.join(&b','))
-}
-
-/// What Envoy says of a stream in a configuration without metadata, of an inbound connection without TLS.
-fn of_surroundings(path: &str) -> Option<Vec<u8>> {
-    match path {
-        "connection\0requested_server_name"
-        | "xds\0listener_metadata"
-        | "xds\0route_metadata"
-        | "xds\0virtual_host_metadata"
-        | "xds\0cluster_metadata" => Some(Vec::new()),
-        "xds\0listener_direction" => Some(integer(0)),
-        _ => {
-            // A map without pairs.
-            let metadata = path.strip_suffix("\0filter_metadata")?;
-            metadata.starts_with("xds\0").then(|| of_surroundings(metadata))?.map(|_| vec![0; 4])
-        }
-    }
-}
-
-fn integer(number: usize) -> Vec<u8> {
-    i64::try_from(number).unwrap_or(i64::MAX).to_le_bytes().to_vec()
 }

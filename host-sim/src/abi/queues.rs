@@ -25,7 +25,7 @@ fn register_queue(guest: GuestCaller<'_>, name: u32, size: u32, out: u32) -> Res
         let root = state.root_of(state.subject());
         let identity = Rc::clone(&state.identity);
         let token = call.simulation().queues.register(&identity.vm_id, name, (vm, root));
-        Ok(call.write_u32(out, token)?)
+        call.write_u32(out, token)
     })
 }
 
@@ -41,7 +41,7 @@ fn resolve(
         let vm_id = call.text("vm_id", vm_id, vm_id_size)?;
         let name = call.bytes("name", name, name_size)?;
         let token = call.simulation().queues.resolve(&vm_id, &name).ok_or(Status::NotFound)?;
-        Ok(call.write_u32(out, token)?)
+        call.write_u32(out, token)
     })
 }
 

@@ -26,7 +26,7 @@ fn get(
         let found = call.simulation().shared_data.get(&identity.vm_id, &key).cloned();
         let (value, cas) = found.ok_or(Status::NotFound)?;
         call.give(&value, OutPointer { address, size })?;
-        Ok(call.write_u32(cas_out, cas)?)
+        call.write_u32(cas_out, cas)
     })
 }
 

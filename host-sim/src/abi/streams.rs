@@ -2,8 +2,9 @@
 //!
 //! All of it waits until the callback has returned.
 
-use super::call::{Call, ENV, GuestCaller, run};
+use super::call::{Call, CallResult, ENV, GuestCaller, run};
 use crate::message::Direction;
+use crate::module::AbiVersion;
 use crate::pairs;
 use crate::status::Status;
 use crate::stream::LocalReply;
@@ -18,9 +19,15 @@ const RESPONSE: u32 = 1;
 const DOWNSTREAM: u32 = 2;
 const UPSTREAM: u32 = 3;
 
-pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
-    linker.func_wrap(ENV, "proxy_continue_stream", continue_stream)?;
-    linker.func_wrap(ENV, "proxy_close_stream", close_stream)?;
+pub(super) fn register(linker: &mut Linker<VmState>, version: AbiVersion) -> Result<()> {
+    if version >= AbiVersion::V0_2_0 {
+        linker.func_wrap(ENV, "proxy_continue_stream", continue_stream)?;
+        linker.func_wrap(ENV, "proxy_close_stream", close_stream)?;
+    } else {
+        linker.func_wrap(ENV, "proxy_continue_request", continue_request)?;
+        linker.func_wrap(ENV, "proxy_continue_response", continue_response)?;
+        linker.func_wrap(ENV, "proxy_clear_route_cache", clear_route_cache)?;
+    }
     linker.func_wrap(ENV, "proxy_send_local_response", send_local_response)?;
     Ok(())
 }
@@ -28,28 +35,53 @@ pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
 fn continue_stream(guest: GuestCaller<'_>, stream: u32) -> Result<u32> {
     run(guest, "proxy_continue_stream", |call| {
         call.number("stream", stream);
+        resume(call.state(), stream)
+    })
+}
+
+/// ABI 0.1.0.
+fn continue_request(guest: GuestCaller<'_>) -> Result<u32> {
+    run(guest, "proxy_continue_request", |call| resume(call.state(), REQUEST))
+}
+
+/// ABI 0.1.0.
+fn continue_response(guest: GuestCaller<'_>) -> Result<u32> {
+    run(guest, "proxy_continue_response", |call| resume(call.state(), RESPONSE))
+}
+
+/// ABI 0.1.0; since then a foreign function.
+fn clear_route_cache(guest: GuestCaller<'_>) -> Result<u32> {
+    run(guest, "proxy_clear_route_cache", |call| {
         let state = call.state();
-        let context = state.subject();
-        let deferred = match stream {
-            REQUEST => Deferred::Continue { context, direction: Direction::Request },
-            RESPONSE => Deferred::Continue { context, direction: Direction::Response },
-            DOWNSTREAM => Deferred::ContinueDownstream { context },
-            UPSTREAM => return Err(Status::Unimplemented.into()),
-            _ => return Err(Status::BadArgument.into()),
-        };
-        if let Some(stream) = state.http_mut(context) {
-            stream.forget_request();
+        let subject = state.subject();
+        if let Some(stream) = state.http_mut(subject) {
+            stream.route_cache_clears += 1;
         }
-        state.deferred.push_back(deferred);
         Ok(())
     })
+}
+
+fn resume(state: &mut VmState, stream: u32) -> CallResult {
+    let context = state.subject();
+    let deferred = match stream {
+        REQUEST => Deferred::Continue { context, direction: Direction::Request },
+        RESPONSE => Deferred::Continue { context, direction: Direction::Response },
+        DOWNSTREAM => Deferred::ContinueDownstream { context },
+        UPSTREAM => return Err(Status::Unimplemented),
+        _ => return Err(Status::BadArgument),
+    };
+    if let Some(stream) = state.http_mut(context) {
+        stream.forget_request();
+    }
+    state.deferred.push_back(deferred);
+    Ok(())
 }
 
 fn close_stream(guest: GuestCaller<'_>, stream: u32) -> Result<u32> {
     run(guest, "proxy_close_stream", |call| {
         call.number("stream", stream);
         if stream > UPSTREAM {
-            return Err(Status::BadArgument.into());
+            return Err(Status::BadArgument);
         }
         let state = call.state();
         let context = state.subject();

@@ -2,7 +2,8 @@
 
 use super::custody::duration;
 use super::{
-    CaseError, Connect, CustodyScript, Expect, IssuerScript, SessionSpec, SyncStep, request_text,
+    CaseError, ClusterScripts, Connect, CustodyScript, Expect, IssuerScript, PluginSpec,
+    SessionSpec, SyncStep, request_text,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,10 @@ pub struct CaseFile {
     pub net: Option<String>,
     /// Which response header tells the reason of a denial.
     pub reason_header: Option<String>,
+    /// How Envoy runs the plugin.
+    pub plugin: PluginSpec,
+    /// What the filter may call, by name.
+    pub clusters: ClusterScripts,
     pub session: SessionSpec,
     pub custody: CustodyScript,
     pub cases: Vec<Case>,

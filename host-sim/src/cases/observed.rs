@@ -19,6 +19,8 @@ pub struct Observed {
     pub callouts: Vec<Vec<u8>>,
     /// Bodies of the reports to custody of what became of leases, of the whole step.
     pub outcomes: Vec<Vec<u8>>,
+    /// Envoy's own HTTP codec refused it.
+    pub is_refused_before_filter: bool,
     /// The how manieth of its step was over with it, from 1; the guest's own going away is no end.
     pub turn: Option<usize>,
 }
@@ -50,6 +52,7 @@ impl Observed {
             upstream: None,
             callouts: Vec::new(),
             outcomes: Vec::new(),
+            is_refused_before_filter: false,
             turn: None,
         }
     }
@@ -58,7 +61,8 @@ impl Observed {
     pub(super) fn refused_by_envoy(status: u16) -> Self {
         let headers = HeaderMap::from([(":status", status.to_string().as_str())]);
         let received = Message { headers, ..Message::default() };
-        Self { status: Some(status), received, ..Self::nothing(Stage::Answered) }
+        let nothing = Self::nothing(Stage::Answered);
+        Self { status: Some(status), received, is_refused_before_filter: true, ..nothing }
     }
 
     /// `allowed`, `denied REASON`, `answered STATUS`, `failed ...`.

@@ -9,7 +9,7 @@ use super::observed::{Observed, Stage};
 use super::sync_script::{SyncScript, SyncStep};
 use super::template::Template;
 use super::tunnel::{CONNECT_AUTHORITY, CONNECT_REFUSAL, CONNECT_SESSION, Tunnel};
-use super::{CustodyScript, default_front, request_text};
+use super::{CustodyScript, default_front, plugin, request_text};
 use crate::builder::Builder;
 use crate::clock::Instant;
 use crate::headers::HeaderMap;
@@ -20,7 +20,6 @@ use crate::outcome::{Outcome, Verdict};
 use crate::request::Request;
 use crate::script::{Answer, CalloutRequest, Cluster, Upstream};
 use crate::stream::StreamId;
-use crate::vm::Plugin;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -106,11 +105,13 @@ pub fn run_case_with(
     let config = case.config_in(file);
     let cluster = cluster_of(config.as_ref());
     let template = Template::new(Instant::default().unix_seconds(), String::new());
-    let mut plugin = Plugin::new(module).allow_on_headers_stop_iteration(true);
-    if let Some(config) = &config {
-        plugin = plugin.configuration(template.value(config).map_err(fail)?.to_string());
-    }
-    let builder = Host::builder().plugin(plugin).workers(case.workers.unwrap_or(1).max(1));
+    let text = config.as_ref().map(|config| template.value(config)).transpose().map_err(fail)?;
+    let is_edge = plugin::is_edge_policy(config.as_ref());
+    let spec = &file.plugin;
+    let plugin = spec.plugin(module, text.map(|text| text.to_string()), is_edge);
+    let workers = case.workers.unwrap_or(1).max(1);
+    let builder = Host::builder().plugin(plugin).workers(workers).main_thread(!is_edge);
+    let builder = plugin::clusters(&file.clusters, spec.limits(builder)).map_err(fail)?;
     let host = adjust(builder).start();
     let host = host
         .map_err(|error| CaseError::Module { case: case.name.clone(), error: Box::new(error) })?;

@@ -51,10 +51,10 @@ impl From<Error> for Exit {
     fn from(error: Error) -> Self {
         let code = match &error {
             Error::Unreadable { .. } => UNREADABLE,
-            Error::NotWasm(_) | Error::NoAbi | Error::OldAbi(_) => NO_MODULE,
+            Error::NotWasm(_) | Error::NoAbi | Error::LegacyExceptions(_) => NO_MODULE,
             Error::Start { failure, .. } if matches!(failure.cause, Cause::Fuel(_)) => ENDLESS,
             Error::Link(_) | Error::Export { .. } | Error::NoAllocator => NO_START,
-            Error::Start { .. } => NO_START,
+            Error::Start { .. } | Error::Crash(_) => NO_START,
             Error::Refused { .. } => REFUSED,
             // The command line makes no chains.
             Error::NoPlugin(_) => MALFORMED,

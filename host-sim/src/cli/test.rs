@@ -1,6 +1,7 @@
 //! `host-sim test`: cases, like a test runner.
 
 use super::exit::{Exit, FAILED};
+use super::settings::Budgets;
 use super::stdout::print_line;
 use clap::Args;
 use host_sim::Module;
@@ -18,6 +19,8 @@ pub struct Test {
     /// Only cases whose name contains this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    #[command(flatten)]
+    budgets: Budgets,
     /// Report, too, what a filter should not do though Envoy may let it.
     #[arg(long)]
     strict: bool,
@@ -31,7 +34,11 @@ impl Test {
         let files: Vec<(String, CaseFile)> = self
             .cases
             .iter()
-            .map(|path| Ok((path.display().to_string(), CaseFile::open(path)?)))
+            .map(|path| {
+                let mut file = CaseFile::open(path)?;
+                self.budgets.apply(&mut file.plugin);
+                Ok((path.display().to_string(), file))
+            })
             .collect::<Result<_, Exit>>()?;
         let module = Module::open(&self.filter)?;
         let (mut passed, mut failed) = (0, 0);

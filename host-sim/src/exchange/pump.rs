@@ -101,18 +101,8 @@ impl Vm {
         let Some(stream) = self.http(context) else { return };
         let half = stream.half(direction);
         (half.visible.headers, half.shown_end) = (true, end);
-        let args = (context, number(half.headers.len()), u32::from(end));
-        let said = match direction {
-            Direction::Request => {
-                self.call(context, "proxy_on_request_headers", |c| c.request_headers.clone(), args)
-            }
-            Direction::Response => self.call(
-                context,
-                "proxy_on_response_headers",
-                |c| c.response_headers.clone(),
-                args,
-            ),
-        };
+        let count = number(half.headers.len());
+        let said = self.call_headers(context, direction, count, end);
         let allow = self.plugin_of(context).is_some_and(|plugin| plugin.allow_headers_stop);
         let answered = self.http(context).is_some_and(|stream| stream.reply.is_some());
         let iteration = match said {
@@ -136,6 +126,31 @@ impl Vm {
             self.write(TranscriptEvent::Violation(violation));
         }
         self.pass(context, direction);
+    }
+
+    fn call_headers(
+        &mut self,
+        context: u32,
+        direction: Direction,
+        count: u32,
+        end: bool,
+    ) -> CallbackResult<u32> {
+        let (name, old, new) = match direction {
+            Direction::Request => (
+                "proxy_on_request_headers",
+                self.callbacks.request_headers_0_1.clone(),
+                self.callbacks.request_headers.clone(),
+            ),
+            Direction::Response => (
+                "proxy_on_response_headers",
+                self.callbacks.response_headers_0_1.clone(),
+                self.callbacks.response_headers.clone(),
+            ),
+        };
+        match old {
+            Some(_) => self.call(context, name, |_| old, (context, count)),
+            None => self.call(context, name, |_| new, (context, count, u32::from(end))),
+        }
     }
 
     fn show_body(&mut self, context: u32, direction: Direction, bytes: Vec<u8>, end: bool) {

@@ -20,7 +20,12 @@ pub struct CalloutResponse {
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub trailers: HeaderMap,
+    /// Envoy's own, where no upstream has answered.
+    pub is_local: bool,
 }
+
+/// Envoy's router writes into the answers of upstreams how many milliseconds they took.
+const SERVICE_TIME: &str = "x-envoy-upstream-service-time";
 
 /// How a callout ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +61,8 @@ impl Answer {
     pub fn connect_failure() -> Self {
         let text = "upstream connect error or disconnect/reset before headers. \
                     reset reason: connection termination";
-        Self::respond(503, &[("content-type", "text/plain")], text)
+        let response = CalloutResponse::local(503, text);
+        Self::Response { response, delay: Duration::ZERO }
     }
 
     pub const fn reset() -> Self {
@@ -78,22 +84,18 @@ impl Answer {
         timeout: Option<Duration>,
     ) -> Option<(Duration, Option<CalloutResponse>)> {
         let (delay, response) = match self {
-            Self::Response { response, delay } => (delay, Some(response)),
+            Self::Response { response, delay } => (delay, Some(response.timed(delay))),
             Self::Reset { delay } => (delay, None),
             Self::Never | Self::NoHealthyUpstream => (Duration::MAX, None),
         };
         match timeout {
-            Some(timeout) if delay >= timeout => Some((timeout, Some(timed_out()))),
+            Some(timeout) if delay >= timeout => {
+                Some((timeout, Some(CalloutResponse::local(504, "upstream request timeout"))))
+            }
             None if delay == Duration::MAX => None,
             _ => Some((delay, response)),
         }
     }
-}
-
-/// The local reply of Envoy's router inside the callout.
-fn timed_out() -> CalloutResponse {
-    let text = "upstream request timeout";
-    CalloutResponse::new(504, &[("content-type", "text/plain")], text)
 }
 
 // === impl CalloutResponse ===
@@ -106,7 +108,21 @@ impl CalloutResponse {
         for (name, value) in headers {
             map.add(name, *value);
         }
-        Self { headers: map, body, trailers: HeaderMap::new() }
+        Self { headers: map, body, ..Self::default() }
+    }
+
+    /// A local reply of Envoy's router inside the callout.
+    fn local(status: u16, text: &str) -> Self {
+        let response = Self::new(status, &[("content-type", "text/plain")], text);
+        Self { is_local: true, ..response }
+    }
+
+    /// As it comes after this time.
+    fn timed(mut self, delay: Duration) -> Self {
+        if !self.is_local {
+            self.headers.replace(SERVICE_TIME, delay.as_millis().to_string());
+        }
+        self
     }
 
     pub(crate) fn status(&self) -> u16 {

@@ -39,12 +39,11 @@ impl Upstream {
         headers: &[(&str, &str)],
         pieces: impl IntoIterator<Item = impl Into<Vec<u8>>>,
     ) -> Self {
-        let mut answer = Self::answers(status, headers, "");
-        if let Self::Answers { message, more, .. } = &mut answer {
-            message.headers.remove("content-length");
-            more.extend(pieces.into_iter().map(Into::into));
-        }
-        answer
+        let mut map = HeaderMap::from([(":status", status.to_string().as_str())]);
+        headers.iter().for_each(|(name, value)| map.add(name, *value));
+        let message = Message { headers: map, ..Message::default() };
+        let more = pieces.into_iter().map(Into::into).collect();
+        Self::Answers { message, more, delay: Duration::ZERO }
     }
 
     #[must_use]

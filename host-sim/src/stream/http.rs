@@ -4,6 +4,7 @@ use super::chain_message::ChainPosition;
 use super::half_stream::{HalfStream, Visible};
 use super::id::{StreamEnd, StreamId};
 use super::local_reply::LocalReply;
+use crate::clock::Instant;
 use crate::message::Direction;
 use crate::properties::Properties;
 use crate::script::Upstream;
@@ -13,6 +14,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub(crate) struct HttpStream {
     pub id: StreamId,
+    pub began: Instant,
     pub position: ChainPosition,
     /// The guest has been told that it exists.
     pub created: bool,
@@ -37,6 +39,7 @@ pub(crate) struct HttpStream {
 impl HttpStream {
     pub fn new(
         id: StreamId,
+        began: Instant,
         position: ChainPosition,
         request: HalfStream,
         upstream: Upstream,
@@ -44,6 +47,7 @@ impl HttpStream {
     ) -> Self {
         Self {
             id,
+            began,
             position,
             created: false,
             request,
@@ -70,6 +74,11 @@ impl HttpStream {
     pub fn is_answered_with(&mut self, reply: &LocalReply) {
         self.request.stop();
         self.reply = Some(reply.clone());
+    }
+
+    /// No response has begun, and the stream goes on.
+    pub fn awaits_response(&self) -> bool {
+        self.response.headers.is_empty() && !self.is_decided()
     }
 
     /// Nothing that arrives can matter any more.

@@ -52,7 +52,8 @@ impl LocalReply {
     /// As Envoy writes it: length and type of the body are its own, a gRPC client gets trailers only.
     pub(crate) fn message(&self, request: &HeaderMap) -> Message {
         let mut headers = HeaderMap::from([(":status", self.status.to_string().as_str())]);
-        for (name, value) in &self.headers {
+        // Whatever they say of the status, it is the one of the reply.
+        for (name, value) in self.headers.iter().filter(|(name, _)| name != ":status") {
             headers.add(name, value.clone());
         }
         let content_type = request.text("content-type").unwrap_or_default();
@@ -80,7 +81,7 @@ impl LocalReply {
         headers.replace("content-type", "application/grpc");
         headers.remove("content-length");
         if headers.get("grpc-status").is_none() {
-            let code = self.grpc_status.unwrap_or_else(|| grpc_of(self.status));
+            let code = self.grpc_status.unwrap_or_else(|| grpc_status_of(self.status));
             headers.add("grpc-status", code.to_string());
         }
         if !self.body.is_empty() {
@@ -91,7 +92,7 @@ impl LocalReply {
 }
 
 /// Envoy's `Grpc::Utility::httpToGrpcStatus`.
-fn grpc_of(status: u16) -> u32 {
+pub(crate) fn grpc_status_of(status: u16) -> u32 {
     match status {
         400 => 13,
         401 => 16,

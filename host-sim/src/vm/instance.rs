@@ -4,6 +4,7 @@ use super::{Callbacks, Deferred, Instantiator, Plugin, Stage, VmState};
 use crate::clock::Instant;
 use crate::error::{Cause, Failure};
 use crate::message::Direction;
+use crate::module::AbiVersion;
 use crate::simulation::{SharedSimulation, Simulation};
 use crate::stream::HttpStream;
 use crate::transcript::TranscriptEvent;
@@ -11,7 +12,7 @@ use crate::vm::VmIdentity;
 use std::cell::RefMut;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use wasmtime::{Store, Trap, TypedFunc, WasmBacktrace, WasmParams, WasmResults};
+use wasmtime::{Store, TypedFunc, WasmParams, WasmResults};
 
 /// All it takes to make one more VM of a group.
 pub(crate) struct VmSetup {
@@ -51,6 +52,15 @@ pub(crate) enum CallbackResult<R> {
 /// Arguments and results as the transcript shows them.
 pub(crate) trait WasmValues {
     fn numbers(&self) -> Vec<u32>;
+}
+
+// === impl VmSetup ===
+
+impl VmSetup {
+    /// Of the module, which all plugins of a VM share.
+    pub fn version(&self) -> AbiVersion {
+        self.plugins.first().map_or(AbiVersion::V0_2_1, |plugin| plugin.module.abi())
+    }
 }
 
 // === impl Vm ===
@@ -131,6 +141,7 @@ impl Vm {
         let fuel = self.fuel - self.store.get_fuel().unwrap_or_default();
         let state = self.store.data_mut();
         (state.current, state.effective, state.stage) = before;
+        let failed = state.failed_under_call.take();
         match result {
             Ok(value) => {
                 self.write(TranscriptEvent::Returned {
@@ -138,16 +149,19 @@ impl Vm {
                     value: value.numbers().first().copied(),
                     fuel,
                 });
-                Ok(value)
+                // What it returned counts for nothing where the VM had failed under it.
+                self.failed = failed;
+                if self.failed.is_some() { Err(()) } else { Ok(value) }
             }
             Err(error) => {
-                self.fail(failure(name, self.fuel, &error));
+                let failure = Failure::new(name, self.fuel, &error);
+                self.fail(failure.under(&self.store.data().limits));
                 Err(())
             }
         }
     }
 
-    fn fail(&mut self, failure: Failure) {
+    pub fn fail(&mut self, failure: Failure) {
         self.write(TranscriptEvent::VmFailed { failure: failure.clone() });
         self.failed = Some(failure);
     }
@@ -169,31 +183,17 @@ impl Vm {
     }
 
     fn resume(&mut self, context: u32, direction: Direction) {
+        if direction == Direction::Response
+            && self.http(context).is_some_and(|s| s.awaits_response())
+        {
+            let cause =
+                Cause::Crash("the guest continues a response that has not begun".to_owned());
+            let failure = Failure { callback: "proxy_continue_stream", cause, frames: Vec::new() };
+            return self.fail(failure);
+        }
         self.resume_half(context, direction);
         self.pump(context, direction);
     }
-}
-
-fn failure(callback: &'static str, fuel: u64, error: &wasmtime::Error) -> Failure {
-    let cause = match (error.downcast_ref::<Cause>(), error.downcast_ref::<Trap>()) {
-        (Some(cause), _) => cause.clone(),
-        (None, Some(Trap::OutOfFuel)) => Cause::Fuel(fuel),
-        (None, Some(trap)) => Cause::Trap(trap.to_string()),
-        (None, None) => Cause::Trap(format!("{error:#}")),
-    };
-    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
-    let named = frames.unwrap_or_default().iter().filter_map(|frame| frame.func_name());
-    Failure { callback, cause, frames: named.take(5).map(demangle).collect() }
-}
-
-/// The name of a guest function as its author wrote it, in Rust or in C++; other names stay as they are.
-fn demangle(name: &str) -> String {
-    if let Ok(rust) = rustc_demangle::try_demangle(name) {
-        // Without the hash at its end.
-        return format!("{rust:#}");
-    }
-    let cpp = cpp_demangle::Symbol::new(name).ok().and_then(|symbol| symbol.demangle().ok());
-    cpp.unwrap_or_else(|| name.to_owned())
 }
 
 // === impl WasmValues ===

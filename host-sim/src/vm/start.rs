@@ -2,12 +2,13 @@
 
 use super::{CallbackResult, Callbacks, ContextKind, Plugin, Root, Stage, Vm, VmSetup, VmState};
 use crate::error::{Cause, Error, Failure};
+use crate::limits::MemoryLimit;
 use crate::simulation::Simulation;
 use crate::stats::MetricIds;
 use crate::transcript::TranscriptEvent;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use wasmtime::{Export, Store, StoreLimitsBuilder, UnknownImportError};
+use wasmtime::{Export, Store, UnknownImportError};
 
 // === impl Vm ===
 
@@ -35,17 +36,19 @@ impl Vm {
             if error.is::<UnknownImportError>() {
                 return Error::Link(error.to_string());
             }
-            let cause = Cause::Trap(format!("{error:#}"));
-            let failure = Failure { callback: "instantiation", cause, frames: Vec::new() };
-            let failure = Box::new(failure);
+            let failure = Failure::new("instantiation", setup.fuel, &error);
+            let failure = Box::new(failure.under(&store.data().limits));
             Error::Start { vm: vm_name(number), failure, log: logged(&setup.simulation.borrow()) }
         })?;
-        let callbacks = Callbacks::of(&instance, &mut store)?;
+        let callbacks = Callbacks::of(&instance, &mut store, setup.version())?;
         // Its name does not matter. A module that exports none may have imported one.
         let memory = instance.exports(&mut store).find_map(Export::into_memory);
-        let allocator = callbacks.malloc.clone().or_else(|| callbacks.memory_allocate.clone());
+        let named = |name, function: &Option<_>| Some((name, function.clone()?));
+        let allocator = named("malloc", &callbacks.malloc)
+            .or_else(|| named("proxy_on_memory_allocate", &callbacks.memory_allocate));
         let state = store.data_mut();
         state.memory = memory.or(state.memory);
+        state.is_linked = true;
         state.allocator = Some(allocator.ok_or(Error::NoAllocator)?);
         let started = setup.simulation.borrow().now;
         Ok(Self { store, callbacks, failed: None, started, fuel: setup.fuel, roots: Vec::new() })
@@ -54,11 +57,12 @@ impl Vm {
     fn initialize(&mut self) -> Result<(), Failure> {
         let stage = Stage::Initializing;
         let done = if let Some(function) = self.callbacks.initialize.clone() {
-            let main = self.callbacks.main.clone();
+            let (main, main_void) = (self.callbacks.main.clone(), self.callbacks.main_void.clone());
             let done = self.enter(0, stage, "_initialize", &function, ());
-            done.and_then(|()| match main {
-                Some(main) => self.enter(0, stage, "main", &main, (0, 0)).map(|_| ()),
-                None => Ok(()),
+            done.and_then(|()| match (main, main_void) {
+                (Some(main), _) => self.enter(0, stage, "main", &main, (0, 0)).map(|_| ()),
+                (None, Some(main)) => self.enter(0, stage, "__main_void", &main, ()).map(|_| ()),
+                (None, None) => Ok(()),
             })
         } else if let Some(function) = self.callbacks.start.clone() {
             self.enter(0, stage, "_start", &function, ())
@@ -73,9 +77,10 @@ impl Vm {
         let kind = ContextKind::Root(Box::new(Root::new(Rc::clone(plugin))));
         let root = self.store.data_mut().new_context(None, kind);
         let create = "proxy_on_context_create";
-        if self.call(root, create, |c| c.context_create.clone(), (root, 0))
-            == CallbackResult::Failed
-        {
+        self.store.data_mut().configuring = Some(root);
+        let created = self.call(root, create, |c| c.context_create.clone(), (root, 0));
+        self.store.data_mut().configuring = None;
+        if created == CallbackResult::Failed {
             return Err(self.start_error(self.failure()));
         }
         let size = length(&plugin.vm_configuration);
@@ -149,8 +154,10 @@ impl VmState {
             next_grpc_token: 5,
             next_grpc_stream: 6,
             memory: None,
+            is_linked: false,
             allocator: None,
-            limits: StoreLimitsBuilder::new().memory_size(setup.memory).build(),
+            failed_under_call: None,
+            limits: MemoryLimit { bytes: setup.memory, refused: None },
         }
     }
 }

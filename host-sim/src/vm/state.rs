@@ -1,13 +1,15 @@
 //! What the host keeps for one VM, reachable from inside a host call.
 
 use super::{Context, ContextKind, Root, VmIdentity};
+use crate::error::Failure;
+use crate::limits::MemoryLimit;
 use crate::message::Direction;
 use crate::simulation::SharedSimulation;
 use crate::stats::MetricIds;
 use crate::stream::{Connection, HttpStream, LocalReply};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use wasmtime::{Memory, StoreLimits, TypedFunc};
+use wasmtime::{Memory, TypedFunc};
 
 /// What the guest is doing, which decides what it may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,15 +46,20 @@ pub(crate) struct VmState {
     pub deferred: VecDeque<Deferred>,
     /// A local reply was ordered in this callback: its verdict is "stop".
     pub stop_next: bool,
-    /// `on_configure` is running, for this root.
+    /// `on_context_create` or `on_configure` is running, for this root.
     pub configuring: Option<u32>,
     pub metrics: MetricIds,
     pub next_http_token: u32,
     pub next_grpc_token: u32,
     pub next_grpc_stream: u32,
     pub memory: Option<Memory>,
-    pub allocator: Option<TypedFunc<(u32,), u32>>,
-    pub limits: StoreLimits,
+    /// The instance is made: its start section has ended.
+    pub is_linked: bool,
+    /// With its name.
+    pub allocator: Option<(&'static str, TypedFunc<(u32,), u32>)>,
+    /// How the allocator ended the VM under a host call of the running callback.
+    pub failed_under_call: Option<Failure>,
+    pub limits: MemoryLimit,
 }
 
 // === impl VmState ===

@@ -52,8 +52,8 @@ fn an_answer_goes_to_the_root_context() {
     let (host, outcome) =
         answered(Answer::respond(200, &[], "body").after(Duration::from_millis(5)), 10);
     outcome.assert_forwarded();
-    // :status and content-length.
-    assert_eq!(told(&host), [[4, 2, 4, 0]]);
+    // :status, content-length, and how long it took.
+    assert_eq!(told(&host), [[4, 3, 4, 0]]);
     assert!(callbacks(&host).contains(&("proxy_on_http_call_response", 1)));
     assert_eq!(given(&host, "proxy_get_header_map_value"), ["200"]);
     assert_eq!(given(&host, "proxy_get_buffer_bytes"), ["body"]);

@@ -4,7 +4,7 @@
 pub mod real;
 pub mod scenario;
 pub mod server;
-mod simulated;
+pub mod simulated;
 
 use host_sim::Module;
 use stack::built::Built;

@@ -17,6 +17,7 @@ mod clock;
 mod edge;
 mod exchange;
 mod guests;
+mod modules;
 mod outside;
 mod prober;
 mod report;
@@ -98,6 +99,12 @@ fn surroundings_are_the_same_on_both() {
 #[test]
 fn guests_of_the_sdk_are_the_same_on_both() {
     guests::compare();
+}
+
+/// Whole modules of every make, call by call.
+#[test]
+fn modules_are_the_same_on_both() {
+    modules::compare();
 }
 
 /// Signatures at the edges of the rules: natively, as WebAssembly, and by both hosts.

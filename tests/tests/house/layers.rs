@@ -31,7 +31,7 @@ const LAYERS: [Layers; 3] = [
                 exchange | abi -> outcome | vm -> simulation -> events | transcript | faults -> \
                 strict -> stream -> request -> script -> message -> \
                 module | properties -> attributes | shared | stats -> \
-                headers, pairs, protobuf, clock, error, status",
+                headers, pairs, protobuf, clock, error, limits, status",
         only: &[],
     },
     Layers {

@@ -19,6 +19,9 @@ use stack::progress::Progress;
 use crate::cargo::{self, BUILD_STEPS, cargo};
 use crate::command;
 
+/// The test that plays whole modules.
+const MODULES_TEST: &str = "modules_are_the_same_on_both";
+
 /// Characters of the columns.
 const CASE: usize = 62;
 const VERDICT: usize = 30;
@@ -27,6 +30,10 @@ const VERDICT: usize = 30;
 pub struct Conformance {
     /// Play only files of cases whose name holds this
     file: Option<String>,
+    /// Play the modules (.wasm, .wat) of this folder instead, and compare them call by call; `NAME.config` beside
+    /// a module is its plugin configuration
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    modules: Option<PathBuf>,
     /// Play them on the packaged Envoy of this release, such as 1.39.3, in place of the one that is found
     #[arg(long, value_name = "RELEASE")]
     envoy_version: Option<String>,
@@ -83,6 +90,10 @@ impl Conformance {
         let mut step = progress.step("playing every case on host-sim and on Envoy");
         let mut command = cargo(&["test", "--test", "conformance"]);
         command.args(self.file.as_ref().map(|file| file.replace('-', "_")));
+        if let Some(folder) = &self.modules {
+            let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+            command.arg(MODULES_TEST).env("CONFORMANCE_MODULES", folder);
+        }
         command.env("ENVOY_BIN", binary.path());
         let (status, lines) = command::run_captured(&mut step, &mut command)?;
         step.finish();

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use stack::envoy::{Envoy, EnvoyBinary};
 use tests::guest;
+use tests::reply::Reply;
 use tests::wire::Wire;
 
 use super::scenario::{self, Ask, Filter, Scenario, Seen, Told, comparable};
-use super::server::{Says, Server};
+use super::server::{Asked, Says, Server};
 
 /// Until the log has what is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,6 +44,15 @@ fn exchange(
     scenario: &Scenario,
     ask: &Ask,
 ) -> Seen {
+    let reply = wire.exchange(request_text(ask));
+    let reply = reply.unwrap_or_else(|error| {
+        panic!("{}: {error:#}\n{}", scenario.name, envoy.log().unwrap_or_default())
+    });
+    seen(&reply, origin.take())
+}
+
+/// The request as HTTP/1.1.
+pub fn request_text(ask: &Ask) -> String {
     let method = if ask.body.is_some() { "POST" } else { "GET" };
     let mut text = format!("{method} {} HTTP/1.1\r\nhost: guest.test\r\n", ask.path);
     for (name, value) in ask.headers {
@@ -52,17 +62,18 @@ fn exchange(
     if ask.body.is_some() {
         text += &format!("content-length: {}\r\n", body.len());
     }
-    let reply = wire.exchange(text + "\r\n" + body);
-    let reply = reply.unwrap_or_else(|error| {
-        panic!("{}: {error:#}\n{}", scenario.name, envoy.log().unwrap_or_default())
-    });
+    text + "\r\n" + body
+}
+
+/// What can be seen of an exchange from outside.
+pub fn seen(reply: &Reply, mut asked: Vec<Asked>) -> Seen {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = reply.headers.iter().map(|(name, value)| (name.clone(), text(value)));
     Seen {
         status: reply.status,
         headers: comparable(headers),
         body: reply.text(),
-        upstream: origin.take().pop().map(|asked| scenario::Upstream {
+        upstream: asked.pop().map(|asked| scenario::Upstream {
             path: asked.line.1,
             headers: comparable(asked.headers.into_iter()),
             body: text(&asked.body),

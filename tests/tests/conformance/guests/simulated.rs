@@ -1,7 +1,8 @@
 //! A scenario on host-sim.
 
 use host_sim::{
-    Answer, Cluster, Host, Level, Message, MetricKind, Module, Plugin, Request, Upstream,
+    Answer, Cluster, HeaderMap, Host, Level, Message, MetricKind, Module, Outcome, Plugin, Request,
+    StreamId, Upstream,
 };
 
 use super::scenario::{self, Ask, Filter, Scenario, Seen, Told, comparable};
@@ -40,27 +41,43 @@ pub fn tell(module: &Module, scenario: &Scenario) -> Told {
 }
 
 fn exchange(host: &mut Host, scenario: &Scenario, ask: &Ask) -> Seen {
-    let mut request = match ask.body {
-        None => Request::get("guest.test", ask.path),
-        Some(body) => Request::new("POST", "guest.test", ask.path)
-            .header("content-length", body.len().to_string())
-            .unfinished(),
-    };
+    // As HTTP/1.1 shows bodies: their end is a piece of its own.
+    let upstream = Upstream::streams(200, &[("server", "origin")], [scenario.origin, ""]);
+    let stream = send(host, ask, |request| request.upstream(upstream));
+    let outcome = host.outcome(stream);
+    seen(&outcome).unwrap_or_else(|| panic!("{}: {outcome}", scenario.name))
+}
+
+/// A request, as far as it gets.
+pub fn send(host: &mut Host, ask: &Ask, adjust: impl FnOnce(Request) -> Request) -> StreamId {
+    let method = if ask.body.is_some() { "POST" } else { "GET" };
+    let headers = HeaderMap::from([
+        (":authority", "guest.test"),
+        (":path", ask.path),
+        (":method", method),
+        (":scheme", "http"),
+    ]);
+    let mut request = Request::from_message(Message { headers, ..Message::default() });
+    if let Some(body) = ask.body {
+        request = request.header("content-length", body.len().to_string()).unfinished();
+    }
     for (name, value) in ask.headers {
         request = request.header(name, *value);
     }
-    // As HTTP/1.1 shows bodies: their end is a piece of its own.
-    let upstream = Upstream::streams(200, &[("server", "origin")], [scenario.origin, ""]);
-    let stream = host.send(request.header("x-forwarded-proto", "http").upstream(upstream));
+    let stream = host.send(adjust(request.header("x-forwarded-proto", "http")));
     if let Some(body) = ask.body {
         host.send_body(stream, body, false);
         host.send_body(stream, "", true);
     }
     host.settle();
-    let outcome = host.outcome(stream);
-    let Some(received) = &outcome.received else { panic!("{}: {outcome}", scenario.name) };
-    Seen {
-        status: received.headers.text(":status").and_then(|text| text.parse().ok()).unwrap(),
+    stream
+}
+
+/// What can be seen of it from outside.
+pub fn seen(outcome: &Outcome) -> Option<Seen> {
+    let received = outcome.received.as_ref()?;
+    Some(Seen {
+        status: received.headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(0),
         headers: headers(received),
         body: received.body_text(),
         // The server of the other side tells of whole requests.
@@ -71,7 +88,7 @@ fn exchange(host: &mut Host, scenario: &Scenario, ask: &Ask) -> Seen {
                 body: message.body_text(),
             }
         }),
-    }
+    })
 }
 
 fn path(message: &Message) -> String {

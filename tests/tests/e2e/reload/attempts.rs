@@ -68,7 +68,7 @@ fn start(scene: &Scene, config: &str, workers: usize, folder: &Path) -> Envoy {
     config["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"] =
         json!(0);
     let binary = EnvoyBinary::locate_or_fetch(&|_| {}).unwrap();
-    let options = Options { workers, drain: DEFAULT_DRAIN };
+    let options = Options { workers, drain: DEFAULT_DRAIN, ..Options::default() };
     let envoy = Envoy::start_with(options, &binary, &config.to_string(), folder);
     assert_eq!(scene.arrived(), 0);
     envoy.unwrap_or_else(|error| panic!("{error:#}"))

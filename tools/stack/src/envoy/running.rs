@@ -31,6 +31,8 @@ pub struct Options {
     pub workers: usize,
     /// Whole seconds that connections of a replaced listener go on: `--drain-time-s`.
     pub drain: Duration,
+    /// The log has every call between Envoy and its WebAssembly modules.
+    pub traces_wasm: bool,
 }
 
 /// A running Envoy; dropping it kills it, and so does the death of this process.
@@ -45,7 +47,7 @@ pub struct Envoy {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: WORKERS, drain: DRAIN }
+        Self { workers: WORKERS, drain: DRAIN, traces_wasm: false }
     }
 }
 
@@ -242,6 +244,9 @@ fn command(
         "50",
     ]);
     command.arg("--drain-time-s").arg(options.drain.as_secs().to_string());
+    if options.traces_wasm {
+        command.args(["--component-log-level", "wasm:trace"]);
+    }
     command
 }
 

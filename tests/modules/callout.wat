@@ -1,0 +1,40 @@
+;; A callout: the headers of its answer, and the request goes on.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_header_map_value"
+    (func $header (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_header_map_size" (func $size (param i32 i32) (result i32)))
+  (import "env" "proxy_get_buffer_bytes" (func $buffer (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_effective_context" (func $speak_for (param i32) (result i32)))
+  (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
+  (import "env" "proxy_http_call"
+    (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (global $heap (mut i32) (i32.const 65536))
+  (global $stream (mut i32) (i32.const 0))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param $size i32) (result i32) (local $at i32)
+    (local.set $at (global.get $heap))
+    (global.set $heap (i32.add (global.get $heap) (local.get $size)))
+    (local.get $at))
+  (func $log_result
+    (drop (call $log (i32.const 2) (i32.load (i32.const 8)) (i32.load (i32.const 12)))))
+  (func (export "proxy_on_request_headers") (param $context i32) (param i32 i32) (result i32)
+    (global.set $stream (local.get $context))
+    (drop (call $call (i32.const 1024) (i32.const 9) (i32.const 1200) (i32.const 61)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 16)))
+    (i32.const 1))
+  (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+    (drop (call $header (i32.const 6) (i32.const 1040) (i32.const 29) (i32.const 8) (i32.const 12)))
+    (drop (call $header (i32.const 6) (i32.const 1080) (i32.const 6) (i32.const 8) (i32.const 12)))
+    (call $log_result)
+    (drop (call $buffer (i32.const 4) (i32.const 0) (i32.const 99) (i32.const 8) (i32.const 12)))
+    (call $log_result)
+    (drop (call $speak_for (global.get $stream)))
+    (drop (call $continue (i32.const 0))))
+  (data (i32.const 1024) "authority")
+  (data (i32.const 1040) "x-envoy-upstream-service-time")
+  (data (i32.const 1080) "server")
+  (data (i32.const 1200) "\03\00\00\00"
+    "\07\00\00\00\03\00\00\00" "\05\00\00\00\01\00\00\00" "\0a\00\00\00\01\00\00\00"
+    ":method\00GET\00" ":path\00/\00" ":authority\00a\00"))

@@ -1,0 +1,7 @@
+;; Atomic instructions on a memory that is not shared.
+(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 32768))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (i32.atomic.rmw.add (i32.const 64) (i32.const 1))))

@@ -1,0 +1,10 @@
+;; A memory that is not exported, and a callback that logs.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (memory 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 32768))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $log (i32.const 2) (i32.const 1024) (i32.const 4)))
+    (i32.const 0))
+  (data (i32.const 1024) "text"))
