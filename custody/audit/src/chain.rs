@@ -5,8 +5,8 @@
 //! H    = lower-case hex of SHA-256("leasehold/custody/v1/audit" || 0x00 || body)
 //! P    = H of the line before; 64 zeros before the first
 //! ```
-//! The hash is over the bytes as they stand, so there is no second, canonical form that could
-//! differ from what is read.
+//! The hash is over the bytes in the file, so there is no second, canonical form that could differ from
+//! them.
 
 use crate::day::Mark;
 use crate::entry::Entry;
@@ -31,7 +31,7 @@ pub enum LineFault {
     Hash,
     #[error("it does not follow the record before it: records were removed, added or moved")]
     Order,
-    #[error("what it says of the day's records is not what they come to")]
+    #[error("its totals of the day do not match the day's records")]
     Day,
 }
 
@@ -115,7 +115,7 @@ impl Head {
     }
 }
 
-/// What following a chain needs to know of a line.
+/// The parts of a line that the check of a chain needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
     pub head: Head,
@@ -123,11 +123,11 @@ pub struct Read {
     pub prev: String,
     /// RFC 3339.
     pub time: String,
-    /// What it says of the records before it, if that is what it is for.
+    /// The totals of the records before it, if the line is a mark.
     pub mark: Option<Mark>,
 }
 
-/// A line that is whole in itself, wherever it stands.
+/// A line that is whole in itself, at any place.
 pub fn read(line: &[u8]) -> Result<Read, LineFault> {
     let rest = line.strip_suffix(AFTER_HASH).ok_or(LineFault::Form)?;
     let (rest, hash) = rest.split_last_chunk::<HASH>().ok_or(LineFault::Form)?;

@@ -1,8 +1,8 @@
 //! One hash a day: the Merkle root over the day's records.
 //!
 //! The first record of a day closes the day before: its `day`, how many `records` it had, and their
-//! `merkle_root` (leaves: the 32 bytes of each record's own hash, in order). Kept elsewhere, a day's
-//! root says what the whole day held.
+//! `merkle_root` (leaves: the 32 bytes of each record's own hash, in order). A day's root that is
+//! stored elsewhere proves which records the whole day had.
 //!
 //! A busy day also has checkpoints: what its records came to so far, with all that is needed to go on
 //! counting. So custody, when it starts, reads the records since the last mark of either kind and
@@ -11,7 +11,7 @@
 use crate::merkle::{Hash, Tree};
 use serde::{Deserialize, Serialize};
 
-/// What a day came to.
+/// The totals of a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayHead {
     /// `2026-11-22`, UTC.
@@ -21,7 +21,7 @@ pub struct DayHead {
     pub merkle_root: String,
 }
 
-/// What the day that is open has come to, before the record that says so.
+/// The totals of the open day, up to the record that holds them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// `2026-11-22`, UTC.
@@ -52,8 +52,8 @@ const DATE: usize = 10;
 // === impl Day ===
 
 impl Day {
-    /// What has to be written before a record of this time (RFC 3339, UTC): the head of the day
-    /// before, if that had records.
+    /// The mark that the writer must write before a record of this time (RFC 3339, UTC): the head of
+    /// the day before, if that had records.
     ///
     /// A clock that was set back does not reopen a day that is closed; its records count for the
     /// day that is open.
@@ -70,7 +70,7 @@ impl Day {
         self.tree.add(&bytes_of(hash));
     }
 
-    /// What the day comes to so far.
+    /// The totals of the day so far.
     pub fn head(&self) -> DayHead {
         let (day, merkle_root) =
             (self.date.clone(), base16ct::lower::encode_string(&self.tree.root()));

@@ -1,10 +1,10 @@
-//! What one audit record says.
+//! The content of one audit record.
 
 use crate::day::{Checkpoint, DayHead};
 use lease::UnixSeconds;
 use serde::Serialize;
 
-/// What happened.
+/// The event of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
@@ -12,27 +12,27 @@ pub enum Event {
     Lease,
     /// A lease that was granted could not be given; the credential was not there.
     LeaseFailed,
-    /// A lease was given, and whoever asked for it had hung up by then.
+    /// Custody issued a lease, and the edge had hung up by then.
     LeaseUndelivered,
-    /// An edge told what became of the operation of a single-use lease.
+    /// An edge reported the outcome of a single-use lease.
     LeaseSettled,
     /// New grants are in force.
     GrantsReloaded,
     /// New grants were wrong; the old ones stay in force.
     GrantsRefused,
-    /// A Session JWT did not verify. A sample: these are written at a bounded rate, because
-    /// whoever reaches custody can send as many as they like.
+    /// A Session JWT did not verify. A sample: custody writes these at a bounded rate, because any
+    /// client can send as many as it likes.
     SessionRefused,
     /// An operator ordered a change; written before it is made.
     Order,
-    /// What was ordered was not done.
+    /// The ordered change failed.
     OrderFailed,
-    /// What an order to end leases came to: how many ended before their time. A note says how far it has
-    /// come, or that it goes on after its custody was killed.
+    /// The result of an order to end leases: how many ended before their time. A note has the progress,
+    /// or marks that another custody resumed it.
     LeasesRevoked,
     /// A worker with a capability token stores, fetches or tears down; written before it happens.
     Credential,
-    /// What a worker was allowed to do could not be done.
+    /// An allowed operation of a worker failed.
     CredentialFailed,
     /// A capability token was refused. A sample, as of sessions.
     CapabilityRefused,
@@ -74,7 +74,7 @@ pub struct Entry {
     /// The refusal code, where there was a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
-    /// Why, in more detail than the edge is told.
+    /// The reason, in more detail than the edge gets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     #[serde(flatten)]
@@ -145,7 +145,7 @@ pub struct IssuedLease {
     pub purpose: Option<String>,
 }
 
-/// What became of a lease that was given before.
+/// The end of a lease that was issued before.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ended {
     pub lease_id: String,
@@ -155,16 +155,16 @@ pub struct Ended {
     pub failure_code: Option<String>,
 }
 
-/// Grants that were read anew.
+/// Grants that were reloaded.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reload {
     /// Of the grants in force from now on.
     pub grants_digest: String,
-    /// Who asked for it: an operator, a signal, or the changed file itself.
+    /// The cause: an operator, a signal, or the changed file itself.
     pub by: String,
 }
 
-/// Who wants what done: an operator, or a worker.
+/// The order of an operator or a worker.
 #[derive(Clone, Debug, Serialize)]
 pub struct Order {
     /// The name on the operator's certificate, or `sub` of the worker's capability.

@@ -1,9 +1,10 @@
 //! The audit log: who was given which lease, and who was not.
 //!
-//! JSON lines, in a file that is closed and begun anew now and then ([`segments`]). Each line ends in the SHA-256 of itself, which covers the hash of the line
-//! before it ([`chain`]); so a line that is changed, removed, added or moved breaks the chain from
-//! there on. What the chain cannot show is that the newest lines were cut off: keep the last hash
-//! (`custody audit verify` prints it) somewhere else for that.
+//! JSON lines, in a file that custody closes now and then to begin the next ([`segments`]). Each line
+//! ends in the SHA-256 of itself, which covers the hash of the line before it ([`chain`]); so a line
+//! that is changed, removed, added or moved breaks the chain from there on. The chain cannot show that
+//! the newest lines were cut off. To detect that, store the last hash (`custody audit verify` prints
+//! it) somewhere else.
 //!
 //! A record is durable (written and synced) before anything it speaks of happens ([`writer`]).
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 //! The Merkle tree of RFC 6962 section 2.1, grown a leaf at a time.
 //!
-//! A root stands for all leaves and their order; with it, that one record was among a day's can be
-//! shown by a few dozen hashes, without the other records.
+//! A root depends on all leaves and their order. With it, a few dozen hashes prove that one record was
+//! among a day's, without the other records.
 
 use sha2::{Digest, Sha256};
 

@@ -1,13 +1,12 @@
 //! A record in the words of the Open Cybersecurity Schema Framework (OCSF 1.5), so that a log
 //! pipeline can sort it without knowing custody.
 //!
-//! These attributes stand in front of custody's own, which OCSF's readers find under their own
-//! names.
+//! These attributes precede custody's own, which readers of OCSF find under their own names.
 
 use crate::entry::{Entry, Event, Order, Outcome};
 use serde::Serialize;
 
-/// What OCSF asks of every event, and who did what to what.
+/// The attributes that OCSF requires of every event, with the actor, the action and the resource.
 #[derive(Serialize)]
 pub struct Ocsf<'a> {
     category_uid: u32,
@@ -19,10 +18,11 @@ pub struct Ocsf<'a> {
     /// 1 success, 2 failure, 99 neither.
     status_id: u8,
     metadata: Metadata,
-    /// Who acts: the subject of the session (its name, where the token has none), the operator or the worker.
+    /// The actor: the subject of the session (its name, where the token has none), the operator or the
+    /// worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     actor_id: Option<&'a str>,
-    /// What is acted on: `handle@destination`, or `session/ID` and the like.
+    /// The resource: `handle@destination`, or `session/ID` and the like.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
     action: &'static str,
@@ -71,7 +71,7 @@ const LOGON: Activity = Activity { category: 3, class: 3002, activity: 1 };
 const API_CREATE: Activity = Activity { category: 6, class: 6003, activity: 1 };
 /// API Activity, update.
 const API_UPDATE: Activity = Activity { category: 6, class: 6003, activity: 3 };
-/// API Activity, other: what it is stands in `action`.
+/// API Activity, other: `action` has the activity.
 const API_OTHER: Activity = Activity { category: 6, class: 6003, activity: 99 };
 /// Application Lifecycle, start.
 const START: Activity = Activity { category: 6, class: 6002, activity: 3 };

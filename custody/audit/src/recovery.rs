@@ -22,7 +22,7 @@ pub struct Opened {
     pub segments: Segments,
 }
 
-/// What the next record follows.
+/// The head that the next record follows.
 #[derive(Clone, Debug)]
 pub struct End {
     pub head: Head,
@@ -30,8 +30,7 @@ pub struct End {
     pub today: Day,
     /// Of the file, which ends in a whole line.
     pub length: u64,
-    /// Where the last mark begins: the line that closes a day or is a checkpoint of one. 0 if there
-    /// is none.
+    /// Where the last mark begins: the line that closes a day or is a checkpoint of one. 0 without one.
     pub marked: u64,
 }
 
@@ -89,7 +88,7 @@ fn tail(file: &File) -> Result<(u64, Intact), ChainFault> {
     Ok((begin, follow(reader, from)?))
 }
 
-/// Where the last whole line begins that is a mark; 0 if there is none.
+/// Where the last whole line begins that is a mark; 0 without one.
 fn last_mark(file: &File) -> io::Result<u64> {
     // Windows overlap by more than the longest mark.
     let overlap = WINDOW / 4;

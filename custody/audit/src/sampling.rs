@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Lets one record a second through, after a first burst of ten; counts what it holds back.
 ///
-/// Without it, whoever reaches custody with garbage tokens could fill the disk.
+/// Without it, a client with garbage tokens could fill the disk.
 #[derive(Debug)]
 pub struct Sampler(Mutex<State>);
 
@@ -26,7 +26,7 @@ impl Sampler {
         Self(Mutex::new(State { allowance: BURST, refilled: now, suppressed: 0 }))
     }
 
-    /// `Some(n)`: write this one, and say that n before it were not written.
+    /// `Some(n)`: write this one, and record that n before it were not written.
     pub fn admit(&self, now: Instant) -> Option<u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(now)
     }

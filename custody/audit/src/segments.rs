@@ -142,8 +142,8 @@ fn extension(path: &Path) -> String {
     path.extension().map(|ext| format!(".{}", ext.to_string_lossy())).unwrap_or_default()
 }
 
-/// The files that a folder or a file stands for: whatever in a folder begins like a record, less what was
-/// set aside or is not begun.
+/// The files of a log, which is a folder or one file. In a folder these are the files that begin with a
+/// record, without files that were set aside or are empty.
 pub fn files_of(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);

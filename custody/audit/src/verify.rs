@@ -17,7 +17,7 @@ pub struct Intact {
     pub days: Vec<DayHead>,
     /// The day that is open.
     pub today: Day,
-    /// What stands behind the last line end: a line that was being written when custody died.
+    /// The bytes behind the last line end: a line that was being written when custody died.
     pub torn: Vec<u8>,
 }
 
@@ -111,8 +111,8 @@ impl Reading {
         Ok(())
     }
 
-    /// A day is closed where it ends, nowhere else, and with its own numbers; a checkpoint stands
-    /// within a day, with the numbers so far.
+    /// A day is closed where it ends, nowhere else, and with its own numbers. A checkpoint is within a
+    /// day, with the numbers so far.
     fn apply(&mut self, next: &Line, is_first_of_all: bool) -> Result<(), LineFault> {
         let over = self.today.before(&next.time);
         match (&next.mark, over) {

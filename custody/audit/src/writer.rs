@@ -22,7 +22,7 @@ pub struct AuditLog {
     head: watch::Receiver<Head>,
 }
 
-/// The record is not durable; whatever it speaks of must not happen.
+/// The record is not durable, so its action must not happen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuditFault {
     #[error("the audit log cannot be written: {0}")]
@@ -31,7 +31,7 @@ pub enum AuditFault {
     Closed,
 }
 
-/// What the log has done, for the metrics.
+/// The counts of the log, for the metrics.
 #[derive(Debug, Default)]
 pub struct Counts {
     pub records: AtomicU64,
@@ -79,7 +79,7 @@ const CHECKPOINT_EVERY: u64 = 4 << 20;
 // === impl AuditLog ===
 
 impl AuditLog {
-    /// Starts the writing thread, and writes what recovery has to say.
+    /// Starts the writing thread, and writes the record of the recovery.
     pub async fn start(opened: Opened) -> Result<(Self, Writing), AuditFault> {
         let Opened { file, end, recovered, segments } = opened;
         let (log, writing) = Self::begin(file, end, segments)?;
@@ -89,7 +89,7 @@ impl AuditLog {
         Ok((log, writing))
     }
 
-    /// A log over any medium that ends, at `length`, in the line that `head` stands for.
+    /// A log over any medium that ends, at `length`, in the line of `head`.
     pub fn over(
         medium: impl Medium,
         head: Head,
@@ -128,7 +128,8 @@ impl AuditLog {
         self.order(|receipt| Order::Append(Box::new(entry), receipt)).await
     }
 
-    /// Can the next record be written? Until one has failed, as far as can be told without writing.
+    /// Can the next record be written? Until one has failed, as far as the log can determine without a
+    /// write.
     pub async fn probe(&self) -> Result<(), AuditFault> {
         self.order(Order::Probe).await
     }
@@ -272,7 +273,7 @@ impl<M: Medium> Writer<M> {
         Ok(())
     }
 
-    /// What a failed write left is cut off from the file that was moved away.
+    /// The log removes the rest of a failed write from the file that was moved away.
     fn reopen(&mut self) -> io::Result<()> {
         if self.dirty {
             self.medium.cut(self.end.length)?;
@@ -302,8 +303,8 @@ impl<M: Medium> Writer<M> {
         Ok(())
     }
 
-    /// Cuts off what a failed write or sync left. After a failed sync the kernel may have dropped
-    /// pages it calls clean, so those bytes are written anew and never trusted.
+    /// Cuts off what a failed write or sync left. After a failed sync the kernel may have dropped pages
+    /// that it marks as clean, so the log writes those bytes again.
     fn repair(&mut self) -> io::Result<()> {
         let length = self.medium.length()?;
         if self.dirty && length >= self.end.length {
@@ -316,8 +317,8 @@ impl<M: Medium> Writer<M> {
     }
 }
 
-/// The mark that has to stand before a record of this time: of the day that is over, or of the day
-/// that has become long or whose records before this segment are elsewhere.
+/// The mark that must precede a record of this time: of the day that is over, or of the day that has
+/// become long or whose records before this segment are elsewhere.
 fn due(end: &End, time: &str) -> Option<Entry> {
     if let Some(day) = end.today.before(time) {
         let mut entry = Entry::new(Event::DayClosed, Outcome::Note);

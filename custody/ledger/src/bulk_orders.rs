@@ -12,7 +12,7 @@ pub struct BulkOrder {
     pub target: Target,
     /// Each lease is revoked. If `false`, the target is, and its leases are only taken back.
     pub revokes_each: bool,
-    /// Who ordered it.
+    /// The operator or worker that ordered it.
     pub by: String,
     /// The command, as the audit log has it.
     pub action: String,

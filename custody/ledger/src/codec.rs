@@ -1,4 +1,4 @@
-//! The words that stand in the tables for our enums; the same in every store.
+//! The words for custody's enums in the tables; the same in every store.
 
 use super::{Blocker, Change, Closed, LedgerFault, Recorded, ReportedOutcome, Target};
 use custody_base::actor::Actor;
@@ -35,7 +35,7 @@ pub(super) fn read_binding(word: &str) -> Result<Binding, LedgerFault> {
     }
 }
 
-/// What a store's check of a new lease came to.
+/// The result of a store's check of a new lease.
 pub(super) fn read_recorded(word: &str) -> Result<Recorded, LedgerFault> {
     match word {
         "written" => Ok(Recorded::Written),
@@ -86,7 +86,7 @@ pub(super) fn read_actor(text: String) -> Result<Actor, LedgerFault> {
 // === impl Target ===
 
 impl Target {
-    /// As it stands in the tables, and in the audit log.
+    /// As the tables and the audit log have it.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Session(_) => "session",

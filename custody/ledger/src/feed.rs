@@ -1,4 +1,4 @@
-//! What the feeds of both stores have in common: how much they keep, and how a reader waits.
+//! The common parts of both stores' feeds: how much they keep, and how a reader waits.
 
 use super::LedgerFault;
 use super::cursor::Cursor;
@@ -11,16 +11,16 @@ pub(super) const KEPT: i64 = 10_000;
 
 /// A reader that has caught up. Made before it looks, so that no change falls between.
 pub(super) struct Watch {
-    /// Told at each change that this process hears of.
+    /// Signals each change that this process sees.
     pub(super) changed: watch::Receiver<()>,
-    /// How soon a change is found that nobody told of.
+    /// How soon a reader finds a change without a signal.
     pub(super) look: Duration,
 }
 
 // === impl Watch ===
 
 impl Watch {
-    /// As [`super::Revocations::wait`]; `newest` looks where a reader stands that knows everything.
+    /// As [`super::Revocations::wait`]; `newest` returns the cursor of a reader that has every change.
     pub(super) async fn wait<F>(
         mut self,
         cursor: &str,

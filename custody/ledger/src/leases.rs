@@ -23,11 +23,11 @@ pub struct LeaseRow {
     /// The backend that gave the value, and how it finds it again to revoke it.
     pub backend: String,
     pub revocation: Option<String>,
-    /// What the edge told of it; [`Reservations::settle`](super::Reservations::settle) writes it down.
+    /// The report of the edge; [`Reservations::settle`](super::Reservations::settle) writes it down.
     pub outcome: Option<ReportedOutcome>,
 }
 
-/// What became of a lease.
+/// The outcome of a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportedOutcome {
     pub outcome: Closed,
@@ -46,7 +46,7 @@ pub struct NewLease<'a> {
     pub hold: Option<(&'a [u8; 32], &'a str)>,
 }
 
-/// What became of a lease that was to be recorded.
+/// The result of recording a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     Written,
@@ -92,7 +92,7 @@ pub struct LeasePage {
 /// it.
 pub const PAGE: u32 = 1000;
 
-/// What is forgotten in one transaction, so that no lease waits long behind it.
+/// Rows that one transaction deletes, so that no lease waits long behind it.
 pub const FORGOTTEN_AT_ONCE: u32 = 1000;
 
 // === impl NewLease ===
@@ -140,11 +140,11 @@ pub trait Leases {
     /// returns: of other leases the audit record is. A lease of this id gets the new end, backend and
     /// revocation: a reservation that was opened again may have been served by another source.
     ///
-    /// The same transaction checks the kill switch, the revocations of session, lease, handle and actor,
-    /// and what [`NewLease`] says. Once `revoke`, `set_kill_switch`, `put`, `delete` or `wipe` has
+    /// The same transaction checks the kill switch, the revocations of session, lease, handle and
+    /// actor, and [`NewLease`]. Once `revoke`, `set_kill_switch`, `put`, `delete` or `wipe` has
     /// returned, no lease of what was before is written any more on any replica, and
-    /// [`leases`](Self::leases) returns all that were written before. Idleness is not checked here:
-    /// a session that was in use when the request came stays so, whatever time a source takes.
+    /// [`leases`](Self::leases) returns all that were written before. Idleness is not checked here: a
+    /// session that was in use when the request came stays so, even if a source takes long.
     async fn record(&self, lease: &NewLease<'_>) -> Result<Recorded, LedgerFault>;
     async fn leases(&self, filter: &LeaseFilter) -> Result<Vec<LeaseRow>, LedgerFault>;
     /// The leases of a session, handle or actor, or the one of this id, that end after this place; in
@@ -171,8 +171,8 @@ pub trait Leases {
         now: UnixSeconds,
         idle_since: UnixSeconds,
     ) -> Result<(), LedgerFault>;
-    /// Forgets leases and settled reservations that ended, and sessions last seen, before this
-    /// time. Returns how many rows it changed, which are at most [`FORGOTTEN_AT_ONCE`] of each kind; 0
-    /// says that nothing is left. A session in use that was looked at counts, and stays.
+    /// Deletes leases and settled reservations that ended, and sessions last seen, before this time.
+    /// Returns how many rows it changed, which are at most [`FORGOTTEN_AT_ONCE`] of each kind; 0:
+    /// nothing is left. A session in use that was looked at counts, and stays.
     async fn forget(&self, before: UnixSeconds) -> Result<u64, LedgerFault>;
 }

@@ -1,8 +1,8 @@
-//! What custody must remember: one trait a concept, one store that has them all.
+//! The state of custody: one trait a concept, one store that has them all.
 //!
-//! Two stores implement it: SQLite for a single custody, PostgreSQL for several replicas. Every
-//! method is one transaction, durable when it returns unless its own text says otherwise; whatever
-//! cannot be asked or written is a [`LedgerFault`], and nothing is leased on one.
+//! Two stores implement it: SQLite for a single custody, PostgreSQL for several replicas. Every method
+//! is one transaction, durable when it returns unless its own text differs. A read or write that fails
+//! is a [`LedgerFault`], and custody issues no lease after one.
 //!
 //! Times are Unix seconds and come in as arguments: the ledger never asks a clock.
 #![forbid(unsafe_code)]

@@ -1,13 +1,13 @@
-//! Notices that wait to be delivered: a backend failed, somebody shall know.
+//! Notices of failed backends that wait for delivery.
 
 use super::LedgerFault;
 use async_trait::async_trait;
 use lease::UnixSeconds;
 
-/// One failure, told without anything a backend or guest said.
+/// One failure, without any text of a backend or a guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// The receiver tells a repetition by it; so does the ledger, which keeps the first.
+    /// It identifies a repetition, for the receiver and for the ledger, which keeps the first.
     pub id: String,
     pub at: UnixSeconds,
     pub backend: String,
@@ -31,7 +31,7 @@ pub trait Notices {
         busy_until: UnixSeconds,
         limit: u32,
     ) -> Result<Vec<Notice>, LedgerFault>;
-    /// Forgets it: somebody has it, or nobody will.
+    /// Deletes it: it is delivered, or custody gives it up.
     async fn delivered(&self, id: &str) -> Result<(), LedgerFault>;
     /// One more failed try.
     async fn put_off(&self, id: &str, next_try: UnixSeconds) -> Result<(), LedgerFault>;

@@ -45,7 +45,8 @@ impl LedgerPlace {
         }
     }
 
-    /// A file that is not made yet, or has nothing in it. Of a database only opening it tells.
+    /// A file that is not made yet, or has nothing in it. Of a database, only [`LedgerPlace::open`]
+    /// finds that out.
     pub fn missing(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) => {

@@ -1,8 +1,8 @@
 //! The ledger of several custodies: a PostgreSQL database of its own.
 //!
-//! Every call ends within [`LIMIT`], with an answer or a fault: a database that is down, slow or
-//! behind a dead network is told at once, and nothing is leased. A connection that a call left
-//! behind half-way is closed and not used again.
+//! Every call ends within [`LIMIT`], with an answer or a fault. A database that is down, slow or behind
+//! a dead network is a fault, and custody issues no lease. A connection that a call left behind
+//! half-way is closed and not used again.
 
 mod bulk_orders;
 mod call;

@@ -6,15 +6,15 @@
 //!                      │ every source failed, or the holder died (held_until)
 //!                      └──────────> idle ──open, if attempts are left──> held
 //! ```
-//! Whoever opens a reservation that is held or released is a replay. One that is idle (its holder
-//! failed or died before a value was released) may be opened again by the same operation, with the
-//! attempts that are left, and no more: a crash refunds none.
+//! A request that opens a held or released reservation is a replay. One that is idle (its holder failed
+//! or died before a value was released) may be opened again by the same operation, with the attempts
+//! that are left, and no more: a crash refunds none.
 
 use super::LedgerFault;
 use async_trait::async_trait;
 use lease::{Handle, UnixSeconds};
 
-/// What is reserved.
+/// The reserved operation.
 #[derive(Clone, Debug)]
 pub struct Reservation {
     /// Digest of issuer, session, handle, destination and fingerprint: the operation.
@@ -32,7 +32,7 @@ pub struct Reservation {
     pub now: UnixSeconds,
     /// A holder that is silent until then is dead.
     pub held_until: UnixSeconds,
-    /// When the reservation may be forgotten: not before the session can no longer be used.
+    /// When the ledger may delete the reservation: not before the session has ended.
     pub keep_until: UnixSeconds,
 }
 
@@ -92,7 +92,7 @@ pub trait Reservations {
     async fn attempt(&self, key: &[u8; 32], holder: &str) -> Result<Attempt, LedgerFault>;
     /// The holder gives up; what attempts are left may be made by a later caller.
     async fn give_up(&self, key: &[u8; 32], holder: &str) -> Result<(), LedgerFault>;
-    /// What became of the operation, or of a lease that is bound to its session.
+    /// The outcome of the operation, or of a lease that is bound to its session.
     async fn settle(
         &self,
         lease_id: &str,

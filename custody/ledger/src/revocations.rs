@@ -1,8 +1,8 @@
-//! What is revoked, the kill switch, and the feed of both to the edges.
+//! The revocations, the kill switch, and the feed of both to the edges.
 //!
-//! Changes are numbered. A reader asks for what came after a [`Feed::cursor`] of before; a cursor
-//! the ledger does not know (another ledger's, or older than what is kept) is answered with the
-//! whole state, never with silence.
+//! Changes are numbered. A reader asks for the changes after an earlier [`Feed::cursor`]. For an
+//! unknown cursor (another ledger's, or older than the kept changes) the ledger returns the whole
+//! state, and never an empty answer.
 
 use super::{LedgerFault, Row};
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use custody_base::actor::Actor;
 use lease::{Handle, UnixSeconds};
 use std::time::Duration;
 
-/// Who or what is revoked.
+/// The target of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
     /// By `session::Session::id`.
@@ -24,9 +24,9 @@ pub enum Target {
 pub struct Revocation {
     pub target: Target,
     pub at: UnixSeconds,
-    /// When it may be forgotten, because what it names has ended by then; `None`: until restored.
+    /// When the ledger may delete it, because its target has ended by then; `None`: until restored.
     pub until: Option<UnixSeconds>,
-    /// Who ordered it: the name on the operator's certificate, or `idle`.
+    /// The name on the operator's certificate, or `idle`.
     pub by: String,
 }
 
@@ -43,25 +43,25 @@ pub enum Change {
     KillSwitch {
         on: bool,
     },
-    /// Everything stored of this actor was deleted. It may begin anew.
+    /// Everything stored of this actor was deleted. It may store new ones.
     TornDown {
         actor: Actor,
     },
 }
 
-/// What a reader of the feed gets.
+/// The answer to a reader of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
     /// Opaque, 1 to 64 visible ASCII characters.
     pub cursor: String,
-    /// `changes` are the whole state, and what the reader knew is void.
+    /// `changes` are the whole state, and the reader drops its own.
     pub full: bool,
-    /// As of `cursor`, whatever the changes say.
+    /// As of `cursor`, even if the changes differ.
     pub kill_switch: bool,
     pub changes: Vec<Change>,
 }
 
-/// What the edges' reader gets.
+/// The answer to the edges' reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedUpdate {
     pub feed: Feed,
@@ -70,7 +70,7 @@ pub struct FeedUpdate {
     pub revoked: Vec<Revocation>,
 }
 
-/// Who asks for a lease of what.
+/// The session, handle and actor of a request for a lease.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant<'a> {
     pub session: &'a str,
@@ -78,8 +78,7 @@ pub struct Claimant<'a> {
     pub actor: &'a Actor,
 }
 
-/// What stands against a lease, what is known of its session, and what there is to be leased, all of
-/// one moment.
+/// The blockers of a lease, the last use of its session, and the stored credential, all of one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessState {
     pub kill_switch: bool,
@@ -90,11 +89,11 @@ pub struct AccessState {
     pub sequence: i64,
     /// When the session was last in use; `None` if never before.
     pub last_seen: Option<UnixSeconds>,
-    /// What the sealed store has under this actor and handle: for most leases the next question.
+    /// The row of the sealed store for this actor and handle: most leases need it next.
     pub sealed: Option<Row>,
 }
 
-/// What forbids a lease.
+/// The blocker of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocker {
     KillSwitch,
@@ -137,7 +136,7 @@ impl Blocker {
 // === impl AccessState ===
 
 impl AccessState {
-    /// What forbids a lease; of several the widest.
+    /// The blocker of a lease; of several the widest.
     pub fn blocker(&self) -> Option<Blocker> {
         let blockers = [
             (self.kill_switch, Blocker::KillSwitch),
@@ -160,16 +159,16 @@ pub trait Revocations {
     async fn restore(&self, target: &Target, now: UnixSeconds) -> Result<bool, LedgerFault>;
     async fn set_kill_switch(&self, on: bool) -> Result<(), LedgerFault>;
     async fn kill_switch(&self) -> Result<bool, LedgerFault>;
-    /// What is revoked now, newest first.
+    /// The revocations in force, newest first.
     async fn revoked(&self) -> Result<Vec<Revocation>, LedgerFault>;
-    /// What changed since; the whole state if `cursor` is `None` or not known.
+    /// The changes since; the whole state if `cursor` is `None` or unknown.
     async fn changes(&self, cursor: Option<&str>) -> Result<Feed, LedgerFault>;
     /// As [`changes`](Self::changes), for the edges, by a reader that no list and no lease can delay.
     async fn feed_update(&self, cursor: Option<&str>) -> Result<FeedUpdate, LedgerFault>;
     /// Returns when something may have changed after `cursor`, or the time is up. Wakes within
     /// milliseconds of a change on any replica. By the reader of [`feed_update`](Self::feed_update).
     async fn wait(&self, cursor: &str, at_most: Duration) -> Result<(), LedgerFault>;
-    /// Forgets revocations whose `until` has passed, and changes older than that; readers of
-    /// before get the whole state. How many rows.
+    /// Deletes revocations whose `until` has passed, and changes older than that; readers of before get
+    /// the whole state. How many rows.
     async fn forget_revocations(&self, now: UnixSeconds) -> Result<u64, LedgerFault>;
 }

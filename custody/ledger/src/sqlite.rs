@@ -45,7 +45,7 @@ pub struct SqliteLedger {
     slow: Reader,
     /// For the edges' feed.
     feed: Reader,
-    /// Told at every change of the feed by this process.
+    /// Signals every change of the feed by this process.
     changed: Arc<watch::Sender<()>>,
 }
 
@@ -102,7 +102,7 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
-/// Shows its statements to whoever wants them.
+/// Reports its statements to the observer.
 fn observe(connection: &mut Connection) -> Result<(), rusqlite::Error> {
     if let Some(observer) = OBSERVER.get() {
         let observe = |event: TraceEvent<'_>| {

@@ -179,7 +179,7 @@ fn foreign() -> Vec<u8> {
     fs::read(&log.path).unwrap()
 }
 
-/// What there is before a rotation, and after it: the segment that it closes, and the header of the next.
+/// The files before and after a rotation: the segment that it closes, and the header of the next.
 fn rotated() -> (Vec<u8>, Vec<u8>) {
     let log = Log::new();
     log.write(0..1, DAILY);

@@ -4,7 +4,7 @@ use crate::recovery;
 use crate::verify::{From, follow};
 use std::sync::Mutex;
 
-/// A disk in memory that fails when told to, and remembers what was synced.
+/// A disk in memory that fails on demand, and has a copy of all synced bytes.
 #[derive(Clone, Default)]
 struct Disk(Arc<Mutex<State>>);
 

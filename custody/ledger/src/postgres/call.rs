@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
-/// A connection of the pool. One that is dropped before [`Call::finish`] (a fault, a caller that
-/// went away) is closed: nobody knows what is on its way there.
+/// A connection of the pool. One that is dropped before [`Call::finish`] (a fault, a caller that went
+/// away) is closed, since answers may still be on their way.
 pub(super) struct Call {
     /// `None` only while it is dropped.
     connection: Option<Object>,

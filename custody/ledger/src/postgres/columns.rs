@@ -4,7 +4,7 @@ use crate::LedgerFault;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
-/// PostgreSQL has no unsigned numbers. Times beyond what it can say are as good as never.
+/// PostgreSQL has no unsigned numbers. Times beyond its range are as good as never.
 pub(super) fn number(unsigned: u64) -> i64 {
     i64::try_from(unsigned).unwrap_or(i64::MAX)
 }

@@ -13,13 +13,13 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Which database, as whom, and whom to believe that it is it.
+/// The database, the user, and the CA of its certificate.
 ///
 /// `Debug` does not show the password.
 #[derive(Clone, Debug)]
 pub struct PostgresPlace {
     config: Config,
-    /// Who signs the server's certificate (PEM); `None`: whom the operating system trusts.
+    /// The CA of the server's certificate (PEM); `None`: those that the operating system trusts.
     pub ca: Option<PathBuf>,
     /// The most connections at once, besides one that listens and two for the edges' feed.
     pub connections: usize,
@@ -31,13 +31,15 @@ pub struct PostgresPlace {
 pub enum UrlFault {
     #[error("is a URL: postgres://USER@HOST:PORT/DATABASE")]
     Scheme,
-    #[error("does not read as the URL of a PostgreSQL database, or has a parameter we do not know")]
+    #[error(
+        "does not read as the URL of a PostgreSQL database, or has a parameter that custody does not support"
+    )]
     Malformed,
     #[error("names no host")]
     Host,
     #[error(
         "sslmode is verify-full (which is the default), or disable on loopback; anything else \
-         would not know who answers"
+         would not verify the server"
     )]
     SslMode,
 }
@@ -52,9 +54,9 @@ type TlsStream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
 /// TCP, TLS and the greeting.
 const CONNECT: Duration = Duration::from_secs(3);
-/// What every connection is told first: statements end before our patience does, a transaction of
-/// a custody that died lets go of its locks, and a commit is durable whatever the database's own
-/// default is.
+/// The first statements of every connection. Statements end before custody's own limit, a transaction
+/// of a custody that died releases its locks, and a commit is durable even if the database's default
+/// differs.
 const GREETING: &str = "SET statement_timeout = '4s'; SET lock_timeout = '4s';
     SET idle_in_transaction_session_timeout = '5s';
     SELECT set_config('synchronous_commit', 'on', false)
@@ -68,7 +70,7 @@ impl PostgresPlace {
     /// Reads a URL, with or without a password in it.
     ///
     /// # Errors
-    /// It is none, or would connect to a server that does not prove who it is.
+    /// It is not such a URL, or would connect to a server that does not prove its identity.
     pub fn parse(url: &str) -> Result<Self, UrlFault> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(UrlFault::Scheme);
@@ -99,8 +101,8 @@ impl PostgresPlace {
     }
 }
 
-/// The crate below knows no `verify-full`, and its `prefer` and `require` mean less than they do
-/// elsewhere: the parameter is ours to read.
+/// The crate below does not support `verify-full`, and its `prefer` and `require` are weaker than
+/// elsewhere. So custody reads the parameter itself.
 fn without_ssl_mode(url: &str) -> Result<(String, Option<String>), UrlFault> {
     let Some((base, query)) = url.split_once('?') else { return Ok((url.to_owned(), None)) };
     let (ours, rest): (Vec<_>, Vec<_>) =

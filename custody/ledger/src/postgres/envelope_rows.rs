@@ -3,7 +3,7 @@
 use super::columns::{get, unsigned};
 use crate::{LedgerFault, Row, codec};
 
-/// What [`read`] reads.
+/// The columns that [`read`] reads.
 pub(super) const COLUMNS: &str = "actor, handle, version, key, shape, envelope, stored_at, origin";
 
 /// The row whose columns begin with this one.

@@ -14,13 +14,13 @@ pub enum ConnectFault {
     #[error(": the database has no tables of custody yet; custody serve makes them")]
     Empty,
     #[error(
-        ": the database has layout {found}, this custody knows layouts up to {known}; \
+        ": the database has layout {found}, this custody supports layouts up to {known}; \
              use the newer custody"
     )]
     Newer { found: i64, known: i64 },
     #[error(": the database has tables of another program; give the ledger a database of its own")]
     Foreign,
-    /// `LISTEN` hears nothing.
+    /// `LISTEN` receives nothing.
     #[error(
         ": a connection pooler in front of the database, such as PgBouncer, gives each transaction \
          another connection: LISTEN, session settings and prepared statements do not work; \

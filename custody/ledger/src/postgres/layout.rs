@@ -19,7 +19,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("bulk_order_action.sql"),
 ];
 
-/// "LHld": the advisory lock of whoever changes the tables.
+/// "LHld": the advisory lock of the custody that changes the tables.
 const LOCK: i64 = 0x4c48_6c64;
 /// The first of several custodies changes the tables, the others wait.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -22,8 +22,8 @@ pub(super) async fn find(
 }
 
 /// In a transaction that is alone in changing the feed. The new changes get numbers in the order of the
-/// leases. What is revoked already is found by the conflict, which takes the index whatever the planner
-/// knows of a table that grows by a page each time.
+/// leases. The conflict finds earlier revocations. It uses the index even if the planner's statistics
+/// are old, as they are for a table that grows by a page each time.
 pub(super) async fn revoke_found(
     call: &Call,
     target: &Target,

@@ -4,7 +4,7 @@ use super::columns::{get, unsigned};
 use crate::{LeaseRow, LedgerFault, codec};
 use tokio_postgres::Row;
 
-/// What [`read`] reads.
+/// The columns that [`read`] reads.
 pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
                        issued_at, expires_at, backend, revocation, outcome, failure_code";
 

@@ -1,4 +1,5 @@
-//! Hears of changes by other replicas: a connection that listens, made anew whenever it breaks.
+//! Receives the changes of other replicas, by a connection that listens. When it breaks, custody
+//! connects again.
 
 use super::connect::Connector;
 use super::{call, fault};
@@ -16,9 +17,9 @@ pub(super) struct Listener {
     task: JoinHandle<()>,
 }
 
-/// Where changes are told (`NOTIFY`).
+/// The channel of changes (`NOTIFY`).
 pub(super) const CHANNEL: &str = "leasehold_change";
-/// Between two attempts to connect. Until one succeeds, whoever waits looks for himself.
+/// Between two attempts to connect. Until one succeeds, readers that wait poll the ledger.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often the connection is asked whether it is still one.
 const PULSE: Duration = Duration::from_secs(5);
@@ -72,7 +73,7 @@ async fn listen(connector: &Connector, changed: &watch::Sender<()>) -> Result<()
     }
 }
 
-/// Begins to listen, and returns when the connection is none any more.
+/// Begins to listen, and returns when the connection has failed.
 async fn keep(client: &Client, changed: &watch::Sender<()>) -> LedgerFault {
     let mut statement = format!("LISTEN {CHANNEL}");
     loop {

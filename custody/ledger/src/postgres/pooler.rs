@@ -1,9 +1,9 @@
 //! Finds a connection pooler between custody and the database that gives each transaction another
 //! connection.
 //!
-//! Behind such a pooler the database forgets the settings of a session, prepared statements are absent, and
-//! `LISTEN` hears nothing. Custody looks for the last of these: it listens on one connection, notifies on
-//! another, and waits. A pooler that keeps a connection for the whole session passes.
+//! Behind such a pooler the settings of a session are lost, prepared statements are absent, and
+//! `LISTEN` receives nothing. Custody looks for the last of these: it listens on one connection,
+//! notifies on another, and waits. A pooler that keeps a connection for the whole session passes.
 
 use super::connect::Connector;
 use super::fault::{ConnectFault, down};
@@ -17,7 +17,7 @@ use tokio_postgres::{AsyncMessage, Client};
 
 /// How long a notification may take. One that the database has sent comes in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// What the whole probe may take.
+/// The limit of the whole probe.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// # Errors

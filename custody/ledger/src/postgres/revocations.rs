@@ -21,7 +21,7 @@ use tokio_postgres::Row;
 
 /// "LHfd": the advisory lock of a change to the feed. Recording a lease shares it.
 const FEED: i64 = 0x4c48_6664;
-/// How soon a change is found that nobody told us of, because the listening connection is broken.
+/// How soon custody finds a change without a notification, because the listening connection is broken.
 const LOOK: Duration = Duration::from_secs(1);
 
 #[async_trait]
@@ -171,7 +171,7 @@ impl PostgresLedger {
         Ok(call)
     }
 
-    /// Where a reader stands that knows everything.
+    /// The cursor of a reader that has every change.
     async fn newest(&self) -> Result<Cursor, LedgerFault> {
         let statement = "SELECT sequence, tag FROM change ORDER BY sequence DESC LIMIT 1";
         let call = self.feed_call().await?;
@@ -181,7 +181,7 @@ impl PostgresLedger {
     }
 }
 
-/// Appends a change to the feed. Readers are told when it is committed.
+/// Appends a change to the feed. Readers get a signal when it is committed.
 pub(super) async fn tell(
     call: &Call,
     what: &str,
@@ -241,7 +241,7 @@ fn read_revoked(row: &Row) -> Result<Revocation, LedgerFault> {
     })
 }
 
-/// `None`: the row stands for no change.
+/// `None`: the row is not a change.
 fn read_change(row: &Row) -> Result<Option<Change>, LedgerFault> {
     let Some(what) = get::<Option<String>>(row, 4)? else { return Ok(None) };
     let target = match (get(row, 5)?, get(row, 6)?) {

@@ -30,7 +30,7 @@ impl OpenFault {
     }
 }
 
-/// What SQLite says when a file does not open, and what may be the matter.
+/// The error of SQLite when a file does not open, and its likely cause.
 fn message_of(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode as Code;
     let hint = match error.sqlite_error_code() {

@@ -15,7 +15,7 @@ pub enum Missing {
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Makes the file if it may be made, and refuses one that is no database.
+/// Makes the file if it may be made, and refuses one that is not a database.
 pub(super) fn prepare(path: &Path, missing: Missing) -> Result<(), OpenFault> {
     let io = |source| FileFault::Io { path: path.to_owned(), source };
     if missing == Missing::Create && !path.exists() {

@@ -3,7 +3,7 @@
 use crate::{LeaseRow, LedgerFault, codec};
 use rusqlite::Row;
 
-/// What [`read`] reads.
+/// The columns that [`read`] reads.
 pub(super) const COLUMNS: &str = "lease_id, session, subject, actor, handle, destination, binding, \
                        issued_at, expires_at, backend, revocation, outcome, failure_code";
 

@@ -119,8 +119,8 @@ impl Leases for SqliteLedger {
     }
 }
 
-/// What forbids the lease, or `written`. A kill switch without a row counts as on. The changes since its
-/// admission may have been forgotten, if none of before is there.
+/// The blocker of the lease, or `written`. A kill switch without a row counts as on. The changes since
+/// its admission may have been deleted, if none of before is there.
 const CHECK: &str = "SELECT CASE
         WHEN (SELECT is_on FROM kill_switch) IS NOT 0 THEN 'kill_switch'
         WHEN EXISTS (SELECT 1 FROM revocation WHERE kind = 'session' AND name = ?1) THEN 'session'

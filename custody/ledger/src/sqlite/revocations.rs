@@ -13,7 +13,7 @@ use lease::UnixSeconds;
 use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
 
-/// How soon a change by another process is found. Those of this one are told.
+/// How soon a change by another process is found. Those of this one are signalled.
 const LOOK: Duration = Duration::from_millis(250);
 
 #[async_trait]
@@ -162,7 +162,7 @@ fn kill_switch(connection: &Connection) -> Result<bool, LedgerFault> {
     Ok(connection.prepare_cached(statement)?.query_row((), |row| row.get(0))?)
 }
 
-/// Where a reader stands that knows everything.
+/// The cursor of a reader that has every change.
 fn newest(connection: &Connection) -> Result<Cursor, LedgerFault> {
     let statement = "SELECT sequence, tag FROM change ORDER BY sequence DESC LIMIT 1";
     let mut statement = connection.prepare_cached(statement)?;

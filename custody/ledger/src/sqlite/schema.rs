@@ -3,7 +3,7 @@
 use super::fault::OpenFault;
 use rusqlite::{Connection, TransactionBehavior};
 
-/// `PRAGMA application_id`: "LHld". Says that a SQLite file is ours before anything is written.
+/// `PRAGMA application_id`: "LHld". It marks a SQLite file as custody's before anything is written.
 const APPLICATION: i64 = 0x4c48_6c64;
 
 /// Each brings the layout of its position to the next one; `PRAGMA user_version` counts those that

@@ -14,11 +14,11 @@ pub(super) struct Thread<T> {
     handle: Option<JoinHandle<()>>,
 }
 
-/// By which the thread answers. Whoever asked may have gone away.
+/// By which the thread answers. The caller may have gone away.
 pub(super) type Receipt<A> = oneshot::Sender<Result<A, LedgerFault>>;
 
 /// From a call to its answer, the wait in the queue with it. Less than a lease may take, so that the
-/// audit log says why there is none.
+/// audit log has the reason of its absence.
 const LIMIT: Duration = Duration::from_secs(4);
 /// Orders that may wait at once; more wait for a place.
 const QUEUE: usize = 1024;
@@ -36,7 +36,7 @@ impl<T: Send + 'static> Thread<T> {
     }
 
     /// Gives the thread an order and waits for its answer; not for ever, should the disk hang or
-    /// another process hold the file. What was ordered may be done all the same.
+    /// another process hold the file. The statement may be done all the same.
     pub(super) async fn ask<A>(
         &self,
         order: impl FnOnce(Receipt<A>) -> T,

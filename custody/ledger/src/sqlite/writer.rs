@@ -12,14 +12,14 @@ use tokio::sync::{mpsc, watch};
 /// The way to the thread.
 pub(super) struct Writer(Thread<Box<dyn Order>>);
 
-/// What a commit needs besides being made.
+/// The effects of a commit besides its changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct WriteOptions {
     /// It survives a power failure. Without it, it survives the death of this process.
     durable: bool,
-    /// Readers of the feed are told.
+    /// Readers of the feed get a signal.
     notifies: bool,
-    /// What was deleted does not live on in the log of pages.
+    /// Deleted content does not live on in the log of pages.
     scrubs: bool,
 }
 
@@ -110,7 +110,7 @@ fn run(
     }
 }
 
-/// One transaction; `is` says whether commits wait for the disk, `shall` whether this one must.
+/// One transaction. `is`: whether commits wait for the disk; `shall`: whether this one must.
 fn commit(
     connection: &Connection,
     (is, shall): (&mut bool, bool),
