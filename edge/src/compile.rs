@@ -1,4 +1,4 @@
-//! A configuration, made into a policy. The one module that knows both.
+//! A configuration, made into a policy. The one module that imports both.
 
 mod destination;
 mod sessions;

@@ -7,8 +7,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// SipHash-2-4 with 128 bits over everything an entry depends on.
 pub type Digest = [u8; 16];
 
-/// A map by digests. They are spread evenly already, and so that no guest can tell how: hashing them once
-/// more would buy nothing.
+/// A map by digests. They are spread evenly already, and no guest can find out how. So a second hash would
+/// gain nothing.
 pub type ByDigest<V> = HashMap<Digest, V, BuildHasherDefault<IdentityHasher>>;
 
 /// The end of a digest, as it is.
@@ -18,8 +18,8 @@ pub struct IdentityHasher(u64);
 /// Makes digests under a key of its own, which never leaves this VM.
 ///
 /// Every request is looked up by the digest of its token, and SHA-256 over that cost more than all the
-/// rest of a decision. SipHash is a keyed function made for this (Aumasson and Bernstein, 2012): who
-/// does not know the key cannot look for two inputs with one digest, and of guesses one in 2^128 hits.
+/// rest of a decision. SipHash is a keyed function made for this (Aumasson and Bernstein, 2012).
+/// Without the key nobody can look for two inputs with one digest, and one guess in 2^128 hits.
 #[derive(Clone, Copy)]
 pub struct Digester {
     key: [u64; 2],

@@ -1,7 +1,7 @@
 //! One request's way through the edge: a struct a phase, methods that consume it.
 //!
-//! What a phase does not expect cannot be called on it, and what ends in [`Denied`] has no method
-//! that leads out again.
+//! A phase has no method for an event that it does not expect, and [`Denied`] has no method that leads
+//! out again.
 
 mod attempt;
 mod await_body;

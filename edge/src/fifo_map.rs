@@ -1,4 +1,4 @@
-//! A map that forgets its oldest entry rather than grow.
+//! A map that drops its oldest entry rather than grow.
 
 use crate::digest::{ByDigest, Digest};
 use std::collections::BTreeMap;

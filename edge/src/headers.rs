@@ -10,7 +10,7 @@ pub struct Headers {
     fields: Vec<Field>,
 }
 
-/// Where in the buffer a header stands.
+/// The place of a header in the buffer.
 #[derive(Clone, Debug)]
 pub struct Field {
     pub name: Range<usize>,
@@ -42,7 +42,7 @@ impl Headers {
         self.iter().filter(move |(own, _)| *own == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// The value of a header that may stand only once; `None` if absent or repeated.
+    /// The value of a header that may occur only once; `None` if absent or repeated.
     pub fn single(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.all(name);
         values.next().filter(|_| values.next().is_none())

@@ -1,4 +1,4 @@
-//! What the edge knows its callouts and its open requests by.
+//! The identifiers of callouts and of open requests.
 
 use crate::rng::Rng;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FetchId(u64);
 
-/// What a permitted request is known by between the two filters: 128 random bits. A ticket of another VM, or of
+/// The identifier of a permitted request between the two filters: 128 random bits. A ticket of another VM, or of
 /// the one that a trapped VM was replaced by, is not in this edge's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u128);

@@ -2,7 +2,7 @@
 //!
 //! Nothing here asks the clock, the network or the host: a request, a time and custody's answer go
 //! in, a verdict comes out. That is why all of it runs natively in tests, and why the adapter to
-//! Envoy (`filter/`) has so little to say.
+//! Envoy (`filter/`) is so small.
 //!
 //! ```text
 //! request --> AwaitRequest --admit--> lease kept? --yes--> Forwarded

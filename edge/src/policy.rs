@@ -1,4 +1,4 @@
-//! What a configuration compiles to.
+//! The result of compiling a configuration.
 
 pub mod allow_list;
 pub(crate) mod binding;

@@ -2,20 +2,20 @@
 
 use crate::headers::Headers;
 
-/// A request as the host shows it, and what the host knows about the connection it came by.
+/// A request as the host shows it, and the host's facts about the connection it came by.
 #[derive(Default)]
 pub struct Request {
     pub headers: Headers,
     /// The tunnel this request came through; not looked for where the edge [has
     /// none](crate::TrustEdge::has_tunnels).
     pub tunnel: Option<Tunnel>,
-    /// What the [attribute](crate::TrustEdge::place) says that names the place it came to.
+    /// The value of the [attribute](crate::TrustEdge::place) that names the place it came to.
     pub place: Option<Vec<u8>>,
     /// Something follows the headers.
     pub has_body: bool,
 }
 
-/// What the guest said when it opened the tunnel, and began TLS in it.
+/// The guest's words when it opened the tunnel, and began TLS in it.
 pub struct Tunnel {
     /// Of the CONNECT.
     pub authority: Vec<u8>,
@@ -35,7 +35,7 @@ impl Request {
     }
 }
 
-/// The length of the body, in bytes; 0 where nothing is said, and then the body is counted as it comes.
+/// The length of the body, in bytes; 0 where the request has none, and then the edge counts the body as it comes.
 pub(crate) fn announced_length(headers: &Headers) -> usize {
     let length = headers.single("content-length").and_then(|text| std::str::from_utf8(text).ok());
     length.and_then(|text| text.parse().ok()).unwrap_or_default()

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// A seed of the host's, drawn out with SHA-256, so that a decision needs no host call for it and a
-/// test knows what comes.
+/// test can predict the numbers.
 pub struct Rng {
     seed: [u8; 32],
     drawn: u64,

@@ -1,4 +1,4 @@
-//! What an edge remembers and has under way.
+//! The memory of an edge, and its callouts under way.
 
 pub(crate) mod attempts;
 pub mod callout;

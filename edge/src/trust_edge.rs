@@ -41,13 +41,13 @@ pub struct TrustEdge {
     poll: Option<Poll>,
     pub(crate) report: Option<Report>,
     pub(crate) rng: Rng,
-    /// When what has ended is forgotten next, by the steady clock.
+    /// When the edge next drops what has ended, by the steady clock.
     tidy_at: Duration,
     outbox: Vec<Callout>,
     log_events: Vec<LogEvent>,
 }
 
-/// What a request that needs a lease goes on with.
+/// The result of a look-up for a request that needs a lease.
 pub(crate) enum LeaseLookup {
     Now(IssuedLease),
     Awaited(FetchId),
@@ -85,7 +85,7 @@ impl TrustEdge {
         self
     }
 
-    /// The attribute of each request that says where it came to, if sessions are bound by one.
+    /// The attribute of each request that names the place it came to, if sessions are bound by one.
     pub fn place(&self) -> Option<&str> {
         self.policy.binding.as_ref()?.attribute()
     }
@@ -99,18 +99,18 @@ impl TrustEdge {
         !self.outbox.is_empty()
     }
 
-    /// What has to be sent now. Each of them is [`answered`](Self::answered) once, if only with
+    /// The callouts to send now. Each of them is [`answered`](Self::answered) once, if only with
     /// [`Answer::NotSent`].
     pub fn take_callouts(&mut self) -> Vec<Callout> {
         std::mem::take(&mut self.outbox)
     }
 
-    /// What has happened that an operator should know.
+    /// Takes the events for the log.
     pub fn take_log_events(&mut self) -> Vec<LogEvent> {
         std::mem::take(&mut self.log_events)
     }
 
-    /// A callout is over. What comes back is for every request that waits for its fetch.
+    /// A callout is over. The result is for every request that waits for its fetch.
     pub fn answered(
         &mut self,
         purpose: Purpose,
@@ -135,8 +135,8 @@ impl TrustEdge {
         }
     }
 
-    /// Time has passed: about once a second. The first time is soon after the configuration, which is
-    /// no time for callouts itself.
+    /// Time has passed: about once a second. The first time is soon after the configuration, which
+    /// cannot make callouts itself.
     pub fn tick(&mut self, now: Now) {
         for issuer in self.keys.due(now) {
             self.fetch_keys(issuer);
@@ -150,7 +150,7 @@ impl TrustEdge {
         self.report_seen(now);
     }
 
-    /// How long ago custody was last heard of; `None` where it is not polled.
+    /// The age of custody's last update; `None` where the edge does not poll it.
     pub fn revocations_age(&self, now: Now) -> Option<Duration> {
         self.poll.as_ref().map(|_| self.revocations.age(now))
     }
@@ -175,7 +175,7 @@ impl TrustEdge {
         }
     }
 
-    /// A fetch has completed, and whoever waited for it is gone.
+    /// A fetch has completed, and the streams that waited for it are gone.
     pub fn unclaimed(&mut self, completed: &CompletedFetch) {
         self.unused(completed, GUEST_GONE);
     }
@@ -330,7 +330,7 @@ impl TrustEdge {
         }
     }
 
-    /// Tells custody what became of a lease.
+    /// Reports the outcome of a lease to custody.
     fn report_outcome(&mut self, lease_id: &str, report: &OutcomeReport) {
         let (Some(custody), Ok(body)) = (&self.policy.custody, report.encode()) else { return };
         let path = format!("/v1/leases/{lease_id}/outcome");

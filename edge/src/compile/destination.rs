@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// With several issuers, conditions on claims have to say whose claims they mean.
+/// With several issuers, conditions on claims have to name their issuer.
 pub fn compile_allow_list(
     raw: &[&RawValue],
     has_several_issuers: bool,
@@ -54,7 +54,7 @@ pub fn compile_allow_list(
     allow_list
 }
 
-/// `None` where anything is wrong; what, stands in `errors`.
+/// `None` where anything is wrong; `errors` then has the reason.
 fn compile_destination(
     config: &DestinationConfig,
     path: &str,
@@ -206,7 +206,7 @@ where
     parse_each(texts, path, errors, T::from_str)
 }
 
-/// What parses; the rest is noted under `path[n]`, an empty list under `path`.
+/// Returns the entries that parse. The others are errors under `path[n]`, an empty list is one under `path`.
 fn parse_each<T, E: Display>(
     texts: &[String],
     path: &str,

@@ -1,4 +1,4 @@
-//! Whatever custody answers: only a live lease forwards a request.
+//! Of all answers of custody, only a live lease forwards a request.
 
 use super::tests::*;
 use super::*;

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub struct AwaitBody {
     gathering: Box<Gathering>,
     headers: Headers,
-    /// What becomes of it unless the body ends well.
+    /// Its denial, unless the body ends well.
     refused: Denied,
     /// By the steady clock.
     deadline: Duration,

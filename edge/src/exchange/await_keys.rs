@@ -1,4 +1,4 @@
-//! Before anything is known: the keys by which the session is believed or not are on their way.
+//! Before any decision: the keys that verify the session are on their way.
 
 use super::denied::Denied;
 use crate::ids::FetchId;

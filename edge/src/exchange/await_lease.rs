@@ -16,7 +16,7 @@ use lease::LeaseFault;
 pub struct AwaitLease {
     pending: Box<Pending>,
     headers: Headers,
-    /// What becomes of it unless a lease comes.
+    /// Its denial, unless a lease comes.
     refused: Denied,
 }
 
@@ -24,7 +24,7 @@ pub struct AwaitLease {
 pub(super) struct Pending {
     pub fetch: FetchId,
     pub edits: Edits,
-    /// What the lease is asked for; nobody else can make one.
+    /// The proof that a lease request needs; only the allow-list makes one.
     pub permit: Permit,
 }
 

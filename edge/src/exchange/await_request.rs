@@ -32,7 +32,7 @@ pub struct AwaitRequest(());
 
 impl AwaitRequest {
     /// Decides about a request: session first, then where it goes, then the allow-list, then the
-    /// lease. What that makes the edge ask others is in its
+    /// lease. The callouts that follow are in the edge's
     /// [outbox](TrustEdge::take_callouts).
     pub fn admit(self, edge: &mut TrustEdge, request: Request, now: Now) -> Verdict {
         judge(edge, request, now, KeyFetch::Allowed)
@@ -132,7 +132,7 @@ fn keys_for(edge: &mut TrustEdge, denial: Denial, request: &Request, now: Now) -
     }
 }
 
-/// The session of this token, believed: verified, not revoked, and sent from where it may be.
+/// The session of this token: verified, not revoked, and sent from a place where it is valid.
 fn believed(
     edge: &mut TrustEdge,
     token: &[u8],

@@ -19,7 +19,7 @@ pub struct Forwarded {
     links: Option<Rc<GatewayLinks>>,
 }
 
-/// What the safety net behind the filter has to know: what the filter has decided.
+/// The filter's decision, for the safety net behind the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PermitKind {
     /// A CONNECT may open its tunnel.
@@ -81,7 +81,7 @@ impl Forwarded {
         self.ticket
     }
 
-    /// The lease that goes along; how its request ends is [told](crate::TrustEdge::ended).
+    /// The lease that goes along; how its request ends is [reported](crate::TrustEdge::ended).
     pub fn usage(&self) -> Option<&LeaseUsage> {
         self.usage.as_ref()
     }

@@ -1,4 +1,4 @@
-//! What a request's own headers come to.
+//! The way of a request's own headers.
 
 use super::tests::*;
 use super::*;

@@ -67,7 +67,7 @@ fn ticked(edge: &mut TrustEdge, now: u64) -> Option<Callout> {
 }
 
 fn comes(edge: &mut TrustEdge, callout: &Callout, answer: Answer<'_>, now: u64) -> CompletedFetch {
-    edge.answered(callout.purpose, answer, at(now)).expect("whoever waits is told")
+    edge.answered(callout.purpose, answer, at(now)).expect("a completed fetch")
 }
 
 fn set_comes(edge: &mut TrustEdge, callout: &Callout, keys: &[Value], now: u64) -> CompletedFetch {
@@ -261,7 +261,7 @@ fn a_key_that_is_replaced_under_its_kid() {
     assert!(is_served(&mut edge, &of_other, NOW + 331));
 }
 
-/// Two keys of one `kid` and one algorithm: neither is believed, the others are, and the log says why.
+/// Two keys of one `kid` and one algorithm: neither is used, the others are, and the log has the reason.
 #[test]
 fn keys_that_become_doubtful_are_left_out_of_a_warm_edge_and_told() {
     let rival = SigningKey::generate(Algorithm::EdDsa, Some("k1")).unwrap().public_jwk();
@@ -280,7 +280,7 @@ fn keys_that_become_doubtful_are_left_out_of_a_warm_edge_and_told() {
     );
 }
 
-/// Members that are not used are told when they come, and not at each refresh.
+/// Members that are not used are logged when they come, and not at each refresh.
 #[test]
 fn a_bad_member_beside_the_same_keys_is_told_once_and_forgets_nobody() {
     let mut edge = informed();
@@ -335,7 +335,7 @@ fn ticked_in_vain(edge: &mut TrustEdge, now: u64) -> bool {
 }
 
 proptest! {
-    /// Whatever the issuer does and guests ask for: only what the last good set verifies is served.
+    /// In every order of the issuer's answers and of requests: only sessions that the last good set verifies pass.
     #[test]
     fn nobody_is_served_by_a_key_that_is_not_in_the_set(
         events in prop::collection::vec((0..6u8, 1..40u64), 1..40),

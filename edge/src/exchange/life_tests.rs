@@ -257,7 +257,7 @@ fn an_upstreams_401_drops_the_lease() {
     assert_eq!(forwarded(admit_at(&mut edge, ask(), at(NOW + 20))), ["authorization=Bearer new"]);
 }
 
-/// Whatever custody leases then is used for a while, refused or not.
+/// The edge uses the next lease of custody for a while, refused or not.
 #[test]
 fn a_guest_that_makes_its_upstream_refuse_has_custody_asked_every_five_seconds_at_most() {
     let refusal = RequestOutcome { status: 401, details: b"via_upstream" };
@@ -323,7 +323,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: a lease is used only before its end by both clocks, every
+    /// In every order of events: a lease is used only before its end by both clocks, every
     /// wait is settled by its fetch, and there is one callout under way for one scope.
     #[test]
     fn no_order_of_events_uses_a_lease_past_its_end(events in events()) {

@@ -1,4 +1,4 @@
-//! Single-use leases: one for each operation, and what becomes of it is told.
+//! Single-use leases: one for each operation, and the edge reports its outcome.
 
 use super::tests::*;
 use super::*;
@@ -65,7 +65,7 @@ fn good(body: &[u8]) -> Answer<'_> {
     Answer::Response { status: 200, body }
 }
 
-/// Path and body of the one outcome that is told.
+/// Path and body of the one outcome that is reported.
 fn told(edge: &mut TrustEdge) -> Option<(String, Value)> {
     let mut callouts = edge.take_callouts();
     assert!(callouts.len() < 2);

@@ -1,4 +1,4 @@
-//! Which sessions are in use: custody has each of them in time, whatever becomes of a report.
+//! Which sessions are in use: custody has each of them in time, also if a report is lost.
 
 use super::tests::*;
 use super::*;
@@ -65,7 +65,7 @@ fn next_report(edge: &mut TrustEdge, from: u64, to: u64) -> (u64, Vec<String>) {
         .unwrap_or_else(|| panic!("no report from {from} to {to}"))
 }
 
-/// What custody records from one round, and how many reports that takes.
+/// The sessions that custody records from one round, and the number of reports.
 fn recorded(edge: &mut TrustEdge, from: u64) -> (BTreeSet<String>, usize) {
     let (now, mut names) = next_report(edge, from, from + ROUND);
     let (mut all, mut reports) = (BTreeSet::new(), 0);

@@ -17,8 +17,8 @@ fn admit_at(edge: &mut TrustEdge, request: Request, now: Now) -> Verdict {
     AwaitRequest::default().admit(edge, request, now)
 }
 
-/// Custody's clock may be ahead of the edge's by the leeway: what it says of a session's last seconds is that
-/// the session has ended. Of any other time it says what it said before.
+/// Custody's clock may be ahead of the edge's by the leeway: it reports a session in its
+/// last seconds as ended. At any other time its answer is as before.
 #[test]
 fn a_session_that_custody_refuses_at_its_end_has_expired() {
     let expired = Denial::Session(Refusal::Expired);

@@ -1,4 +1,4 @@
-//! What a held request comes to, once that is there which it waited for.
+//! The verdict about a held request, once its fetch has completed.
 
 use super::await_body::AwaitBody;
 use super::await_request::AwaitRequest;

@@ -1,4 +1,4 @@
-//! What custody tells takes hold: on cached leases, on waits, on every request.
+//! An update from custody takes hold: on cached leases, on waits, on every request.
 
 use super::tests::*;
 use super::*;
@@ -52,7 +52,7 @@ fn news(full: bool, kill_switch: bool, changes: &[(&str, &str, bool)]) -> Value 
     json!({"cursor": "c1", "full": full, "kill_switch": kill_switch, "changes": changes})
 }
 
-/// Has a lease, and has heard that nothing is revoked.
+/// Has a lease, and an update in which nothing is revoked.
 fn informed() -> TrustEdge {
     let mut edge = edge();
     let (wait, _) = asked(&mut edge, ask());

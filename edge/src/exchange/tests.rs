@@ -77,7 +77,7 @@ pub(super) fn edge_seeded(config: &Value, seed: [u8; 32]) -> TrustEdge {
     TrustEdge::new(policy.unwrap_or_else(|errors| panic!("{errors}")), seed, at(NOW))
 }
 
-/// Both clocks agree, unless a test says otherwise.
+/// Both clocks agree, unless a test changes that.
 pub(super) fn at(unix: u64) -> Now {
     let wall = Duration::from_secs(unix);
     Now { wall, steady: wall }
@@ -410,7 +410,7 @@ fn a_remembered_session_still_expires() {
 }
 
 proptest! {
-    /// Whatever is sent, a credential goes only where the list says: to that host, that path.
+    /// For every request, a credential goes only where the list allows it: to that host, that path.
     #[test]
     fn nothing_is_asked_outside_the_list(
         method in "GET|POST|get|\\*",

@@ -1,11 +1,11 @@
-//! What is decided about a request.
+//! The decision about a request.
 
 use super::await_body::AwaitBody;
 use super::denied::Denied;
 use super::forwarded::Forwarded;
 use super::wait::Wait;
 
-/// What to do with a request now.
+/// The next step for a request.
 pub enum Verdict {
     Forward(Forwarded),
     /// Hold the request, and show its body as it comes.

@@ -1,4 +1,4 @@
-//! A held request, whatever it waits for.
+//! A held request, with the fetch that it waits for.
 
 use super::await_keys::AwaitKeys;
 use super::await_lease::AwaitLease;
@@ -16,7 +16,7 @@ pub enum Wait {
 // === impl Wait ===
 
 impl Wait {
-    /// What it waits for.
+    /// The fetch that it waits for.
     pub fn fetch(&self) -> FetchId {
         match self {
             Self::Keys(wait) => wait.fetch(),

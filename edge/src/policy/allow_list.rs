@@ -18,7 +18,7 @@ pub struct AllowList {
     below: HashMap<Box<str>, Vec<usize>>,
 }
 
-/// Why a destination cannot stand in a list beside an earlier one.
+/// Why a destination cannot be in a list beside an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Conflict {
     /// Both have this name.
@@ -55,7 +55,7 @@ impl AllowList {
     /// May this session open a tunnel to this authority?
     ///
     /// # Errors
-    /// What first ruled the last candidate out: host, port or session.
+    /// The check that ruled the last candidate out: host, port or session.
     pub(crate) fn permit_tunnel(
         &self,
         session: &Session,
@@ -79,7 +79,7 @@ impl AllowList {
     /// May this session make this request?
     ///
     /// # Errors
-    /// What first ruled the last candidate out: host, port, session, method, path, query, header or
+    /// The check that ruled the last candidate out: host, port, session, method, path, query, header or
     /// upgrade.
     pub(crate) fn permit(
         &self,

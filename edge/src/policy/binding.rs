@@ -3,7 +3,7 @@
 use crate::policy::denial::Denial;
 use session::{ClaimPath, Session};
 
-/// A claim that must say what is known of the place a request came to.
+/// A claim that must name the place a request came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionBinding {
     pub claim: ClaimPath,
@@ -14,7 +14,7 @@ pub struct SessionBinding {
 pub enum BindingSource {
     /// As the configuration calls it.
     Named(String),
-    /// What an attribute of Envoy's says, by its path, the parts divided by NUL.
+    /// The value of an attribute of Envoy's, by its path, the parts divided by NUL.
     Attribute(String),
 }
 
@@ -29,7 +29,7 @@ impl SessionBinding {
         }
     }
 
-    /// `attribute`: what the host says it is.
+    /// `attribute`: its value from the host.
     ///
     /// # Errors
     /// [`Denial::SessionBinding`], also where claim or attribute is missing, or the claim is not text.

@@ -1,8 +1,8 @@
-//! What a path may become behind us.
+//! The forms that a path may take behind the edge.
 //!
 //! A proxy, a framework and an application often decode a path once each, and some then cut it off at
-//! a `;`, `?` or `#` that was an escape before. So what is ruled for a path is ruled for its decoded
-//! forms too, [`DEPTH`] of them; a path that has more is refused.
+//! a `;`, `?` or `#` that was an escape before. So the rules for a path apply to its decoded
+//! forms too, [`DEPTH`] of them; the edge denies a path that has more.
 
 use crate::policy::path_error::PathError;
 use crate::policy::path_syntax::PathSyntax;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 /// How often somebody behind us may decode a path.
 pub const DEPTH: usize = 3;
 
-/// The text decoded once, twice and so on, as long as that changes anything. An escape that is none
+/// The text decoded once, twice and so on, as long as that changes anything. An invalid escape
 /// stays as it is.
 pub fn decodings(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let next = |text: &Vec<u8>| decode(text);
@@ -51,11 +51,11 @@ pub fn agree(a: &str, b: &str, matches: impl Fn(&[u8], &[u8]) -> bool) -> bool {
     true
 }
 
-/// What a path has that a rule must allow, in any of its decoded forms. `path` has no backslash and no
+/// The syntax of a path that a rule must allow, in any of its decoded forms. `path` has no backslash and no
 /// control byte, plain or encoded.
 ///
 /// # Errors
-/// The rule that one of its decoded forms breaks, whatever is allowed.
+/// The rule that one of its decoded forms breaks, and that no word allows.
 pub fn check(path: &str) -> Result<PathSyntax, PathError> {
     let mut syntax = PathSyntax::default();
     if path.starts_with("//") {

@@ -1,11 +1,11 @@
-//! Every way to say no.
+//! Every denial.
 
 pub mod reason;
 
 use lease::{LeaseFault, RefusalCode};
 use session::Refusal;
 
-/// A refusal with a stable reason code. The first that applies is the one that is told.
+/// A refusal with a stable reason code. The guest gets the first that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Denial {
     // --- the session ---
@@ -14,12 +14,12 @@ pub enum Denial {
     SessionAmbiguous,
     /// The issuer's keys have not come yet.
     SessionKeysMissing,
-    /// They are too old to be believed.
+    /// They are too old to be valid.
     SessionKeysStale,
     Session(Refusal),
     /// It is good in another place.
     SessionBinding,
-    /// Custody has told that this session is over.
+    /// Custody has reported that this session is over.
     SessionRevoked,
     /// Custody's kill switch: nothing passes.
     KillSwitch,
@@ -48,7 +48,7 @@ pub enum Denial {
     UpgradeNotAllowed,
     DestinationAmbiguous,
     // --- the operation ---
-    /// The guest's name for its operation is none.
+    /// The guest's name for its operation is not a valid one.
     IdempotencyKey,
     BodyTooLarge,
     /// `Expect` with a body that is part of the operation.
@@ -58,7 +58,7 @@ pub enum Denial {
     /// The operation had its one lease before.
     ReplayRejected,
     // --- custody and its leases ---
-    /// It is too long ago that custody was heard of.
+    /// The last update from custody is too old.
     RevocationsStale,
     HandleRevoked,
     CustodyRefused,
@@ -165,7 +165,7 @@ impl Denial {
         )
     }
 
-    /// What a refusal of custody means to the guest. Why it refused stays in custody (invariant 8).
+    /// The denial for a refusal of custody. The reason of the refusal stays in custody (invariant 8).
     pub fn of_refusal(code: RefusalCode) -> Self {
         match code {
             RefusalCode::SessionRefused | RefusalCode::NotGranted => Self::CustodyRefused,

@@ -31,13 +31,13 @@ pub struct Destination {
 pub struct Rule {
     pub methods: Methods,
     pub paths: Vec<PathGlob>,
-    /// What its paths may have that servers disagree about.
+    /// Spellings in its paths that some servers read in another way.
     pub path_syntax: PathSyntax,
-    /// What the parameters of its query must be.
+    /// The conditions on the parameters of its query.
     pub query: Vec<Condition>,
-    /// What its headers must be.
+    /// The conditions on its headers.
     pub headers: Vec<Condition>,
-    /// May the request turn its connection into a WebSocket? What flows through that is not judged.
+    /// May the request turn its connection into a WebSocket? The edge does not judge its traffic.
     pub websocket: bool,
 }
 
@@ -49,8 +49,8 @@ pub struct Credential {
     pub single_use: Option<SingleUse>,
 }
 
-/// What a request can fail at, in the order in which that is looked at: of several destinations, the
-/// one that it failed at last tells why.
+/// The checks that a request can fail, in their order. Of several destinations, the one whose check failed
+/// last names the denial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MatchStage {
     Host,
@@ -159,7 +159,7 @@ impl Rule {
         }
     }
 
-    /// Whatever they expect of the query and of headers.
+    /// With all their conditions on the query and on headers.
     fn overlaps(&self, other: &Self) -> bool {
         self.methods.overlap(&other.methods)
             && self.paths.iter().any(|a| other.paths.iter().any(|b| a.overlaps(b)))

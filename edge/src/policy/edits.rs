@@ -1,4 +1,4 @@
-//! What is taken out of a request and what is written into it.
+//! The headers that the edge removes from a request, and those that it writes.
 
 use crate::headers::Headers;
 use crate::policy::carrier::Carrier;
@@ -74,8 +74,8 @@ impl Edits {
         edits
     }
 
-    /// Of a CONNECT: what Envoy carries into the tunnel is the session that was judged, wherever that
-    /// stood and whatever stood beside it.
+    /// Of a CONNECT: Envoy carries the session into the tunnel that was judged, from any carrier and beside
+    /// any other value.
     pub(crate) fn carrying(token: &Token<'_>) -> Self {
         let mut value = Vec::with_capacity(BEARER.len() + token.bytes().len());
         value.extend_from_slice(BEARER);
@@ -84,7 +84,7 @@ impl Edits {
         Self { strip: vec![Strip::Remove(header), Strip::Carry(Secret::new(value))], inject: None }
     }
 
-    /// Writes the lease in place of whatever the guest sent under those names.
+    /// Writes the lease in place of the values that the guest sent under those names.
     pub fn inject(mut self, headers: &Headers, lease: &Rc<LiveLease>) -> Self {
         for header in &lease.lease().headers {
             let name = header.name.as_str();
@@ -97,7 +97,7 @@ impl Edits {
         self
     }
 
-    /// What an earlier attempt wrote is taken out.
+    /// Removes the headers that an earlier attempt wrote.
     pub(crate) fn removing(names: Vec<String>) -> Self {
         let strip = names.into_iter().map(|name| Strip::Remove(name.into_bytes().into()));
         Self { strip: strip.collect(), inject: None }
@@ -161,8 +161,8 @@ impl Strip {
 
 const BEARER: &[u8] = b"Bearer ";
 
-/// Envoy writes this over whatever a guest says, and finds no route for a request that lacks it; the
-/// shipped routes take it out on the way.
+/// Envoy writes this over the guest's value, and finds no route for a request that lacks it. The shipped
+/// routes remove it on the way.
 const FORWARDED_PROTO: &[u8] = b"x-forwarded-proto";
 
 /// Without the port where it is https's own: so most clients spell it, and so origins expect it.

@@ -1,4 +1,4 @@
-//! What a rule expects of a parameter of the query, or of a header.
+//! A condition of a rule on a parameter of the query, or on a header.
 
 use crate::headers::Headers;
 use crate::policy::proxy_headers::{is_read_as, read_as};

@@ -8,7 +8,7 @@ use crate::policy::wildcard;
 use std::fmt;
 use std::str::FromStr;
 
-/// A pattern over canonical paths: `*` stands for any run of bytes inside one segment (a segment
+/// A pattern over canonical paths: `*` matches any run of bytes inside one segment (a segment
 /// that is only `*` is not empty), `**` as a whole segment for any number of segments, also none.
 ///
 /// `/repos/acme/**` matches `/repos/acme`, `/repos/acme/` and everything below.
@@ -19,7 +19,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathGlob {
     segments: Vec<Segment>,
-    /// What the pattern itself spells out.
+    /// The syntax that the pattern itself spells out.
     syntax: PathSyntax,
 }
 
@@ -54,7 +54,7 @@ const MAX_LENGTH: usize = 1024;
 // === impl PathGlob ===
 
 impl PathGlob {
-    /// What the rule must allow for the pattern to match.
+    /// The syntax that the rule must allow for the pattern to match.
     pub fn syntax(&self) -> PathSyntax {
         self.syntax
     }
@@ -113,7 +113,7 @@ impl PathGlob {
         }
     }
 
-    /// Is there a path that both match? May say yes where the answer is no, never the reverse.
+    /// Is there a path that both match? May be true where the answer is no, never the reverse.
     pub fn overlaps(&self, other: &Self) -> bool {
         let is_star = |part: &Segment| *part == Segment::Many;
         wildcard::overlaps(&self.segments, &other.segments, is_star, Segment::overlaps)

@@ -16,7 +16,7 @@ pub struct Head {
     pub authority: Authority,
     pub method: String,
     pub target: Target,
-    /// What it names beside its path.
+    /// The resources that it names besides its path.
     pub named: Vec<NamedResource>,
     /// It wants to become a WebSocket.
     pub websocket: bool,
@@ -24,7 +24,7 @@ pub struct Head {
     pub links: Option<Rc<GatewayLinks>>,
 }
 
-/// Where a request says it wants to go.
+/// The destination that a request names.
 struct Addressed<'a> {
     authority: Authority,
     path: Cow<'a, [u8]>,

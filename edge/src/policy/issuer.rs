@@ -17,7 +17,7 @@ pub enum KeySource {
     Fetched(KeyEndpoint),
 }
 
-/// Where a key set is fetched, how often, and how long it is believed.
+/// Where a key set is fetched, how often, and how long it is valid.
 #[derive(Clone, Debug)]
 pub struct KeyEndpoint {
     pub cluster: String,

@@ -7,7 +7,7 @@ use crate::headers::Headers;
 use lease::{Authority, HTTPS_PORT};
 use std::ops::Range;
 
-/// What the links of one destination to itself become for one request.
+/// The rewriting of one destination's links to itself, for one request.
 #[derive(Clone, Debug)]
 pub struct GatewayLinks {
     destination: Authority,
@@ -50,8 +50,8 @@ impl GatewayLinks {
         Self { destination, scheme, base: [gateway, b"/", segment].concat() }
     }
 
-    /// The headers of a response that name the destination. What is malformed, relative, or names another host
-    /// stays as it is.
+    /// The headers of a response that name the destination. A reference that is malformed, relative, or
+    /// names another host stays as it is.
     pub fn rewrite(&self, headers: &Headers) -> Vec<RewrittenHeader> {
         let references = REFERENCES.into_iter().filter_map(|name| {
             let value = self.rewrite_reference(headers.single(name)?)?;
@@ -123,7 +123,7 @@ fn climbs(below: &[u8]) -> bool {
     })
 }
 
-/// Where the targets of a field `Link` stand; `None` where the field is malformed.
+/// The places of the targets in a field `Link`; `None` where the field is malformed.
 fn link_targets(field: &[u8]) -> Option<Vec<Range<usize>>> {
     let mut cursor = Cursor { field, at: 0 };
     let mut targets = Vec::new();

@@ -12,7 +12,7 @@ use lease::{Authority, HTTPS_PORT};
 #[derive(Clone, Debug)]
 pub struct NamedResource {
     header: Box<[u8]>,
-    /// Where on the same host it is; `None` if that cannot be told.
+    /// Its place on the same host; `None` if that is not clear.
     pub target: Option<Target>,
 }
 

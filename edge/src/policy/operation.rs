@@ -5,7 +5,7 @@ use crate::policy::denial::Denial;
 use crate::rng::Rng;
 use lease::is_idempotency_key;
 
-/// How a destination's requests are told apart.
+/// How the edge distinguishes a destination's operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SingleUse {
     /// The header in which a guest names its operation, lower-case.
@@ -14,7 +14,7 @@ pub struct SingleUse {
     pub body: Option<usize>,
 }
 
-/// What an operation is told by, beside method, authority and path.
+/// The parts that identify an operation, besides method, authority and path.
 pub struct Operation {
     pub idempotency_key: String,
     /// SHA-256 in lower-case hex.
@@ -28,7 +28,7 @@ impl SingleUse {
     /// it is never a repetition.
     ///
     /// # Errors
-    /// [`Denial::IdempotencyKey`] where the header stands twice, or holds what no name is.
+    /// [`Denial::IdempotencyKey`] where the header occurs twice, or does not hold a valid name.
     pub fn key(&self, headers: &Headers, rng: &mut Rng) -> Result<String, Denial> {
         if !headers.has(&self.key_header) {
             return Ok(rng.name());

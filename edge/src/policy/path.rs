@@ -1,10 +1,10 @@
 //! A request path, spelled one way.
 //!
 //! A policy that matches the raw bytes is read differently by the server behind it: `/a/../b`,
-//! `/a//b`, `/%61`, `/a;x=1/b`, `/a%2fb`. What has one harmless spelling is brought into it
+//! `/a//b`, `/%61`, `/a;x=1/b`, `/a%2fb`. A path with one harmless spelling is brought into it
 //! (RFC 3986 section 6.2.2: unreserved characters decoded, hex digits in upper case) and travels on
-//! in that spelling; what servers disagree about is refused. That goes for what only a server sees
-//! that decodes more than once (`%252e`), too: see [`decoding`](crate::policy::decoding).
+//! in that spelling. The edge denies a path that servers read in two ways. That includes what only a server sees
+//! that decodes more than once (`%252e`): see [`decoding`](crate::policy::decoding).
 //!
 //! Some of what servers disagree about a rule may allow ([`PathSyntax`]). A path that has it is judged in
 //! the canonical spelling too, and its escapes travel on as the guest wrote them.
@@ -20,10 +20,10 @@ pub struct CanonicalPath {
     disputed: Option<Box<Disputed>>,
 }
 
-/// What most paths do not have.
+/// The parts that most paths lack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Disputed {
-    /// What a rule must allow.
+    /// The syntax that a rule must allow.
     syntax: PathSyntax,
     /// How the path travels on.
     forwarded: Box<str>,
@@ -33,7 +33,7 @@ struct Disputed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub path: CanonicalPath,
-    /// With its question mark; empty where there is none.
+    /// With its question mark; empty without a query.
     query: Vec<u8>,
 }
 
@@ -73,7 +73,7 @@ impl CanonicalPath {
         &self.text
     }
 
-    /// What a rule must allow for this path to pass.
+    /// The syntax that a rule must allow for this path to pass.
     pub fn syntax(&self) -> PathSyntax {
         self.disputed.as_ref().map(|disputed| disputed.syntax).unwrap_or_default()
     }
@@ -89,7 +89,7 @@ impl CanonicalPath {
     }
 }
 
-/// What stands between escapes.
+/// The text between escapes.
 fn push_plain(text: &mut String, syntax: &mut PathSyntax, bytes: &[u8]) -> Result<(), PathError> {
     for byte in bytes {
         match byte {
@@ -173,7 +173,7 @@ impl Target {
         Ok(Self { path: CanonicalPath::parse(path)?, query: query.to_vec() })
     }
 
-    /// With its question mark; empty where there is none.
+    /// With its question mark; empty without a query.
     pub fn query(&self) -> &[u8] {
         &self.query
     }

@@ -1,4 +1,4 @@
-//! What servers disagree about in a path, and a rule may allow all the same.
+//! Spellings of a path that some servers read in another way, and that a rule may allow all the same.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl PathSyntax {
         self.0 |= other.0;
     }
 
-    /// What of this the other set lacks.
+    /// The members that the other set lacks.
     #[must_use]
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

@@ -1,4 +1,4 @@
-//! The proof that the policy said yes.
+//! The proof that the policy allows a request.
 
 use crate::policy::destination::{Credential, Destination};
 use crate::policy::head::Head;
@@ -18,7 +18,7 @@ pub struct Permit {
     session: Session,
 }
 
-/// Proof that the allow-list lets this session open a tunnel. What goes through the tunnel needs a
+/// Proof that the allow-list lets this session open a tunnel. A request in the tunnel needs a
 /// [`Permit`] of its own.
 #[derive(Debug)]
 pub struct TunnelPermit(());
@@ -35,12 +35,12 @@ impl Permit {
         &self.destination.name
     }
 
-    /// What is to be leased; `None` where the destination has no credential.
+    /// The credential to lease; `None` where the destination has none.
     pub fn credential(&self) -> Option<&Credential> {
         self.destination.credential.as_ref()
     }
 
-    /// What was permitted.
+    /// The permitted request.
     pub(crate) fn head(&self) -> &Head {
         &self.head
     }

@@ -3,7 +3,7 @@
 use crate::policy::links::LinkScheme;
 use lease::Authority;
 
-/// How guests reach the edge, which is where a request says where it wants to go.
+/// How guests reach the edge, which decides where a request names its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Posture {
     /// `HTTPS_PROXY`: a CONNECT, which the edge terminates, and the decrypted requests inside it.

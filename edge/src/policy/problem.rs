@@ -14,7 +14,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Basic first: clients that know only one scheme (git, Java) know that one.
+/// Basic first: clients with only one scheme (git, Java) have that one.
 const CHALLENGES: [&str; 2] = ["Basic realm=\"leasehold\"", "Bearer realm=\"leasehold\""];
 const MAX_REQUEST_ID: usize = 64;
 
@@ -82,7 +82,7 @@ fn oci_code(status: u16) -> &'static str {
     }
 }
 
-/// A request id that may stand in a log line and a reply: what Envoy makes, and nothing stranger.
+/// A request id that is safe in a log line and in a reply, as Envoy makes it.
 pub fn printable_request_id(bytes: &[u8]) -> Option<&str> {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-';
     let fits = !bytes.is_empty() && bytes.len() <= MAX_REQUEST_ID && bytes.iter().all(plain);

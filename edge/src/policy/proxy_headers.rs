@@ -1,7 +1,7 @@
-//! Headers by which only a proxy has something to say, and a guest is none.
+//! Headers that only a proxy may write, and a guest is not a proxy.
 //!
-//! Such a header says who sent a request, where it came in, or which request it really is. An origin that
-//! trusts the edge's address would believe it. The list is written down in docs/threat-model.md.
+//! Such a header names the sender of a request, the place where it came in, or the request that it really is.
+//! An origin that trusts the edge's address would accept it. The list is written down in docs/threat-model.md.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub fn is_read_as(name: &str, read: &[u8]) -> bool {
     name.len() == read.len() && name.as_bytes().iter().map(read_byte).eq(read.iter().copied())
 }
 
-/// Is this, [read as](read_as) servers do, for a proxy alone to say?
+/// May only a proxy write this header, [read as](read_as) servers do?
 pub fn is_for_proxies(read: &[u8]) -> bool {
     // Most of a request's names end here.
     if !read.first().is_some_and(|first| FIRST_BYTES.contains(first)) {
@@ -41,7 +41,7 @@ fn read_byte(byte: &u8) -> u8 {
 
 use Entry::{Family, Name};
 
-/// What such a header is called.
+/// The names of such headers.
 #[derive(Clone, Copy)]
 enum Entry {
     Name(&'static [u8]),

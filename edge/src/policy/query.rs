@@ -8,7 +8,7 @@ use crate::policy::decoding::{DEPTH, decode, decodings};
 use crate::policy::expected::{Condition, Expected};
 use std::borrow::Cow;
 
-/// Does the condition hold for this query, in whatever way a server reads it? `query` begins with its
+/// Does the condition hold for this query, in every way that servers read it? `query` begins with its
 /// question mark, or is empty.
 pub fn meets(query: &[u8], condition: &Condition) -> bool {
     let query = query.strip_prefix(b"?").unwrap_or(query);
@@ -45,7 +45,7 @@ fn is_once(query: &[u8], name: &[u8], expected: &Expected) -> bool {
     expected.includes(&decoded(&with_blanks(value))) && expected.includes(&decoded(value))
 }
 
-/// What stands before the first equals sign.
+/// The text before the first equals sign.
 fn name_of(parameter: &[u8]) -> &[u8] {
     parameter.split(|byte| *byte == b'=').next().unwrap_or(parameter)
 }

@@ -18,7 +18,7 @@ const BASIC: GeneralPurpose = GeneralPurpose::new(
 
 /// A Session JWT as a request brings it.
 pub enum Token<'r> {
-    /// It stands in the request, and is copied only for custody.
+    /// It points into the request, and is copied only for custody.
     Sent(&'r [u8]),
     Basic(Password<'r>),
 }
@@ -42,8 +42,8 @@ pub struct Password<'r> {
 /// count where another carrier has one, unless it is in `Proxy-Authorization`.
 ///
 /// # Errors
-/// [`Denial::SessionMissing`], also where the tunnel brings none, whatever the request says;
-/// [`Denial::SessionAmbiguous`] where two differ, whichever would verify.
+/// [`Denial::SessionMissing`], also where the tunnel brings none and the request has one;
+/// [`Denial::SessionAmbiguous`] where two differ, also if only one of them would verify.
 pub fn find<'r>(carriers: &[Carrier], request: &'r Request) -> Result<Token<'r>, Denial> {
     let tunnels = request.tunnel.as_ref().map(of_tunnel).transpose()?;
     let mut found = tunnels.map(|token| Found { token, is_key: false });
@@ -86,8 +86,8 @@ pub fn is_carried(token: &Token<'_>, connect: &Request) -> bool {
     matches!(carried, Ok(Some(carried)) if carried.bytes() == token.bytes())
 }
 
-/// The session that the CONNECT was judged by. Every request in the tunnel belongs to it, whatever the
-/// carriers are.
+/// The session that the CONNECT was judged by. Every request in the tunnel belongs to it, with any
+/// carriers.
 fn of_tunnel(tunnel: &Tunnel) -> Result<Token<'_>, Denial> {
     let value = tunnel.proxy_authorization.as_deref().ok_or(Denial::SessionMissing)?;
     token_in(&Carrier::ProxyAuthorization, value)?.ok_or(Denial::SessionMissing)

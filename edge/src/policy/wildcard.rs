@@ -1,6 +1,6 @@
 //! Matching with stars, once, for the bytes of a segment and for the segments of a path.
 
-/// Does `pattern` match all of `text`, where a star stands for any run of items, also none?
+/// Does `pattern` match all of `text`, where a star matches any run of items, also an empty one?
 ///
 /// Linear in `text` for one star and at worst `pattern * text`: on a mismatch only the last star
 /// takes one more item, so a hostile path cannot make it explode.

@@ -18,13 +18,13 @@ pub struct Attempts {
     open: BTreeMap<Ticket, Permitted>,
 }
 
-/// What was decided about a request, for each of its attempts.
+/// The decision about a request, for each of its attempts.
 pub struct Permitted {
     pub permit: Permit,
     pub key: LeaseKey,
     /// The Session JWT, for custody.
     pub token: Secret,
-    /// What the attempt before took along: the lease, and the names of its headers.
+    /// The lease of the attempt before, and the names of its headers.
     pub before: Option<Taken>,
 }
 

@@ -1,4 +1,4 @@
-//! What the edge asks of others, and what comes back.
+//! Calls of the edge to others, and their answers.
 
 use crate::ids::FetchId;
 use crate::policy::custody::Custody;
@@ -19,7 +19,7 @@ pub struct Callout {
     pub timeout: Duration,
 }
 
-/// What an answer is for.
+/// The purpose of a callout, and so of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// `POST /v1/leases`.
@@ -34,7 +34,7 @@ pub enum Purpose {
     Outcome,
 }
 
-/// What came of a callout.
+/// The result of a callout.
 #[derive(Clone, Copy)]
 pub enum Answer<'a> {
     /// A response; Envoy reports its own timeout as one of 504, a failed connection as one of 503.

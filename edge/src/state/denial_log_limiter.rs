@@ -1,7 +1,7 @@
 //! Which denials get a line in the log. Guests make denials, as many as they like; they are not to fill a
 //! disk with them, nor to cost Envoy a line each.
 //!
-//! Nothing is lost by it but lines: every denial is counted, and stands in the access log.
+//! Nothing is lost by it but lines: every denial is counted, and is in the access log.
 
 use crate::policy::denial::Denial;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ impl DenialLogLimiter {
         *denials <= LINES
     }
 
-    /// Time has passed: about once a second. What got no line, code by code.
+    /// Time has passed: about once a second. Returns the denials without a line, code by code.
     pub fn tick(&mut self, steady: Duration) -> Vec<(&'static str, u64)> {
         if steady.saturating_sub(self.since) < SECOND {
             return Vec::new();

@@ -23,7 +23,7 @@ pub struct InFlight {
     last: u64,
 }
 
-/// What a fetch is for.
+/// The subject of a fetch.
 pub struct LeaseFetch {
     /// `None`: for one operation; nobody joins, nothing is kept.
     pub key: Option<LeaseKey>,
@@ -38,7 +38,7 @@ pub struct CompletedFetch {
 }
 
 enum FetchResult {
-    /// Whatever keys there are now.
+    /// The current keys, whichever they are.
     Keys,
     Lease(Result<IssuedLease, Denial>),
 }
@@ -73,7 +73,7 @@ impl InFlight {
         id
     }
 
-    /// Ends the fetch, whatever its result. `None` if it had ended already.
+    /// Ends the fetch, with any result. `None` if it had ended already.
     pub fn complete(&mut self, id: FetchId) -> Option<LeaseFetch> {
         let fetch = self.open.remove(&id)?;
         if let Some(key) = fetch.key {
@@ -110,7 +110,7 @@ impl CompletedFetch {
     }
 
     /// # Errors
-    /// Why there is none.
+    /// Why the fetch brought no lease.
     pub(crate) fn lease(&self) -> Result<&IssuedLease, Denial> {
         match &self.result {
             FetchResult::Lease(lease) => lease.as_ref().map_err(|denial| *denial),

@@ -3,12 +3,12 @@
 //! A token is verified with the keys of the issuer that it names, and with no others.
 //!
 //! Of fetched keys, as in custody:
-//! * Which key is good is what the issuer's set says, at most one refresh late. An issuer keeps a
+//! * The issuer's set decides which key is good, at most one refresh late. An issuer keeps a
 //!   replaced key in its set for the overlap; one that it takes out is out here too, also for tokens
 //!   that were verified with it before.
-//! * A `kid` that we do not know asks for the set once more, at most every [`UNKNOWN_KID_PAUSE`]:
-//!   tokens are free to forge, and their `kid`s must not become load on the issuer. Whoever named it
-//!   waits for that fetch, and for no other.
+//! * An unknown `kid` makes the edge fetch the set once more, at most every [`UNKNOWN_KID_PAUSE`]:
+//!   tokens are free to forge, and their `kid`s must not become load on the issuer. The request that
+//!   named it waits for that fetch, and for no other.
 //! * While the issuer is down the last good set stays, for a bounded time; then none of its tokens is
 //!   accepted. Other issuers' are.
 //!
@@ -28,10 +28,10 @@ use crate::policy::issuer::{Issuer, KeySource};
 use session::unverified::UnverifiedJwt;
 use session::{Refusal, Rules, Session, Verifier};
 
-/// Verifies with whatever keys are good at the moment.
+/// Verifies with the keys that are good at the moment.
 pub struct SessionKeys(Vec<KeysOfIssuer>);
 
-/// Requests that wait for keys at once, of whatever issuer. They are held in Envoy's memory, and forging one
+/// Requests that wait for keys at once, of all issuers together. They are held in Envoy's memory, and forging one
 /// is free.
 const MOST_WAITING: usize = 1024;
 
@@ -82,8 +82,7 @@ impl SessionKeys {
         self.verifier(IssuerPlace(place.ok_or(Denial::Internal)?), now)
     }
 
-    /// The issuer that this token, which needs a key, is worth asking for one; nothing of the token is
-    /// believed.
+    /// The issuer that may have the key which this token needs. No claim of the token counts as verified.
     pub fn worth_a_fetch(&self, token: &[u8]) -> Option<IssuerPlace> {
         let jwt = UnverifiedJwt::read(token).ok()?;
         if jwt.names_a_key() { self.choose(&jwt).ok() } else { None }

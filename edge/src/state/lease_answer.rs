@@ -1,4 +1,4 @@
-//! What custody's answer to a lease request comes to.
+//! The reading of custody's answer to a lease request.
 
 use crate::clock::Now;
 use crate::policy::denial::Denial;

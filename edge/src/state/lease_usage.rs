@@ -1,4 +1,4 @@
-//! How a request used its lease, and what custody has to know about it.
+//! How a request used its lease, and what of that the edge reports to custody.
 
 use crate::state::leases::LeaseKey;
 use lease::{Outcome, OutcomeReport};
@@ -37,7 +37,7 @@ pub(crate) const GUEST_GONE: &str = "guest_gone";
 // === impl LeaseUsage ===
 
 impl LeaseUsage {
-    /// Does custody or the cache need to know that a request ended with this status?
+    /// Does the end of a request with this status matter to custody or to the cache?
     pub fn needs_report(&self, status: u16) -> bool {
         match self {
             Self::Kept { .. } => status == UNAUTHORIZED,

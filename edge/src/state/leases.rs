@@ -28,7 +28,7 @@ struct Kept {
     handle: Handle,
     /// When it came, by the steady clock, as are the next two.
     since: Duration,
-    /// It is not used from here on, whatever the wall clock says.
+    /// The edge does not use it from here on, at any time of the wall clock.
     deadline: Duration,
     /// The next request from here on has it renewed.
     renew_at: Duration,
@@ -52,7 +52,7 @@ const CAPACITY: usize = 65_536;
 /// came is due at once, as all leases of a session near its end are.
 const SECOND_TRY: Duration = Duration::from_secs(5);
 
-/// What comes for a refused credential is not dropped sooner, should it be refused as well: a guest could
+/// The edge does not drop the next lease for a refused credential sooner, should it be refused as well: a guest could
 /// have custody asked as often as it makes a request fail.
 const NEXT_REFUSAL: Duration = Duration::from_secs(5);
 const REFUSALS: usize = 1024;
@@ -124,8 +124,8 @@ impl Leases {
         self.kept.remove(&key.0);
     }
 
-    /// The upstream did not take the credential of the lease that came at `since`. What the session
-    /// holds of the same handle goes with it: the secret behind it is the same. The id of that lease,
+    /// The upstream did not take the credential of the lease that came at `since`. The session's other
+    /// leases of the same handle go with it: the secret behind them is the same. The id of that lease,
     /// unless it stays.
     pub fn refused(&mut self, key: LeaseKey, since: Duration, now: Now) -> Option<String> {
         let kept = self.kept.get(&key.0).filter(|kept| kept.since == since)?;

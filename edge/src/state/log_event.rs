@@ -1,4 +1,4 @@
-//! What an operator should read in the log. No event holds a token or a key.
+//! Events for the log. No event holds a token or a key.
 
 use session::KeyChange;
 use std::fmt;
@@ -17,11 +17,11 @@ pub enum LogEvent {
         fault: String,
         left: Left,
     },
-    /// Custody refuses the name of a session in use, whatever else is in the report.
+    /// Custody refuses the name of a session in use, also in a report with no other name.
     SessionNotReported,
 }
 
-/// What sessions are verified with when the keys cannot be fetched.
+/// The keys that are left when the set cannot be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
     TheLastGood,

@@ -29,7 +29,7 @@ struct Known {
     issuer: IssuerPlace,
     /// Since the last report.
     seen: bool,
-    /// Under the keys of now. Whoever is not is kept for the report alone.
+    /// Under the current keys. A session that is not is kept for the report alone.
     is_verified: bool,
 }
 
@@ -41,7 +41,7 @@ struct Forged {
 
 const CAPACITY: usize = 65_536;
 const FORGED_CAPACITY: usize = 1024;
-/// Long enough for a flood, short enough that a key added meanwhile is soon believed.
+/// Long enough for a flood, short enough that a key added meanwhile soon verifies.
 const FORGED_FOR: Duration = Duration::from_secs(10);
 
 // === impl Sessions ===
@@ -56,7 +56,7 @@ impl Sessions {
         }
     }
 
-    /// Who may help with signatures from now on.
+    /// Sets the helper that checks signatures from now on.
     pub fn aided_by(&mut self, signatures: Box<dyn Signatures>) {
         self.signatures = signatures;
     }
@@ -113,7 +113,7 @@ impl Sessions {
         }
     }
 
-    /// Forgets sessions that have ended, `leeway` seconds ago by the wall clock, but for those that are
+    /// Drops sessions that have ended, `leeway` seconds ago by the wall clock, but for those that are
     /// to be reported first.
     pub fn forget_ended(&mut self, leeway: u64, reports: bool, now: Now) {
         let is_over = |session: &Session| session.expires_at().saturating_add(leeway) <= now.unix();
@@ -122,7 +122,7 @@ impl Sessions {
         });
     }
 
-    /// The keys of this issuer are others: its tokens are verified anew. Sessions that are to be reported
+    /// The keys of this issuer are others: its tokens are verified again. Sessions that are to be reported
     /// still are.
     pub fn forget(&mut self, issuer: IssuerPlace, reports: bool) {
         self.authenticated.retain(|known| known.issuer != issuer || (reports && known.seen));

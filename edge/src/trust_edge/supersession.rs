@@ -1,4 +1,4 @@
-//! What the host has to know of an edge to have a newer policy judge in its place.
+//! The facts about an edge that the host needs to have a newer policy judge in its place.
 
 use crate::clock::Now;
 use crate::policy::PolicyVersion;

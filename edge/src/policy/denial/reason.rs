@@ -4,7 +4,7 @@ use super::Denial;
 use lease::LeaseFault;
 use session::Refusal;
 
-/// What is told of a denial.
+/// The public texts of a denial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// Stable; goes to the guest, to metrics and to logs.
@@ -18,7 +18,7 @@ pub struct Reason {
 // === impl Denial ===
 
 impl Denial {
-    /// What guests are told.
+    /// The text for guests.
     pub const fn reason(self) -> Reason {
         match self {
             Self::Session(refusal) => of_session(refusal),

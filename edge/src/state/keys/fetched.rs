@@ -74,7 +74,7 @@ impl Fetched {
         Callout::to_issuer(&self.endpoint, fetch)
     }
 
-    /// The fetch is over. What is new about it.
+    /// The fetch is over. Returns the event for the log.
     pub fn take(&mut self, answer: Answer<'_>, now: Now, rng: &mut Rng) -> Option<LogEvent> {
         match read(answer) {
             Ok(keys) => {

@@ -1,4 +1,4 @@
-//! When custody is asked for news.
+//! When the edge polls custody.
 
 use crate::clock::Now;
 use crate::policy::custody::SyncSettings;

@@ -11,9 +11,9 @@ use lease::{SEEN_BODY_LIMIT, SEEN_LIMIT, SeenReport};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// One report at a time, until custody knows all the sessions of a round.
+/// One report at a time, until custody has all the sessions of a round.
 ///
-/// What is kept is bounded: a digest for each verified token, and the names of one report.
+/// Its memory is bounded: a digest for each verified token, and the names of one report.
 pub struct Report {
     /// Tokens of sessions that no report has yet.
     round: Vec<Digest>,

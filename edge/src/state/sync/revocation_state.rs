@@ -1,4 +1,4 @@
-//! What custody has told of revocations.
+//! The revocations that custody has reported.
 //!
 //! It takes hold on every request: a revoked session and the kill switch stop all of them, a revoked
 //! handle and a state that is too old those that take a credential along.
@@ -15,11 +15,11 @@ use lease::{SyncAnswer, SyncKind};
 use session::Session;
 use std::time::Duration;
 
-/// Off where custody is not asked for news, or there is no custody: then nothing is revoked here.
+/// Off where the edge does not poll custody, or there is no custody: then nothing is revoked here.
 #[derive(Default)]
 pub struct RevocationState {
     max_staleness: Option<Duration>,
-    /// When custody last said how things stand, by the steady clock.
+    /// When the last update from custody came, by the steady clock.
     heard: Duration,
     cursor: Option<String>,
     kill_switch: bool,
@@ -78,7 +78,7 @@ impl RevocationState {
         self.leases.contains(lease_id)
     }
 
-    /// Custody has said how things stand.
+    /// An update from custody has come.
     pub fn apply(&mut self, answer: SyncAnswer, now: Now) {
         let SyncAnswer { cursor, full, kill_switch, changes } = answer;
         if full {

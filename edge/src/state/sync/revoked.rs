@@ -3,14 +3,14 @@
 use lease::{SyncChange, UnixSeconds};
 use std::collections::HashMap;
 
-/// Revoked names of one kind, and when custody lets each be forgotten.
+/// Revoked names of one kind, and the time until which custody has the edge keep each.
 #[derive(Default)]
 pub struct Revoked(HashMap<String, UnixSeconds>);
 
 // === impl Revoked ===
 
 impl Revoked {
-    /// Costs next to nothing as long as there is none.
+    /// Costs next to nothing while no name is revoked.
     pub fn contains(&self, id: &str) -> bool {
         !self.0.is_empty() && self.0.contains_key(id)
     }
