@@ -61,7 +61,7 @@ pub struct Told {
     calls: Vec<String>,
     /// `None`: no whole answer came.
     seen: Vec<Option<Seen>>,
-    /// What that VM logged, at level info and above.
+    /// What that VM logged, at every level.
     log: Vec<String>,
 }
 
