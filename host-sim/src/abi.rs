@@ -5,6 +5,7 @@
 
 mod buffers;
 mod call;
+mod cel;
 mod contexts;
 mod crypto;
 mod foreign;

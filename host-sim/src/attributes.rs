@@ -70,6 +70,10 @@ impl Attributes {
         self.set(&path, floating(value));
     }
 
+    pub fn tree(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// What stands at `path`, segments joined with NUL.
     pub fn get(&self, path: &str) -> Option<AttributeBytes> {
         let mut segments = path.split('\0');

@@ -1,7 +1,7 @@
 //! Attributes and filter state, as `proxy_get_property` sees them.
 
 use crate::attributes::{AttributeBytes, Attributes, MetadataOf};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// What a stream's properties are, apart from those the host derives from its headers.
@@ -46,6 +46,21 @@ impl Properties {
     /// What stands in the tree of attributes.
     pub(crate) fn attribute(&self, path: &str) -> Option<AttributeBytes> {
         self.attributes.get(path)
+    }
+
+    /// Attributes that were scripted in their serialised form, by path.
+    pub(crate) fn scripted(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let text = |path| std::str::from_utf8(path).ok();
+        self.scripted.iter().filter_map(move |(path, value)| Some((text(path)?, value.as_slice())))
+    }
+
+    /// Attributes that were scripted with a structure.
+    pub(crate) fn tree(&self) -> &Map<String, Value> {
+        self.attributes.tree()
+    }
+
+    pub(crate) fn filter_objects(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.filter_state.iter().map(|(key, object)| (key.as_str(), object.value.as_slice()))
     }
 
     /// An object that an earlier filter left.

@@ -66,6 +66,7 @@ impl TranscriptEvent {
             Self::StreamReset { stream } => write!(f, "== {stream} reset"),
             Self::StreamEnded { stream } => write!(f, "== {stream} ended"),
             Self::VmFailed { failure } => write!(f, "!! the VM failed: {failure}"),
+            Self::NoForeignFunction { name } => write!(f, "== no foreign function {name:?}"),
             Self::VmStarted => f.write_str("== VM started"),
             Self::Violation(violation) => write!(f, "!! {violation}"),
             _ => Ok(()),

@@ -74,6 +74,10 @@ pub enum TranscriptEvent {
         failure: Failure,
     },
     VmStarted,
+    /// The guest called a foreign function that Envoy does not have.
+    NoForeignFunction {
+        name: String,
+    },
     Violation(Violation),
 }
 

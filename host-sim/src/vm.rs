@@ -9,7 +9,9 @@ mod start;
 mod state;
 
 pub(crate) use callbacks::Callbacks;
-pub(crate) use context::{Context, ContextKind, PendingCallout, PendingGrpc, Prototype, Root};
+pub(crate) use context::{
+    Context, ContextKind, Expression, PendingCallout, PendingGrpc, Prototype, Root,
+};
 pub(crate) use identity::VmIdentity;
 pub use identity::{FailPolicy, Plugin};
 pub(crate) use instance::{CallbackResult, Vm, VmSetup};

@@ -1,10 +1,10 @@
-//! Envoy's foreign functions, all but `expr_create`, `expr_evaluate` and `expr_delete`: those are the
-//! Common Expression Language, and answer as in an Envoy that is built without it, `NotFound`.
+//! Envoy's foreign functions.
 
 use super::call::{Call, CallResult, ENV, run};
-use super::{crypto, zlib};
+use super::{cel, crypto, zlib};
 use crate::protobuf;
 use crate::status::Status;
+use crate::transcript::TranscriptEvent;
 use crate::vm::{ContextKind, Prototype, VmState};
 use wasmtime::{Caller, Linker, Result};
 
@@ -50,9 +50,15 @@ fn call_foreign(
             "compress" => zlib::compress(&argument)?,
             "uncompress" => zlib::uncompress(&argument)?,
             "set_envoy_filter_state" => set_filter_state(call, &argument)?,
+            "expr_create" => cel::create(call, &argument)?,
+            "expr_evaluate" => cel::evaluate(call, &argument)?,
+            "expr_delete" => cel::delete(call, &argument)?,
             "clear_route_cache" => clear_route_cache(call),
             "declare_property" => declare_property(call, &argument)?,
-            _ => return Err(Status::NotFound),
+            _ => {
+                call.write_down(TranscriptEvent::NoForeignFunction { name });
+                return Err(Status::NotFound);
+            }
         };
         hand_over(call, &result, address, size)
     })

@@ -8,7 +8,7 @@ use super::call::{ENV, GuestCaller, OutPointer, run};
 use crate::attributes::AttributeBytes;
 use crate::status::Status;
 use crate::vm::{ContextKind, VmState};
-use value::AttributeValue;
+pub use value::AttributeValue;
 use wasmtime::{Linker, Result};
 
 pub(super) fn register(linker: &mut Linker<VmState>) -> Result<()> {
@@ -23,7 +23,8 @@ fn get(guest: GuestCaller<'_>, path: u32, path_size: u32, address: u32, size: u3
         if path.is_empty() {
             return Err(Status::SerializationFailure);
         }
-        let value = value_of(call.state(), &path)?;
+        let subject = call.state().subject();
+        let value = value_of(call.state(), subject, &path)?;
         call.give(&value, OutPointer { address, size })
     })
 }
@@ -57,8 +58,11 @@ const MAPS: [&str; 7] =
     ["connection", "destination", "filter_state", "request", "response", "source", "upstream"];
 
 /// What was scripted, then what Envoy knows, then what the guest set itself.
-fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, Status> {
-    let subject = state.subject();
+pub fn value_of(
+    state: &mut VmState,
+    subject: u32,
+    path: &[u8],
+) -> std::result::Result<Vec<u8>, Status> {
     let properties = match state.contexts.get(&subject).map(|context| &context.kind) {
         Some(ContextKind::Http(stream)) => Some(stream.properties.borrow().clone()),
         Some(ContextKind::Connection(connection)) => Some(connection.properties.clone()),
@@ -88,6 +92,12 @@ fn value_of(state: &mut VmState, path: &[u8]) -> std::result::Result<Vec<u8>, St
     };
     let known = known.map(AttributeValue::into_bytes);
     known.or_else(|| own().map(<[u8]>::to_vec)).ok_or(Status::NotFound)
+}
+
+/// What Envoy knows without a script.
+pub fn known(state: &mut VmState, subject: u32, path: &str) -> Option<AttributeValue> {
+    let known = of_plugin(state, path).or_else(|| surroundings::of_node(path));
+    known.or_else(|| of_context(state, subject, path).ok().flatten())
 }
 
 /// What Envoy knows of a stream or a connection.

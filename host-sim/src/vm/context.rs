@@ -5,7 +5,9 @@ use crate::headers::HeaderMap;
 use crate::script::CalloutResponse;
 use crate::stream::{Connection, HttpStream};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A context and the root it belongs to (itself, for a root).
@@ -39,6 +41,9 @@ pub(crate) struct Root {
     /// What `proxy_get_status` says: code and message of the last callout that failed.
     pub status: (u32, String),
     pub prototypes: HashMap<Vec<u8>, Prototype>,
+    /// Expressions that the guest created, by number.
+    pub expressions: HashMap<u32, Expression>,
+    pub next_expression: u32,
     /// `on_done` said "not yet".
     pub done_pending: bool,
 }
@@ -54,10 +59,22 @@ pub(crate) struct PendingGrpc {
     pub closed: bool,
 }
 
+/// A parsed expression of the Common Expression Language.
+#[derive(Clone)]
+pub(crate) struct Expression(pub Arc<cel::Program>);
+
 /// A property declared with `declare_property`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prototype {
     pub read_only: bool,
+}
+
+// === impl Expression ===
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Expression")
+    }
 }
 
 // === impl Root ===
@@ -76,6 +93,8 @@ impl Root {
             grpc_message: None,
             status: (0, String::new()),
             prototypes: HashMap::new(),
+            expressions: HashMap::new(),
+            next_expression: 0,
             done_pending: false,
         }
     }

@@ -51,6 +51,8 @@ fn signatures_are_verified() {
 fn the_other_functions_answer_as_envoys() {
     let unknown = calling("no_such_thing", b"");
     assert_eq!(statuses(&unknown, "proxy_call_foreign_function"), [NotFound; 2]);
+    let told = unknown.transcript().to_string();
+    assert!(told.contains("== no foreign function \"no_such_thing\""), "{told}");
     let cleared = calling("clear_route_cache", b"");
     assert_eq!(statuses(&cleared, "proxy_call_foreign_function"), [Ok; 2]);
     let state = [field(1, b"envoy.upstream.dynamic_host"), field(2, b"10.0.0.1")].concat();

@@ -4,6 +4,7 @@
 //! `NAME.config` beside `NAME.wasm` or `NAME.wat` is its plugin configuration.
 
 mod attributes;
+mod expressions;
 mod real;
 mod simulated;
 mod tally;
@@ -11,6 +12,8 @@ mod trace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
 
 use stack::built::Built;
 
@@ -32,6 +35,9 @@ const ASKS: [Ask; 3] = [
 const ORIGIN: &str = "origin says\n";
 /// The cluster `authority`, for callouts, and what it answers.
 const AUTHORITY: (u16, &str) = (200, "granted");
+
+/// Guests that are played at once; each waits for its Envoy most of the time.
+const PLAYERS: usize = 3;
 
 /// The guest that wasmtime does not compile.
 const ENVOY_ALONE: &str = "feature-exceptions-legacy";
@@ -55,7 +61,7 @@ pub struct Told {
     calls: Vec<String>,
     /// `None`: no whole answer came.
     seen: Vec<Option<Seen>>,
-    /// What that VM logged, at level info and above.
+    /// What that VM logged, at every level.
     log: Vec<String>,
 }
 
@@ -64,8 +70,7 @@ pub struct Told {
 pub fn compare() {
     let built = Built::find().unwrap();
     let mut tally = Tally::default();
-    let rows = guests().into_iter().map(|guest| {
-        let (simulated, real) = (simulated::tell(&guest), real::tell(&guest));
+    let rows = play(guests()).into_iter().map(|(guest, simulated, real)| {
         tally.add(&simulated, &real);
         let mut found = match guest.name == ENVOY_ALONE {
             true => alone(&simulated, &real),
@@ -88,6 +93,26 @@ pub fn compare() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
+/// Each guest on both hosts, in order.
+fn play(guests: Vec<Guest>) -> Vec<(Guest, Told, Told)> {
+    let queue = Mutex::new(guests.into_iter().enumerate());
+    let played = Mutex::new(Vec::new());
+    let next = || queue.lock().unwrap().next();
+    thread::scope(|scope| {
+        for _ in 0..PLAYERS {
+            scope.spawn(|| {
+                while let Some((number, guest)) = next() {
+                    let (simulated, real) = (simulated::tell(&guest), real::tell(&guest));
+                    played.lock().unwrap().push((number, (guest, simulated, real)));
+                }
+            });
+        }
+    });
+    let mut played = played.into_inner().unwrap();
+    played.sort_by_key(|(number, _)| *number);
+    played.into_iter().map(|(_, played)| played).collect()
+}
+
 fn guests() -> Vec<Guest> {
     let own = Built::root().join("tests/modules");
     let folder = std::env::var_os(FOLDER).map_or(own.clone(), PathBuf::from);
@@ -97,7 +122,7 @@ fn guests() -> Vec<Guest> {
     paths.sort();
     let mut guests: Vec<_> = paths.iter().map(|path| Guest::read(path)).collect();
     if folder == own {
-        guests.push(attributes::guest());
+        guests.extend([attributes::guest(), expressions::guest()]);
     }
     assert!(!guests.is_empty(), "{folder:?}: no .wasm or .wat file");
     guests

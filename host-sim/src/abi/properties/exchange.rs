@@ -30,7 +30,9 @@ pub fn of_request(stream: &HttpStream, attribute: &str, now: Instant) -> Option<
         }
         _ => {}
     }
-    let headers = headers?;
+    let Some(headers) = headers else {
+        return (attribute == "headers").then_some(AttributeValue::EmptyMap);
+    };
     let header = |name: &str| headers.get(name).map(AttributeValue::text);
     let path = || headers.get(":path").map(<[u8]>::to_vec).unwrap_or_default();
     let split = |path: &[u8]| path.iter().position(|b| *b == b'?');

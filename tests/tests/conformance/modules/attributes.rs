@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::Guest;
 
 /// Paths of attributes that a guest of any proxy may ask for.
-const PATHS: [&str; 108] = [
+const PATHS: [&str; 111] = [
     "source",
     "source.address",
     "source.port",
@@ -115,11 +115,14 @@ const PATHS: [&str; 108] = [
     "check_error_code",
     "request.none",
     "none",
+    "request.headers",
+    "response.headers",
+    "response.trailers",
 ];
 
 /// What only the machine, the moment or the configuration decides. Envoy's own `date` is among the headers of a
 /// response when it is logged.
-const OF_THE_MOMENT: [&str; 20] = [
+const OF_THE_MOMENT: [&str; 22] = [
     "source.address",
     "source.port",
     "destination.address",
@@ -140,10 +143,10 @@ const OF_THE_MOMENT: [&str; 20] = [
     "node",
     "response.total_size",
     "response.headers_bytes",
+    "request.headers",
+    "response.headers",
 ];
 
-/// Bytes of a value that are logged.
-const LONGEST: usize = 64;
 /// Where the paths are: each as it is asked for, and then as it is logged.
 const TEXTS: usize = 8192;
 /// Where a line is made.
@@ -164,7 +167,7 @@ pub fn guest() -> Guest {
     let text = GUEST
         .replace("$COUNT", &PATHS.len().to_string())
         .replace("$LINE", &LINE.to_string())
-        .replace("$LONGEST", &LONGEST.to_string())
+        .replace("$HEX", HEX)
         .replace("$TABLE", &table)
         .replace("$DATA", &data);
     let module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
@@ -185,6 +188,27 @@ fn comparable(line: String) -> String {
     }
 }
 
+/// Writes a line, byte by byte, at the global `$end`.
+pub const HEX: &str = r#"
+(func $put (param $byte i32)
+  (i32.store8 (global.get $end) (local.get $byte))
+  (global.set $end (i32.add (global.get $end) (i32.const 1))))
+(func $digit (param $digit i32)
+  (call $put (i32.add (local.get $digit)
+    (select (i32.const 48) (i32.const 87) (i32.lt_u (local.get $digit) (i32.const 10))))))
+;; As many bytes as are logged, in hexadecimal.
+(func $bytes (param $at i32) (param $size i32) (local $last i32)
+  (if (i32.gt_u (local.get $size) (i32.const 64)) (then (local.set $size (i32.const 64))))
+  (local.set $last (i32.add (local.get $at) (local.get $size)))
+  (block $whole
+    (loop $byte
+      (br_if $whole (i32.eq (local.get $at) (local.get $last)))
+      (call $digit (i32.shr_u (i32.load8_u (local.get $at)) (i32.const 4)))
+      (call $digit (i32.and (i32.load8_u (local.get $at)) (i32.const 15)))
+      (local.set $at (i32.add (local.get $at) (i32.const 1)))
+      (br $byte))))
+"#;
+
 const GUEST: &str = r#"(module
 (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
 (import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))
@@ -192,14 +216,8 @@ const GUEST: &str = r#"(module
 (global $end (mut i32) (i32.const 0))
 (func (export "proxy_abi_version_0_2_1"))
 (func (export "malloc") (param i32) (result i32) (i32.const 131072))
-(func $put (param $byte i32)
-  (i32.store8 (global.get $end) (local.get $byte))
-  (global.set $end (i32.add (global.get $end) (i32.const 1))))
-(func $digit (param $digit i32)
-  (call $put (i32.add (local.get $digit)
-    (select (i32.const 48) (i32.const 87) (i32.lt_u (local.get $digit) (i32.const 10))))))
-(func $all (param $phase i32) (local $n i32) (local $path i32) (local $size i32) (local $at i32)
-    (local $last i32)
+$HEX
+(func $all (param $phase i32) (local $n i32) (local $path i32) (local $size i32)
   (loop $next
     (local.set $path (i32.load (i32.add (i32.const 4096) (i32.mul (local.get $n) (i32.const 8)))))
     (local.set $size
@@ -213,18 +231,7 @@ const GUEST: &str = r#"(module
     (call $put (i32.const 32))
     (call $digit (call $get (local.get $path) (local.get $size) (i32.const 8) (i32.const 12)))
     (call $put (i32.const 32))
-    (local.set $at (i32.load (i32.const 8)))
-    (local.set $last (i32.load (i32.const 12)))
-    (if (i32.gt_u (local.get $last) (i32.const $LONGEST))
-      (then (local.set $last (i32.const $LONGEST))))
-    (local.set $last (i32.add (local.get $at) (local.get $last)))
-    (block $whole
-      (loop $byte
-        (br_if $whole (i32.eq (local.get $at) (local.get $last)))
-        (call $digit (i32.shr_u (i32.load8_u (local.get $at)) (i32.const 4)))
-        (call $digit (i32.and (i32.load8_u (local.get $at)) (i32.const 15)))
-        (local.set $at (i32.add (local.get $at) (i32.const 1)))
-        (br $byte)))
+    (call $bytes (i32.load (i32.const 8)) (i32.load (i32.const 12)))
     (drop (call $log (i32.const 2) (i32.const $LINE)
       (i32.sub (global.get $end) (i32.const $LINE))))
     (local.set $n (i32.add (local.get $n) (i32.const 1)))

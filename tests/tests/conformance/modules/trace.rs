@@ -106,7 +106,7 @@ pub fn starts_in(transcript: &host_sim::Transcript, worker: usize) -> [usize; 2]
 
 /// The same of a transcript of host-sim.
 pub fn of_transcript(transcript: &host_sim::Transcript, vm: usize) -> Trace {
-    use host_sim::{Level, Returned, TranscriptEvent};
+    use host_sim::{Returned, TranscriptEvent};
     let mut trace = Trace::default();
     for entry in transcript.entries().iter().filter(|entry| entry.vm == vm) {
         match &entry.what {
@@ -129,8 +129,9 @@ pub fn of_transcript(transcript: &host_sim::Transcript, vm: usize) -> Trace {
                 trace.apart = trace.apart.take().filter(|apart| apart != failure.callback);
                 trace.note(format!("failed {}", failure.callback));
             }
-            TranscriptEvent::Log { level, message, .. } if *level >= Level::Info => {
-                trace.log.push(message.clone());
+            TranscriptEvent::Log { message, .. } => {
+                // Of a text of several lines Envoy's log has a line each, and only the first says whose it is.
+                trace.log.extend(message.split('\n').next().map(str::to_owned));
             }
             _ => {}
         }
