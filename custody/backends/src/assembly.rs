@@ -29,7 +29,7 @@ pub enum AssemblyFault {
     Mismatch(String),
 }
 
-/// What is custody's own, and what backends need of it.
+/// The parts of custody itself that backends need.
 pub struct Own {
     /// Answers for the handles that are not listed.
     pub sealed: Arc<dyn CredentialBackend>,

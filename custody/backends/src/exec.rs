@@ -43,12 +43,12 @@ pub struct CommandBackend {
     places: Semaphore,
 }
 
-/// What one credential asks of the program.
+/// The settings of one credential of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandRequest {
-    /// Behind those of the program. `{actor}` and `{handle}` stand for what is asked for.
+    /// Behind those of the program. Custody replaces `{actor}` and `{handle}` by those of the request.
     pub arguments: Vec<String>,
-    /// What the value is made into.
+    /// The form of the credential.
     pub shape: Shape,
     pub format: Format,
 }

@@ -1,9 +1,8 @@
 //! GitHub Apps: installation access tokens, narrowed to the repositories and permissions of a grant.
 //!
-//! The app's private key signs a JWT of at most ten minutes; with it GitHub mints a token that is
-//! good for an hour, for the repositories and permissions that were asked for and no others. What it
-//! says it minted is held against what was asked: minted is a subset of requested is a subset of
-//! granted.
+//! The app's private key signs a JWT of at most ten minutes; with it GitHub mints a token that is good
+//! for an hour, for the repositories and permissions that were asked for and no others. Custody
+//! compares its answer with the request: minted is a subset of requested is a subset of granted.
 //!
 //! Tokens are not revoked with a lease: one token serves every lease of the same handle and narrowing,
 //! and to revoke it with one of them would end the others. A token ends with the app's key, and with
@@ -55,7 +54,7 @@ pub struct GitHubApp {
     tokens: LiveTokens,
 }
 
-/// Who we are to GitHub.
+/// Custody's identity at GitHub.
 pub struct App {
     pub id: String,
     /// PEM, in the sealed store.
@@ -121,7 +120,7 @@ impl GitHubApp {
         })
     }
 
-    /// A token of this installation, kept or new. Of a refusal only the status is told.
+    /// A token of this installation, kept or new. Of a refusal custody reports only the status.
     async fn token(
         self: &Arc<Self>,
         installation: u64,

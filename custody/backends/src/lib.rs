@@ -34,7 +34,7 @@ use custody_ledger::Row;
 use lease::{Authority, Handle, Secret, UnixSeconds};
 use std::collections::BTreeMap;
 
-/// Something that knows credentials by their handle.
+/// A source of credentials by their handle.
 ///
 /// It is asked only after the request was granted, reserved and audited.
 #[async_trait]
@@ -42,35 +42,35 @@ pub trait CredentialBackend: Send + Sync + 'static {
     /// As the configuration calls it, `backends.NAME`. All sources of one backend share it.
     fn name(&self) -> &str;
 
-    /// Could it answer this, as far as it can tell without asking anybody? A capable backend that
-    /// then denies or fails ends the search: nothing falls through to the next.
+    /// Could it answer this, as far as it can determine by itself? A capable backend that then denies
+    /// or fails ends the search: nothing falls through to the next.
     fn is_capable(&self, asked: &CredentialRequest<'_>) -> bool;
 
     /// The credential.
     ///
     /// # Errors
-    /// [`BackendFault`]; the edge is told "unavailable" whichever it is.
+    /// [`BackendFault`]; the edge gets "unavailable" for each.
     async fn resolve(&self, asked: &CredentialRequest<'_>) -> Result<Resolved, BackendFault>;
 
     /// Takes a credential back, as far as that is possible. It has nobody to report to: a lease
     /// that cannot be revoked at its source still ends by itself. Failures go to the log.
     async fn revoke(&self, revocation: &str);
 
-    /// An upstream refused this credential. A backend that keeps what it was given asks for a new one
-    /// next time; any other has nothing to forget.
+    /// An upstream refused this credential. A backend that keeps values asks for a new one next time;
+    /// any other has nothing to drop.
     fn forget(&self, _actor: &Actor, _handle: &Handle) {}
 
     /// Ends what is kept here and has lost what it was made from. Called about once a second; no
     /// lease depends on it.
     ///
     /// # Errors
-    /// What this depends on did not answer; the next call tries again.
+    /// A dependency did not answer; the next call tries again.
     async fn sweep(&self) -> Result<(), BackendFault> {
         Ok(())
     }
 }
 
-/// What is asked of a backend.
+/// A request for one credential.
 pub struct CredentialRequest<'a> {
     /// Whose credential.
     pub actor: &'a Actor,
@@ -81,11 +81,11 @@ pub struct CredentialRequest<'a> {
     pub destination: Option<&'a Authority>,
     /// The Session JWT, for backends that exchange it (RFC 8693).
     pub session: Option<&'a Secret>,
-    /// What of the credential's power the grant gives away.
+    /// The part of the credential's power that the grant allows.
     pub restriction: &'a Restriction,
     /// When the lease shall end. A backend that can, makes its credential end with it.
     pub until: UnixSeconds,
-    /// What the sealed store had for it when the lease was admitted; `None` if nobody looked.
+    /// The row of the sealed store when the lease was admitted; `None` if it was not read.
     pub sealed: Option<&'a Snapshot<Option<Row>>>,
 }
 
@@ -107,7 +107,7 @@ pub enum BackendFault {
     Absent,
     #[error("the credential cannot be opened: {0}")]
     Unreadable(String),
-    /// It was reached and said no.
+    /// It answered with a refusal.
     #[error("the backend refuses: {0}")]
     Denied(String),
     #[error("the backend is not there: {0}")]
@@ -125,7 +125,7 @@ pub enum BackendFault {
     RefreshTokenNotStored(String),
     #[error("no backend is registered that has credentials of type {}", kind.map_or("header", CredentialType::name))]
     NoBackendAvailable { kind: Option<CredentialType> },
-    /// What it gave has no life left, or more than it may have.
+    /// Its credential has no life left, more power than it may have, or a wrong form.
     #[error("the backend gave a credential that is not to be used: {0}")]
     Unfit(&'static str),
 }

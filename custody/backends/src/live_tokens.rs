@@ -1,8 +1,8 @@
 //! Tokens that end with what they were minted from and for.
 //!
-//! Before a token is handed out, the ledger says that nothing has ended meanwhile, on any replica:
-//! * Each long-lived secret it was minted from is still there, and nobody replaced it. What custody
-//!   rotates by itself keeps its origin, and the tokens.
+//! Before custody leases a token, the ledger confirms that nothing has ended meanwhile, on any replica:
+//! * Each long-lived secret it was minted from is still there, and nobody replaced it. A secret that
+//!   custody rotates by itself keeps its origin, and the tokens.
 //! * Its handle and actor were neither revoked, restored nor torn down since it was asked for: the feed
 //!   of changes is read up to now. A reader that missed changes takes everything to have ended.
 //!
@@ -28,13 +28,13 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-/// What the ledger tells of revocations.
+/// The ledger's feed of revocations.
 pub type Changes = Arc<dyn Revocations + Send + Sync>;
 
 /// How long an issuer has to revoke a token. Nobody waits for it.
 const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
 
-/// Who minted a token, and may revoke it.
+/// The issuer of a token, which may revoke it.
 #[async_trait]
 pub trait Issuer: Send + Sync {
     /// As the configuration calls it.
@@ -152,8 +152,8 @@ impl LiveTokens {
         }
     }
 
-    /// Why nobody is to get it; `None` if it is live. `asked`: what the store said already, so that many
-    /// tokens of one secret ask once.
+    /// Why nobody is to get it; `None` if it is live. `asked`: earlier answers of the store, so that
+    /// many tokens of one secret ask once.
     async fn ending(
         &self,
         token: &Token,
@@ -241,7 +241,7 @@ impl Ending {
     }
 }
 
-/// What an issuer's status says of a token that it was to revoke.
+/// The meaning of an issuer's status for a token that it was to revoke.
 ///
 /// # Errors
 /// The issuer refused.

@@ -21,10 +21,10 @@ pub struct StoredSecret {
 #[async_trait]
 pub trait LongLived: Send + Sync + 'static {
     /// # Errors
-    /// [`BackendFault::Absent`] if there is none.
+    /// [`BackendFault::Absent`] without one.
     async fn read(&self, actor: &Actor, handle: &Handle) -> Result<StoredSecret, BackendFault>;
 
-    /// [`StoredSecret::origin`] as it is now; `None` if there is none.
+    /// [`StoredSecret::origin`] as it is now; `None` without one.
     ///
     /// # Errors
     /// The store did not answer.
@@ -44,12 +44,12 @@ pub trait LongLived: Send + Sync + 'static {
     ) -> Result<bool, BackendFault>;
 }
 
-/// What a backend that mints tokens needs of custody itself.
+/// The parts of custody that a backend needs to mint tokens.
 #[derive(Clone)]
 pub struct MintingStores {
     /// Where the secrets are that it mints from.
     pub secrets: Arc<dyn LongLived>,
-    /// What ends its tokens, and the locks of a rotation.
+    /// The changes that end its tokens, and the locks of a rotation.
     pub ledger: Arc<dyn Ledger>,
     /// Where it records what it revokes.
     pub audit: AuditLog,

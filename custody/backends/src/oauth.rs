@@ -4,9 +4,9 @@
 //! * a refresh token from the sealed store (section 6), which may be rotated: [`rotation`],
 //! * token exchange (RFC 8693), with the Session JWT as the subject token.
 //!
-//! Written on [`custody_base::outbound`] and not on a client crate: those keep tokens in plain strings that
-//! nobody wipes, know neither token exchange nor RFC 8414, and what they would save is one form and
-//! one JSON object.
+//! It is written on [`custody_base::outbound`] and not on a client crate. Those keep tokens in plain
+//! strings that nobody wipes, and support neither token exchange nor RFC 8414. They would save one form
+//! and one JSON object.
 //!
 //! A scope that the grant narrows away is not requested, and a token with more scope than that is not
 //! used. Where no grant narrows, a token with more scope than was requested is used with a warning.
@@ -62,7 +62,7 @@ pub enum Grant {
     TokenExchange,
 }
 
-/// What one credential asks for.
+/// The settings of one credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRequest {
     pub grant: Grant,
@@ -114,8 +114,8 @@ impl AuthorizationServer {
         })
     }
 
-    /// An access token for this credential, kept or new. Of an error the server answers with, only
-    /// its registered code is told.
+    /// An access token for this credential, kept or new. Of an error of the server, custody reports
+    /// only the registered code.
     async fn token(
         self: &Arc<Self>,
         request: &TokenRequest,
@@ -178,8 +178,8 @@ impl AuthorizationServer {
         }
     }
 
-    /// One token request: the grant's own fields, what is wanted, and who asks. Of an answer that
-    /// says yes: the access token, if it is fit, and the next refresh token.
+    /// One token request: the grant's own fields, what is wanted, and who asks. Of a successful answer:
+    /// the access token, if it is fit, and the next refresh token.
     async fn ask(&self, mint: &MintRequest, grant: &[(&str, &[u8])]) -> Spent {
         let endpoint = self.endpoints.token(&self.outbound).await?;
         let scope = mint.scopes.join(" ");

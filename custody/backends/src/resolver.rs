@@ -1,11 +1,11 @@
 //! Which backend answers, and what none of them can get around.
 //!
-//! A handle that names its sources is answered by its primary and, if that failed in whatever way,
-//! its backup. Any other is answered by the first registered backend that is capable, and by no
-//! other: a denial or a failure never falls through. Each attempt is counted before it is made.
+//! A handle that names its sources is answered by its primary and, after any failure of that, its
+//! backup. Any other is answered by the first registered backend that is capable, and by no other: a
+//! denial or a failure never falls through. Each attempt is counted before it is made.
 //!
-//! Whatever a backend says: what leaves here has an end, that end has not come, and it is not
-//! behind the lease's or the ceiling. A backend that panics or hangs has failed, and no more.
+//! For any answer of a backend: the credential has an end, that end has not come, and it is not behind
+//! the lease's or the ceiling. A backend that panics or hangs has failed, and no more.
 
 mod attempts;
 mod bulk_revoke;
@@ -29,8 +29,8 @@ use tokio::time::timeout;
 
 /// A source behind which another waits must leave that one time: an edge waits two seconds.
 pub const PRIMARY_LIMIT: Duration = Duration::from_secs(1);
-/// Both together are shorter than a request may take, so that a source that hangs is named, counted
-/// and told of.
+/// Both together are shorter than a request may take, so that custody names, counts and reports a
+/// source that hangs.
 pub const LAST_LIMIT: Duration = Duration::from_millis(3_500);
 /// A revocation has nobody waiting for it.
 const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ pub struct Answered {
     pub resolved: Resolved,
     /// In the future, and neither behind [`CredentialRequest::until`] nor further off than the ceiling.
     pub expires_at: UnixSeconds,
-    /// What failed before, for whoever is to be told.
+    /// The failures before it, for the notices.
     pub failures: Vec<Failure>,
 }
 
@@ -152,7 +152,7 @@ impl Resolver {
         Err(Unresolved { failures, end: End::Failed })
     }
 
-    /// Takes back what a backend gave, if it can. Tells nobody but the log, and ends in time.
+    /// Takes back what a backend gave, if it can. Only logs a failure, and ends in time.
     pub async fn revoke(&self, backend: &str, revocation: &str) {
         match self.named(backend) {
             Some(backend) => revoke(&backend, revocation).await,
@@ -192,7 +192,7 @@ impl Resolver {
         self.registered.iter().chain(all).find(|backend| backend.name() == name).cloned()
     }
 
-    /// Who is asked, in this order. A backend that panics over the question is not asked.
+    /// The backends to ask, in this order. A backend that panics over the question is not asked.
     fn candidates(
         &self,
         asked: &CredentialRequest<'_>,

@@ -1,4 +1,4 @@
-//! Short JWTs that a backend signs to say who it is: RS256 (RFC 7518 section 3.3).
+//! Short JWTs that a backend signs to prove its identity: RS256 (RFC 7518 section 3.3).
 //!
 //! Signed with ring: custody holds the private key of somebody's app, and ring's RSA is constant-time
 //! where the pure Rust one is not (RUSTSEC-2023-0071).
@@ -18,7 +18,7 @@ use zeroize::Zeroize;
 /// hands it out, or PKCS#8).
 ///
 /// # Errors
-/// [`BackendFault::Unreadable`] if it is no such key.
+/// [`BackendFault::Unreadable`] if it is not such a key.
 pub(super) fn sign(
     pem: &Secret,
     key_id: Option<&str>,
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(verifier.verify(token.expose(), 5).unwrap().subject(), Some("s"));
     }
 
-    /// As GitHub hands a key out: what stands in a PKCS#8 key behind its header.
+    /// As GitHub issues a key: the content of a PKCS#8 key behind its header.
     #[test]
     fn both_forms_of_a_key_sign() {
         let key = SigningKey::generate(Algorithm::Rs256, None).unwrap();

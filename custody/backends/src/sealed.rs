@@ -1,8 +1,7 @@
 //! The sealed store: credentials in the ledger, each under its actor's key.
 //!
-//! What the ledger holds in the clear: actor, handle, version, shape (which header, which user
-//! name), the key's id and the time. The secret itself is in an [`envelope`] that only a
-//! [`signer`] opens.
+//! The ledger holds these in the clear: actor, handle, version, shape (which header, which user name),
+//! the key's id and the time. The secret itself is in an [`envelope`] that only a [`signer`] opens.
 
 mod backend;
 pub mod envelope;
@@ -36,7 +35,7 @@ pub struct SealedStore {
     keyring: Keyring,
 }
 
-/// What may be shown of a stored credential: everything but the secret.
+/// The visible part of a stored credential: everything but the secret.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Listed {
     pub actor: String,
@@ -99,7 +98,7 @@ impl SealedStore {
         Ok(row.version)
     }
 
-    /// The credential, opened; `None` if there is none.
+    /// The credential, opened; `None` without one.
     ///
     /// # Errors
     /// [`StoreFault`]
@@ -114,7 +113,7 @@ impl SealedStore {
         }
     }
 
-    /// What the ledger has under this actor and handle, still sealed.
+    /// The ledger's row of this actor and handle, still sealed.
     ///
     /// # Errors
     /// [`StoreFault`]

@@ -1,4 +1,4 @@
-//! What the backends and the sources of credentials are made from.
+//! The settings of the backends and of the sources of credentials.
 
 use crate::exec::{CommandRequest, Program, ProgramFault};
 use crate::github_app::Installation;

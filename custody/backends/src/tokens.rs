@@ -10,8 +10,8 @@
 //!   refresh token, which must be stored.
 //! * Renewed early, between 60 % and 75 % of its life at random, so that many replicas do not ask at
 //!   once, and that of an hour's token a quarter, the longest lease there is, is nearly always left.
-//! * A failure is not kept. Only for [`PAUSE`] after one is its key not asked again, and whoever
-//!   comes within it gets the same fault: an issuer that is down is not hammered.
+//! * A failure is not kept. For [`PAUSE`] after one the issuer is not asked for its key again, and each
+//!   request meanwhile gets the same fault. So custody does not hammer an issuer that is down.
 //! * A token that was replaced, or that an upstream refused, is good at its issuer until its end. It is
 //!   kept aside, so that it can be revoked with what it was minted from and for.
 //! * Bounded by [`CAPACITY`] and [`MOST_ASIDE`]. A token that is pushed out before its end goes to
@@ -37,7 +37,7 @@ use tokio::time::Instant;
 pub const CAPACITY: usize = 16_384;
 /// How long after a failure the same key is not asked again.
 pub const PAUSE: Duration = Duration::from_secs(1);
-/// No token is kept longer, whatever life its issuer says it has: 24 h, in seconds.
+/// No token is kept longer, even if its issuer gives it a longer life: 24 h, in seconds.
 pub const KEPT_CEILING: u64 = 24 * 3600;
 /// Tokens of one key that are kept aside: one is replaced after 60 % of its life, so more come only of
 /// upstreams that refuse them. The oldest is pushed out.
@@ -47,7 +47,7 @@ const SPARE: u64 = 30;
 /// A token that was minted less than so many seconds ago is kept though an upstream refused it.
 const YOUNG: u64 = 10;
 
-/// What was minted.
+/// A minted token.
 pub struct Token {
     pub secret: Secret,
     /// As its issuer wrote it.
@@ -56,12 +56,12 @@ pub struct Token {
     pub expires_at: UnixSeconds,
     /// The long-lived secrets that proved who asked for it.
     pub minted_from: Vec<SecretOrigin>,
-    /// What it was minted for or from has ended; nobody is to get it.
+    /// Its owner or its secret has ended; nobody is to get it.
     pub(super) ended: AtomicBool,
 }
 
-/// Which token: [whose](Owner) it is, and a digest of everything that it depends on, so that no
-/// session stands in the map.
+/// The key of a token: its [owner](Owner), and a digest of everything that it depends on, so that the map
+/// holds no session.
 pub type TokenKey = (Owner, [u8; 32]);
 
 /// Whose token it is.
@@ -82,7 +82,7 @@ struct Shelf {
     pushed_out: Vec<(Owner, Arc<Token>)>,
 }
 
-/// What an asker gets.
+/// The result for a request.
 pub type Outcome = Result<Arc<Token>, BackendFault>;
 
 #[derive(Default)]
@@ -91,7 +91,7 @@ struct Slot {
     /// Handed out before, not any more, and not at their ends yet.
     aside: Vec<Arc<Token>>,
     flight: Option<Shared<BoxFuture<'static, Outcome>>>,
-    /// What the flight brings has ended before it arrives.
+    /// The token in flight has ended before it arrives.
     is_flight_ended: bool,
     failed: Option<(Instant, BackendFault)>,
     /// When a token was handed out last. A lease that holds it ends within [`LEASE_CEILING`].
@@ -104,7 +104,7 @@ struct Kept {
     stale_from: UnixSeconds,
 }
 
-/// What is to be done for an asker.
+/// The next step for a request.
 enum Step {
     Answer(Outcome),
     Await(Shared<BoxFuture<'static, Outcome>>),
@@ -170,7 +170,7 @@ impl Tokens {
         at.map(|at| slot.aside.remove(at)).is_some()
     }
 
-    /// Everything that is kept, also aside, and has not come to its end. What has is wiped.
+    /// Everything that is kept, also aside, and has not come to its end. Ended ones are wiped.
     pub fn all(&self, now: UnixSeconds) -> Vec<(TokenKey, Arc<Token>)> {
         let of_slot = |(key, slot): (&TokenKey, &Slot)| {
             let tokens = slot.tokens().filter(|token| now < token.expires_at);

@@ -1,8 +1,8 @@
-//! What custody logs of the text that a command wrote to its standard error.
+//! The part of a command's standard error that custody logs.
 //!
-//! A command may print the secret it works with. Custody logs nothing of a text that holds a secret it
-//! knows, and replaces every word that looks like one. A command that prints a short password in its
-//! errors still discloses it: docs/configuration.md says so.
+//! A command may print the secret it works with. Custody logs nothing of a text that holds a secret of
+//! the run, and replaces every word that looks like one. A command that prints a short password in its
+//! errors still discloses it; docs/configuration.md has that warning.
 
 /// Bytes of a command's text that are logged, at most.
 const MOST: usize = 300;

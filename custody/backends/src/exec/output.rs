@@ -1,4 +1,4 @@
-//! What a command wrote: the value as text, or JSON that holds it.
+//! The output of a command: the value as text, or JSON that holds it.
 
 use crate::BackendFault;
 use lease::{Secret, UnixSeconds};
@@ -24,10 +24,10 @@ pub struct JsonFields {
     pub expires_at: Option<String>,
 }
 
-/// What was read.
+/// The value of an output, and its end.
 pub(super) struct Value {
     pub secret: Secret,
-    /// `None`: the command does not say.
+    /// `None`: the output has no end.
     pub expires_at: Option<UnixSeconds>,
 }
 
@@ -41,7 +41,7 @@ enum Node {
 }
 
 /// # Errors
-/// [`BackendFault::Unfit`]: it is not what the configuration says. No text of it is repeated.
+/// [`BackendFault::Unfit`]: it does not match the configuration. No text of it is repeated.
 pub(super) fn read(output: &[u8], format: &Format) -> Result<Value, BackendFault> {
     let value = match format {
         Format::Text => {

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 pub(super) const OUTPUT_LIMIT: usize = 64 << 10;
 /// Bytes of standard error that are kept; the rest is read and dropped.
 const COMPLAINT_LIMIT: usize = 4 << 10;
-/// A process that left the group may hold the pipes open. What the command itself wrote is read by
+/// A process that left the group may hold the pipes open. The output of the command itself is read by
 /// then.
 const DRAIN: Duration = Duration::from_millis(200);
 

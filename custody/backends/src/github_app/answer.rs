@@ -1,4 +1,4 @@
-//! What GitHub says it minted, held against what was asked.
+//! GitHub's answer, compared with the request.
 
 use crate::{BackendFault, Restriction};
 use custody_base::outbound::{Answer, StatusCode, secret};
@@ -31,7 +31,7 @@ struct RawRepository {
     name: String,
 }
 
-/// Weakest first. What GitHub may add one day is stronger than all of them, as far as we know.
+/// Weakest first. Custody treats any level that GitHub may add as stronger than all of them.
 const LEVELS: [&str; 3] = ["read", "write", "admin"];
 
 /// # Errors

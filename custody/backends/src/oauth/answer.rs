@@ -1,4 +1,4 @@
-//! What a token endpoint answers (RFC 6749 section 5).
+//! The answers of a token endpoint (RFC 6749 section 5).
 
 use crate::BackendFault;
 use custody_base::outbound::{Answer, StatusCode, optional_secret};
@@ -6,7 +6,7 @@ use lease::Secret;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The server said yes.
+/// The server granted a token.
 pub(super) struct Granted {
     /// [`BackendFault::Unfit`] for a token that is not to be used.
     pub access: Result<Access, BackendFault>,
@@ -17,7 +17,7 @@ pub(super) struct Granted {
 /// A token, not yet held against what was asked.
 pub(super) struct Access {
     pub token: Secret,
-    /// Seconds; `None` if the server did not say.
+    /// Seconds; `None` if the answer has no life.
     pub life: Option<u64>,
     pub scope: Option<Vec<String>>,
 }
@@ -43,7 +43,7 @@ struct RawRefused {
     error: String,
 }
 
-/// What is known of an answer before it comes.
+/// The expectations of an answer before it comes.
 #[derive(Clone, Copy)]
 pub(super) struct Expected {
     /// It answers a token exchange.
@@ -58,7 +58,7 @@ pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_t
 /// `Bearer`, and what Slack calls its bearer tokens.
 const BEARER: [&str; 3] = ["bearer", "bot", "user"];
 
-/// What follows from an error code.
+/// The meaning of an error code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Means {
     /// The refresh token is not good: it was used before, or it ended or was revoked.
@@ -181,7 +181,7 @@ fn life(expires_in: &Value, lifetime: Option<u64>) -> Result<Option<u64>, Backen
     }
 }
 
-/// Does the server say that the refresh token is not good: spent, expired or revoked?
+/// Does the server refuse the refresh token as spent, expired or revoked?
 pub(super) fn is_invalid_grant(fault: &BackendFault) -> bool {
     let BackendFault::Denied(text) = fault else { return false };
     let code = text.split(' ').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Who we are to an authorization server, and how that is shown (RFC 6749 section 2.3).
+//! Custody's identity at an authorization server, and its proof (RFC 6749 section 2.3).
 
 use crate::{BackendFault, LongLived, StoredSecret, rs256};
 use custody_base::actor::Actor;
@@ -47,7 +47,7 @@ pub enum BasicEncoding {
     Plain,
 }
 
-/// What one token request carries as proof.
+/// The proof that one token request carries.
 pub(super) enum Proof<'a> {
     None { id: &'a str },
     Basic { user: String, password: Secret },

@@ -57,7 +57,7 @@ impl Endpoints {
     /// Of the server with this issuer identifier, as the server itself writes it.
     ///
     /// # Errors
-    /// It is no URL that may be called; for the configuration.
+    /// Custody may not call such a URL; for the configuration.
     pub fn discovered(issuer: &str) -> Result<Self, custody_base::outbound::EndpointFault> {
         Endpoint::parse(issuer)?;
         let documents = documents_of(issuer);

@@ -9,10 +9,11 @@
 //! * The new refresh token is stored before the access token is used. If it cannot be stored, the
 //!   access token is dropped, the new refresh token stays in memory, and storing it is the first
 //!   thing the next request does.
-//! * What no client can mend: the server rotates, and custody stops before it has stored the answer,
-//!   or never gets it. Custody marks a refresh token before it sends it, and takes the mark away once
-//!   it knows what became of it. If the server refuses a marked one, the rotation is lost, and custody
-//!   says so ([`BackendFault::RefreshTokenLost`]). A new consent (`custody cred put`) is what helps.
+//! * One case no client can mend: the server rotates, and custody stops before it has stored the
+//!   answer, or never gets it. Custody marks a refresh token before it sends it, and removes the mark
+//!   when the outcome is certain. If the server refuses a marked one, the rotation is lost, and custody
+//!   reports that ([`BackendFault::RefreshTokenLost`]). A new consent (`custody cred put`) is what
+//!   helps.
 //! * Lock and mark belong to one origin of the refresh token, so a new consent waits for neither.
 
 use super::answer::is_invalid_grant;
@@ -36,7 +37,7 @@ const LOCK_LIFE: Duration = Duration::from_secs(120);
 const LOCK_SPARE: Duration = Duration::from_secs(60);
 /// How long another owner of the lock is waited for, and how often it is tried.
 const LOCK_PATIENCE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_millis(200));
-/// How long a mark stands, in seconds: longer than refresh tokens live.
+/// How long a mark lasts, in seconds: longer than refresh tokens live.
 const MARK_LIFE: u64 = 10 * 365 * 24 * 3600;
 /// Before each further try to store a new refresh token.
 const STORE_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
@@ -61,7 +62,7 @@ struct Owed {
     mark: Mark,
 }
 
-/// Says in the ledger that a refresh token was sent. A lock, as it is a row with an end.
+/// Records in the ledger that a refresh token was sent. A lock, as it is a row with an end.
 struct Mark {
     name: String,
     owner: String,
@@ -133,8 +134,8 @@ impl Rotation {
         Ok(token)
     }
 
-    /// The fault of a refresh token that was sent in vain. The mark goes, unless nobody knows what
-    /// the server did with the refresh token.
+    /// The fault of a refresh token that was sent in vain. Custody removes the mark, unless it is
+    /// uncertain what the server did with the refresh token.
     async fn refused(
         &self,
         fault: BackendFault,

@@ -3,7 +3,7 @@
 use crate::BackendFault;
 use std::collections::BTreeSet;
 
-/// What to request: of what the credential may have, what the grant gives away. In order, each once.
+/// The scopes to request: those of the credential that the grant allows. In order, each once.
 ///
 /// # Errors
 /// The grant gives away what the credential has not.
@@ -26,7 +26,8 @@ pub struct Minted {
     pub extra: Vec<String>,
 }
 
-/// What the token has. A server that names no scope gave what was requested (RFC 6749 section 5.1).
+/// The scopes of the token. A server that names no scope gave what was requested (RFC 6749 section
+/// 5.1).
 ///
 /// Many servers add scopes of their own (Keycloak's defaults, Google's `openid`): that is an error only
 /// if a grant narrows. If nothing in particular was requested, the token may have anything.

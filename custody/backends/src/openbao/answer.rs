@@ -1,4 +1,4 @@
-//! What OpenBao answers, as far as custody reads it.
+//! The answers of OpenBao, as far as custody reads them.
 
 use custody_base::outbound::{optional_secret, secret};
 use lease::Secret;
@@ -36,7 +36,7 @@ pub(super) struct Looked {
     pub renewable: bool,
 }
 
-/// What was response-wrapped: a SecretID, or a token.
+/// The unwrapped content: a SecretID, or a token.
 #[derive(Deserialize)]
 pub(super) struct Unwrapped {
     data: Option<UnwrappedData>,
@@ -80,7 +80,7 @@ pub(super) struct Leased {
 
 pub(super) type FieldMap = BTreeMap<String, Field>;
 
-/// The value of a field: a text, or something that is no credential.
+/// The value of a field: a text, or something that is not a credential.
 pub(super) enum Field {
     Text(Secret),
     Other,

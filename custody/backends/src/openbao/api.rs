@@ -1,4 +1,4 @@
-//! Calls to one OpenBao server, whoever makes them, and what its answers mean.
+//! Calls to one OpenBao server, with any token or none, and the meaning of its answers.
 
 use super::denials::policy_line;
 use super::settings::OpenBao;
@@ -16,7 +16,7 @@ pub(super) struct Api {
     namespace: Option<String>,
 }
 
-/// What is sent with a call that sends nothing.
+/// The body of a call without one.
 pub(super) const NOTHING: Option<&()> = None;
 
 // === impl Api ===
@@ -30,7 +30,7 @@ impl Api {
         })
     }
 
-    /// One call, whatever its status.
+    /// One call; its answer may have any status.
     pub(super) async fn send<B: Serialize>(
         &self,
         token: Option<&Secret>,
@@ -78,8 +78,8 @@ pub(super) fn forbidden(method: &Method, path: &str) -> String {
     format!("{path}: permission denied (403); fix: a policy of custody's token that has {line}")
 }
 
-/// Yes, no, or neither. What OpenBao says beside the status is not repeated: an engine may quote
-/// what it was given.
+/// Yes, no, or neither. Custody does not repeat OpenBao's text beside the status: an engine may quote
+/// its input.
 pub(super) fn judged(answer: Answer, path: &str) -> Result<Answer, BackendFault> {
     let status = answer.status;
     if status.is_success() {

@@ -42,8 +42,8 @@ impl Client {
     /// be dead, custody logs in again and calls once more.
     ///
     /// # Errors
-    /// [`BackendFault::Denied`] for an answer that says no, [`BackendFault::Down`] if there is no
-    /// answer or the server says that it cannot (sealed, standing by, over its limits).
+    /// [`BackendFault::Denied`] for a refusal, [`BackendFault::Down`] if there is no answer or the
+    /// server cannot serve (sealed, on standby, over its limits).
     pub(crate) async fn call<B: Serialize>(
         &self,
         method: Method,
@@ -85,7 +85,7 @@ impl Client {
     }
 }
 
-/// An answer that says yes, and the token it was given to: what OpenBao leases ends with it.
+/// A successful answer, and the token of its call: OpenBao's leases end with that token.
 pub(crate) struct Granted {
     pub answer: Answer,
     pub(super) token: Arc<Token>,

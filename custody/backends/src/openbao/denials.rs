@@ -1,5 +1,5 @@
-//! What a 403 of OpenBao says: that a policy denies the path, or that the token is dead. OpenBao
-//! answers both alike.
+//! The meaning of a 403 of OpenBao: a policy denies the path, or the token is dead. OpenBao answers
+//! both alike.
 //!
 //! A token with the policy `default` may look itself up, and that settles it. For any other token
 //! the proof is a new login: if the new token is refused at the same path, the policy denies the
@@ -33,7 +33,7 @@ pub(super) fn policy_line(method: &Method, path: &str) -> String {
 // === impl Denials ===
 
 impl Denials {
-    /// Is this path known to be denied, so that a 403 says nothing about the token?
+    /// Is this path recorded as denied, so that a 403 is not a verdict on the token?
     pub fn has(&self, path: &str) -> bool {
         self.all().get(path).is_some_and(|denial| Instant::now() < denial.until)
     }

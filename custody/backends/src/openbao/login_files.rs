@@ -31,7 +31,7 @@ struct Unwrapping {
 // === impl LoginFiles ===
 
 impl LoginFiles {
-    /// What the file holds, unwrapped if it `is_wrapped`.
+    /// The content of the file, unwrapped if it `is_wrapped`.
     ///
     /// # Errors
     /// The file cannot be read, or its wrapping token was used or has expired.

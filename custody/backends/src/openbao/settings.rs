@@ -38,7 +38,7 @@ pub enum OpenBaoAuth {
     },
 }
 
-/// What one handle's credential is made of.
+/// The parts of one handle's credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenBaoSource {
     pub at: SecretPath,

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 const PAUSE: Duration = Duration::from_secs(1);
 /// A login that OpenBao refused is repeated after twice as long each time, up to this.
 const PAUSE_MAX: Duration = Duration::from_secs(16);
-/// A token that is refused when it is no older than this was alive: the path is denied.
+/// A token of at most this age was alive when it was refused: the path is denied.
 const NEW: Duration = Duration::from_secs(30);
 const LOOK_UP: &str = "auth/token/lookup-self";
 const RENEW: &str = "auth/token/renew-self";
@@ -62,11 +62,11 @@ struct Pace {
     fault: Option<BackendFault>,
 }
 
-/// What follows from a 403.
+/// The consequence of a 403.
 pub(super) enum Refusal {
     /// The token may have been dead. This one is newer.
     Replaced(Arc<Token>),
-    /// The denial stands, with what the operator has to know beside it.
+    /// The denial is final, with the hint for the operator.
     Stands(String),
 }
 
@@ -94,7 +94,7 @@ impl Tokens {
         tokens
     }
 
-    /// The token; logs in if there is none.
+    /// The token; logs in without one.
     pub(super) async fn current(&self) -> Result<Arc<Token>, BackendFault> {
         match self.usable() {
             Some(token) => Ok(token),
@@ -102,8 +102,8 @@ impl Tokens {
         }
     }
 
-    /// What a 403 at `path` says of this token. Custody logs in anew only if the token cannot be
-    /// looked up and the path is not known to be denied.
+    /// The meaning of a 403 at `path` for this token. Custody logs in again only if the token cannot be
+    /// looked up and the path is not recorded as denied.
     pub(super) async fn judge(
         &self,
         token: &Arc<Token>,
@@ -136,14 +136,14 @@ impl Tokens {
                 path,
                 seconds = holds.as_secs(),
                 "OpenBao denies this path to a new token too, so a policy does; custody does not \
-                 log in for this path again before these seconds are over. Custody can tell a \
-                 denial from a dead token without a login if its policy has: {}",
+                 log in for this path again before these seconds are over. Custody distinguishes \
+                 a denial from a dead token without a login if its policy has: {}",
                 policy_line(&Method::GET, LOOK_UP)
             );
         }
     }
 
-    /// `true`: the token is alive. `false` says nothing: it may be dead, or lack a policy for it.
+    /// `true`: the token is alive. `false` is not a verdict: it may be dead, or lack a policy for it.
     async fn can_look_up(&self, token: &Token) -> Result<bool, BackendFault> {
         let answer = self.api.send(Some(&token.value), Method::GET, LOOK_UP, &[], NOTHING).await?;
         match answer.status {
@@ -247,7 +247,7 @@ impl Tokens {
             // Its first call shows which it is.
             tracing::warn!(file = %path.display(),
                 "the token in this file cannot be looked up: it is dead, or no policy allows it. \
-                 Custody uses it, and knows no end of it. Fix: the policy {}",
+                 Custody uses it without an end. Fix: the policy {}",
                 policy_line(&Method::GET, LOOK_UP));
             return Ok(token);
         }
@@ -268,7 +268,7 @@ impl Tokens {
         Ok(renewed)
     }
 
-    /// What the keeper does when it is time.
+    /// The keeper's work when it is time.
     async fn tend(&self, token: &Arc<Token>) {
         if token.renewable {
             match self.renew(token).await {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Primary and backup together, for one operation.
 pub const MOST_ATTEMPTS: u32 = 3;
 
-/// What attempts are left. Of a reservation it is the ledger's row, so that a crash refunds none.
+/// The attempts that are left. Of a reservation it is the ledger's row, so that a crash refunds none.
 #[async_trait]
 pub trait AttemptBudget: Send + Sync {
     /// Counts an attempt that is about to be made.

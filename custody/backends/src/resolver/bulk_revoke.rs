@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 const AT_ONCE: usize = 8;
 
 impl Resolver {
-    /// Asks the backends to take back what they gave: each by its name, and with what it knows the
-    /// value by. It is best-effort, and what cannot be taken back still ends by itself. The task ends
-    /// when every backend has been asked; nobody has to wait for it.
+    /// Asks the backends to revoke their values: each by its name, and with its own reference to the
+    /// value. It is best-effort, and what cannot be taken back still ends by itself. The task ends when
+    /// every backend has been asked; nobody has to wait for it.
     pub fn revoke_all(
         self: &Arc<Self>,
         given: impl IntoIterator<Item = (String, Option<String>)>,

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 const NOW: UnixSeconds = 1_000_000;
 
-/// What a backend does when it is asked.
+/// The behaviour of a backend.
 #[derive(Clone, Debug)]
 enum Act {
     Gives { expires_at: Option<UnixSeconds>, kind: CredentialType },
@@ -238,8 +238,8 @@ fn act() -> impl Strategy<Value = Act> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever the backends do: a life within its bounds, a type that was asked for, no attempt
-    /// beyond the budget, nobody asked who was not next.
+    /// For any behaviour of the backends: a life within its bounds, a requested type, no attempt beyond
+    /// the budget, and no backend out of turn.
     #[test]
     fn no_backend_gets_around_the_rules(
         backends in prop::collection::vec((prop::option::weighted(0.9, any::<bool>()), act()), 1..4),

@@ -19,7 +19,7 @@ impl CredentialBackend for SealedBackend {
         SEALED
     }
 
-    /// What is in it nobody knows without looking.
+    /// Only a read shows its content.
     fn is_capable(&self, _: &CredentialRequest<'_>) -> bool {
         true
     }
@@ -38,9 +38,9 @@ impl CredentialBackend for SealedBackend {
 }
 
 impl SealedBackend {
-    /// Of the row that was read with the session's standing, if that was only just now, and its origin.
-    /// One that does not open may have been sealed anew since, so it is read once more. One that was
-    /// replaced since is found by the ledger when it records the lease.
+    /// Of the row that was read with the session's access state, if that was only just now, and its
+    /// origin. One that does not open may have been sealed again since, so custody reads it once more.
+    /// One that was replaced since is found by the ledger when it records the lease.
     async fn credential(
         &self,
         asked: &CredentialRequest<'_>,
@@ -122,7 +122,7 @@ mod tests {
             self.ledger.get(&self.actor, &self.handle).await.unwrap().unwrap()
         }
 
-        /// What is leased if `row` was read this long ago.
+        /// The leased value if `row` was read this long ago.
         async fn leased(&self, row: Option<Row>, age: Duration) -> Result<Vec<u8>, BackendFault> {
             let snapshot = Snapshot::new(row, Instant::now().checked_sub(age).unwrap());
             let restriction = Restriction::default();

@@ -1,4 +1,4 @@
-//! What a sealed value is tied to, and how the local signer seals.
+//! The binding of a sealed value to its place, and the sealing of the local signer.
 //!
 //! ```text
 //! envelope = format (1 byte, 0x02) || nonce (12 bytes, random) || AES-256-GCM ciphertext and tag
@@ -22,7 +22,7 @@ pub struct Place<'a> {
     pub handle: &'a Handle,
     /// Never used twice in one store.
     pub version: u64,
-    /// The shape as it stands in the row (JSON).
+    /// The shape as in the row (JSON).
     pub shape: &'a str,
     /// Which key sealed it.
     pub key: &'a str,
@@ -70,7 +70,7 @@ pub fn seal(key: &SealingKey, aad: &[u8], secret: &Secret) -> Result<Vec<u8>, Si
     Ok(envelope)
 }
 
-/// Opens an envelope that stands in its own place.
+/// Opens an envelope in its own place.
 pub fn open(key: &SealingKey, aad: &[u8], envelope: &[u8]) -> Result<Secret, SignerFault> {
     let (format, rest) = envelope.split_first().ok_or(SignerFault::Unopened)?;
     let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(SignerFault::Unopened)?;

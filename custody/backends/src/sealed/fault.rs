@@ -34,11 +34,11 @@ pub enum StoreFault {
     #[error("a row of the store does not read: {0}")]
     Row(&'static str),
     #[error(
-        "{handle} of actor {actor}: {fault}; fix: store it anew (custody cred put) or delete it, \
+        "{handle} of actor {actor}: {fault}; fix: store it again (custody cred put) or delete it, \
          then rotate again"
     )]
     Stuck { actor: Actor, handle: Handle, fault: Box<StoreFault> },
-    #[error("others change every value before it is sealed anew; rotate again later")]
+    #[error("others change every value before it is sealed again; rotate again later")]
     Busy,
 }
 

@@ -40,7 +40,7 @@ pub struct Sealing {
     pub previous_root_keys: Vec<PathBuf>,
 }
 
-/// Who holds the key.
+/// The holder of the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SealWith {
     /// Custody, in a file that its owner alone may read.
@@ -49,7 +49,7 @@ pub enum SealWith {
     Transit { backend: String, settings: Box<OpenBao>, mount: String, key: String },
 }
 
-/// What to do with a key that this ledger has never seen.
+/// The treatment of a key that this ledger has never seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewKey {
     Add,
@@ -92,8 +92,8 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Who seals. Asks the ledger whether there is a newer key first: this custody may have been
-    /// running since before it.
+    /// The signer that seals. Asks the ledger whether there is a newer key first: this custody may have
+    /// been running since before it.
     ///
     /// # Errors
     /// The ledger does not answer, or the key has not been added to it.
@@ -105,8 +105,8 @@ impl Keyring {
         self.known().active.ok_or(StoreFault::NoKey)
     }
 
-    /// Who seals, after a look at the files: a root key that is new there is made known to the
-    /// ledger, and with it to every replica.
+    /// The signer that seals, after a look at the files. Custody records a new root key in the ledger,
+    /// and so for every replica.
     ///
     /// # Errors
     /// A file cannot be read, or the ledger does not answer.
@@ -122,7 +122,7 @@ impl Keyring {
         self.known().active.ok_or(StoreFault::NoKey)
     }
 
-    /// Who sealed a row of this key.
+    /// The signer that sealed a row of this key.
     ///
     /// # Errors
     /// No root key that is given is this one.
@@ -178,7 +178,7 @@ impl Keyring {
         self.transit.as_ref().filter(here).cloned()
     }
 
-    /// Makes the ledger know the active key.
+    /// Records the active key in the ledger.
     async fn add(&self) -> Result<(), StoreFault> {
         let row = match (&self.sealing.with, &self.transit) {
             (SealWith::RootKey(path), _) => new_row(&load("store.root_key", path)?)?,

@@ -90,7 +90,7 @@ impl StoreKeys {
         self.expand(&[ACTOR_INFO, actor.as_str().as_bytes()])
     }
 
-    /// Tells the right root key from a wrong one without saying anything about it.
+    /// Distinguishes the right root key from a wrong one, and discloses nothing about it.
     ///
     /// # Errors
     /// [`SignerFault::Derivation`].

@@ -1,9 +1,9 @@
 //! Re-wrapping: every value sealed under the active key, one row at a time.
 //!
-//! A row is replaced only if it is still as it was read (version and key), so a `put` beside it
-//! wins. At every moment each row names the key that opens it; a rotation that is cut off leaves
-//! some rows under the old key and some under the new, all of them readable, and the next run does
-//! the rest. An old key is forgotten by the ledger only when it seals nothing any more.
+//! A row is replaced only if it is still as it was read (version and key), so a `put` beside it wins.
+//! At every moment each row names the key that opens it; a rotation that is cut off leaves some rows
+//! under the old key and some under the new, all of them readable, and the next run does the rest. The
+//! ledger deletes an old key only when it seals nothing any more.
 
 use super::{SealedStore, StoreFault};
 use custody_ledger::Row;
@@ -15,13 +15,13 @@ const BATCH: u32 = 50;
 /// Batches in a row in which others changed every single value before we could.
 const PATIENCE: u32 = 10;
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotated {
     /// The key that seals everything now.
     pub key: String,
-    /// Values that were sealed anew.
+    /// Values that were sealed again.
     pub rewrapped: u64,
     /// Keys that seal nothing any more. Their files are not needed again.
     pub dropped: Vec<String>,
@@ -32,11 +32,11 @@ pub struct Rotated {
 // === impl SealedStore ===
 
 impl SealedStore {
-    /// Reads the files of the keys again, and seals under the active one whatever another sealed.
+    /// Reads the files of the keys again, and seals every value of another key under the active one.
     ///
     /// # Errors
-    /// A value does not open (it is named), or the ledger or signer is not there. What was done
-    /// stays done; run it again.
+    /// A value does not open (it is named), or the ledger or signer is not there. Finished work stays;
+    /// run it again.
     pub async fn rotate(&self) -> Result<Rotated, StoreFault> {
         let active = self.keyring.renewed().await?;
         let mut rotated = Rotated { key: active.key_id().to_owned(), ..Rotated::default() };

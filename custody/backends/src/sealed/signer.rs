@@ -1,4 +1,4 @@
-//! Who holds the keys.
+//! The holders of the keys.
 
 use async_trait::async_trait;
 use custody_base::actor::Actor;
@@ -7,7 +7,7 @@ use lease::Secret;
 /// Seals and unseals under a key per actor that never leaves it.
 #[async_trait]
 pub trait Signer: Send + Sync + 'static {
-    /// By which a row says who sealed it ([`custody_ledger::KeyRow::id`]).
+    /// The name by which a row refers to its signer ([`custody_ledger::KeyRow::id`]).
     fn key_id(&self) -> &str;
 
     /// `aad`: what the sealed value is tied to; it opens with the same again, and only so.
@@ -29,7 +29,7 @@ pub trait Signer: Send + Sync + 'static {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignerFault {
-    /// AES-GCM does not tell a wrong key from a changed byte.
+    /// AES-GCM does not distinguish a wrong key from a changed byte.
     #[error("the sealed value was changed, moved, or sealed with another key")]
     Unopened,
     #[error("the operating system gave no randomness")]

@@ -197,7 +197,7 @@ async fn what_cannot_be_leased_cannot_be_stored() {
     assert_eq!(store.list().await.unwrap(), []);
 }
 
-/// A ledger that dies at its n-th change: before it, or after it was made and before anybody knew.
+/// A ledger that dies at its n-th change: before it, or after it and before the answer.
 struct Dying {
     inner: Arc<SqliteLedger>,
     left: AtomicI64,

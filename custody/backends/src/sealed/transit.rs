@@ -1,8 +1,8 @@
 //! The signer at OpenBao: its Transit engine, with a derived key.
 //!
-//! The key of an actor is derived inside OpenBao from the named key and the actor as context, and
-//! no call gives it out. What is sealed is `0x03 || "vault:v1:..."`; the associated data goes
-//! through Transit into AES-GCM.
+//! The key of an actor is derived inside OpenBao from the named key and the actor as context, and no
+//! call gives it out. The sealed text is `0x03 || "vault:v1:..."`; the associated data goes through
+//! Transit into AES-GCM.
 
 use super::signer::{Signer, SignerFault};
 use crate::BackendFault;
@@ -93,7 +93,7 @@ impl TransitSigner {
         Ok(Self { id, client, mount: mount.to_owned(), key: key.to_owned() })
     }
 
-    /// What rows call this key.
+    /// The name of this key in rows.
     pub fn id_of(backend: &str, mount: &str, key: &str) -> String {
         format!("transit:{backend}/{mount}/{key}")
     }

@@ -12,7 +12,7 @@ fn owner_of(actor: &str) -> Owner {
     owner(&actor.parse().unwrap(), &"h".parse().unwrap())
 }
 
-/// An issuer that counts, and answers when it is told to.
+/// An issuer that counts, and answers on demand.
 #[derive(Clone)]
 struct Issuer {
     asked: Arc<AtomicUsize>,
