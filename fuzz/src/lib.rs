@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod host;
 pub mod jwt_header;
 pub mod lease_answer;
+pub mod links;
 pub mod path;
 pub mod pattern;
 pub mod strict_json;
@@ -20,13 +21,14 @@ pub mod strict_json;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, in the order of the alphabet.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("audit_entry", audit_entry::check),
     ("case_file", case_file::check),
     ("cursor", cursor::check),
     ("host", host::check),
     ("jwt_header", jwt_header::check),
     ("lease_answer", lease_answer::check),
+    ("links", links::check),
     ("path", path::check),
     ("pattern", pattern::check),
     ("strict_json", strict_json::check),
