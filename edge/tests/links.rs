@@ -61,6 +61,12 @@ fn reference_to_the_destination_names_the_gateway() {
             assert_eq!(rewritten(&links(), name, reference), format!("{GATEWAY}{expected}"));
         }
     }
+    // Without a host it has the page's, and the page is the gateway's.
+    for (reference, expected) in
+        [("/v1/a?b", "/api.example.com/v1/a?b"), ("/", "/api.example.com/")]
+    {
+        assert_eq!(rewritten(&links(), "location", reference), expected);
+    }
     // Without a scheme it has that of the page, which is the gateway's.
     let found = rewritten(&links(), "location", "//api.example.com/v1/a");
     assert_eq!(found, "//edge.internal:8080/api.example.com/v1/a");
@@ -72,7 +78,8 @@ fn reference_to_the_destination_names_the_gateway() {
 #[test]
 fn reference_to_anything_else_stays() {
     for reference in [
-        "/v1/a",
+        "/../a",
+        "/a\\b",
         "v1/a",
         "",
         "?page=2",

@@ -4,6 +4,7 @@ use crate::common::stores::Database;
 use custody_ledger::{LedgerPlace, Missing};
 use rusqlite::Connection;
 use std::path::Path;
+use std::process::Command;
 
 /// Housekeeping would delete what is older.
 const DAYS: u64 = 2 * 24 * 60 * 60 - 60 * 60;

@@ -13,8 +13,9 @@ pub struct GatewayLinks {
     destination: Authority,
     scheme: LinkScheme,
     /// The gateway's authority and the segment that names the destination, as the guest wrote them:
-    /// `edge.internal:8080/api.example.com`.
-    base: Vec<u8>,
+    /// `edge.internal:8080` and `/api.example.com`.
+    gateway: Vec<u8>,
+    segment: Vec<u8>,
 }
 
 /// By which scheme guests call the gateway.
@@ -47,11 +48,11 @@ const LINK: &str = "link";
 impl GatewayLinks {
     /// `gateway` and `segment` are what the guest wrote to name the gateway and, in the path, the destination.
     pub fn new(scheme: LinkScheme, gateway: &[u8], segment: &[u8], destination: Authority) -> Self {
-        Self { destination, scheme, base: [gateway, b"/", segment].concat() }
+        Self { destination, scheme, gateway: gateway.into(), segment: [b"/", segment].concat() }
     }
 
-    /// The headers of a response that name the destination. A reference that is malformed, relative, or
-    /// names another host stays as it is.
+    /// The headers of a response that name the destination. A reference that is malformed, is relative to the
+    /// path of the request, or names another host stays as it is.
     pub fn rewrite(&self, headers: &Headers) -> Vec<RewrittenHeader> {
         let references = REFERENCES.into_iter().filter_map(|name| {
             let value = self.rewrite_reference(headers.single(name)?)?;
@@ -86,9 +87,12 @@ impl GatewayLinks {
     }
 
     /// A reference without a scheme (`//host/path`) gets the scheme of the page from its client, and the edge
-    /// calls destinations by https.
+    /// calls destinations by https. A reference without a host (`/path`) gets both.
     fn rewrite_reference(&self, reference: &[u8]) -> Option<Vec<u8>> {
         const HTTPS: &[u8] = b"https:";
+        if reference.starts_with(b"/") && !reference.starts_with(b"//") {
+            return self.in_segment(b"", reference);
+        }
         let has_scheme =
             reference.get(..HTTPS.len()).is_some_and(|text| text.eq_ignore_ascii_case(HTTPS));
         let relative = if has_scheme { reference.get(HTTPS.len()..)? } else { reference };
@@ -97,7 +101,7 @@ impl GatewayLinks {
         let (authority, below) = rest.split_at(end);
         let names_destination =
             Authority::parse(authority, HTTPS_PORT).as_ref() == Ok(&self.destination);
-        if !names_destination || !below.iter().copied().all(is_of_uri) || climbs(below) {
+        if !names_destination {
             return None;
         }
         let scheme: &[u8] = match self.scheme {
@@ -105,7 +109,14 @@ impl GatewayLinks {
             LinkScheme::Http => b"http:",
             LinkScheme::Https => HTTPS,
         };
-        Some([scheme, b"//", &self.base, below].concat())
+        self.in_segment(&[scheme, b"//", &self.gateway].concat(), below)
+    }
+
+    /// A URI that begins with `start` and has the path `below` of the destination, if no client leaves the
+    /// destination by it.
+    fn in_segment(&self, start: &[u8], below: &[u8]) -> Option<Vec<u8>> {
+        let stays = below.iter().copied().all(is_of_uri) && !climbs(below);
+        stays.then(|| [start, &self.segment, below].concat())
     }
 }
 

@@ -13,12 +13,12 @@ mod scripted_answers;
 
 pub use credential::fingerprint;
 pub use events::Events;
+pub use git::Repositories;
 pub use record::{Record, Seen};
 pub use scripted_answers::{ScriptedAnswer, ScriptedAnswers};
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -62,14 +62,6 @@ pub struct Origin {
     events: Events,
     scripted_answers: ScriptedAnswers,
     serving: JoinHandle<()>,
-}
-
-/// A folder of bare repositories.
-#[derive(Clone, Debug)]
-pub struct Repositories {
-    pub folder: PathBuf,
-    /// The first segment of their paths.
-    pub below: &'static str,
 }
 
 // === impl OriginSettings ===

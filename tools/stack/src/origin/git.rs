@@ -19,6 +19,14 @@ const LIMIT: usize = 64 << 20;
 /// What GitHub has installation tokens be the password of.
 const USER: &str = "x-access-token";
 
+/// A folder of bare repositories.
+#[derive(Clone, Debug)]
+pub struct Repositories {
+    pub folder: PathBuf,
+    /// The first segment of their paths.
+    pub below: &'static str,
+}
+
 /// Answers a request for a repository below `root`; `path` is below it.
 pub(super) async fn serve(root: PathBuf, path: String, request: Request<Body>) -> Response {
     if !is_authenticated(&request) {

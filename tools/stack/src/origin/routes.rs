@@ -20,7 +20,8 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Events, Record, Repositories, ScriptedAnswers, Seen, git};
+use super::git::{self, Repositories};
+use super::{Events, Record, ScriptedAnswers, Seen};
 
 /// The pieces a download is sent in.
 const PIECE: usize = 64 * 1024;

@@ -43,7 +43,9 @@ pub fn all() -> Result<Value> {
         "credential": {"handle": HANDLE},
     })];
     for mut destination in ready()? {
-        destination["ports"] = json!([ORIGIN_PORT]);
+        if let Some(fields) = destination.as_object_mut() {
+            fields.insert("ports".to_owned(), json!([ORIGIN_PORT]));
+        }
         destinations.push(destination);
     }
     Ok(json!({"destinations": destinations}))
@@ -57,8 +59,8 @@ fn ready() -> Result<Vec<Value>> {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let written = policy::read(&path)?;
-            let listed =
-                written["destinations"].as_array().context("a policy without destinations")?;
+            let listed = written.get("destinations").and_then(Value::as_array);
+            let listed = listed.with_context(|| format!("{}: no destinations", path.display()))?;
             destinations.extend(listed.iter().cloned());
         }
     }
