@@ -19,6 +19,8 @@ pub(super) struct Call<'a> {
     records: bool,
     /// The guest pointed to a memory that is not there.
     has_no_memory: bool,
+    /// Why Envoy does not survive the call.
+    pub crash: Option<&'static str>,
 }
 
 /// The running guest, as wasmtime hands it to a host function.
@@ -77,7 +79,7 @@ impl<'a> Call<'a> {
             return Err(wasmtime::Error::new(Cause::Forbidden { function, stage }));
         }
         let records = caller.data().simulation.borrow().transcript.records_calls();
-        Ok(Self { caller, function, args: Vec::new(), records, has_no_memory: false })
+        Ok(Self { caller, function, args: Vec::new(), records, has_no_memory: false, crash: None })
     }
 
     fn ordered_fault(&mut self) -> Option<Status> {
@@ -216,6 +218,9 @@ impl<'a> Call<'a> {
 
     /// Envoy has nowhere to look for what the guest points to.
     fn crash(&self) -> Option<Cause> {
+        if let Some(why) = self.crash {
+            return Some(Cause::Crash(why.to_owned()));
+        }
         let why = match self.caller.data().is_linked {
             true => "the module exports no memory, and calls",
             false => "before the module's start section has ended, it calls",

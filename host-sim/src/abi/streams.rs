@@ -129,6 +129,10 @@ fn order(call: &mut Call<'_>, reply: LocalReply) {
     let state = call.state();
     let context = state.subject();
     let Some(stream) = state.http_mut(context) else { return };
+    if stream.logging || stream.reply_ordered && !stream.response.headers.is_empty() {
+        call.crash = Some("a local reply when the stream is over, or a second one to a response");
+        return;
+    }
     if stream.reply_ordered {
         let violation = Violation::SecondLocalReply { stream: stream.id, status: reply.status };
         return call.write_down(TranscriptEvent::Violation(violation));

@@ -15,6 +15,8 @@ use crate::vm::{CallbackResult, FailPolicy, Vm};
 const STOP_ITERATION: u32 = 1;
 const STOP_ALL_AND_BUFFER: u32 = 3;
 const STOP_ALL_AND_WATERMARK: u32 = 4;
+/// `FilterDataStatus`: what came is held, and not shown again.
+const STOP_AND_WATERMARK: u32 = 2;
 /// `FilterDataStatus`: nothing is kept of a chunk with this verdict.
 const STOP_NO_BUFFER: u32 = 3;
 
@@ -156,6 +158,7 @@ impl Vm {
     fn show_body(&mut self, context: u32, direction: Direction, bytes: Vec<u8>, end: bool) {
         let Some(stream) = self.http(context) else { return };
         let half = stream.half(direction);
+        half.shown_body += bytes.len();
         half.body.extend(bytes);
         (half.visible.body, half.shown_end) = (true, end);
         let args = (context, number(half.body.len()), u32::from(end));
@@ -184,10 +187,18 @@ impl Vm {
                 half.body.clear();
                 half.iteration = IterationState::StopIteration;
             }
-            _ if half.body.len() > BODY_LIMIT => {
-                self.local_reply(context, LocalReply::too_large(direction));
+            // The filter sees the next piece alone.
+            STOP_AND_WATERMARK => {
+                half.set_aside.append(&mut half.body);
+                half.iteration = IterationState::StopIteration;
             }
-            _ => half.iteration = IterationState::StopIteration,
+            _ => {
+                half.body.splice(..0, std::mem::take(&mut half.set_aside));
+                half.iteration = IterationState::StopIteration;
+                if half.body.len() > BODY_LIMIT {
+                    self.local_reply(context, LocalReply::too_large(direction));
+                }
+            }
         }
     }
 
@@ -252,11 +263,11 @@ impl Vm {
             let messages = half.unsent(direction);
             return messages.into_iter().for_each(|what| self.leave(id, next, what));
         }
-        let complete = half.complete;
+        let (complete, is_cut_short) = (half.complete, half.is_cut_short());
         let mut asked = None;
         if direction == Direction::Request && complete && !stream.upstream_asked {
             stream.upstream_asked = true;
-            asked = stream.upstream.delay();
+            asked = stream.upstream.delay().filter(|_| !is_cut_short);
         }
         if first {
             self.write(TranscriptEvent::Passed { stream: id, direction });

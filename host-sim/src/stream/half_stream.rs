@@ -31,6 +31,10 @@ pub(crate) struct HalfStream {
     pub trailers: HeaderMap,
     /// Body the filter has been shown and has not let go.
     pub body: Vec<u8>,
+    /// Body before that, which the filter held without having it buffered for itself.
+    pub set_aside: Vec<u8>,
+    /// Bytes of body the filter has been shown.
+    pub shown_body: usize,
     pub arriving: VecDeque<Piece>,
     pub iteration: IterationState,
     pub visible: Visible,
@@ -100,12 +104,20 @@ impl HalfStream {
         let passed = self
             .passed
             .get_or_insert_with(|| Message { headers: self.headers.clone(), ..Message::default() });
+        passed.body.append(&mut self.set_aside);
         passed.body.append(&mut self.body);
         if self.shown_trailers {
             passed.trailers = self.trailers.clone();
         }
         self.complete = self.shown_end;
         first
+    }
+
+    /// Its receiver waits for the rest of what `content-length` says: the filter has let go of less.
+    pub fn is_cut_short(&self) -> bool {
+        let length = self.headers.text("content-length").and_then(|text| text.parse().ok());
+        let passed = self.passed.as_ref().map_or(0, |passed| passed.body.len());
+        length.is_some_and(|length: usize| passed < length && length <= self.shown_body)
     }
 
     /// What has passed and has not been handed on.

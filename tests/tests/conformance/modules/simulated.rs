@@ -64,7 +64,7 @@ fn exchange(host: &mut Host, ask: &Ask) -> Option<Seen> {
     let upstream = Upstream::streams(200, &headers, [ORIGIN, ""]);
     let stream = simulated::send(host, ask, |request: Request| request.upstream(upstream));
     let outcome = host.outcome(stream);
-    if outcome.received.is_none() {
+    if outcome.received.is_none() || outcome.held {
         host.cancel(stream);
         host.settle();
     }

@@ -1,0 +1,16 @@
+;; It holds bodies by StopIterationAndWatermark until their end, and logs what it sees of each piece.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_buffer_bytes" (func $buffer (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 65536))
+  (func $see (param $kind i32) (param $end i32) (result i32)
+    (i64.store (i32.const 8) (i64.const 0))
+    (drop (call $buffer (local.get $kind) (i32.const 0) (i32.const 99) (i32.const 8) (i32.const 12)))
+    (drop (call $log (i32.const 2) (i32.load (i32.const 8)) (i32.load (i32.const 12))))
+    (select (i32.const 0) (i32.const 2) (local.get $end)))
+  (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+    (call $see (i32.const 0) (local.get 2)))
+  (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32)
+    (call $see (i32.const 1) (local.get 2))))
