@@ -15,12 +15,13 @@ use stack::oidc_provider::OidcProvider;
 use stack::origin::OriginSettings;
 use stack::policy::ORIGIN_PORT;
 use stack::{Credential, Stack};
+use tests::guest::{self, Connected};
 use tests::scene::{API, LEASED, SECRET, Scene};
 use tests::wire::Wire;
 
 const AUDIENCE: &str = "leasehold-edge";
-/// Longer than the time between two fetches of edge and custody.
-const KNOWN: Duration = Duration::from_millis(1600);
+/// Longer than the time between two fetches of edge and custody, and a tick of the edge.
+const KNOWN: Duration = Duration::from_millis(2500);
 const GUESTS: usize = 3;
 
 /// The provider. Dropping it ends it.
@@ -106,19 +107,14 @@ fn scene(provider: &mut Provider, ca: &std::path::Path) -> Scene {
 
 /// One request in a tunnel of its own: the status, and the reason of a denial.
 fn call(scene: &Scene, token: &str) -> (u16, Option<String>) {
-    let connected = scene.connect(&scene.at(API), token).unwrap();
+    let tunnel = match scene.connect(&scene.at(API), token).unwrap() {
+        Connected::Tunnel(tunnel) => tunnel,
+        Connected::Refused(reply) => return (reply.status, reply.reason()),
+    };
     let ca = scene.stack.guest_ca().unwrap();
-    match connected.tunnel() {
-        Ok(tunnel) => {
-            let tls = tests::guest::tls(tunnel, ca, Some(API), "http/1.1").unwrap();
-            let reply = Wire::new(tls).exchange(scene.get(API, "/v1/models")).unwrap();
-            (reply.status, reply.reason())
-        }
-        Err(_) => {
-            let reply = scene.connect(&scene.at(API), token).unwrap().refused().unwrap();
-            (reply.status, reply.reason())
-        }
-    }
+    let tls = guest::tls(tunnel, ca, Some(API), "http/1.1").unwrap();
+    let reply = Wire::new(tls).exchange(scene.get(API, "/v1/models")).unwrap();
+    (reply.status, reply.reason())
 }
 
 /// Publish, wait, sign, wait, withdraw: how an issuer rotates so that no token of its own is refused.

@@ -79,6 +79,19 @@ fn a_tunnel_that_is_idle_for_a_second_ends() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
+/// The begin of a connection, which gives each stream this window, and of a request to [`UNLISTED`] with these flags
+/// (RFC 9113 section 6.2).
+fn begun_over_h2(window: u8, flags: u8) -> Vec<u8> {
+    let mut begun = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS: the window (RFC 9113 section 6.5.2).
+    begun.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, window, 0]);
+    // HEADERS: POST https /, and an authority as a literal (RFC 7541 appendix A).
+    let length = u8::try_from(UNLISTED.len()).unwrap();
+    begun.extend([0, 0, length + 5, 1, flags, 0, 0, 0, 1, 0x83, 0x87, 0x84, 0x01, length]);
+    begun.extend(UNLISTED.as_bytes());
+    begun
+}
+
 /// A guest that never lets the reply come would hold one of the few places of such tunnels for minutes.
 #[test]
 fn a_tunnel_whose_guest_never_reads_the_reply_ends() {
@@ -87,19 +100,45 @@ fn a_tunnel_whose_guest_never_reads_the_reply_ends() {
     let ca = scene.stack.guest_ca().unwrap();
     let mut tls = guest::tls(tunnel, ca, Some(UNLISTED), "h2").unwrap();
     tls.sock.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    // SETTINGS: a window of nothing for each stream (RFC 9113 section 6.5.2).
-    request.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
-    // HEADERS, the end of the request: GET https /, and an authority as a literal (RFC 7541 appendix A).
-    let length = u8::try_from(UNLISTED.len()).unwrap();
-    request.extend([0, 0, length + 5, 1, 5, 0, 0, 0, 1, 0x82, 0x87, 0x84, 0x01, length]);
-    request.extend(UNLISTED.as_bytes());
+    let request = begun_over_h2(0, 5);
     tls.write_all(&request).unwrap();
     let begun = Instant::now();
     let mut answer = Vec::new();
     let ended = tls.read_to_end(&mut answer).map_or_else(|error| error.kind(), |_| UnexpectedEof);
     assert!(!answer.is_empty(), "Envoy answers");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}, {ended}", begun.elapsed());
+}
+
+/// Python's h2 and the JVM reject a reply behind a GOAWAY.
+#[test]
+fn a_slow_upload_gets_its_denial_before_the_end_of_the_connection() {
+    let scene = Scene::refusing_in_tunnel();
+    let tunnel = scene.connect(&scene.at(UNLISTED), &scene.session).unwrap().tunnel().unwrap();
+    let ca = scene.stack.guest_ca().unwrap();
+    let mut tls = guest::tls(tunnel, ca, Some(UNLISTED), "h2").unwrap();
+    tls.sock.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    tls.write_all(&begun_over_h2(0x10, 4)).unwrap();
+    for piece in 1..=25 {
+        std::thread::sleep(Duration::from_millis(500));
+        // DATA of one byte; the last one ends the request.
+        tls.write_all(&[0, 0, 1, 0, u8::from(piece == 25), 0, 0, 0, 1, b'x']).unwrap();
+    }
+    let mut answer = Vec::new();
+    let _ = tls.read_to_end(&mut answer);
+    let kinds = kinds_of_frames(&answer);
+    let [headers, goaway] = [1, 7].map(|wanted| kinds.iter().position(|kind| *kind == wanted));
+    assert!(headers.is_some_and(|at| goaway.is_none_or(|end| at < end)), "{kinds:?}");
+}
+
+/// The types of the frames (RFC 9113 section 4.1).
+fn kinds_of_frames(mut bytes: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while let [a, b, c, kind, rest @ ..] = bytes {
+        kinds.push(*kind);
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        bytes = rest.get(length + 5..).unwrap_or_default();
+    }
+    kinds
 }
 
 /// leaf-ca bounds names outside the policy, and names of the policy do not share that bound.
