@@ -1,10 +1,13 @@
 //! The test runner, cargo-nextest, by the profiles in `.config/nextest.toml`. What came of the tests is read
 //! from the JUnit report that it leaves.
 
+use std::env;
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use stack::built::Built;
@@ -12,6 +15,9 @@ use stack::dev_tools::DevProgram;
 
 use crate::cargo;
 use crate::command;
+
+/// cargo-nextest reads how many tests run at a time.
+const THREADS: &str = "NEXTEST_TEST_THREADS";
 
 /// A profile of `.config/nextest.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +50,9 @@ pub fn run(runner: &DevProgram, profile: Profile, arguments: &[&str]) -> Result<
     let mut command = runner.command(&Built::root());
     cargo::remove_own_variables(&mut command);
     command.args(["nextest", "run", "--profile", profile.name(), "--no-tests=fail"]);
+    if env::var_os(THREADS).is_none() {
+        command.env(THREADS, profile.threads().to_string());
+    }
     let status = command::run_shown(command.args(arguments))?;
     let Ok(text) = fs::read_to_string(&report) else { bail!("no test ran ({status})") };
     let mut count = Count::read(&text).with_context(|| format!("reading {}", report.display()))?;
@@ -60,6 +69,16 @@ pub fn run(runner: &DevProgram, profile: Profile, arguments: &[&str]) -> Result<
 // === impl Profile ===
 
 impl Profile {
+    /// How many tests run at a time. Most tests of the whole run wait for programs of others, so the cores would
+    /// be idle for half of it.
+    fn threads(self) -> usize {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        match self {
+            Self::Fast => cores,
+            Self::Default | Self::Ci => cores + cores.div_ceil(2),
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
