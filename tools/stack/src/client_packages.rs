@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::clients::Clients;
 use crate::fetched::debian::Unpacked;
-use crate::fetched::{self, once, step};
+use crate::fetched::{self, node, once, step};
 
 /// Where the packages of one client go.
 pub struct ClientPackages<'c> {
@@ -82,19 +82,8 @@ impl<'c> ClientPackages<'c> {
     /// # Errors
     /// A package cannot be had.
     pub fn node(&self, packages: &[String], on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
-        let wanted = self.folder.join("npm");
-        once(&wanted, on_progress, || {
-            let part = self.fresh("part")?;
-            fs::create_dir(&part).with_context(|| part.display().to_string())?;
-            let npm = self.clients.node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
-            let mut install = Command::new(&self.clients.node);
-            install.arg(npm).args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]);
-            install.arg("--prefix").arg(&part).args(packages);
-            on_progress(&format!("installing {} from the npm registry", packages.join(", ")));
-            step(&mut install, &self.folder.join("install.log"), on_progress)?;
-            fs::rename(&part, &wanted).with_context(|| wanted.display().to_string())
-        })?;
-        Ok(wanted.join("node_modules"))
+        self.fresh("part")?;
+        node::install(packages, &self.clients.node, &self.folder.join("npm"), on_progress)
     }
 
     /// A Debian package with its libraries.

@@ -3,7 +3,7 @@
 //! under a lock, and again when the versions change.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -31,9 +31,18 @@ impl Clients {
     pub fn fetch() -> Result<Self> {
         let programs = fetch("clients", CLIENTS)?;
         let (python, uv) = (programs.join("python"), programs.join("uv"));
-        let node = run(Command::new(&python).args(["-c", NODE]))?;
-        Ok(Self { python, node: PathBuf::from(node.trim()), uv })
+        let node = node_of(&python)?;
+        Ok(Self { python, node, uv })
     }
+}
+
+/// The Node in the packages of this Python.
+///
+/// # Errors
+/// They have none.
+pub fn node_of(python: &Path) -> Result<PathBuf> {
+    let node = run(Command::new(python).args(["-c", NODE]))?;
+    Ok(PathBuf::from(node.trim()))
 }
 
 /// The program `st`.

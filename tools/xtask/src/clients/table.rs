@@ -19,13 +19,12 @@ const COMMAND: &str = "cargo xtask clients --write";
 const SHOWN: usize = 1500;
 
 /// One client, and what came.
-pub struct Row {
-    pub client: String,
-    policy: Option<String>,
-    sets: String,
-    version: String,
+pub struct Row<'c> {
+    pub client: &'c Client,
+    pub version: String,
     pub verdict: Verdict,
-    calls: Option<[Call; 2]>,
+    /// The allowed call, and the denied one.
+    pub calls: Option<[Call; 2]>,
 }
 
 pub enum Verdict {
@@ -47,36 +46,9 @@ enum Shown {
 
 // === impl Row ===
 
-impl Row {
-    pub fn new(
-        client: &Client,
-        version: String,
-        verdict: Verdict,
-        allowed: Call,
-        denied: Call,
-    ) -> Self {
-        let calls = Some([allowed, denied]);
-        Self {
-            client: client.name.clone(),
-            policy: client.policy.clone(),
-            sets: client.sets.clone(),
-            version,
-            verdict,
-            calls,
-        }
-    }
-
-    pub fn not_tried(client: &Client, reason: String) -> Self {
-        let (version, sets, verdict) =
-            (String::new(), client.sets.clone(), Verdict::Missing(reason));
-        Self {
-            client: client.name.clone(),
-            policy: client.policy.clone(),
-            sets,
-            version,
-            verdict,
-            calls: None,
-        }
+impl<'c> Row<'c> {
+    pub fn not_tried(client: &'c Client, reason: String) -> Self {
+        Self { client, version: String::new(), verdict: Verdict::Missing(reason), calls: None }
     }
 
     /// Of two runs of one client, the worse one.
@@ -113,10 +85,10 @@ impl Row {
     pub fn json(&self) -> Value {
         let call = |call: &Call| json!({"seconds": call.duration.as_secs_f64(), "output": tail(&call.output)});
         json!({
-            "client": self.client,
-            "policy": self.policy,
+            "client": self.client.name,
+            "policy": self.client.policy,
             "version": self.version,
-            "sets": self.sets,
+            "sets": self.client.sets,
             "verdict": self.verdict.name(),
             "allowed": self.calls.as_ref().map(|[allowed, _]| call(allowed)),
             "denied": self.calls.as_ref().map(|[_, denied]| call(denied)),
@@ -132,13 +104,9 @@ impl Row {
             ],
             None => [self.verdict.name().to_owned(), String::new()],
         };
-        {
-            let policy = self.policy.as_deref().unwrap_or("all of one host");
-            format!(
-                "| {} | {} | {policy} | {} | {allowed} | {denied} |",
-                self.client, self.version, self.sets
-            )
-        }
+        let Client { name, policy, sets, .. } = self.client;
+        let policy = policy.as_deref().unwrap_or("all of one host");
+        format!("| {name} | {} | {policy} | {sets} | {allowed} | {denied} |", self.version)
     }
 }
 
@@ -193,11 +161,12 @@ fn tail(output: &str) -> String {
     output.chars().skip(skipped).collect::<String>().trim().to_owned()
 }
 
-pub fn for_people(rows: &[Row]) -> String {
-    let width = rows.iter().map(|row| row.client.chars().count()).max().unwrap_or_default();
+pub fn for_people(rows: &[Row<'_>]) -> String {
+    let width = rows.iter().map(|row| row.client.name.chars().count()).max().unwrap_or_default();
     let mut text = String::new();
     for row in rows {
-        let _ = writeln!(text, "  {:width$}  {:14}  {}", row.client, row.version, row.summary());
+        let _ =
+            writeln!(text, "  {:width$}  {:14}  {}", row.client.name, row.version, row.summary());
     }
     let works = rows.iter().filter(|row| matches!(row.verdict, Verdict::Works)).count();
     let _ = write!(text, "\n{works} of {} clients work", rows.len());
@@ -208,7 +177,7 @@ pub fn for_people(rows: &[Row]) -> String {
 ///
 /// # Errors
 /// The page has lost the marks around it.
-pub fn write(rows: &[Row]) -> Result<PathBuf> {
+pub fn write(rows: &[Row<'_>]) -> Result<PathBuf> {
     let mut text = format!(
         "Run on {}, in a debug build. \"Works\": the request arrives with the lease, and the client is content.\n\n\
          | client | version | policy | sets beyond the environment | allowed | a denial shows |\n\
